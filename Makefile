@@ -1,0 +1,26 @@
+# What a person types. Every target but help first lets script/setup install what it needs and the machine lacks.
+# A shell opened before rustup ran does not have its folder on the path yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench setup setup-%
+
+help: ## say what can be made here
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+demo: setup-demo ## run the demo: build Flott and watch a streaming query
+	script/demo
+
+test: setup-test ## run all tests
+	cargo test --workspace
+
+lint: setup-lint ## check format, house rules, lints, licences
+	script/lint
+
+bench: setup-bench ## measure: Nexmark, as ratios in one run
+	cargo run --release -p flott-bench
+
+setup: setup-all ## install what any of these needs
+
+setup-%:
+	@script/setup $*

@@ -1,0 +1,1 @@
+//! One set of features for every selection of crates; see `Cargo.toml`.
