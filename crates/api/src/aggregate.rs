@@ -1,0 +1,269 @@
+//! Aggregate functions: what they remember of a group and how they fold rows into it.
+//!
+//! An [`Aggregate`] is pure: it describes its state ([`StateShape`]) and works on arrays. The operator
+//! owns the containers, tells which rows count ([`Change`]: filters, `DISTINCT` and retractions are
+//! resolved before), and lends slots and views for the length of a call. Calls through `dyn` happen
+//! once per batch; the loops inside are typed.
+
+use arrow_array::ArrayRef;
+
+use crate::{LogicalType, Result};
+
+/// What a row does to an aggregate of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Change {
+    /// Nothing: filtered out, or a duplicate under `DISTINCT`.
+    Skip,
+    /// It counts.
+    Add,
+    /// An earlier row no longer counts.
+    Retract,
+}
+
+/// How a slot lies in memory. Every fresh slot is zero or empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotType {
+    /// Integers, dates, times, flags.
+    Int64,
+    /// Decimals, unscaled.
+    Int128,
+    /// Floating-point numbers.
+    Float64,
+    /// Text and bytes.
+    Bytes,
+}
+
+/// One slot of all groups: a typed column that the group's number indexes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlotColumn {
+    /// See [`SlotType::Int64`].
+    Int64(Vec<i64>),
+    /// See [`SlotType::Int128`].
+    Int128(Vec<i128>),
+    /// See [`SlotType::Float64`].
+    Float64(Vec<f64>),
+    /// See [`SlotType::Bytes`].
+    Bytes(Vec<Vec<u8>>),
+}
+
+impl SlotColumn {
+    /// A column without groups.
+    pub fn new(ty: SlotType) -> Self {
+        match ty {
+            SlotType::Int64 => SlotColumn::Int64(Vec::new()),
+            SlotType::Int128 => SlotColumn::Int128(Vec::new()),
+            SlotType::Float64 => SlotColumn::Float64(Vec::new()),
+            SlotType::Bytes => SlotColumn::Bytes(Vec::new()),
+        }
+    }
+
+    /// Makes room for groups below `groups`; never shrinks.
+    pub fn grow(&mut self, groups: usize) {
+        match self {
+            SlotColumn::Int64(v) => v.resize(groups.max(v.len()), 0),
+            SlotColumn::Int128(v) => v.resize(groups.max(v.len()), 0),
+            SlotColumn::Float64(v) => v.resize(groups.max(v.len()), 0.0),
+            SlotColumn::Bytes(v) => v.resize(groups.max(v.len()), Vec::new()),
+        }
+    }
+
+    /// Makes the slot of one group fresh.
+    pub fn clear(&mut self, group: u32) {
+        let group = group as usize;
+        match self {
+            SlotColumn::Int64(v) => v[group] = 0,
+            SlotColumn::Int128(v) => v[group] = 0,
+            SlotColumn::Float64(v) => v[group] = 0.0,
+            SlotColumn::Bytes(v) => v[group] = Vec::new(),
+        }
+    }
+
+    /// Bytes of memory it takes.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            SlotColumn::Int64(v) => v.capacity() * size_of::<i64>(),
+            SlotColumn::Int128(v) => v.capacity() * size_of::<i128>(),
+            SlotColumn::Float64(v) => v.capacity() * size_of::<f64>(),
+            SlotColumn::Bytes(v) => v.iter().map(|b| size_of::<Vec<u8>>() + b.capacity()).sum(),
+        }
+    }
+}
+
+/// A named slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotShape {
+    /// Its lasting name within the aggregate.
+    pub name: &'static str,
+    /// How it lies in memory.
+    pub ty: SlotType,
+}
+
+/// A named view: a collection per group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewShape {
+    /// Its lasting name within the aggregate.
+    pub name: &'static str,
+    /// Which collection.
+    pub kind: ViewKind,
+    /// The type of its values.
+    pub ty: LogicalType,
+}
+
+/// The collections that a view may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewKind {
+    /// Value to count, unordered: [`MapView`].
+    Map,
+    /// Value to count, ordered by value: [`SortedView`].
+    Sorted,
+}
+
+/// All that an aggregate remembers of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateShape {
+    /// Fixed slots.
+    pub slots: Vec<SlotShape>,
+    /// Collections.
+    pub views: Vec<ViewShape>,
+}
+
+/// Rows for an aggregate.
+#[derive(Clone, Copy)]
+pub struct AggregateInput<'a> {
+    /// The arguments, a column each.
+    pub args: &'a [ArrayRef],
+    /// The group of each row.
+    pub groups: &'a [u32],
+    /// What each row does; `None` means that all count.
+    pub changes: Option<&'a [Change]>,
+}
+
+impl AggregateInput<'_> {
+    /// What row `row` does.
+    #[inline]
+    pub fn change(&self, row: usize) -> Change {
+        self.changes.map_or(Change::Add, |c| c[row])
+    }
+}
+
+/// The containers that the operator lends, in the order of the [`StateShape`].
+pub struct AggregateState<'a> {
+    /// The slots.
+    pub slots: &'a mut [SlotColumn],
+    /// The collections.
+    pub views: &'a mut [View],
+}
+
+/// A lent collection.
+pub enum View {
+    /// See [`ViewKind::Map`].
+    Map(Box<dyn MapView>),
+    /// See [`ViewKind::Sorted`].
+    Sorted(Box<dyn SortedView>),
+}
+
+/// Value to count for each group; how `DISTINCT` knows what it has seen.
+pub trait MapView: Send {
+    /// Counts the values of the rows up and down, and answers what a `DISTINCT` aggregate sees: the
+    /// first of equal values counts, the last one's retraction retracts. A null is skipped.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's.
+    fn distinct(&mut self, values: &ArrayRef, groups: &[u32], changes: Option<&[Change]>) -> Result<Vec<Change>>;
+
+    /// Forgets one group.
+    fn clear(&mut self, group: u32);
+
+    /// Bytes of memory it takes, about.
+    fn memory_bytes(&self) -> usize;
+
+    /// Appends one group's entries to `out`.
+    fn save(&self, group: u32, out: &mut Vec<u8>);
+
+    /// Reads what [`save`](MapView::save) wrote and moves `input` behind it.
+    ///
+    /// # Errors
+    /// If the bytes are damaged.
+    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()>;
+}
+
+/// Which end of an ordered collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The smallest value.
+    First,
+    /// The largest value.
+    Last,
+}
+
+/// Value to count for each group, ordered by value; how `MIN` and `MAX` survive a retraction.
+pub trait SortedView: Send {
+    /// Counts the values of the rows up and down. A null is skipped.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's.
+    fn fold(&mut self, input: &AggregateInput<'_>) -> Result<()>;
+
+    /// The same, with the value at that end before and after each row.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's.
+    fn running(&mut self, input: &AggregateInput<'_>, end: End) -> Result<Running>;
+
+    /// The value at that end for each group; null where there is none.
+    ///
+    /// # Errors
+    /// If the array cannot be built.
+    fn value(&self, groups: &[u32], end: End) -> Result<ArrayRef>;
+
+    /// Forgets one group.
+    fn clear(&mut self, group: u32);
+
+    /// Bytes of memory it takes, about.
+    fn memory_bytes(&self) -> usize;
+
+    /// Appends one group's entries to `out`.
+    fn save(&self, group: u32, out: &mut Vec<u8>);
+
+    /// Reads what [`save`](SortedView::save) wrote and moves `input` behind it.
+    ///
+    /// # Errors
+    /// If the bytes are damaged.
+    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()>;
+}
+
+/// An aggregate's value around each row of a batch.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Before the row.
+    pub before: ArrayRef,
+    /// After it.
+    pub after: ArrayRef,
+}
+
+/// An aggregate function over given argument types.
+///
+/// Rows with [`Change::Skip`] leave the group as it is; nulls are the aggregate's own business.
+pub trait Aggregate: Send + Sync {
+    /// What it remembers.
+    fn shape(&self) -> StateShape;
+
+    /// Folds rows into their groups: for windows, where only the end counts.
+    ///
+    /// # Errors
+    /// If the arguments are not of the declared types.
+    fn fold(&self, input: &AggregateInput<'_>, state: &mut AggregateState<'_>) -> Result<()>;
+
+    /// Folds rows into their groups in their order, with the value around each row: for changelogs.
+    ///
+    /// # Errors
+    /// If the arguments are not of the declared types.
+    fn running(&self, input: &AggregateInput<'_>, state: &mut AggregateState<'_>) -> Result<Running>;
+
+    /// The value of each of these groups.
+    ///
+    /// # Errors
+    /// If the array cannot be built.
+    fn value(&self, groups: &[u32], state: &mut AggregateState<'_>) -> Result<ArrayRef>;
+}

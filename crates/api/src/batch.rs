@@ -1,0 +1,233 @@
+//! A batch of changes, with the watermarks that lie between its rows.
+
+use arrow_array::{Array, BooleanArray, RecordBatch, UInt32Array};
+use arrow_select::filter::FilterBuilder;
+use arrow_select::take::take_record_batch;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, RowKind, RowKinds};
+
+/// All rows with an event time up to this one have come; milliseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Watermark(pub i64);
+
+impl Watermark {
+    /// Before any row.
+    pub const MIN: Watermark = Watermark(i64::MIN);
+    /// After the last row of a bounded input: fires everything.
+    pub const MAX: Watermark = Watermark(i64::MAX);
+}
+
+/// A watermark with a place in a batch: it lies before row `row`, or behind the last row if `row`
+/// is the number of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// How many rows of the batch come before it.
+    pub row: u32,
+    /// The watermark.
+    pub watermark: Watermark,
+}
+
+/// 1 to [`BATCH_ROWS_MAX`](crate::BATCH_ROWS_MAX) changes of one stream.
+///
+/// Marks are ordered by row, and their watermarks rise strictly.
+#[derive(Clone, Debug)]
+pub struct ChangeBatch {
+    rows: RecordBatch,
+    kinds: Option<RowKinds>,
+    marks: Vec<Mark>,
+}
+
+impl ChangeBatch {
+    /// Insertions only.
+    pub fn inserts(rows: RecordBatch) -> Self {
+        ChangeBatch { rows, kinds: None, marks: Vec::new() }
+    }
+
+    /// Changes of these kinds. `kinds` that are all `+I` are dropped: `None` is the fast path.
+    ///
+    /// # Errors
+    /// If there are not as many kinds as rows.
+    pub fn new(rows: RecordBatch, kinds: Option<RowKinds>) -> Result<Self> {
+        if kinds.as_ref().is_some_and(|k| k.len() != rows.num_rows()) {
+            return Err(Error::internal("a batch has not as many row kinds as rows"));
+        }
+        Ok(ChangeBatch { rows, kinds: kinds.filter(|k| !k.is_insert_only()), marks: Vec::new() })
+    }
+
+    /// The same batch with these marks.
+    ///
+    /// # Errors
+    /// If they are out of order or point behind the last row.
+    pub fn with_marks(mut self, marks: Vec<Mark>) -> Result<Self> {
+        let ordered = marks.windows(2).all(|w| w[0].row <= w[1].row && w[0].watermark < w[1].watermark);
+        if !ordered || marks.last().is_some_and(|m| m.row as usize > self.len()) {
+            return Err(Error::internal("the marks of a batch are out of order"));
+        }
+        self.marks = marks;
+        Ok(self)
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// Whether there is no row. Such a batch is never emitted, but may appear inside an operator.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The columns.
+    pub fn rows(&self) -> &RecordBatch {
+        &self.rows
+    }
+
+    /// The row kinds; `None` means all `+I`.
+    pub fn kinds(&self) -> Option<&RowKinds> {
+        self.kinds.as_ref()
+    }
+
+    /// The kind of one row.
+    pub fn kind(&self, row: usize) -> RowKind {
+        self.kinds.as_ref().map_or(RowKind::Insert, |k| k.get(row))
+    }
+
+    /// The watermarks inside.
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// The last watermark inside.
+    pub fn last_watermark(&self) -> Option<Watermark> {
+        self.marks.last().map(|m| m.watermark)
+    }
+
+    /// Takes it apart.
+    pub fn into_parts(self) -> (RecordBatch, Option<RowKinds>, Vec<Mark>) {
+        (self.rows, self.kinds, self.marks)
+    }
+
+    /// The same changes with other columns; kinds and marks stay.
+    ///
+    /// # Errors
+    /// If the number of rows differs.
+    pub fn with_rows(self, rows: RecordBatch) -> Result<Self> {
+        if rows.num_rows() != self.len() {
+            return Err(Error::internal("a projection changed the number of rows"));
+        }
+        Ok(ChangeBatch { rows, ..self })
+    }
+
+    /// Rows `offset .. offset + length` without a copy. Keeps the marks that lie before one of these
+    /// rows, and those behind the last one if the slice ends the batch.
+    #[must_use]
+    pub fn slice(&self, offset: usize, length: usize) -> Self {
+        let end = offset + length;
+        let inside = |m: &&Mark| {
+            let row = m.row as usize;
+            row >= offset && (row < end || (row == end && end == self.len()))
+        };
+        let marks = self.marks.iter().filter(inside);
+        ChangeBatch {
+            rows: self.rows.slice(offset, length),
+            kinds: self.kinds.as_ref().map(|k| k.slice(offset, length)),
+            marks: marks.map(|m| Mark { row: m.row - offset as u32, ..*m }).collect(),
+        }
+    }
+
+    /// The rows where `keep` is true (null counts as false). Marks keep their place among the rows.
+    ///
+    /// # Errors
+    /// If `keep` has another length.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Self> {
+        let predicate = FilterBuilder::new(keep).optimize().build();
+        let rows = predicate.filter_record_batch(&self.rows)?;
+        let kept = |row: usize| keep.is_valid(row) && keep.value(row);
+        let kinds = self.kinds.as_ref().map(|k| k.take((0..self.len()).filter(|r| kept(*r))));
+        let mut marks = self.marks.clone();
+        let (mut row, mut before) = (0, 0);
+        for mark in &mut marks {
+            while row < mark.row as usize {
+                before += u32::from(kept(row));
+                row += 1;
+            }
+            mark.row = before;
+        }
+        Ok(ChangeBatch { kinds: kinds.filter(|k| !k.is_insert_only()), rows, marks })
+    }
+
+    /// These rows in this order, without marks.
+    ///
+    /// # Errors
+    /// If a row does not exist.
+    pub fn take(&self, rows: &UInt32Array) -> Result<Self> {
+        let kinds = self.kinds.as_ref().map(|k| k.take(rows.values().iter().map(|r| *r as usize)));
+        ChangeBatch::new(take_record_batch(&self.rows, rows)?, kinds)
+    }
+
+    /// The same batch without its marks.
+    #[must_use]
+    pub fn without_marks(mut self) -> Self {
+        self.marks.clear();
+        self
+    }
+
+    /// Bytes of the rows as they count in Flink's `numBytesIn`/`numBytesOut`: what the columns'
+    /// values take, without what a slice shares with others.
+    pub fn byte_size(&self) -> usize {
+        let columns: usize = self.rows.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        columns + self.kinds.as_ref().map_or(0, RowKinds::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Int32Array;
+
+    use super::*;
+
+    fn batch(n: i32, marks: &[(u32, i64)]) -> ChangeBatch {
+        let column = Arc::new(Int32Array::from_iter_values(0..n)) as _;
+        let rows = RecordBatch::try_from_iter([("a", column)]).unwrap();
+        let marks = marks.iter().map(|(row, w)| Mark { row: *row, watermark: Watermark(*w) }).collect();
+        ChangeBatch::inserts(rows).with_marks(marks).unwrap()
+    }
+
+    fn marks(b: &ChangeBatch) -> Vec<(u32, i64)> {
+        b.marks().iter().map(|m| (m.row, m.watermark.0)).collect()
+    }
+
+    #[test]
+    fn slices_part_the_marks_without_losing_or_doubling_one() {
+        let b = batch(4, &[(0, 1), (2, 2), (4, 3)]);
+        assert_eq!(marks(&b.slice(0, 2)), [(0, 1)]);
+        assert_eq!(marks(&b.slice(2, 2)), [(0, 2), (2, 3)]);
+    }
+
+    #[test]
+    fn a_filter_keeps_marks_in_their_place() {
+        let b = batch(4, &[(1, 1), (3, 2), (4, 3)]);
+        let kept = b.filter(&BooleanArray::from(vec![Some(false), Some(true), None, Some(true)])).unwrap();
+        assert_eq!(kept.len(), 2);
+        assert_eq!(marks(&kept), [(0, 1), (1, 2), (2, 3)]);
+    }
+
+    #[test]
+    fn marks_out_of_order_are_refused() {
+        let b = batch(2, &[]);
+        assert!(b.clone().with_marks(vec![Mark { row: 3, watermark: Watermark(0) }]).is_err());
+        let falling = vec![Mark { row: 0, watermark: Watermark(1) }, Mark { row: 1, watermark: Watermark(1) }];
+        assert!(b.with_marks(falling).is_err());
+    }
+
+    #[test]
+    fn kinds_that_are_all_inserts_take_the_fast_path() {
+        let rows = batch(2, &[]).into_parts().0;
+        let b = ChangeBatch::new(rows.clone(), Some(RowKinds::new(vec![RowKind::Insert; 2]))).unwrap();
+        assert!(b.kinds().is_none());
+        assert!(ChangeBatch::new(rows, Some(RowKinds::new(vec![RowKind::Delete]))).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! Sinks: a writer in each subtask that returns committables, and one committer beside the
+//! coordinator that makes them visible, idempotent by id.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::env::Environment;
+use crate::ids::{CheckpointId, JobId, Subtask};
+use crate::metrics::OperatorMetrics;
+use crate::{ChangeBatch, Result};
+
+/// A sink, as both sides rebuild it from its specification.
+pub trait Sink: Send + Sync {
+    /// A writer, of which each subtask has one.
+    ///
+    /// # Errors
+    /// If the specification is not usable.
+    fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>>;
+
+    /// The committer, of which a table has one; nothing for a sink whose writes are visible at once.
+    ///
+    /// # Errors
+    /// If the specification is not usable.
+    fn committer(&self, environment: &Environment) -> Result<Option<Box<dyn Committer>>>;
+}
+
+/// What a writer is given.
+#[derive(Clone)]
+pub struct WriterContext {
+    /// The job; part of the names of files not yet visible.
+    pub job: JobId,
+    /// Which instance it is.
+    pub subtask: Subtask,
+    /// The world.
+    pub environment: Environment,
+    /// Its counters.
+    pub metrics: Arc<OperatorMetrics>,
+}
+
+/// What was written and is not visible yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committable {
+    /// Its lasting name: committing it twice is committing it once.
+    pub id: String,
+    /// What the committer must know, in the sink's own versioned encoding.
+    pub payload: Bytes,
+}
+
+/// Writes changes.
+#[async_trait]
+pub trait SinkWriter: Send {
+    /// Takes a batch; waits while the system outside has no room.
+    async fn write(&mut self, batch: ChangeBatch) -> Result<()>;
+
+    /// Hands over what is to be committed. After `end_of_input` nothing more is written.
+    async fn prepare_commit(&mut self, end_of_input: bool) -> Result<Vec<Committable>>;
+
+    /// What a restored writer must know.
+    ///
+    /// # Errors
+    /// If its state cannot be written.
+    fn snapshot(&mut self) -> Result<Bytes> {
+        Ok(Bytes::new())
+    }
+
+    /// The job has failed or was cancelled: removes what will never be committed, as far as possible.
+    async fn abort(&mut self) {}
+}
+
+/// Makes committables visible.
+#[async_trait]
+pub trait Committer: Send {
+    /// Commits all committables of one table for one checkpoint together. Must be idempotent; one
+    /// whose reply was lost is asked about, never assumed.
+    async fn commit(&mut self, checkpoint: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()>;
+
+    /// The job's input has ended and its last commit is done.
+    async fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! What a connector tells the planner, and what the planner tells a connector.
+//!
+//! It goes in two steps: *describe* (no I/O beyond what the schema needs) gives changelog mode,
+//! metadata columns and the push-downs that are accepted; the planner then ships a specification,
+//! from which each subtask builds its reader or writer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::expr::Expr;
+use crate::options::Options;
+use crate::sink::Sink;
+use crate::source::{Boundedness, Source};
+use crate::{LogicalType, Result, RowKind, Schema};
+
+/// Which row kinds a stream may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ChangelogMode {
+    bits: u8,
+}
+
+impl ChangelogMode {
+    /// `+I` only.
+    pub const INSERT_ONLY: ChangelogMode = ChangelogMode { bits: 0b0001 };
+    /// `+I`, `+U`, `-D`: needs a key.
+    pub const UPSERT: ChangelogMode = ChangelogMode { bits: 0b1101 };
+    /// All four.
+    pub const ALL: ChangelogMode = ChangelogMode { bits: 0b1111 };
+
+    /// These kinds.
+    pub fn of(kinds: &[RowKind]) -> Self {
+        ChangelogMode { bits: kinds.iter().fold(0, |bits, k| bits | 1 << *k as u8) }
+    }
+
+    /// Whether rows of this kind may come.
+    pub fn contains(self, kind: RowKind) -> bool {
+        self.bits & (1 << kind as u8) != 0
+    }
+
+    /// Whether every kind of `other` may come here too.
+    pub fn covers(self, other: ChangelogMode) -> bool {
+        other.bits & !self.bits == 0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn union(self, other: ChangelogMode) -> Self {
+        ChangelogMode { bits: self.bits | other.bits }
+    }
+
+    /// Without one kind.
+    #[must_use]
+    pub fn without(self, kind: RowKind) -> Self {
+        ChangelogMode { bits: self.bits & !(1 << kind as u8) }
+    }
+
+    /// Whether only `+I` may come.
+    pub fn is_insert_only(self) -> bool {
+        self == ChangelogMode::INSERT_ONLY
+    }
+}
+
+impl std::fmt::Display for ChangelogMode {
+    /// As Flink's EXPLAIN: `[I,UB,UA,D]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = [
+            (RowKind::Insert, "I"),
+            (RowKind::UpdateBefore, "UB"),
+            (RowKind::UpdateAfter, "UA"),
+            (RowKind::Delete, "D"),
+        ];
+        let kinds: Vec<&str> = names.iter().filter(|(k, _)| self.contains(*k)).map(|(_, n)| *n).collect();
+        write!(f, "[{}]", kinds.join(","))
+    }
+}
+
+/// A table as its connector sees it.
+#[derive(Clone, Debug)]
+pub struct TableContext {
+    /// `catalog.database.table`, for messages.
+    pub path: String,
+    /// The physical columns.
+    pub schema: Schema,
+    /// Names of the columns it is partitioned by.
+    pub partition_keys: Vec<String>,
+    /// Names of the primary key's columns; empty if there is none.
+    pub primary_key: Vec<String>,
+    /// What stands in `WITH`, without `connector`.
+    pub options: Options,
+    /// `table.local-time-zone`, an IANA name.
+    pub session_zone: String,
+}
+
+/// A metadata column that a connector offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataColumn {
+    /// Its key.
+    pub key: String,
+    /// Its type.
+    pub ty: LogicalType,
+}
+
+/// What the planner may leave to the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PushDowns {
+    /// Reads only the columns asked for.
+    pub projection: bool,
+    /// Reads no more rows than asked for, per reader.
+    pub limit: bool,
+    /// Drops rows by the filters it accepted; the planner keeps the filter as well.
+    pub filter: bool,
+    /// Makes watermarks per split.
+    pub watermark: bool,
+}
+
+/// What a source is like.
+#[derive(Clone, Debug)]
+pub struct SourceDescription {
+    /// What it emits.
+    pub changelog: ChangelogMode,
+    /// Whether it ends.
+    pub boundedness: Boundedness,
+    /// The metadata it offers.
+    pub metadata: Vec<MetadataColumn>,
+    /// What it accepts.
+    pub push_downs: PushDowns,
+    /// A parallelism that its options fix (`scan.parallelism`).
+    pub parallelism: Option<u32>,
+}
+
+/// What a sink is like.
+#[derive(Clone, Debug)]
+pub struct SinkDescription {
+    /// What it takes.
+    pub changelog: ChangelogMode,
+    /// The metadata it can write.
+    pub metadata: Vec<MetadataColumn>,
+    /// Whether `INSERT OVERWRITE` works.
+    pub overwrite: bool,
+    /// A parallelism that its options fix (`sink.parallelism`).
+    pub parallelism: Option<u32>,
+}
+
+/// What a subtask builds a source from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceSpec {
+    /// The connector's identifier.
+    pub connector: String,
+    /// `catalog.database.table`.
+    pub table: String,
+    /// Its options.
+    pub options: Options,
+    /// All physical columns.
+    pub schema: Schema,
+    /// The physical columns to read, in output order.
+    pub projection: Vec<usize>,
+    /// Metadata columns to append behind them: key and type.
+    pub metadata: Vec<(String, LogicalType)>,
+    /// Filters over the physical columns that the source may use to read less.
+    pub filters: Vec<Expr>,
+    /// No more rows than this are needed from each reader.
+    pub limit: Option<u64>,
+    /// Names of the partition columns.
+    pub partition_keys: Vec<String>,
+    /// `table.local-time-zone`.
+    pub session_zone: String,
+}
+
+impl SourceSpec {
+    /// The columns that it emits.
+    pub fn output_schema(&self) -> Schema {
+        let mut schema = self.schema.project(&self.projection);
+        schema.fields.extend(self.metadata.iter().map(|(key, ty)| crate::Field::new(key, ty.clone())));
+        schema
+    }
+}
+
+/// What a subtask builds a sink from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SinkSpec {
+    /// The connector's identifier.
+    pub connector: String,
+    /// `catalog.database.table`.
+    pub table: String,
+    /// Its options.
+    pub options: Options,
+    /// The columns that are written, in input order; metadata columns last.
+    pub schema: Schema,
+    /// Keys of the metadata columns at the end of `schema`.
+    pub metadata: Vec<String>,
+    /// Names of the partition columns.
+    pub partition_keys: Vec<String>,
+    /// Values of `PARTITION (k = v)`; these columns are part of `schema` all the same.
+    pub static_partition: BTreeMap<String, String>,
+    /// Positions of the primary key's columns.
+    pub primary_key: Vec<usize>,
+    /// What comes in.
+    pub changelog: ChangelogMode,
+    /// `INSERT OVERWRITE`.
+    pub overwrite: bool,
+    /// `table.local-time-zone`.
+    pub session_zone: String,
+}
+
+/// A connector: the thing behind `'connector' = '..'`.
+pub trait TableFactory: Send + Sync {
+    /// What stands in `'connector'`.
+    fn identifier(&self) -> &'static str;
+
+    /// What reading the table would be like. Checks all options.
+    ///
+    /// # Errors
+    /// If it cannot be read, or an option is wrong or unknown.
+    fn describe_source(&self, table: &TableContext) -> Result<SourceDescription>;
+
+    /// What writing the table would be like. Checks all options.
+    ///
+    /// # Errors
+    /// If it cannot be written, or an option is wrong or unknown.
+    fn describe_sink(&self, table: &TableContext) -> Result<SinkDescription>;
+
+    /// The source of a specification.
+    ///
+    /// # Errors
+    /// If the specification is not usable.
+    fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>>;
+
+    /// The sink of a specification.
+    ///
+    /// # Errors
+    /// If the specification is not usable.
+    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>>;
+
+    /// Columns of a table that the user declared without any (`nexmark`); nothing if he must.
+    fn default_schema(&self) -> Option<Schema> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_print_and_compare() {
+        assert_eq!(ChangelogMode::ALL.to_string(), "[I,UB,UA,D]");
+        assert_eq!(ChangelogMode::UPSERT.to_string(), "[I,UA,D]");
+        assert!(ChangelogMode::ALL.covers(ChangelogMode::UPSERT));
+        assert!(!ChangelogMode::UPSERT.covers(ChangelogMode::ALL));
+        assert!(ChangelogMode::of(&[RowKind::Insert]).is_insert_only());
+        assert_eq!(ChangelogMode::ALL.without(RowKind::UpdateBefore), ChangelogMode::UPSERT);
+    }
+}
