@@ -1,0 +1,57 @@
+-- Reading json: types, missing fields, coercions, bad rows, timestamps.
+CREATE TABLE o (i INT, s STRING, d DOUBLE, b BOOLEAN, ts TIMESTAMP(3), dt DATE, t TIME, arr ARRAY<INT>, m MAP<STRING, INT>, r ROW<x INT, y STRING>)
+WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json');
+SELECT * FROM o;
+SELECT i, s FROM o;
+CREATE TABLE o2 (i INT, s STRING, d DOUBLE) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json', 'json.fail-on-missing-field' = 'true');
+SELECT * FROM o2;
+CREATE TABLE o3 (i INT, s STRING, d DOUBLE, b BOOLEAN) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json', 'json.decode.json-parser.enabled' = 'false');
+SELECT * FROM o3;
+CREATE TABLE o4 (i BIGINT, s STRING, d DECIMAL(5, 1)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json', 'json.ignore-parse-errors' = 'true');
+SELECT * FROM o4;
+CREATE TABLE strict (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/bad.json', 'format' = 'json');
+SELECT * FROM strict;
+CREATE TABLE lenient (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/bad.json', 'format' = 'json', 'json.ignore-parse-errors' = 'true');
+SELECT * FROM lenient;
+CREATE TABLE two_options (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/bad.json', 'format' = 'json', 'json.ignore-parse-errors' = 'true', 'json.fail-on-missing-field' = 'true');
+SELECT * FROM two_options;
+CREATE TABLE iso (ts TIMESTAMP(3), ltz TIMESTAMP_LTZ(3)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/iso.json', 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601');
+SELECT * FROM iso;
+CREATE TABLE sq (ts TIMESTAMP(3), ltz TIMESTAMP_LTZ(3)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/sql.json', 'format' = 'json');
+SELECT * FROM sq;
+CREATE TABLE wrong (ts TIMESTAMP(3), ltz TIMESTAMP_LTZ(3)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/iso.json', 'format' = 'json');
+SELECT * FROM wrong;
+CREATE TABLE decimals (e DECIMAL(5, 2), big DECIMAL(38, 2), n INT, dbl DOUBLE) WITH ('connector' = 'filesystem', 'path' = '${DATA}/decimals.json', 'format' = 'json');
+SELECT * FROM decimals;
+SELECT e, big FROM decimals;
+SELECT dbl FROM decimals;
+CREATE TABLE o5 (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json', 'json.timestamp-format.standard' = 'RFC');
+SELECT * FROM o5;
+CREATE TABLE o6 (m MAP<INT, STRING>) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json');
+SELECT * FROM o6;
+-- Coercions of one field, row by row.
+CREATE TABLE s_int (s INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json', 'json.ignore-parse-errors' = 'true');
+SELECT * FROM s_int;
+CREATE TABLE s_bool (b BOOLEAN) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json');
+SELECT * FROM s_bool;
+CREATE TABLE s_str (arr STRING, m STRING, r STRING, d STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/objects.json', 'format' = 'json');
+SELECT * FROM s_str;
+CREATE TABLE raws (line STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/bad.json', 'format' = 'raw');
+SELECT * FROM raws;
+CREATE TABLE raws2 (a STRING, b STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/bad.json', 'format' = 'raw');
+SELECT * FROM raws2;
+CREATE TABLE raws3 (a BYTES) WITH ('connector' = 'filesystem', 'path' = '${DATA}/tabs.csv', 'format' = 'raw');
+SELECT * FROM raws3;
+CREATE TABLE raws4 (a STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/others.csv', 'format' = 'raw', 'raw.charset' = 'ISO-8859-1');
+SELECT * FROM raws4;
+-- What is not one object in a line.
+CREATE TABLE arrays (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/array.json', 'format' = 'json');
+SELECT * FROM arrays;
+CREATE TABLE not_object (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/not_object.json', 'format' = 'json');
+SELECT * FROM not_object;
+CREATE TABLE numbers (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/number.json', 'format' = 'json');
+SELECT * FROM numbers;
+CREATE TABLE nulls (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/null.json', 'format' = 'json');
+SELECT * FROM nulls;
+CREATE TABLE two_in_line (i INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/two.json', 'format' = 'json');
+SELECT * FROM two_in_line;

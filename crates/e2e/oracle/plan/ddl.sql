@@ -1,0 +1,105 @@
+-- DESCRIBE, SHOW, views, LIKE, CTAS, ALTER, DROP and what they print.
+CREATE TABLE t (
+  id BIGINT NOT NULL COMMENT 'the key',
+  name VARCHAR(20),
+  price DECIMAL(10, 2),
+  tags ARRAY<STRING>,
+  attributes MAP<STRING, INT NOT NULL>,
+  address ROW<street STRING, zip INT 'five digits'>,
+  ts TIMESTAMP(3),
+  seen TIMESTAMP_LTZ(3),
+  `file` STRING NOT NULL METADATA FROM 'file.path' VIRTUAL,
+  total AS price * 2,
+  pt AS PROCTIME(),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND,
+  CONSTRAINT pk PRIMARY KEY (id) NOT ENFORCED
+) COMMENT 'a table' PARTITIONED BY (name) WITH ('connector' = 'filesystem', 'path' = '/tmp/t', 'format' = 'csv');
+DESCRIBE t;
+DESC t;
+DESCRIBE EXTENDED t;
+SHOW CREATE TABLE t;
+SHOW COLUMNS FROM t;
+SHOW COLUMNS IN t LIKE 'n%';
+CREATE TABLE plain (a INT, b STRING) WITH ('connector' = 'print');
+CREATE TABLE IF NOT EXISTS plain (z INT) WITH ('connector' = 'print');
+CREATE TABLE plain (z INT) WITH ('connector' = 'print');
+CREATE TEMPORARY TABLE temp (a INT) WITH ('connector' = 'blackhole');
+CREATE VIEW v (x, y) COMMENT 'a view' AS SELECT id, UPPER(name) FROM t WHERE id > 1;
+CREATE TEMPORARY VIEW tv AS SELECT id, price FROM t;
+SHOW TABLES;
+SHOW TABLES LIKE 'p%';
+SHOW TABLES FROM default_database;
+SHOW VIEWS;
+SHOW CREATE VIEW v;
+SHOW CREATE VIEW tv;
+SHOW CREATE TABLE v;
+DESCRIBE v;
+SHOW CATALOGS;
+SHOW CURRENT CATALOG;
+SHOW DATABASES;
+SHOW CURRENT DATABASE;
+CREATE DATABASE db COMMENT 'a database' WITH ('a' = 'b');
+SHOW DATABASES;
+DESCRIBE DATABASE db;
+DESCRIBE DATABASE EXTENDED db;
+USE db;
+SHOW CURRENT DATABASE;
+SHOW TABLES;
+SELECT * FROM plain;
+CREATE TABLE other (a INT) WITH ('connector' = 'print');
+SHOW TABLES FROM default_catalog.db;
+DROP DATABASE db;
+DROP DATABASE db CASCADE;
+USE default_database;
+DROP DATABASE db CASCADE;
+DROP DATABASE IF EXISTS db;
+USE nope;
+USE CATALOG nope;
+-- LIKE.
+CREATE TABLE like1 LIKE t;
+SHOW CREATE TABLE like1;
+CREATE TABLE like2 (extra INT) WITH ('path' = '/tmp/other') LIKE t;
+SHOW CREATE TABLE like2;
+CREATE TABLE like3 (extra INT) WITH ('connector' = 'print') LIKE t (EXCLUDING ALL INCLUDING CONSTRAINTS);
+SHOW CREATE TABLE like3;
+CREATE TABLE like4 (WATERMARK FOR ts AS ts) WITH ('format' = 'json') LIKE t (EXCLUDING PARTITIONS OVERWRITING OPTIONS OVERWRITING WATERMARKS EXCLUDING GENERATED);
+SHOW CREATE TABLE like4;
+CREATE TABLE like5 (extra INT) WITH ('connector' = 'print') LIKE t (EXCLUDING OPTIONS);
+SHOW CREATE TABLE like5;
+CREATE TABLE like6 (id INT) LIKE t;
+CREATE TABLE like7 (x INT) LIKE nope;
+-- ALTER.
+ALTER TABLE plain RENAME TO renamed;
+ALTER TABLE renamed SET ('print-identifier' = 'x');
+ALTER TABLE renamed ADD c DOUBLE AFTER a;
+ALTER TABLE renamed ADD (d DATE FIRST, e AS a + 1);
+ALTER TABLE renamed MODIFY a BIGINT;
+ALTER TABLE renamed RENAME b TO bb;
+ALTER TABLE renamed DROP c;
+SHOW CREATE TABLE renamed;
+ALTER TABLE renamed RESET ('print-identifier');
+ALTER TABLE renamed DROP nope;
+SHOW CREATE TABLE renamed;
+ALTER VIEW v RENAME TO v2;
+SHOW VIEWS;
+-- CTAS and RTAS.
+CREATE TABLE ctas WITH ('connector' = 'print') AS SELECT 1 AS a, 'x' AS b, CAST(NULL AS DECIMAL(5, 1)) AS c;
+SHOW CREATE TABLE ctas;
+CREATE TABLE ctas2 (b, a) WITH ('connector' = 'blackhole') AS SELECT 1 AS a, 'x' AS b;
+SHOW CREATE TABLE ctas2;
+CREATE TABLE ctas3 (z BIGINT, a BIGINT) WITH ('connector' = 'blackhole') AS SELECT 1 AS a;
+SHOW CREATE TABLE ctas3;
+-- DROP.
+DROP TABLE renamed;
+DROP TABLE renamed;
+DROP TABLE IF EXISTS renamed;
+DROP VIEW t;
+DROP TABLE v2;
+DROP VIEW v2;
+DROP TEMPORARY VIEW tv;
+DROP TEMPORARY TABLE temp;
+SHOW TABLES;
+SHOW FUNCTIONS LIKE 'upp%';
+SHOW JARS;
+SHOW MODULES;
+SHOW FULL MODULES;
