@@ -166,11 +166,12 @@ pub enum View {
 /// Value to count for each group; how `DISTINCT` knows what it has seen.
 pub trait MapView: Send {
     /// Counts the values of the rows up and down, and answers what a `DISTINCT` aggregate sees: the
-    /// first of equal values counts, the last one's retraction retracts. A null is skipped.
+    /// first of equal values counts, the last one's retraction retracts. A null is skipped. `input` has
+    /// the values as its one argument; `now_ms` is processing time, by which values expire.
     ///
     /// # Errors
     /// If the values are of another type than the view's.
-    fn distinct(&mut self, values: &ArrayRef, groups: &[u32], changes: Option<&[Change]>) -> Result<Vec<Change>>;
+    fn distinct(&mut self, input: &AggregateInput<'_>, now_ms: i64) -> Result<Vec<Change>>;
 
     /// Forgets one group.
     fn clear(&mut self, group: u32);

@@ -146,14 +146,8 @@ fn hash_list(column: &dyn Array, hashes: &mut [u64]) -> Result<()> {
 }
 
 fn float_bits(v: f64) -> u64 {
-    // -0.0 groups with 0.0, and every NaN with every other one.
-    if v == 0.0 {
-        0
-    } else if v.is_nan() {
-        f64::NAN.to_bits()
-    } else {
-        v.to_bits()
-    }
+    // As in Flink: every NaN is one key, and -0.0 is another than 0.0.
+    if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() }
 }
 
 fn hash_primitive<T: ArrowPrimitiveType>(column: &dyn Array, hashes: &mut [u64], bits: impl Fn(T::Native) -> u64) {

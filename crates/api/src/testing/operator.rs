@@ -333,3 +333,54 @@ fn push_batch(answer: &mut Vec<String>, batch: &ChangeBatch) {
     }
     marks.for_each(|m| push_watermark(answer, m.watermark));
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{Field, LogicalType, TypeKind};
+
+    /// Forgets, batch by batch or when restored, what it should remember.
+    struct Faulty {
+        rows: usize,
+        remembers: bool,
+    }
+
+    #[async_trait]
+    impl Operator for Faulty {
+        async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+            self.rows = if self.remembers { self.rows + batch.len() } else { batch.len() };
+            if self.rows < 3 { cx.output.emit(batch).await } else { Ok(()) }
+        }
+    }
+
+    impl Restorable for Faulty {
+        fn snapshot(&self) -> Result<Vec<u8>> {
+            Ok(Vec::new())
+        }
+
+        fn restore(&mut self, _: &[Vec<u8>], _: Range<u32>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn play(remembers: bool, script: &str) {
+        let input = Schema::new(vec![Field::new("a", LogicalType::new(TypeKind::Int))]);
+        let case = Case { input: &input, event_time: EventTime::Indifferent, script };
+        check_restorable(&case, None, || Faulty { rows: 0, remembers });
+    }
+
+    #[test]
+    #[should_panic(expected = "batches of 1")]
+    fn an_operator_that_depends_on_its_batches_is_found() {
+        play(false, "+I | 1\n+I | 2\n+I | 3");
+    }
+
+    #[test]
+    #[should_panic(expected = "with restarts")]
+    fn an_operator_that_forgets_at_a_restart_is_found() {
+        // The clock ends each batch, so that only restarts differ.
+        play(true, "+I | 1\ntime 1\n+I | 2\ntime 2\n+I | 3\ntime 3\n+I | 4");
+    }
+}
