@@ -1,0 +1,288 @@
+//! Value to count for each group: how `COUNT(DISTINCT x)` knows which values it has seen.
+//!
+//! Flink counterpart: the `MapView` of a distinct accumulator. **State layout**: a hash map per group
+//! that has a value; counts are signed, as a retraction may come before what it retracts. With
+//! `table.exec.state.ttl` each value also has the time of its last change, and one that has expired was
+//! never seen. Over an insert-only stream a value changes only once, as in Flink, so it expires so long
+//! after its first row, not its last.
+
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use flott_api::aggregate::{AggregateInput, Change, MapView, SlotType};
+use flott_api::{Error, Result};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::held::{Float, Held};
+use crate::canonical::form;
+use crate::snapshot::{take_i64, take_u32};
+
+/// What a view must be able to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapViewOptions {
+    /// Whether rows may be taken back: decides from when on a value expires.
+    pub retract: bool,
+    /// After how many milliseconds a value expires; 0 for never.
+    pub ttl_ms: i64,
+}
+
+/// An empty view over values of this type.
+///
+/// # Errors
+/// If values of the type cannot be told apart.
+pub fn map_view(ty: &DataType, options: MapViewOptions) -> Result<Box<dyn MapView>> {
+    if options.ttl_ms > 0 { view::<Timed>(ty, options) } else { view::<i64>(ty, options) }
+}
+
+fn view<C: Count>(ty: &DataType, options: MapViewOptions) -> Result<Box<dyn MapView>> {
+    match form(ty) {
+        Some(SlotType::Int64) => Ok(Box::new(Counts::<i64, C>::new(options))),
+        Some(SlotType::Int128) => Ok(Box::new(Counts::<i128, C>::new(options))),
+        Some(SlotType::Float64) => Ok(Box::new(Counts::<Float, C>::new(options))),
+        Some(SlotType::Bytes) => Ok(Box::new(Counts::<Box<[u8]>, C>::new(options))),
+        None => Err(Error::unsupported(format!("DISTINCT over values that lie as {ty}"))),
+    }
+}
+
+/// How often a value was seen.
+trait Count: Copy + Send + 'static {
+    fn new(count: i64, now_ms: i64) -> Self;
+    /// The count; 0 if the value was last changed at `expired_ms` or before.
+    fn get(self, expired_ms: i64) -> i64;
+    fn put(self, out: &mut Vec<u8>);
+    fn take(input: &mut &[u8]) -> Result<Self>;
+}
+
+impl Count for i64 {
+    fn new(count: i64, _: i64) -> Self {
+        count
+    }
+
+    fn get(self, _: i64) -> i64 {
+        self
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn take(input: &mut &[u8]) -> Result<Self> {
+        take_i64(input)
+    }
+}
+
+/// A count that expires.
+#[derive(Clone, Copy)]
+struct Timed {
+    count: i64,
+    changed_ms: i64,
+}
+
+impl Count for Timed {
+    fn new(count: i64, changed_ms: i64) -> Self {
+        Timed { count, changed_ms }
+    }
+
+    fn get(self, expired_ms: i64) -> i64 {
+        if self.changed_ms <= expired_ms { 0 } else { self.count }
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        self.count.put(out);
+        self.changed_ms.put(out);
+    }
+
+    fn take(input: &mut &[u8]) -> Result<Self> {
+        Ok(Timed { count: take_i64(input)?, changed_ms: take_i64(input)? })
+    }
+}
+
+type ValueCounts<V, C> = HashMap<V, C, FixedState>;
+
+struct Counts<V, C> {
+    groups: Vec<ValueCounts<V, C>>,
+    options: MapViewOptions,
+    held_bytes: usize,
+}
+
+fn entry_bytes<V: Held, C>(key: &V::Key) -> usize {
+    size_of::<(V, C)>() + size_of_val(key)
+}
+
+impl<V: Held, C: Count> Counts<V, C> {
+    fn new(options: MapViewOptions) -> Self {
+        Counts { groups: Vec::new(), options, held_bytes: 0 }
+    }
+
+    fn grow(&mut self, group: u32) {
+        let group = group as usize;
+        if group >= self.groups.len() {
+            self.groups.resize_with(group + 1, ValueCounts::default);
+        }
+    }
+
+    /// Adds `by` to a value's count, and answers the count before and after.
+    fn count(&mut self, group: u32, key: &V::Key, by: i64, now_ms: i64) -> (i64, i64) {
+        self.grow(group);
+        let expired_ms = now_ms.saturating_sub(self.options.ttl_ms);
+        let Some(count) = self.groups[group as usize].get_mut(key) else {
+            self.insert(group, V::hold(key), C::new(by, now_ms), expired_ms);
+            return (0, by);
+        };
+        let before = count.get(expired_ms);
+        if before > 0 && !self.options.retract && self.options.ttl_ms > 0 {
+            return (before, before + by);
+        }
+        *count = C::new(before + by, now_ms);
+        if before + by == 0 {
+            self.groups[group as usize].remove(key);
+            self.held_bytes -= entry_bytes::<V, C>(key);
+        }
+        (before, before + by)
+    }
+
+    fn insert(&mut self, group: u32, value: V, count: C, expired_ms: i64) {
+        self.held_bytes += entry_bytes::<V, C>(value.borrow());
+        let values = &mut self.groups[group as usize];
+        if self.options.ttl_ms > 0 && values.len() == values.capacity() {
+            // Before it grows the map lets go of what has expired.
+            let held_bytes = &mut self.held_bytes;
+            values.retain(|value, count| {
+                let stays = count.get(expired_ms) != 0;
+                *held_bytes -= if stays { 0 } else { entry_bytes::<V, C>(value.borrow()) };
+                stays
+            });
+        }
+        values.insert(value, count);
+    }
+}
+
+impl<V: Held, C: Count> MapView for Counts<V, C> {
+    fn distinct(&mut self, input: &AggregateInput<'_>, now_ms: i64) -> Result<Vec<Change>> {
+        let column = V::column(values(input)?)?;
+        let mut seen = vec![Change::Skip; input.groups.len()];
+        for (row, (group, seen)) in input.groups.iter().zip(&mut seen).enumerate() {
+            let change = input.change(row);
+            let (Some(key), false) = (V::key(&column, row), change == Change::Skip) else { continue };
+            *seen = match change {
+                Change::Retract if self.count(*group, key, -1, now_ms).1 == 0 => Change::Retract,
+                Change::Add if self.count(*group, key, 1, now_ms).1 == 1 => Change::Add,
+                _ => Change::Skip,
+            };
+        }
+        Ok(seen)
+    }
+
+    fn clear(&mut self, group: u32) {
+        let Some(values) = self.groups.get_mut(group as usize) else { return };
+        let held: usize = values.keys().map(|v| entry_bytes::<V, C>(v.borrow())).sum();
+        *values = ValueCounts::default();
+        self.held_bytes -= held;
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.groups.capacity() * size_of::<ValueCounts<V, C>>() + self.held_bytes
+    }
+
+    fn save(&self, group: u32, out: &mut Vec<u8>) {
+        let Some(values) = self.groups.get(group as usize) else {
+            return out.extend_from_slice(&0u32.to_le_bytes());
+        };
+        let mut sorted: Vec<(&V, &C)> = values.iter().collect();
+        sorted.sort_unstable_by_key(|(value, _)| *value);
+        out.extend_from_slice(&(sorted.len() as u32).to_le_bytes());
+        for (value, count) in sorted {
+            value.put(out);
+            count.put(out);
+        }
+    }
+
+    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()> {
+        self.grow(group);
+        for _ in 0..take_u32(input)? {
+            let value = V::take(input)?;
+            let count = C::take(input)?;
+            self.insert(group, value, count, i64::MIN);
+        }
+        Ok(())
+    }
+}
+
+/// The one argument of a view.
+pub(super) fn values<'a>(input: &AggregateInput<'a>) -> Result<&'a ArrayRef> {
+    match input.args {
+        [values] if values.len() == input.groups.len() => Ok(values),
+        _ => Err(Error::internal("a view takes one argument, a value a row")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Int32Array, StringArray};
+
+    use super::*;
+    use Change::{Add, Retract, Skip};
+
+    const FOR_EVER: MapViewOptions = MapViewOptions { retract: true, ttl_ms: 0 };
+
+    fn distinct(view: &mut dyn MapView, values: &ArrayRef, groups: &[u32], now_ms: i64) -> Vec<Change> {
+        let input = AggregateInput { args: std::slice::from_ref(values), groups, changes: None };
+        view.distinct(&input, now_ms).unwrap()
+    }
+
+    #[test]
+    fn the_first_counts_and_the_last_retracts() {
+        let mut view = map_view(&DataType::Int32, FOR_EVER).unwrap();
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), Some(7), None, Some(7), Some(7), Some(7)]));
+        let changes = [Add, Add, Add, Retract, Retract, Add];
+        let input = AggregateInput { args: &[values], groups: &[0; 6], changes: Some(&changes) };
+        assert_eq!(view.distinct(&input, 0).unwrap(), [Add, Skip, Skip, Skip, Retract, Add]);
+    }
+
+    #[test]
+    fn groups_are_apart_and_survive_their_bytes() {
+        let mut view = map_view(&DataType::Utf8, FOR_EVER).unwrap();
+        let values: ArrayRef = Arc::new(StringArray::from(vec!["a", "a", "b"]));
+        assert_eq!(distinct(view.as_mut(), &values, &[0, 3, 3], 0), [Add, Add, Add]);
+        let mut bytes = Vec::new();
+        view.save(3, &mut bytes);
+        let mut copy = map_view(&DataType::Utf8, FOR_EVER).unwrap();
+        copy.load(5, &mut bytes.as_slice()).unwrap();
+        assert_eq!(distinct(copy.as_mut(), &values, &[5, 5, 1], 0), [Skip, Skip, Add]);
+        assert!(copy.load(0, &mut &bytes[..bytes.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn a_cleared_group_has_seen_nothing_and_takes_no_memory() {
+        let mut view = map_view(&DataType::Utf8, FOR_EVER).unwrap();
+        let values: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        distinct(view.as_mut(), &values, &[0], 0);
+        let full = view.memory_bytes();
+        view.clear(0);
+        assert!(view.memory_bytes() < full);
+        assert_eq!(distinct(view.as_mut(), &values, &[0], 0), [Add]);
+    }
+
+    #[test]
+    fn a_value_expires_after_its_first_row_or_after_its_last_change() {
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![7]));
+        for (retract, at_1500) in [(false, Add), (true, Skip)] {
+            let mut view = map_view(&DataType::Int32, MapViewOptions { retract, ttl_ms: 1000 }).unwrap();
+            let mut at = |now_ms| distinct(view.as_mut(), &values, &[0], now_ms)[0];
+            assert_eq!([at(0), at(999), at(1500)], [Add, Skip, at_1500]);
+            assert_eq!(at(2500), Add);
+        }
+    }
+
+    #[test]
+    fn expired_values_give_their_memory_back() {
+        let mut view = map_view(&DataType::Int32, MapViewOptions { retract: false, ttl_ms: 10 }).unwrap();
+        for now_ms in 0..10_000 {
+            let values: ArrayRef = Arc::new(Int32Array::from(vec![now_ms]));
+            distinct(view.as_mut(), &values, &[0], i64::from(now_ms));
+        }
+        assert!(view.memory_bytes() < 4000, "{} bytes", view.memory_bytes());
+    }
+}

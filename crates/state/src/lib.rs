@@ -1,0 +1,10 @@
+//! Keyed state: the containers in which operators remember.
+//!
+//! Reading order: how a value lies in a container ([`canonical`]) and a key in bytes ([`mod@key`]),
+//! the containers themselves ([`hot`]), and how they are written down and read back ([`snapshot`]).
+//! Today all state is hot: it lies in memory, and a snapshot is one run of bytes per operator.
+
+pub mod canonical;
+pub mod hot;
+pub mod key;
+pub mod snapshot;
