@@ -1,0 +1,109 @@
+//! The aggregate functions, and the containers in which an operator keeps their state.
+//!
+//! Reading order: [`function`] finds the implementation of a call; `cell` holds the loops, and
+//! `count`, `sum`, `average`, `extreme` what differs; [`groups`] is what operators use.
+
+mod average;
+mod cell;
+mod count;
+mod extreme;
+pub mod groups;
+mod sum;
+
+use arrow_schema::DataType;
+use flott_api::aggregate::{Aggregate, End, SlotType};
+use flott_api::{Error, LogicalType, Result};
+use flott_graph::spec::AggregateCall;
+use flott_state::canonical::form;
+
+use average::{AverageDecimal, AverageFloat, AverageInt};
+use cell::Cells;
+use count::Count;
+use extreme::{BytesExtreme, FloatExtreme, IntExtreme, SortedExtreme, Which, WideExtreme};
+use sum::{SumDecimal, SumFloat, SumInt};
+
+/// The implementation of a call over arguments of these types. `retract` says that rows may be taken
+/// back.
+///
+/// # Errors
+/// If there is no such aggregate, or not for these arguments.
+pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Result<Box<dyn Aggregate>> {
+    let name = call.function.name.as_str();
+    match (name, args) {
+        _ if call.function.version != 1 => Err(unsupported(call)),
+        ("count", [] | [_]) => Ok(Box::new(Count { of_column: !args.is_empty() })),
+        ("sum" | "$sum0", [arg]) => sum(&arg.arrow(), call, name == "$sum0"),
+        ("avg", [arg]) => average(&arg.arrow(), call),
+        ("min", [arg]) if retract => sorted(&arg.arrow(), End::First, call),
+        ("max", [arg]) if retract => sorted(&arg.arrow(), End::Last, call),
+        ("min", [arg]) => extreme(&arg.arrow(), Which::Smallest, call),
+        ("max", [arg]) => extreme(&arg.arrow(), Which::Largest, call),
+        ("first_value" | "last_value", [_]) if retract => {
+            Err(Error::unsupported(format!("aggregate function '{}' over updates", name.to_uppercase())))
+        }
+        ("first_value", [arg]) => extreme(&arg.arrow(), Which::First, call),
+        ("last_value", [arg]) => extreme(&arg.arrow(), Which::Last, call),
+        _ => Err(unsupported(call)),
+    }
+}
+
+fn unsupported(call: &AggregateCall) -> Error {
+    let (function, args) = (&call.function, call.args.len());
+    Error::unsupported(format!("aggregate function '{}' of {args} arguments", function.name.to_uppercase()))
+}
+
+fn wrong_type(arg: &DataType, call: &AggregateCall) -> Error {
+    Error::internal(format!("aggregate function '{}' got values of type {arg}", call.function.name))
+}
+
+fn sum(arg: &DataType, call: &AggregateCall, of_none_is_zero: bool) -> Result<Box<dyn Aggregate>> {
+    let ty = call.ty.arrow();
+    Ok(match arg {
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
+            Box::new(Cells::new(SumInt { of_none_is_zero }, ty))
+        }
+        DataType::Decimal128(_, _) => Box::new(Cells::new(SumDecimal { of_none_is_zero }, ty)),
+        DataType::Float32 => Box::new(Cells::new(SumFloat { single: true, of_none_is_zero }, ty)),
+        DataType::Float64 => Box::new(Cells::new(SumFloat { single: false, of_none_is_zero }, ty)),
+        other => return Err(wrong_type(other, call)),
+    })
+}
+
+fn average(arg: &DataType, call: &AggregateCall) -> Result<Box<dyn Aggregate>> {
+    let ty = call.ty.arrow();
+    Ok(match (arg, &ty) {
+        (DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64, _) => {
+            Box::new(Cells::new(AverageInt, ty))
+        }
+        (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) if to >= from => {
+            let digits = (to - from) as u32;
+            Box::new(Cells::new(AverageDecimal { digits }, ty))
+        }
+        (DataType::Float32 | DataType::Float64, _) => Box::new(Cells::new(AverageFloat, ty)),
+        (other, _) => return Err(wrong_type(other, call)),
+    })
+}
+
+fn form_of(arg: &DataType, call: &AggregateCall) -> Result<SlotType> {
+    let name = call.function.name.to_uppercase();
+    form(arg).ok_or_else(|| Error::unsupported(format!("aggregate function '{name}' over values of type {arg}")))
+}
+
+fn sorted(arg: &DataType, end: End, call: &AggregateCall) -> Result<Box<dyn Aggregate>> {
+    form_of(arg, call)?;
+    Ok(Box::new(SortedExtreme { end, ty: call.ty.clone() }))
+}
+
+fn extreme(arg: &DataType, which: Which, call: &AggregateCall) -> Result<Box<dyn Aggregate>> {
+    let form = form_of(arg, call)?;
+    let ty = call.ty.arrow();
+    Ok(match form {
+        SlotType::Int64 => Box::new(Cells::new(IntExtreme(which), ty)),
+        SlotType::Int128 => Box::new(Cells::new(WideExtreme(which), ty)),
+        SlotType::Float64 => Box::new(Cells::new(FloatExtreme(which), ty)),
+        SlotType::Bytes => Box::new(BytesExtreme { which, ty }),
+    })
+}
+
+#[cfg(test)]
+mod tests;

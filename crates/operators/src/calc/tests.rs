@@ -1,0 +1,86 @@
+//! Conditions, projections, kinds and marks of a calc.
+
+use flott_api::expr::Value;
+use flott_api::testing::{Case, FakeWorld, batch, check, open_context};
+use flott_api::{Field, LogicalType, Schema, TypeKind};
+
+use super::*;
+
+fn int() -> LogicalType {
+    LogicalType::new(TypeKind::Int)
+}
+
+fn column(index: usize) -> Expr {
+    Expr::column(index, int())
+}
+
+fn spec(condition: Option<Expr>, projection: Vec<Expr>) -> CalcSpec {
+    let field = |name: &str, ty: LogicalType| Field::new(name, ty);
+    let input = Schema::new(vec![field("a", int()), field("b", int()), field("c", LogicalType::string())]);
+    let output = Schema::new(projection.iter().map(|e| field("o", e.ty().clone())).collect());
+    CalcSpec { input, condition, projection, output, session_zone: "UTC".to_owned() }
+}
+
+fn greater(left: Expr, right: i64) -> Expr {
+    let right = Expr::literal(Value::Int(right), int());
+    Expr::call(">", vec![left, right], LogicalType::new(TypeKind::Boolean))
+}
+
+fn run(spec: &CalcSpec, script: &str) -> String {
+    let case = Case { input: &spec.input, event_time: EventTime::Indifferent, script };
+    check(&case, || Box::new(Calc::from_spec(spec.clone()).unwrap()))
+}
+
+const SCRIPT: &str = "
+    +I | 1 | 10 | x
+    wm 5
+    -U | 2 | 20 | y
+    +U | NULL | 30 | z
+    wm 6
+    +I | 3 | NULL | NULL
+    wm 7";
+
+#[test]
+fn rows_are_filtered_and_projected_with_their_kinds_and_marks() {
+    let spec = spec(Some(greater(column(0), 1)), vec![Expr::column(2, LogicalType::string()), column(0)]);
+    assert_eq!(run(&spec, SCRIPT), "wm 5\n-U | y | 2\nwm 6\n+I | NULL | 3\nwm 7");
+}
+
+#[test]
+fn without_a_condition_every_row_passes() {
+    let sum = Expr::call("+", vec![column(0), column(1)], int());
+    assert_eq!(run(&spec(None, vec![sum]), SCRIPT), "+I | 11\nwm 5\n-U | 22\n+U | NULL\nwm 6\n+I | NULL\nwm 7");
+}
+
+#[test]
+fn no_column_at_all_keeps_the_rows() {
+    assert_eq!(run(&spec(Some(greater(column(0), 2)), Vec::new()), SCRIPT), "wm 6\n+I\nwm 7");
+}
+
+#[test]
+fn a_projection_does_not_fail_on_a_row_that_the_condition_drops() {
+    let quotient = Expr::call("/", vec![column(1), column(0)], int());
+    let spec = spec(Some(greater(column(0), 0)), vec![quotient]);
+    assert_eq!(run(&spec, "+I | 0 | 1 | a\n+I | 2 | 8 | b"), "+I | 4");
+}
+
+#[test]
+fn a_projected_column_is_not_copied() {
+    let spec = spec(None, vec![column(1)]);
+    let mut calc = Calc::from_spec(spec.clone()).unwrap();
+    let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+    calc.open(&open_context(&FakeWorld::at(0), subtask, 128)).unwrap();
+    let input = batch(&spec.input, "+I | 1 | 10 | x");
+    let before = input.rows().column(1).to_data().buffers()[0].as_ptr();
+    let compiled = calc.compiled.as_ref().unwrap();
+    let output = compiled.evaluate(input, &calc.output, &EvalContext::default()).unwrap();
+    assert_eq!(output.rows().column(0).to_data().buffers()[0].as_ptr(), before);
+}
+
+#[test]
+fn current_watermark_asks_for_slices() {
+    let timestamp = LogicalType::new(TypeKind::Timestamp(3));
+    let call = Expr::call(CURRENT_WATERMARK, vec![Expr::column(0, timestamp.clone())], timestamp);
+    assert_eq!(Calc::from_spec(spec(None, vec![call])).unwrap().event_time(), EventTime::Sliced);
+    assert_eq!(Calc::from_spec(spec(None, vec![column(0)])).unwrap().event_time(), EventTime::Indifferent);
+}

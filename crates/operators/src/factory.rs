@@ -1,0 +1,91 @@
+//! The list of all operators.
+
+use flott_api::operator::{EventTime, Operator, OperatorFactory, OperatorInstance};
+use flott_api::{Error, Result};
+use flott_graph::spec::Spec;
+
+use crate::calc::Calc;
+use crate::changelog_normalize::ChangelogNormalize;
+use crate::constraint_enforcer::ConstraintEnforcer;
+use crate::drop_update_before::DropUpdateBefore;
+use crate::group_aggregate::GroupAggregate;
+use crate::limit::Limit;
+use crate::values::Values;
+use crate::watermark_assigner::WatermarkAssigner;
+use crate::window_aggregate::WindowAggregate;
+use crate::window_table_function::WindowTableFunction;
+
+/// An operator that its specification alone makes.
+pub trait FromSpec: Operator + Sized + 'static {
+    /// The specification.
+    type Spec: Spec;
+
+    /// The operator; refuses by name what it cannot do.
+    ///
+    /// # Errors
+    /// If the specification asks for what is not supported.
+    fn from_spec(spec: Self::Spec) -> Result<Self>;
+
+    /// How it wants rows and watermarks.
+    fn event_time(&self) -> EventTime;
+}
+
+type Make = fn(&[u8]) -> Result<OperatorInstance>;
+
+/// Kind and constructor, by kind.
+const OPERATORS: &[(&str, Make)] = &[
+    entry::<Calc>(),
+    entry::<ChangelogNormalize>(),
+    entry::<ConstraintEnforcer>(),
+    entry::<DropUpdateBefore>(),
+    entry::<GroupAggregate>(),
+    entry::<Limit>(),
+    entry::<Values>(),
+    entry::<WatermarkAssigner>(),
+    entry::<WindowAggregate>(),
+    entry::<WindowTableFunction>(),
+];
+
+const fn entry<O: FromSpec>() -> (&'static str, Make) {
+    (O::Spec::KIND, make::<O>)
+}
+
+fn make<O: FromSpec>(spec: &[u8]) -> Result<OperatorInstance> {
+    let operator = O::from_spec(O::Spec::from_bytes(spec)?)?;
+    let event_time = operator.event_time();
+    Ok(OperatorInstance { operator: Box::new(operator), event_time })
+}
+
+/// Builds the operators of this crate.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Factory;
+
+impl OperatorFactory for Factory {
+    fn create(&self, kind: &str, spec: &[u8]) -> Result<OperatorInstance> {
+        let (_, make) = OPERATORS
+            .iter()
+            .find(|(known, _)| *known == kind)
+            .ok_or_else(|| Error::internal(format!("there is no operator of kind '{kind}'")))?;
+        make(spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_unknown_kinds_are_named() {
+        assert!(OPERATORS.is_sorted_by_key(|(kind, _)| *kind));
+        let error = Factory.create("sort-9", b"{}").err().unwrap();
+        assert_eq!(error.message(), "there is no operator of kind 'sort-9'");
+    }
+
+    #[test]
+    fn bytes_that_are_no_specification_are_corrupt() {
+        for (kind, _) in OPERATORS.iter().filter(|(kind, _)| *kind != "drop-update-before-1") {
+            let error = Factory.create(kind, b"{}").err().unwrap();
+            assert_eq!(error.kind(), flott_api::ErrorKind::Corrupt, "{kind}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The streaming operators, one file each. Each reads its specification from `flott_graph::spec` and
+//! gives what Flink's operator of the same name gives, computed a batch at a time.
+//!
+//! Reading order: [`factory`] lists them. Without state are [`calc`], [`values`],
+//! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
+//! [`constraint_enforcer`]; with state are [`limit`], [`changelog_normalize`], [`group_aggregate`] and
+//! [`window_aggregate`]. They share [`aggregate`], `window`, `expiry` and `emit`.
+
+pub mod aggregate;
+pub mod calc;
+pub mod changelog_normalize;
+pub mod constraint_enforcer;
+pub mod drop_update_before;
+mod emit;
+mod expiry;
+pub mod factory;
+pub mod group_aggregate;
+pub mod limit;
+pub mod values;
+pub mod watermark_assigner;
+mod window;
+pub mod window_aggregate;
+pub mod window_table_function;
+
+pub use factory::Factory;

@@ -1,0 +1,147 @@
+//! Computes each row's watermark and puts marks where Flink emits them: `WATERMARK FOR ts AS ..`.
+//!
+//! Flink counterpart: `WatermarkAssignerOperator`. A mark comes right behind the row whose watermark
+//! exceeds the last one by more than the interval; what is smaller waits for the periodic timer of
+//! processing time. As in Flink watermarks start from 0, those from upstream are swallowed but for the
+//! last one, and a null rowtime is an error. **State layout**: none; after a restore watermarks start
+//! anew, as in Flink.
+//!
+//! The timer is set with the first batch or watermark, so an instance that never gets either is never
+//! found idle here.
+
+use arrow_array::Array;
+use async_trait::async_trait;
+use bytes::Bytes;
+use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, TimeDomain, Timer};
+use flott_api::{ChangeBatch, Error, Mark, Result, Watermark};
+use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
+use flott_graph::spec::WatermarkAssignerSpec;
+
+use crate::factory::FromSpec;
+use crate::window::time::millis;
+
+/// See the module.
+pub struct WatermarkAssigner {
+    spec: WatermarkAssignerSpec,
+    watermark: Option<CompiledExpr>,
+    /// The largest watermark of a row.
+    current_ms: i64,
+    /// The last one emitted.
+    emitted_ms: i64,
+    /// When the last row came; before the first row, when the timer was first set.
+    last_row_ms: Option<i64>,
+    idle: bool,
+    timer_set: bool,
+}
+
+impl FromSpec for WatermarkAssigner {
+    type Spec = WatermarkAssignerSpec;
+
+    fn from_spec(spec: WatermarkAssignerSpec) -> Result<Self> {
+        if spec.rowtime >= spec.input.len() {
+            return Err(Error::internal("the rowtime column of a watermark assigner does not exist"));
+        }
+        let (current_ms, emitted_ms, last_row_ms) = (0, 0, None);
+        let (watermark, idle, timer_set) = (None, false, false);
+        Ok(WatermarkAssigner { spec, watermark, current_ms, emitted_ms, last_row_ms, idle, timer_set })
+    }
+
+    fn event_time(&self) -> EventTime {
+        EventTime::WholeWithMarks
+    }
+}
+
+#[async_trait]
+impl Operator for WatermarkAssigner {
+    fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        let session_zone = self.spec.session_zone.clone();
+        let compile_cx = CompileContext { session_zone, environment: Some(cx.environment.clone()) };
+        self.watermark = Some(compile(&self.spec.watermark, &compile_cx)?);
+        Ok(())
+    }
+
+    async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.last_row_ms = Some(cx.processing_time_ms);
+        self.set_timer(cx);
+        self.activate(cx).await?;
+        let marks = self.marks(&batch, cx)?;
+        let last = batch.last_watermark().filter(|w| *w == Watermark::MAX);
+        cx.output.emit(batch.with_marks(marks)?).await?;
+        match last {
+            Some(last) => self.process_watermark(last, cx).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.set_timer(cx);
+        if watermark != Watermark::MAX || self.emitted_ms == Watermark::MAX.0 {
+            return Ok(());
+        }
+        self.activate(cx).await?;
+        (self.current_ms, self.emitted_ms) = (watermark.0, watermark.0);
+        cx.output.emit_watermark(watermark).await
+    }
+
+    async fn on_timers(&mut self, _: &[Timer], cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.timer_set = false;
+        if self.emitted_ms == Watermark::MAX.0 {
+            return Ok(());
+        }
+        if self.current_ms > self.emitted_ms {
+            self.emitted_ms = self.current_ms;
+            cx.output.emit_watermark(Watermark(self.current_ms)).await?;
+        }
+        let quiet_ms = self.last_row_ms.map_or(0, |at| cx.processing_time_ms.saturating_sub(at));
+        if self.spec.idle_timeout_ms > 0 && !self.idle && quiet_ms > self.spec.idle_timeout_ms {
+            self.idle = true;
+            cx.output.emit_status(true).await?;
+        }
+        self.set_timer(cx);
+        Ok(())
+    }
+}
+
+impl WatermarkAssigner {
+    fn marks(&mut self, batch: &ChangeBatch, cx: &OperatorContext<'_>) -> Result<Vec<Mark>> {
+        let expr = self.watermark.as_ref().ok_or_else(|| Error::internal("a watermark assigner was not opened"))?;
+        if batch.rows().column(self.spec.rowtime).null_count() > 0 {
+            return Err(null_rowtime(&self.spec.input.fields[self.spec.rowtime].name));
+        }
+        let eval_cx = EvalContext { processing_time_ms: cx.processing_time_ms, watermark: cx.watermark.0 };
+        let watermarks = millis(&expr.evaluate(batch.rows(), &eval_cx)?)?;
+        let mut marks = Vec::new();
+        for (row, watermark) in watermarks.iter().enumerate() {
+            self.current_ms = self.current_ms.max(watermark.unwrap_or(i64::MIN));
+            if self.current_ms.saturating_sub(self.emitted_ms) > self.spec.interval_ms {
+                self.emitted_ms = self.current_ms;
+                marks.push(Mark { row: row as u32 + 1, watermark: Watermark(self.current_ms) });
+            }
+        }
+        Ok(marks)
+    }
+
+    async fn activate(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if std::mem::take(&mut self.idle) { cx.output.emit_status(false).await } else { Ok(()) }
+    }
+
+    fn set_timer(&mut self, cx: &mut OperatorContext<'_>) {
+        if self.timer_set || self.spec.interval_ms <= 0 {
+            return;
+        }
+        self.timer_set = true;
+        self.last_row_ms.get_or_insert(cx.processing_time_ms);
+        let at_ms = cx.processing_time_ms.saturating_add(self.spec.interval_ms);
+        cx.timers.register(Timer { at_ms, domain: TimeDomain::Processing, payload: Bytes::new() });
+    }
+}
+
+/// The error of a row that has no event time.
+pub(crate) fn null_rowtime(column: &str) -> Error {
+    Error::data(format!("rowtime column '{column}' is null"))
+        .with_detail("RowTime field should not be null, please convert it to a non-null long value.")
+        .with_hint("Drop such rows with a condition, or give the column a default with COALESCE.")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Where watermarks come, row by row and by the clock.
+
+use flott_api::expr::{Expr, Value};
+use flott_api::operator::Output;
+use flott_api::testing::world::Emitted;
+use flott_api::testing::{Case, FakeTimers, FakeWorld, RecordedOutput, batch, check, open_context, ready};
+use flott_api::{BoxFuture, Field, LogicalType, Schema, TypeKind};
+
+use super::*;
+
+fn spec(interval_ms: i64, idle_timeout_ms: i64) -> WatermarkAssignerSpec {
+    let ts = LogicalType::new(TypeKind::Timestamp(3));
+    let input = Schema::new(vec![Field::new("ts", ts.clone()), Field::new("w", ts.clone())]);
+    let watermark = Expr::column(1, ts);
+    WatermarkAssignerSpec { input, rowtime: 0, watermark, interval_ms, idle_timeout_ms, session_zone: "UTC".to_owned() }
+}
+
+fn run(spec: &WatermarkAssignerSpec, script: &str) -> String {
+    let case = Case { input: &spec.input, event_time: EventTime::WholeWithMarks, script };
+    check(&case, || Box::new(WatermarkAssigner::from_spec(spec.clone()).unwrap()))
+}
+
+#[test]
+fn a_mark_comes_behind_the_row_that_exceeds_the_interval() {
+    let script = "+I | 1 | 200\n+I | 2 | 201\n+I | 3 | 401\n+I | 4 | 402\n+I | 5 | NULL\n+I | 6 | 7\n+I | 7 | 9000";
+    let expected = "+I | 1 | 200\n+I | 2 | 201\nwm 201\n+I | 3 | 401\n+I | 4 | 402\nwm 402\n\
+                    +I | 5 | NULL\n+I | 6 | 7\n+I | 7 | 9000\nwm 9000";
+    assert_eq!(run(&spec(200, 0), script), expected);
+}
+
+#[test]
+fn watermarks_start_from_zero_and_those_from_upstream_are_swallowed() {
+    let script = "+I | 1 | -5000\nwm 77\n+I | 2 | -1\nwm 88\n+I | 3 | 1";
+    assert_eq!(run(&spec(0, 0), script), "+I | 1 | -5000\n+I | 2 | -1\n+I | 3 | 1\nwm 1");
+}
+
+#[test]
+fn what_is_smaller_than_the_interval_waits_for_the_clock() {
+    let script = "+I | 1 | 50\ntime 100\n+I | 2 | 60\ntime 300\n+I | 3 | 61\ntime 600";
+    let expected = "+I | 1 | 50\n+I | 2 | 60\nwm 60\n+I | 3 | 61\nwm 61";
+    assert_eq!(run(&spec(200, 0), script), expected);
+}
+
+/// An output that also remembers what was said of idleness.
+#[derive(Default)]
+struct StatusOutput {
+    inner: RecordedOutput,
+    status: Vec<bool>,
+}
+
+impl Output for StatusOutput {
+    fn emit(&mut self, batch: ChangeBatch) -> BoxFuture<'_, Result<()>> {
+        self.inner.emit(batch)
+    }
+
+    fn emit_watermark(&mut self, watermark: Watermark) -> BoxFuture<'_, Result<()>> {
+        self.inner.emit_watermark(watermark)
+    }
+
+    fn emit_status(&mut self, idle: bool) -> BoxFuture<'_, Result<()>> {
+        self.status.push(idle);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+struct World {
+    spec: WatermarkAssignerSpec,
+    operator: WatermarkAssigner,
+    output: StatusOutput,
+    timers: FakeTimers,
+    now_ms: i64,
+}
+
+impl World {
+    fn new(spec: WatermarkAssignerSpec) -> Self {
+        let mut operator = WatermarkAssigner::from_spec(spec.clone()).unwrap();
+        let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+        operator.open(&open_context(&FakeWorld::at(0), subtask, 128)).unwrap();
+        World { spec, operator, output: StatusOutput::default(), timers: FakeTimers::default(), now_ms: 0 }
+    }
+
+    fn with(
+        &mut self,
+        call: impl FnOnce(&mut WatermarkAssigner, &mut OperatorContext<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let metrics = flott_api::metrics::OperatorMetrics::default();
+        let mut cx = OperatorContext {
+            output: &mut self.output,
+            timers: &mut self.timers,
+            processing_time_ms: self.now_ms,
+            watermark: Watermark::MIN,
+            metrics: &metrics,
+        };
+        call(&mut self.operator, &mut cx)
+    }
+
+    fn rows(&mut self, text: &str) -> Result<()> {
+        let rows = batch(&self.spec.input, text);
+        self.with(|operator, cx| ready(operator.process_batch(0, rows, cx)))
+    }
+
+    fn time(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+        while let Some(timer) = self.timers.due(TimeDomain::Processing, now_ms) {
+            self.with(|operator, cx| ready(operator.on_timers(&[timer], cx))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_quiet_input_is_idle_until_a_row_comes() {
+    let mut world = World::new(spec(200, 1000));
+    world.rows("+I | 1 | 5").unwrap();
+    world.time(1000);
+    assert!(world.output.status.is_empty());
+    world.time(1400);
+    assert_eq!(world.output.status, [true]);
+    world.time(9000);
+    world.rows("+I | 2 | 6").unwrap();
+    assert_eq!(world.output.status, [true, false]);
+}
+
+#[test]
+fn the_last_watermark_passes_once_and_silences_the_clock() {
+    let mut world = World::new(spec(200, 1000));
+    world.rows("+I | 1 | 5").unwrap();
+    for _ in 0..2 {
+        world.with(|operator, cx| ready(operator.process_watermark(Watermark::MAX, cx))).unwrap();
+    }
+    world.time(50_000);
+    let marks = world.output.inner.emitted.iter().filter(|e| matches!(e, Emitted::Watermark(_))).count();
+    assert_eq!((marks, world.timers.len()), (1, 0));
+}
+
+#[test]
+fn a_null_rowtime_fails_with_flinks_words() {
+    let error = World::new(spec(200, 0)).rows("+I | 1 | 1\n+I | NULL | 1").unwrap_err();
+    assert_eq!(error.message(), "rowtime column 'ts' is null");
+    assert!(error.detail().unwrap().starts_with("RowTime field should not be null"));
+}
+
+#[test]
+fn a_constant_is_a_watermark_too() {
+    let mut constant = spec(200, 0);
+    let ts = LogicalType::new(TypeKind::Timestamp(3));
+    constant.watermark = Expr::literal(Value::Timestamp { millis: 500, nanos: 0 }, ts);
+    assert_eq!(run(&constant, "+I | 1 | 1\n+I | 2 | 2"), "+I | 1 | 1\nwm 500\n+I | 2 | 2");
+}
