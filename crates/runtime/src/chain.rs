@@ -1,0 +1,158 @@
+//! A chain: the operators of one subtask, which call each other directly.
+//!
+//! Each operator's output is the next operator; the last one's is the [`Exchange`]. An operator that
+//! declares event time gets slices of a batch with watermarks and timers between them, as if its
+//! rows were single; one that is indifferent gets the batch whole, with its marks.
+
+mod downstream;
+mod link;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flott_api::env::Clock;
+use flott_api::operator::{OpenContext, TimeDomain};
+use flott_api::sink::Committable;
+use flott_api::{Result, Watermark};
+
+use crate::channel::{Barrier, SizedBatch};
+use crate::exchange::Exchange;
+pub(crate) use downstream::{Below, Emitter};
+pub(crate) use link::Link;
+
+/// What the operators of a chain share.
+pub(crate) struct Frame {
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The operator that is at work, as a position in the task. It stays where it was when an
+    /// operator fails or panics, so the innermost one is blamed.
+    position: AtomicUsize,
+}
+
+impl Frame {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Frame { clock, position: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn enter(&self, position: usize) {
+        self.position.store(position, Ordering::Relaxed);
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.position.load(Ordering::Relaxed)
+    }
+}
+
+/// The operators of one subtask behind its source or gate.
+pub(crate) struct Chain {
+    pub(crate) links: Vec<Link>,
+    pub(crate) exchange: Exchange,
+    pub(crate) frame: Arc<Frame>,
+}
+
+impl Chain {
+    /// A link and what lies below it.
+    fn at(&mut self, index: usize) -> (&mut Link, Below<'_>) {
+        let (link, rest) = self.links[index..].split_first_mut().expect("a position in the chain");
+        (link, Below { links: rest, exchange: &mut self.exchange, frame: &self.frame })
+    }
+
+    /// The whole chain, as what lies below a source.
+    pub(crate) fn below_source(&mut self) -> Below<'_> {
+        Below { links: &mut self.links, exchange: &mut self.exchange, frame: &self.frame }
+    }
+
+    /// Opens all operators, the last one first: none emits into one that is not open.
+    pub(crate) fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        for link in self.links.iter_mut().rev() {
+            self.frame.enter(link.position);
+            link.open(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Rows have come on an input of the head.
+    pub(crate) async fn batch(&mut self, input: usize, batch: SizedBatch) -> Result<()> {
+        let mut below = self.below_source();
+        below.batch(input, batch).await
+    }
+
+    /// The watermark has risen.
+    pub(crate) async fn watermark(&mut self, watermark: Watermark) -> Result<()> {
+        self.below_source().watermark(watermark).await
+    }
+
+    /// The task has become idle or active.
+    pub(crate) fn status(&mut self, idle: bool) -> Result<()> {
+        self.exchange.send_status(idle)
+    }
+
+    /// All operators emit what they hold outside of state; then the barrier goes on.
+    pub(crate) async fn barrier(&mut self, barrier: Barrier) -> Result<()> {
+        for index in 0..self.links.len() {
+            let (link, mut below) = self.at(index);
+            link.before_checkpoint(&mut below).await?;
+        }
+        self.exchange.send_barrier(barrier)
+    }
+
+    /// When the next processing-time timer is due.
+    pub(crate) fn next_timer_ms(&self) -> Option<i64> {
+        self.links.iter().filter_map(Link::next_processing_ms).min()
+    }
+
+    /// Fires the processing-time timers that are due.
+    pub(crate) async fn fire_due(&mut self) -> Result<()> {
+        let Some(at_ms) = self.next_timer_ms() else { return Ok(()) };
+        let now_ms = self.frame.clock.now_ms();
+        if at_ms > now_ms {
+            return Ok(());
+        }
+        for index in 0..self.links.len() {
+            let (link, mut below) = self.at(index);
+            link.fire(TimeDomain::Processing, now_ms, &mut below).await?;
+        }
+        Ok(())
+    }
+
+    /// The input was read to its end: fires everything, operator by operator, and finishes.
+    pub(crate) async fn finish(&mut self, has_input: bool) -> Result<()> {
+        for index in 0..self.links.len() {
+            let (link, mut below) = self.at(index);
+            // An operator that holds watermarks back (an assigner) does not keep the end from others.
+            // One without input emits its rows in `finish`, so the end of time comes after them.
+            if has_input || index > 0 {
+                link.watermark(Watermark::MAX, &mut below).await?;
+            }
+            link.finish(&mut below).await?;
+        }
+        self.exchange.send_watermark(Watermark::MAX)?;
+        self.exchange.send_end(true)
+    }
+
+    /// The input was stopped and will be resumed one day: nothing fires, as in Flink's stop without
+    /// drain; what is held outside of state is emitted.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        for index in 0..self.links.len() {
+            let (link, mut below) = self.at(index);
+            link.before_checkpoint(&mut below).await?;
+        }
+        self.exchange.send_end(false)
+    }
+
+    /// What the sink at the end of the chain has to commit, after all rows.
+    pub(crate) async fn prepare_commit(&mut self) -> Result<Option<Vec<Committable>>> {
+        let Some(link) = self.links.last_mut() else { return Ok(None) };
+        self.frame.enter(link.position);
+        link.prepare_commit().await
+    }
+
+    /// The job has failed or was cancelled.
+    pub(crate) async fn abort(&mut self) {
+        for link in &mut self.links {
+            link.abort().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! What a job needs one of, beside its subtasks: the enumerator of each source, and the committer of
+//! each table that is written.
+
+pub(crate) mod assignment;
+pub(crate) mod commit;
+pub(crate) mod enumerator;

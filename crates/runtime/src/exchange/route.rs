@@ -1,0 +1,158 @@
+//! Which subtask gets which row: forward, hash, rebalance, rescale and broadcast.
+//!
+//! Every mark goes to every channel, in its place among that channel's rows; a channel that gets no
+//! row of a batch gets the last of its watermarks.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, UInt32Array};
+use flott_api::key_group::{KeyGroup, hash_keys, key_group, subtask_of};
+use flott_api::{ChangeBatch, Error, Mark, Result, Watermark};
+use flott_graph::Partitioning;
+
+use crate::channel::{Element, SizedBatch};
+
+/// Cuts the batches of one edge; `targets` counts the channels of one producing subtask.
+#[derive(Debug)]
+pub(crate) enum Router {
+    /// One channel, or each batch whole to the next channel.
+    InTurn { next: usize },
+    /// By key group.
+    Hash(HashRouter),
+    /// To all.
+    Broadcast,
+}
+
+impl Router {
+    /// The router of an edge. `start` spreads the first batches of several producers.
+    pub(crate) fn new(partitioning: &Partitioning, start: usize, targets: usize, max_parallelism: u32) -> Self {
+        match partitioning {
+            Partitioning::Hash { columns } if targets > 1 => {
+                Router::Hash(HashRouter::new(columns.clone(), targets as u32, max_parallelism))
+            }
+            Partitioning::Broadcast if targets > 1 => Router::Broadcast,
+            _ => Router::InTurn { next: start % targets.max(1) },
+        }
+    }
+
+    /// What goes to which of `targets` channels.
+    pub(crate) fn route(&mut self, batch: SizedBatch, targets: usize, out: &mut Vec<(usize, Element)>) -> Result<()> {
+        match self {
+            Router::InTurn { next } => {
+                let target = *next;
+                *next = (target + 1) % targets;
+                push_watermark(batch.batch.last_watermark(), (0..targets).filter(|t| *t != target), out);
+                out.push((target, Element::Batch(batch)));
+            }
+            Router::Hash(router) => router.route(&batch, out)?,
+            Router::Broadcast => out.extend((0..targets).map(|t| (t, Element::Batch(batch.clone())))),
+        }
+        Ok(())
+    }
+}
+
+fn push_watermark(watermark: Option<Watermark>, targets: impl Iterator<Item = usize>, out: &mut Vec<(usize, Element)>) {
+    if let Some(watermark) = watermark {
+        out.extend(targets.map(|t| (t, Element::Watermark(watermark))));
+    }
+}
+
+/// Spreads rows by the key group of some columns.
+#[derive(Debug)]
+pub(crate) struct HashRouter {
+    columns: Vec<usize>,
+    max_parallelism: u32,
+    /// The subtask of each key group: a look-up instead of a division per row.
+    owners: Vec<u32>,
+    /// The rows of each target.
+    rows: Vec<Vec<u32>>,
+}
+
+impl HashRouter {
+    fn new(columns: Vec<usize>, targets: u32, max_parallelism: u32) -> Self {
+        let owner = |group| subtask_of(KeyGroup(group), max_parallelism, targets);
+        HashRouter {
+            columns,
+            max_parallelism,
+            owners: (0..max_parallelism).map(owner).collect(),
+            rows: vec![Vec::new(); targets as usize],
+        }
+    }
+
+    fn route(&mut self, batch: &SizedBatch, out: &mut Vec<(usize, Element)>) -> Result<()> {
+        self.spread(&batch.batch)?;
+        for (target, rows) in self.rows.iter_mut().enumerate() {
+            if rows.is_empty() {
+                push_watermark(batch.batch.last_watermark(), std::iter::once(target), out);
+                continue;
+            }
+            out.push((target, Element::Batch(take(batch, rows)?)));
+        }
+        Ok(())
+    }
+
+    /// Fills `rows`.
+    fn spread(&mut self, batch: &ChangeBatch) -> Result<()> {
+        let expected = batch.len() / self.rows.len();
+        for rows in &mut self.rows {
+            rows.clear();
+            rows.reserve(expected + expected / 4);
+        }
+        let keys: Option<Vec<ArrayRef>> =
+            self.columns.iter().map(|c| batch.rows().columns().get(*c).map(Arc::clone)).collect();
+        let keys = keys.ok_or_else(|| Error::internal("a key column does not exist"))?;
+        for (row, hash) in hash_keys(&keys, batch.len())?.into_iter().enumerate() {
+            let group = key_group(hash, self.max_parallelism);
+            self.rows[self.owners[group.0 as usize] as usize].push(row as u32);
+        }
+        Ok(())
+    }
+}
+
+/// These rows (rising) with the marks between them.
+fn take(whole: &SizedBatch, rows: &mut Vec<u32>) -> Result<SizedBatch> {
+    let batch = &whole.batch;
+    if rows.len() == batch.len() {
+        return Ok(whole.clone());
+    }
+    let bytes = whole.bytes * rows.len() / batch.len();
+    let mut marks: Vec<Mark> = Vec::with_capacity(batch.marks().len());
+    for mark in batch.marks() {
+        let row = rows.partition_point(|r| *r < mark.row) as u32;
+        match marks.last_mut() {
+            Some(last) if last.row == row => last.watermark = mark.watermark,
+            _ => marks.push(Mark { row, watermark: mark.watermark }),
+        }
+    }
+    let taken = batch.take(&UInt32Array::from(std::mem::take(rows)))?;
+    Ok(SizedBatch { batch: taken.with_marks(marks)?, bytes })
+}
+
+/// Which subtasks an edge connects, as (producer, consumer), ordered by both.
+pub(crate) fn connections(partitioning: &Partitioning, from: u32, to: u32) -> Vec<(u32, u32)> {
+    match partitioning {
+        Partitioning::Forward | Partitioning::Rescale => pointwise(from, to),
+        Partitioning::Hash { .. } | Partitioning::Rebalance | Partitioning::Broadcast => {
+            (0..from).flat_map(|f| (0..to).map(move |t| (f, t))).collect()
+        }
+    }
+}
+
+/// Groups of neighbours, as Flink's pointwise edges: each consumer has one producer, or each
+/// producer one consumer.
+fn pointwise(from: u32, to: u32) -> Vec<(u32, u32)> {
+    if from <= to {
+        let mut pairs: Vec<_> = (0..to).map(|t| ((u64::from(t) * u64::from(from) / u64::from(to)) as u32, t)).collect();
+        pairs.sort_unstable();
+        return pairs;
+    }
+    (0..to)
+        .flat_map(|t| {
+            let begin = |t: u32| (u64::from(t) * u64::from(from) / u64::from(to)) as u32;
+            (begin(t)..begin(t + 1)).map(move |f| (f, t))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Sources and sinks that follow a script, operators made of closures, and a log of all they do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flott_api::env::Environment;
+use flott_api::ids::CheckpointId;
+use flott_api::operator::{EventTime, Operator, OperatorFactory, OperatorInstance};
+use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
+use flott_api::source::{
+    Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
+};
+use flott_api::table::{SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory};
+use flott_api::{ChangeBatch, Error, Result};
+use tokio::sync::watch;
+
+use super::rows::values;
+use super::world::{ManualClock, environment};
+use crate::{JobHandle, Plugins, submit};
+
+/// What a source does after its splits' batches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    End,
+    Wait,
+    /// The last batch again and again, with no more await than that.
+    Repeat,
+}
+
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) splits: Vec<Vec<ChangeBatch>>,
+    pub(crate) then: Then,
+}
+
+type Make = Box<dyn Fn() -> (Box<dyn Operator>, EventTime) + Send + Sync>;
+
+/// Everything that the fakes share.
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    scripts: Mutex<BTreeMap<String, Script>>,
+    operators: Mutex<BTreeMap<String, Make>>,
+    log: Mutex<Vec<String>>,
+    written: Mutex<Vec<(String, u32, Vec<i64>)>>,
+    /// While true, sinks take nothing.
+    pub(crate) sinks_blocked: watch::Sender<bool>,
+    /// Panics where a table's name says so.
+    pub(crate) commit_fails: watch::Sender<bool>,
+}
+
+impl World {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(World {
+            clock: Arc::default(),
+            scripts: Mutex::default(),
+            operators: Mutex::default(),
+            log: Mutex::default(),
+            written: Mutex::default(),
+            sinks_blocked: watch::channel(false).0,
+            commit_fails: watch::channel(false).0,
+        })
+    }
+
+    pub(crate) fn script(&self, source: &str, splits: Vec<Vec<ChangeBatch>>, then: Then) {
+        self.scripts.lock().unwrap().insert(source.into(), Script { splits, then });
+    }
+
+    pub(crate) fn operator<O: Operator + 'static>(
+        &self,
+        kind: &str,
+        event_time: EventTime,
+        make: impl Fn() -> O + Send + Sync + 'static,
+    ) {
+        let make: Make = Box::new(move || (Box::new(make()), event_time));
+        self.operators.lock().unwrap().insert(kind.into(), make);
+    }
+
+    pub(crate) fn log(&self, line: impl Into<String>) {
+        self.log.lock().unwrap().push(line.into());
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// All rows that sinks of a table have taken, in order of their arrival.
+    pub(crate) fn written(&self, table: &str) -> Vec<i64> {
+        let written = self.written.lock().unwrap();
+        written.iter().filter(|(t, ..)| t == table).flat_map(|(_, _, v)| v.clone()).collect()
+    }
+
+    /// The same, of one subtask.
+    pub(crate) fn written_by(&self, subtask: u32) -> Vec<i64> {
+        let written = self.written.lock().unwrap();
+        written.iter().filter(|(_, s, _)| *s == subtask).flat_map(|(_, _, v)| v.clone()).collect()
+    }
+
+    pub(crate) fn plugins(self: &Arc<Self>) -> Plugins {
+        let tables: Arc<dyn TableFactory> = Arc::new(FakeTables { world: Arc::clone(self) });
+        Plugins {
+            operators: Arc::new(FakeOperators { world: Arc::clone(self) }),
+            tables: Arc::new(BTreeMap::from([("fake", tables)])),
+            environment: environment(Arc::clone(&self.clock)),
+        }
+    }
+
+    pub(crate) fn submit(self: &Arc<Self>, graph: &super::graph::GraphBuilder) -> JobHandle {
+        submit(&graph.bytes(), &self.plugins()).unwrap()
+    }
+}
+
+struct FakeOperators {
+    world: Arc<World>,
+}
+
+impl OperatorFactory for FakeOperators {
+    fn create(&self, kind: &str, _: &[u8]) -> Result<OperatorInstance> {
+        let operators = self.world.operators.lock().unwrap();
+        let make = operators.get(kind).ok_or_else(|| Error::internal(format!("no operator '{kind}'")))?;
+        let (operator, event_time) = make();
+        Ok(OperatorInstance { operator, event_time })
+    }
+}
+
+struct FakeTables {
+    world: Arc<World>,
+}
+
+impl TableFactory for FakeTables {
+    fn identifier(&self) -> &'static str {
+        "fake"
+    }
+
+    fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {
+        Err(Error::unsupported("planning"))
+    }
+
+    fn describe_sink(&self, _: &TableContext) -> Result<SinkDescription> {
+        Err(Error::unsupported("planning"))
+    }
+
+    fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {
+        let script = self.world.scripts.lock().unwrap().get(&spec.table).cloned();
+        let script = script.ok_or_else(|| Error::invalid(format!("no script '{}'", spec.table)))?;
+        Ok(Box::new(FakeSource { script }))
+    }
+
+    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(FakeSink { world: Arc::clone(&self.world), table: spec.table.clone() }))
+    }
+}
+
+struct FakeSource {
+    script: Script,
+}
+
+impl Source for FakeSource {
+    fn boundedness(&self) -> Boundedness {
+        Boundedness::Bounded
+    }
+
+    fn enumerator(&self, _: &Environment, _: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
+        let splits = 0..self.script.splits.len() as u8;
+        let split = |n: u8| Split { id: format!("split-{n}"), state: Bytes::copy_from_slice(&[n]) };
+        Ok(Box::new(FakeEnumerator { splits: splits.map(split).collect() }))
+    }
+
+    fn reader(&self, _: ReaderContext) -> Result<Box<dyn SplitReader>> {
+        Ok(Box::new(FakeReader { script: self.script.clone(), open: Vec::new() }))
+    }
+}
+
+struct FakeEnumerator {
+    splits: Vec<Split>,
+}
+
+#[async_trait]
+impl SplitEnumerator for FakeEnumerator {
+    async fn discover(&mut self) -> Result<Discovery> {
+        Ok(Discovery { splits: std::mem::take(&mut self.splits), finished: true })
+    }
+
+    fn add_back(&mut self, _: Vec<Split>) {}
+
+    fn snapshot(&mut self) -> Result<Bytes> {
+        Ok(Bytes::new())
+    }
+}
+
+struct FakeReader {
+    script: Script,
+    /// Split, and the position of its next batch.
+    open: Vec<(String, usize, usize)>,
+}
+
+#[async_trait]
+impl SplitReader for FakeReader {
+    fn add_splits(&mut self, splits: Vec<Split>) -> Result<()> {
+        self.open.extend(splits.into_iter().map(|s| (s.id, s.state[0] as usize, 0)));
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<ReadEvent> {
+        let (split, index, at) = self.open.first_mut().expect("never asked without a split");
+        let batches = &self.script.splits[*index];
+        if *at < batches.len() {
+            *at += 1;
+            return Ok(ReadEvent::Batch { split: split.clone(), batch: batches[*at - 1].clone() });
+        }
+        match self.script.then {
+            Then::End => Ok(ReadEvent::Finished { split: self.open.remove(0).0 }),
+            Then::Wait => std::future::pending().await,
+            Then::Repeat => Ok(ReadEvent::Batch { split: split.clone(), batch: batches[batches.len() - 1].clone() }),
+        }
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<Split>> {
+        Ok(Vec::new())
+    }
+
+    fn pause_split(&mut self, _: &str, _: bool) {}
+}
+
+struct FakeSink {
+    world: Arc<World>,
+    table: String,
+}
+
+impl Sink for FakeSink {
+    fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>> {
+        let subtask = cx.subtask.index;
+        Ok(Box::new(FakeWriter { world: Arc::clone(&self.world), table: self.table.clone(), subtask }))
+    }
+
+    fn committer(&self, _: &Environment) -> Result<Option<Box<dyn Committer>>> {
+        Ok(Some(Box::new(FakeCommitter { world: Arc::clone(&self.world), table: self.table.clone() })))
+    }
+}
+
+struct FakeWriter {
+    world: Arc<World>,
+    table: String,
+    subtask: u32,
+}
+
+#[async_trait]
+impl SinkWriter for FakeWriter {
+    async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
+        let mut blocked = self.world.sinks_blocked.subscribe();
+        blocked.wait_for(|b| !*b).await.unwrap();
+        assert!(batch.marks().is_empty());
+        self.world.written.lock().unwrap().push((self.table.clone(), self.subtask, values(&batch)));
+        Ok(())
+    }
+
+    async fn prepare_commit(&mut self, end_of_input: bool) -> Result<Vec<Committable>> {
+        assert!(end_of_input);
+        self.world.log(format!("prepare {}-{}", self.table, self.subtask));
+        Ok(vec![Committable { id: format!("{}-{}", self.table, self.subtask), payload: Bytes::new() }])
+    }
+
+    async fn abort(&mut self) {
+        self.world.log(format!("abort {}-{}", self.table, self.subtask));
+    }
+}
+
+struct FakeCommitter {
+    world: Arc<World>,
+    table: String,
+}
+
+#[async_trait]
+impl Committer for FakeCommitter {
+    async fn commit(&mut self, _: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
+        if *self.world.commit_fails.borrow() {
+            return Err(Error::external("no disk"));
+        }
+        let mut ids: Vec<String> = committables.into_iter().map(|c| c.id).collect();
+        ids.sort();
+        self.world.log(format!("commit {}", ids.join(" ")));
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.world.log(format!("finish {}", self.table));
+        Ok(())
+    }
+}
