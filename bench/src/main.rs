@@ -1,0 +1,127 @@
+//! `make bench`: Nexmark queries, rows per second and peak memory, at parallelism 1 and 2.
+//!
+//! Each measurement runs in a process of its own, so that memory is its own. Before anything is measured, the output
+//! of each query over a million events is hashed and compared with what was recorded: a fast wrong answer is none.
+//!
+//! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
+
+mod measure;
+mod nexmark;
+mod run;
+
+use std::io::Write;
+use std::process::{Command, ExitCode};
+
+use flott_api::{Error, Result};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Events in a measurement unless the command line says otherwise: some seconds a query.
+const EVENTS: u64 = 20_000_000;
+/// Events whose output is hashed.
+const HASHED_EVENTS: u64 = 1_000_000;
+const PARALLELISMS: [u32; 2] = [1, 2];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["one", query, parallelism, events, rest @ ..] => one(query, parallelism, events, *rest == ["hash"]),
+        [] => all(EVENTS),
+        [events] => number(events).and_then(all),
+        _ => Err(Error::invalid("usage: flott-bench [events]")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nowhere left to report a failing report.
+            _ = writeln!(std::io::stderr(), "{}", flott::report::error(&error, None, false));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.replace('_', "").parse().map_err(|_| Error::invalid(format!("'{text}' is no number")))
+}
+
+/// One measurement in this process, as a line: seconds, rows out, bytes out, peak memory in KiB, hash.
+fn one(query: &str, parallelism: &str, events: &str, hash: bool) -> Result<()> {
+    let query = nexmark::query(query)?;
+    let measured = run::run(query, number(parallelism)?, number(events)?, hash)?;
+    print(&format!(
+        "{} {} {} {} {:016x}\n",
+        measured.seconds, measured.rows, measured.bytes, measured.peak_kib, measured.hash
+    ))
+}
+
+fn print(text: &str) -> Result<()> {
+    let written = std::io::stdout().write_all(text.as_bytes());
+    written.map_err(|e| Error::external("standard output cannot be written").with_source(e))
+}
+
+/// What a child process measured.
+struct Line {
+    seconds: f64,
+    rows: u64,
+    bytes: u64,
+    peak_kib: u64,
+    hash: String,
+}
+
+fn child(query: &str, parallelism: u32, events: u64, hash: bool) -> Result<Line> {
+    let failed = |e: std::io::Error| Error::external("a measurement cannot be started").with_source(e);
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.args(["one", query, &parallelism.to_string(), &events.to_string()]);
+    if hash {
+        command.arg("hash");
+    }
+    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(failed)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let cells: Vec<&str> = text.split_whitespace().collect();
+    let [seconds, rows, bytes, peak_kib, hash] = cells.as_slice() else {
+        return Err(Error::external(format!("{query} at parallelism {parallelism} failed")));
+    };
+    Ok(Line {
+        seconds: number(seconds)?,
+        rows: number(rows)?,
+        bytes: number(bytes)?,
+        peak_kib: number(peak_kib)?,
+        hash: (*hash).to_owned(),
+    })
+}
+
+fn all(events: u64) -> Result<()> {
+    for query in nexmark::QUERIES {
+        for parallelism in PARALLELISMS {
+            let line = child(query.name, parallelism, HASHED_EVENTS, true)?;
+            if line.hash != query.hash {
+                return Err(Error::internal(format!(
+                    "{} at parallelism {parallelism} gives other rows: hash {} instead of {}",
+                    query.name, line.hash, query.hash
+                )));
+            }
+        }
+    }
+    print(&format!("Nexmark, {events} events each; outputs of {HASHED_EVENTS} events are as recorded.\n\n"))?;
+    print("query  parallelism  events/s   rows out    MB out   peak MB  against parallelism 1\n")?;
+    for query in nexmark::QUERIES {
+        let mut alone = None;
+        for parallelism in PARALLELISMS {
+            let line = child(query.name, parallelism, events, false)?;
+            let rate = events as f64 / line.seconds;
+            let ratio = rate / *alone.get_or_insert(rate);
+            print(&format!(
+                "{:<6} {:>11} {:>9.2}M {:>10} {:>9.1} {:>9.1} {:>12.2}\n",
+                query.name,
+                parallelism,
+                rate / 1e6,
+                line.rows,
+                line.bytes as f64 / 1e6,
+                line.peak_kib as f64 / 1024.0,
+                ratio
+            ))?;
+        }
+    }
+    Ok(())
+}

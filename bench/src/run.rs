@@ -1,0 +1,78 @@
+//! One measurement: a script in this process, embedded as `flott run` does it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flott::plugins::{UserConnectors, plugins};
+use flott_api::env::Environment;
+use flott_api::{Error, Result};
+use flott_runtime::{Plugins, environment, submit};
+use flott_sql::config::{Configuration, Origin};
+use flott_sql::parser::parse_script;
+use flott_sql::session::{Outcome, Session};
+
+use crate::measure::{Measure, Measured};
+use crate::nexmark::Query;
+
+/// What one run came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Seconds from submission to the end of the job.
+    pub(crate) seconds: f64,
+    /// Rows at the sink.
+    pub(crate) rows: u64,
+    /// Bytes at the sink.
+    pub(crate) bytes: u64,
+    /// The most memory that the process ever had, in KiB.
+    pub(crate) peak_kib: u64,
+    /// The hash of the output; 0 if it was not asked for.
+    pub(crate) hash: u64,
+}
+
+/// Runs a query over so many events.
+pub(crate) fn run(query: &Query, parallelism: u32, events: u64, hash: bool) -> Result<Run> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(parallelism as usize)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::external("no threads can be started").with_source(e))?;
+    runtime.block_on(async {
+        let measured = Arc::new(Measured::default());
+        let world = environment::real();
+        let plugins = with_measure(world.clone(), &measured);
+        let mut configuration = Configuration::default();
+        configuration.set("parallelism.default", &parallelism.to_string(), Origin::CommandLine)?;
+        let connectors = Arc::new(UserConnectors::of(&plugins));
+        let mut session = Session::new(configuration, connectors, Arc::clone(&world.files))?;
+        let mut nanos = 0;
+        for statement in parse_script(&query.script(events, hash)) {
+            if let Outcome::Job(job) = session.execute(&statement?.statement)? {
+                let started = world.clock.monotonic_ns();
+                submit(&job.graph.to_bytes()?, &plugins)?.wait().await?;
+                nanos += world.clock.monotonic_ns() - started;
+            }
+        }
+        Ok(Run {
+            seconds: nanos as f64 / 1e9,
+            rows: measured.rows.load(Ordering::Relaxed),
+            bytes: measured.bytes.load(Ordering::Relaxed),
+            peak_kib: peak_kib(),
+            hash: measured.hash.load(Ordering::Relaxed),
+        })
+    })
+}
+
+fn with_measure(world: Environment, measured: &Arc<Measured>) -> Plugins {
+    let mut plugins = plugins(world, &Arc::default());
+    let mut tables = plugins.tables.as_ref().clone();
+    tables.insert("measure", Arc::new(Measure(Arc::clone(measured))));
+    plugins.tables = Arc::new(tables);
+    plugins
+}
+
+/// `VmHWM` of this process.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
