@@ -1,0 +1,250 @@
+//! Arrays, maps and rows: their constructors, access to their elements, `CARDINALITY`, and `TYPEOF`.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, Int32Array, ListArray, StringArray, StructArray, UInt32Array};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, FieldRef};
+use flott_api::types::arrow::arrow_fields;
+use flott_api::{Error, Field, LogicalType, Result, TypeKind};
+
+use crate::compare::{Comparison, compare};
+use crate::operand::{Args, Operand};
+use crate::registry::{Binding, Body, Function, Infer, Inference, Kernel, Signature};
+use crate::typing::common::common_type;
+
+/// The functions of this family.
+pub(crate) const FUNCTIONS: &[Function] = &[
+    Function::new("array", Infer::By(infer_array), Body::Bound(bind_array)),
+    Function::new("map", Infer::By(infer_map), Body::Bound(bind_map)),
+    Function::new("row", Infer::By(infer_row), Body::Bound(bind_row)),
+    Function::new("item", Infer::By(infer_item), Body::Bound(bind_item)),
+    Function::new("cardinality", Infer::By(infer_cardinality), Body::Plain(cardinality)),
+    Function::new("typeof", Infer::By(infer_typeof), Body::Bound(bind_typeof)),
+];
+
+fn infer_array(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(1, usize::MAX)?;
+    let element = common(call, call.args.iter())?;
+    let args = vec![element.clone(); call.args.len()];
+    Ok(Signature { args, ty: LogicalType::not_null(TypeKind::Array(Box::new(element))) })
+}
+
+fn infer_map(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(2, usize::MAX)?;
+    if !call.args.len().is_multiple_of(2) {
+        return Err(call.mismatch_because("A map is made of keys and values in turn."));
+    }
+    let key = common(call, call.args.iter().step_by(2))?;
+    let value = common(call, call.args.iter().skip(1).step_by(2))?;
+    let args = [key.clone(), value.clone()].into_iter().cycle().take(call.args.len()).collect();
+    Ok(Signature { args, ty: LogicalType::not_null(TypeKind::Map(Box::new(key), Box::new(value))) })
+}
+
+fn common<'a>(call: &Inference<'_>, types: impl Iterator<Item = &'a LogicalType>) -> Result<LogicalType> {
+    let types: Vec<_> = types.collect();
+    common_type(&types).ok_or_else(|| call.mismatch_because("The elements have no common type."))
+}
+
+fn infer_row(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(1, usize::MAX)?;
+    let fields = call.args.iter().enumerate().map(|(i, ty)| Field::new(format!("EXPR${i}"), ty.clone())).collect();
+    Ok(call.unchanged(LogicalType::not_null(TypeKind::Row(fields))))
+}
+
+fn infer_item(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(2, 2)?;
+    let (container, key) = (&call.args[0], &call.args[1]);
+    let (key_kind, element) = match &container.kind {
+        TypeKind::Array(element) if key.kind.is_integer() => (TypeKind::Int, element),
+        TypeKind::Map(k, v) if common_type(&[k, key]).is_some() => (k.kind.clone(), v),
+        _ => return Err(call.mismatch()),
+    };
+    if matches!(container.kind, TypeKind::Array(_)) && call.literal_int(1).is_some_and(|i| i < 1) {
+        return Err(Error::invalid("the elements of an array are counted from 1"));
+    }
+    let key = LogicalType { kind: key_kind, nullable: key.nullable };
+    // There may be no such element.
+    let ty = element.as_ref().clone().with_nullable(true);
+    Ok(Signature { args: vec![container.clone(), key], ty })
+}
+
+fn infer_cardinality(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(1, 1)?;
+    let arg = &call.args[0];
+    match arg.kind {
+        TypeKind::Array(_) | TypeKind::Map(_, _) | TypeKind::Multiset(_) => {
+            Ok(call.unchanged(LogicalType { kind: TypeKind::Int, nullable: arg.nullable }))
+        }
+        _ => Err(call.mismatch()),
+    }
+}
+
+fn infer_typeof(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(1, 1)?;
+    Ok(call.unchanged(LogicalType::string()))
+}
+
+fn bind_array(binding: &Binding<'_>) -> Result<Kernel> {
+    let field = list_field(&binding.ty.arrow())?;
+    Ok(Box::new(move |args| {
+        let elements = arranged(args, &args.operands.iter().collect::<Vec<_>>())?;
+        list(elements, args.len(), args.rows, &field)
+    }))
+}
+
+fn bind_map(binding: &Binding<'_>) -> Result<Kernel> {
+    let field = list_field(&binding.ty.arrow())?;
+    let DataType::Struct(entry) = field.data_type().clone() else {
+        return Err(Error::internal("a map has another layout"));
+    };
+    Ok(Box::new(move |args| {
+        let keys = arranged(args, &args.operands.iter().step_by(2).collect::<Vec<_>>())?;
+        let values = arranged(args, &args.operands.iter().skip(1).step_by(2).collect::<Vec<_>>())?;
+        let per_row = args.len() / 2;
+        let (picks, lengths) = distinct_keys(&keys, per_row, args.rows)?;
+        let (keys, values) = match picks {
+            Some((keys_at, values_at)) => {
+                (arrow_select::take::take(&keys, &keys_at, None)?, arrow_select::take::take(&values, &values_at, None)?)
+            }
+            None => (keys, values),
+        };
+        let entries: ArrayRef = Arc::new(StructArray::try_new(entry.clone(), vec![keys, values], None)?);
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        Ok(Arc::new(ListArray::try_new(field.clone(), offsets, entries, None)?))
+    }))
+}
+
+/// Of equal keys the first place and the last value count.
+type Picks = Option<(UInt32Array, UInt32Array)>;
+
+/// Which entries stay, if not all do, and how many of each row.
+fn distinct_keys(keys: &ArrayRef, per_row: usize, rows: usize) -> Result<(Picks, Vec<usize>)> {
+    let compare = arrow_ord::ord::make_comparator(keys, keys, arrow_schema::SortOptions::default())?;
+    let (mut keys_at, mut values_at) = (Vec::new(), Vec::new());
+    let mut lengths = vec![0; rows];
+    for (row, length) in lengths.iter_mut().enumerate() {
+        let start = keys_at.len();
+        for entry in row * per_row..(row + 1) * per_row {
+            let same = keys_at[start..].iter().position(|&k: &u32| compare(k as usize, entry).is_eq());
+            match same {
+                Some(place) => values_at[start + place] = entry as u32,
+                None => {
+                    keys_at.push(entry as u32);
+                    values_at.push(entry as u32);
+                }
+            }
+        }
+        *length = keys_at.len() - start;
+    }
+    let all = keys_at.len() == rows * per_row;
+    Ok(((!all).then(|| (keys_at.into(), values_at.into())), lengths))
+}
+
+fn list_field(arrow: &DataType) -> Result<FieldRef> {
+    match arrow {
+        DataType::List(field) => Ok(field.clone()),
+        other => Err(Error::internal(format!("{other} is no list"))),
+    }
+}
+
+/// The operands row by row: all of the first row, then all of the second, ..
+fn arranged(args: &Args<'_>, operands: &[&Operand]) -> Result<ArrayRef> {
+    let arrays: Vec<&dyn Array> = operands.iter().map(|o| o.array.as_ref()).collect();
+    let of_row = |row| operands.iter().enumerate().map(move |(i, o)| (i, row * o.stride()));
+    let picks: Vec<(usize, usize)> = (0..args.rows).flat_map(of_row).collect();
+    Ok(arrow_select::interleave::interleave(&arrays, &picks)?)
+}
+
+fn list(elements: ArrayRef, per_row: usize, rows: usize, field: &FieldRef) -> Result<ArrayRef> {
+    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(per_row, rows));
+    Ok(Arc::new(ListArray::try_new(field.clone(), offsets, elements, None)?))
+}
+
+fn bind_row(binding: &Binding<'_>) -> Result<Kernel> {
+    let TypeKind::Row(fields) = &binding.ty.kind else {
+        return Err(Error::internal("ROW gives a row"));
+    };
+    let fields = arrow_fields(fields);
+    Ok(Box::new(move |args| {
+        let columns = args.operands.iter().map(|o| o.clone().into_array(args.rows)).collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), columns, None, args.rows)?))
+    }))
+}
+
+fn bind_item(binding: &Binding<'_>) -> Result<Kernel> {
+    Ok(match binding.args[0].kind {
+        TypeKind::Map(_, _) => Box::new(map_value),
+        _ => Box::new(array_element),
+    })
+}
+
+fn lists<'a>(args: &Args<'a>) -> Result<(&'a ListArray, usize)> {
+    let operand = args.operand(0)?;
+    let list = operand.array.as_list_opt().ok_or_else(|| Error::internal("an array or map has another layout"))?;
+    Ok((list, operand.stride()))
+}
+
+fn array_element(args: &Args<'_>) -> Result<ArrayRef> {
+    let (list, stride) = lists(args)?;
+    let index = args.numbers::<Int32Type>(1)?;
+    let nulls = args.nulls();
+    let place = |row: usize| {
+        let at = row * stride;
+        let (start, length) = (list.value_offsets()[at], list.value_length(at));
+        let nth = index.get(row);
+        let found = nulls.as_ref().is_none_or(|n| n.is_valid(row)) && nth >= 1 && nth <= length;
+        found.then(|| (start + nth - 1) as u32)
+    };
+    let places: UInt32Array = (0..args.rows).map(place).collect();
+    Ok(arrow_select::take::take(list.values(), &places, None)?)
+}
+
+fn map_value(args: &Args<'_>) -> Result<ArrayRef> {
+    let (list, stride) = lists(args)?;
+    let key = args.operand(1)?;
+    let entries = list.values().as_struct_opt().ok_or_else(|| Error::internal("a map has another layout"))?;
+    let wanted = wanted_keys(args, list, stride, key, entries.len())?;
+    let keys = Operand::column(entries.column(0).clone());
+    let equal = compare(Comparison::Equal, &keys, &wanted)?;
+    let place = |row: usize| {
+        let at = row * stride;
+        if list.is_null(at) || key.array.is_null(row * key.stride()) {
+            return None;
+        }
+        let (start, end) = (list.value_offsets()[at] as usize, list.value_offsets()[at + 1] as usize);
+        // Of equal keys the last one counts.
+        (start..end).rev().find(|&i| equal.is_valid(i) && equal.value(i)).map(|i| i as u32)
+    };
+    let places: UInt32Array = (0..args.rows).map(place).collect();
+    Ok(arrow_select::take::take(entries.column(1), &places, None)?)
+}
+
+/// For each entry of all maps the key that its row looks for.
+fn wanted_keys(args: &Args<'_>, list: &ListArray, stride: usize, key: &Operand, entries: usize) -> Result<Operand> {
+    if key.constant {
+        return Ok(key.clone());
+    }
+    if stride == 0 {
+        return Err(Error::unsupported("looking up a column's keys in a constant map"));
+    }
+    let mut rows = vec![0_u32; entries];
+    for row in 0..args.rows {
+        let (start, end) = (list.value_offsets()[row] as usize, list.value_offsets()[row + 1] as usize);
+        rows[start..end].fill(row as u32);
+    }
+    Ok(Operand::column(arrow_select::take::take(&key.array, &UInt32Array::from(rows), None)?))
+}
+
+fn cardinality(args: &Args<'_>) -> Result<ArrayRef> {
+    let (list, _) = lists(args)?;
+    let lengths = (0..list.len()).map(|row| list.value_length(row)).collect();
+    Ok(Arc::new(Int32Array::try_new(lengths, list.nulls().cloned())?))
+}
+
+fn bind_typeof(binding: &Binding<'_>) -> Result<Kernel> {
+    let text = binding.args[0].to_string();
+    Ok(Box::new(move |args| Ok(Arc::new(StringArray::from(vec![text.as_str(); args.rows])))))
+}

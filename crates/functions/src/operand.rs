@@ -1,0 +1,236 @@
+//! What a kernel gets: columns and constants of one batch, with typed access by row.
+//!
+//! A constant is an array of one row. Typed views step by a stride of 0 or 1, so a kernel reads a
+//! constant and a column alike, without a branch and without copying the constant.
+
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{Array, ArrayRef, BooleanArray, Datum, PrimitiveArray, StringArray, UInt32Array};
+use arrow_buffer::NullBuffer;
+use flott_api::{Error, Result};
+
+use crate::compile::EvalContext;
+
+/// A column, or a constant that stands for every row.
+#[derive(Clone, Debug)]
+pub(crate) struct Operand {
+    pub(crate) array: ArrayRef,
+    pub(crate) constant: bool,
+}
+
+impl Operand {
+    pub(crate) fn column(array: ArrayRef) -> Self {
+        Operand { array, constant: false }
+    }
+
+    pub(crate) fn constant(array: ArrayRef) -> Self {
+        Operand { array, constant: true }
+    }
+
+    /// The column with that many rows; a constant is repeated.
+    pub(crate) fn into_array(self, rows: usize) -> Result<ArrayRef> {
+        if !self.constant || rows == 1 {
+            return Ok(self.array);
+        }
+        Ok(arrow_select::take::take(&self.array, &UInt32Array::from_value(0, rows), None)?)
+    }
+
+    /// 0 for a constant, 1 for a column.
+    pub(crate) fn stride(&self) -> usize {
+        usize::from(!self.constant)
+    }
+}
+
+impl Datum for Operand {
+    fn get(&self) -> (&dyn Array, bool) {
+        (self.array.as_ref(), self.constant)
+    }
+}
+
+/// The arguments of a call on one batch.
+pub(crate) struct Args<'a> {
+    pub(crate) operands: &'a [Operand],
+    pub(crate) rows: usize,
+    pub(crate) cx: &'a EvalContext,
+}
+
+impl<'a> Args<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.operands.len()
+    }
+
+    pub(crate) fn has(&self, index: usize) -> bool {
+        index < self.operands.len()
+    }
+
+    /// The values of a string argument.
+    pub(crate) fn text(&self, index: usize) -> Result<Text<'a>> {
+        let operand = self.operand(index)?;
+        let array = operand.array.as_string_opt().ok_or_else(|| unexpected(index, operand))?;
+        Ok(Text { array, stride: operand.stride() })
+    }
+
+    /// The values of a number, date or interval argument.
+    pub(crate) fn numbers<T: ArrowPrimitiveType>(&self, index: usize) -> Result<Numbers<'a, T>> {
+        let operand = self.operand(index)?;
+        let array = operand.array.as_primitive_opt().ok_or_else(|| unexpected(index, operand))?;
+        Ok(Numbers { array, stride: operand.stride() })
+    }
+
+    /// The values of a boolean argument.
+    pub(crate) fn booleans(&self, index: usize) -> Result<&'a BooleanArray> {
+        let operand = self.operand(index)?;
+        operand.array.as_boolean_opt().ok_or_else(|| unexpected(index, operand))
+    }
+
+    pub(crate) fn operand(&self, index: usize) -> Result<&'a Operand> {
+        self.operands.get(index).ok_or_else(|| Error::internal(format!("argument {index} is missing")))
+    }
+
+    /// The rows where no argument is null: most functions are null elsewhere.
+    pub(crate) fn nulls(&self) -> Option<NullBuffer> {
+        let mut all: Option<NullBuffer> = None;
+        for operand in self.operands {
+            if !operand.constant {
+                all = NullBuffer::union(all.as_ref(), operand.array.logical_nulls().as_ref());
+            } else if operand.array.is_null(0) || operand.array.logical_null_count() > 0 {
+                return Some(NullBuffer::new_null(self.rows));
+            }
+        }
+        all
+    }
+
+    /// A string for each row where no argument is null. `write` answers whether there is one; it may
+    /// not have written anything when there is none.
+    pub(crate) fn each_text(&self, mut write: impl FnMut(usize, &mut TextWriter) -> Result<bool>) -> Result<ArrayRef> {
+        let nulls = self.nulls();
+        let mut out = TextWriter::new(self.rows);
+        for row in 0..self.rows {
+            let valid = nulls.as_ref().is_none_or(|n| n.is_valid(row)) && write(row, &mut out)?;
+            out.end(valid)?;
+        }
+        Ok(out.finish())
+    }
+
+    /// A number for each row where no argument is null; none gives null.
+    pub(crate) fn each_number<T: ArrowPrimitiveType>(
+        &self,
+        mut f: impl FnMut(usize) -> Result<Option<T::Native>>,
+    ) -> Result<ArrayRef> {
+        let nulls = self.nulls();
+        let mut builder = arrow_array::builder::PrimitiveBuilder::<T>::with_capacity(self.rows);
+        for row in 0..self.rows {
+            match nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
+                true => builder.append_option(f(row)?),
+                false => builder.append_null(),
+            }
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+
+    /// A truth value for each row where no argument is null; none gives null.
+    pub(crate) fn each_boolean(&self, mut f: impl FnMut(usize) -> Option<bool>) -> ArrayRef {
+        let nulls = self.nulls();
+        let truths = (0..self.rows).map(|row| match nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
+            true => f(row),
+            false => None,
+        });
+        Arc::new(truths.collect::<BooleanArray>())
+    }
+}
+
+fn unexpected(index: usize, operand: &Operand) -> Error {
+    Error::internal(format!("argument {index} is of type {}", operand.array.data_type()))
+}
+
+/// Strings by row.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    array: &'a StringArray,
+    stride: usize,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn get(&self, row: usize) -> &'a str {
+        self.array.value(row * self.stride)
+    }
+
+    pub(crate) fn is_null(&self, row: usize) -> bool {
+        self.array.is_null(row * self.stride)
+    }
+}
+
+/// Primitive values by row.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbers<'a, T: ArrowPrimitiveType> {
+    pub(crate) array: &'a PrimitiveArray<T>,
+    stride: usize,
+}
+
+impl<T: ArrowPrimitiveType> Numbers<'_, T> {
+    pub(crate) fn get(&self, row: usize) -> T::Native {
+        self.array.value(row * self.stride)
+    }
+}
+
+/// Builds a string column; a row is written in pieces.
+pub(crate) struct TextWriter {
+    builder: StringBuilder,
+    bytes: usize,
+}
+
+/// Arrow counts the bytes of a string column in 32 bits.
+const COLUMN_BYTES_MAX: usize = i32::MAX as usize;
+
+impl TextWriter {
+    pub(crate) fn new(rows: usize) -> Self {
+        TextWriter { builder: StringBuilder::with_capacity(rows, rows * 8), bytes: 0 }
+    }
+
+    pub(crate) fn push(&mut self, piece: &str) {
+        self.bytes = self.bytes.saturating_add(piece.len());
+        if self.bytes <= COLUMN_BYTES_MAX {
+            crate::format::put(&mut self.builder, piece);
+        }
+    }
+
+    pub(crate) fn push_char(&mut self, c: char) {
+        self.push(c.encode_utf8(&mut [0; 4]));
+    }
+
+    /// Writes a piece so many times, unless the column could not hold it.
+    pub(crate) fn push_repeated(&mut self, piece: &str, times: usize) {
+        match piece.len().checked_mul(times) {
+            Some(bytes) if self.bytes.saturating_add(bytes) <= COLUMN_BYTES_MAX => {
+                (0..times).for_each(|_| self.push(piece));
+            }
+            _ => self.bytes = usize::MAX,
+        }
+    }
+
+    /// Ends the row.
+    pub(crate) fn end(&mut self, valid: bool) -> Result<()> {
+        if self.bytes > COLUMN_BYTES_MAX {
+            return Err(Error::data("a string result is longer than 2 GiB"));
+        }
+        match valid {
+            true => self.builder.append_value(""),
+            false => self.builder.append_null(),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> ArrayRef {
+        Arc::new(self.builder.finish())
+    }
+}
+
+impl std::fmt::Write for TextWriter {
+    fn write_str(&mut self, s: &str) -> std::fmt::Result {
+        self.push(s);
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! Every expression that was recorded from real Flink (`crates/e2e/oracle/types/*.out`), evaluated
+//! here: type and value must be equal, alone and in a batch with a null row.
+//!
+//! Where Flink refuses or fails, this must refuse or fail too; where its result is null although the
+//! type says otherwise (`EnforcerException`), ours is null. [`DIFFERENCES`] lists what differs on
+//! purpose, with the reason.
+
+mod bind;
+mod lex;
+mod parse;
+
+use arrow_array::{Array, RecordBatch, RecordBatchOptions};
+use bind::{Binder, Stop};
+use flott_api::LogicalType;
+
+use crate::{CompileContext, EvalContext, TextStyle, compile, format_value};
+
+/// Expressions whose answer differs, and why.
+const DIFFERENCES: &[(&str, &str)] = &[
+    ("CAST('NaN' AS DOUBLE) = CAST('NaN' AS DOUBLE)", SAME),
+    ("V(CAST('NaN' AS DOUBLE)) = V(CAST('NaN' AS DOUBLE))", SAME),
+    ("V(CAST('NaN' AS DOUBLE)) >= V(CAST('NaN' AS DOUBLE))", SAME),
+    ("V(ARRAY[1]) < V(ARRAY[1])", SAME),
+    ("V(ROW(1, 'a')) < V(ROW(1, 'a'))", SAME),
+    ("V(MAP['a', 1]) < V(MAP['a', 1])", SAME),
+    ("1e0 / 0e0", FOLDED),
+    ("-1e0 / 0e0", FOLDED),
+    ("0e0 / 0e0", FOLDED),
+    ("1e0 / 0", FOLDED),
+    ("1 / 0e0", FOLDED),
+    ("CAST(1 AS FLOAT) / CAST(0 AS FLOAT)", FOLDED),
+    ("CAST(3e38 AS FLOAT) * CAST(10 AS FLOAT)", FOLDED),
+    ("0e0 * -1e0", FOLDED),
+    ("CAST(V(2147483647.9e0) AS FLOAT)", LONG_FLOAT),
+    ("TRY_CAST(V(2147483647.9e0) AS FLOAT)", LONG_FLOAT),
+    ("SIGN(V(CAST(-2 AS TINYINT)))", "Flink's generated code does not compile"),
+    ("V('😀') > V('￿')", "Flink compares by UTF-16 or by bytes, as the string happens to lie; this compares by bytes"),
+    ("SUBSTRING(V(CAST('abc' AS STRING)), CAST(2 AS BIGINT))", "Flink's generated code does not compile"),
+    ("ROUND(V(1.2345), V(2))", "Flink gives 0.0123, which is wrong"),
+    ("TRUNCATE(V(1.2345), V(2))", "Flink gives 0.0123, which is wrong"),
+    ("V(ARRAY[1, 2])[3]", NO_ELEMENT),
+    ("V(ARRAY[1, 2])[V(0)]", NO_ELEMENT),
+    ("V(MAP['a', 1, 'b', 2])['x']", NO_ELEMENT),
+    ("V('true') IN (TRUE, FALSE)", "Flink gives FALSE, but TRUE with the sides exchanged"),
+    ("V(1) IN ('1', 'x')", "Flink casts the list item by item and stops at the first that is equal"),
+    ("V(ARRAY['a', 'b'])[3]", NO_ELEMENT),
+    ("V(DATE '2020-01-01') IN ('2020-01-01', 'bad')", "Flink stops at the first item that is equal"),
+    ("EXTRACT(MILLISECOND FROM V(DATE '2020-02-29'))", "Flink gives 321, the days modulo 1000; this refuses"),
+    ("FROM_UNIXTIME(V(1582979696), 'Q')", "SimpleDateFormat does not know the letter"),
+    ("REGEXP(V('x'), '(')", BAD_PATTERN),
+    ("REGEXP_EXTRACT(V('x'), '(')", BAD_PATTERN),
+    ("REGEXP_REPLACE(V('x'), '(', 'y')", BAD_PATTERN),
+    ("TO_TIMESTAMP_LTZ(V(1582979696.789e0), 0)", "Flink loses a millisecond"),
+];
+const BAD_PATTERN: &str = "a wrong pattern cannot be told from one that is not supported, so both are refused";
+const NO_ELEMENT: &str = "where an element cannot be null, Flink shows -1 for one that is not there; this shows NULL";
+const SAME: &str = "Flink's planner decides a comparison of an expression with itself, as fold_constants does";
+const FOLDED: &str = "Flink computes constant floats with decimals, and columns with floats; this always with floats";
+const LONG_FLOAT: &str = "Java 17 writes more digits than are needed; Java 19 and this do not";
+
+const FILES: [&str; 13] = [
+    "arith_edges",
+    "arith_pairs",
+    "cast_from_string",
+    "cast_matrix",
+    "cast_numeric",
+    "cast_to_string",
+    "compare_pairs",
+    "decimal_mixed",
+    "decimal_pairs",
+    "functions",
+    "functions_edges",
+    "functions_more",
+    "logic",
+];
+
+/// What became of an expression.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Refused(String),
+    Failed(String, String),
+    Value(String, String),
+}
+
+fn answer(text: &str) -> Result<Answer, Stop> {
+    let mut binder = Binder::default();
+    let expr = match parse::expression(text, &mut binder) {
+        Ok(expr) => expr,
+        Err(Stop::Refused(e)) => return Ok(Answer::Refused(e)),
+        Err(stop) => return Err(stop),
+    };
+    let ty = bind::shown_type(expr.ty());
+    let compiled = match compile(&expr, &context()) {
+        Ok(compiled) => compiled,
+        Err(e) => return Ok(Answer::Failed(ty, e.to_string())),
+    };
+    let (one, three) = (batch(&binder, 1), batch(&binder, 3));
+    match compiled.evaluate(&one, &EvalContext::default()) {
+        Err(e) => {
+            assert!(compiled.evaluate(&three, &EvalContext::default()).is_err(), "three rows of {text}");
+            Ok(Answer::Failed(ty, e.to_string()))
+        }
+        Ok(array) => {
+            assert_eq!(array.data_type(), &expr.ty().arrow(), "the layout of {text}");
+            let cell = cell(&array, 0, expr.ty());
+            let again = compiled.evaluate(&three, &EvalContext::default()).unwrap();
+            assert_eq!((again.len(), again.data_type()), (3, array.data_type()), "three rows of {text}");
+            for row in [0, 2] {
+                assert_eq!(self::cell(&again, row, expr.ty()), cell, "row {row} of {text}");
+            }
+            Ok(Answer::Value(ty, cell))
+        }
+    }
+}
+
+fn cell(array: &arrow_array::ArrayRef, row: usize, ty: &LogicalType) -> String {
+    let mut out = String::new();
+    match array.is_null(row) {
+        true => out.push_str("<NULL>"),
+        false => format_value(array, row, ty, "UTC", TextStyle::Cell, &mut out).unwrap(),
+    }
+    out
+}
+
+fn context() -> CompileContext {
+    let world = flott_api::testing::FakeWorld::at(0);
+    CompileContext { session_zone: "UTC".into(), environment: Some(world.environment()) }
+}
+
+/// One row with the values, or three of which the middle one is null.
+fn batch(binder: &Binder, rows: usize) -> RecordBatch {
+    let column = |c: &arrow_array::ArrayRef| match rows {
+        1 => c.clone(),
+        _ => {
+            let null = arrow_array::new_null_array(c.data_type(), 1);
+            arrow_select::concat::concat(&[c.as_ref(), null.as_ref(), c.as_ref()]).unwrap()
+        }
+    };
+    let columns: Vec<_> = binder.columns.iter().map(column).collect();
+    let field = |(i, c): (usize, &arrow_array::ArrayRef)| {
+        arrow_schema::Field::new(format!("c{i}"), c.data_type().clone(), true)
+    };
+    let schema = arrow_schema::Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(std::sync::Arc::new(schema), columns, &options).unwrap()
+}
+
+/// Whether ours is what Flink recorded.
+fn agrees(ours: &Answer, ty: &str, value: &str) -> bool {
+    let flink_fails = value.starts_with("error: ");
+    match ours {
+        Answer::Refused(_) => {
+            ty == "refused" || value.contains("ValidationException") || value.contains("CodeGenException")
+        }
+        Answer::Failed(our_ty, _) => ty == "refused" || (our_ty == ty && flink_fails && !value.contains("Enforcer")),
+        Answer::Value(our_ty, ours) if value.contains("EnforcerException") => our_ty == ty && ours == "<NULL>",
+        Answer::Value(our_ty, ours) => our_ty == ty && ours == value,
+    }
+}
+
+#[test]
+fn expressions_have_flinks_types_and_values() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/oracle/types");
+    let (mut checked, mut skipped, mut wrong) = (0, Vec::new(), Vec::new());
+    for file in FILES {
+        let recorded = std::fs::read_to_string(format!("{folder}/{file}.out")).unwrap();
+        for line in recorded.lines().filter(|l| !l.is_empty() && !l.starts_with("--")) {
+            let mut parts = line.splitn(3, '\t');
+            let (Some(text), Some(ty)) = (parts.next(), parts.next()) else { continue };
+            if DIFFERENCES.iter().any(|(start, _)| text == *start) {
+                continue;
+            }
+            let value = parts.next().unwrap_or_default();
+            match answer(text) {
+                Ok(ours) if agrees(&ours, ty, value) => checked += 1,
+                Ok(ours) => wrong.push(format!("{file}: {text}\n   flink: {ty} | {value}\n   ours:  {ours:?}")),
+                Err(Stop::Skipped(why)) => skipped.push(format!("{file}: {text}: {why}")),
+                Err(Stop::Refused(e)) => unreachable!("{e}"),
+            }
+        }
+    }
+    println!("{checked} checked, {} wrong, {} skipped\n{}", wrong.len(), skipped.len(), skipped.join("\n"));
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(skipped.len() < 60 && checked > 4000, "{} skipped", skipped.len());
+}

@@ -1,0 +1,62 @@
+//! Functions on strings. Positions and lengths count characters (code points), from 1.
+
+mod case;
+mod change;
+mod find;
+mod join;
+mod like;
+mod part;
+mod regular;
+mod trim;
+
+use crate::registry::{Body, Function, Give, Infer, Take};
+
+const TEXT: &[Take] = &[Take::Text];
+const TWO_TEXTS: &[Take] = &[Take::Text, Take::Text];
+const TEXT_INT: &[Take] = &[Take::Text, Take::Int];
+const PAD: &[Take] = &[Take::Text, Take::Int, Take::Text];
+const TEXTS_INT: &[Take] = &[Take::Text, Take::Text, Take::Int];
+const THREE_TEXTS: &[Take] = &[Take::Text, Take::Text, Take::Text];
+
+/// The functions of this family.
+pub(crate) const FUNCTIONS: &[Function] = &[
+    Function::new("upper", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::upper)),
+    Function::new("lower", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::lower)),
+    Function::new("initcap", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::initcap)),
+    Function::new("char_length", Infer::Table(TEXT, 0, Give::Int), Body::Plain(find::char_length)),
+    Function::new("position", Infer::Table(TWO_TEXTS, 0, Give::Int), Body::Plain(find::position)),
+    Function::new("locate", Infer::Table(TEXTS_INT, 1, Give::Int), Body::Plain(find::locate)),
+    Function::new("instr", Infer::Table(TWO_TEXTS, 0, Give::Int), Body::Plain(find::instr)),
+    Function::new("startswith", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Plain(find::starts_with)),
+    Function::new("endswith", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Plain(find::ends_with)),
+    Function::new("ascii", Infer::Table(TEXT, 0, Give::Int), Body::Plain(find::ascii)),
+    Function::new("trim", Infer::By(trim::infer), Body::Bound(trim::bind)),
+    Function::new("ltrim", Infer::Table(TWO_TEXTS, 1, Give::FirstVarchar), Body::Plain(trim::leading)),
+    Function::new("rtrim", Infer::Table(TWO_TEXTS, 1, Give::FirstVarchar), Body::Plain(trim::trailing)),
+    Function::new("btrim", Infer::Table(TWO_TEXTS, 1, Give::String), Body::Plain(trim::both)),
+    Function::new("substring", Infer::By(part::infer_substring), Body::Plain(part::substring)),
+    Function::new("left", Infer::Table(TEXT_INT, 0, Give::NullableFirstVarchar), Body::Plain(part::left)),
+    Function::new("right", Infer::Table(TEXT_INT, 0, Give::NullableFirstVarchar), Body::Plain(part::right)),
+    Function::new("split_index", Infer::By(part::infer_split_index), Body::Plain(part::split_index)),
+    Function::new("replace", Infer::Table(THREE_TEXTS, 0, Give::String), Body::Plain(change::replace)),
+    Function::new("translate", Infer::Table(THREE_TEXTS, 0, Give::String), Body::Plain(change::translate)),
+    Function::new("overlay", Infer::By(change::infer_overlay), Body::Plain(change::overlay)),
+    Function::new("repeat", Infer::Table(TEXT_INT, 0, Give::String), Body::Plain(change::repeat)),
+    Function::new("reverse", Infer::Table(TEXT, 0, Give::NullableString), Body::Plain(change::reverse)),
+    Function::new("lpad", Infer::Table(PAD, 0, Give::String), Body::Plain(change::lpad)),
+    Function::new("rpad", Infer::Table(PAD, 0, Give::String), Body::Plain(change::rpad)),
+    Function::new("chr", Infer::Table(&[Take::BigInt], 0, Give::NullableString), Body::Plain(change::chr)),
+    Function::new("||", Infer::By(join::infer_operator), Body::Plain(join::concat)),
+    Function::new("concat", Infer::Many(TEXT, Give::String), Body::Plain(join::concat)),
+    Function::new("concat_ws", Infer::By(join::infer_concat_ws), Body::Plain(join::concat_ws)),
+    Function::new("like", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(like::bind)).fallible(),
+    Function::new("regexp", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Bound(regular::bind_matches)).fallible(),
+    Function::new("regexp_replace", Infer::Table(THREE_TEXTS, 0, Give::String), Body::Bound(regular::bind_replace))
+        .fallible(),
+    Function::new(
+        "regexp_extract",
+        Infer::Table(TEXTS_INT, 1, Give::NullableString),
+        Body::Bound(regular::bind_extract),
+    )
+    .fallible(),
+];
