@@ -1,0 +1,134 @@
+//! `'format' = 'json'`: an object a line (or message), read and written as Flink does.
+//!
+//! A value that does not fit its column fails the job, or is NULL with `json.ignore-parse-errors`; a line that is no
+//! JSON fails too, or is skipped.
+//!
+//! Differences to Flink: of a key that comes twice the last value counts, and the rest of the object is still read (as
+//! Flink does with `json.decode.json-parser.enabled` = `false`); an ignored array or object where a number should be
+//! does not disturb the fields behind it; blank lines are skipped; a null in a nested field that is `NOT NULL` does not
+//! fit.
+
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod scan;
+pub(crate) mod value;
+
+use flott_api::options::OptionReader;
+use flott_api::table::ChangelogMode;
+use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
+
+use crate::{Decoder, DecoderSpec, Encoder, EncoderSpec, Format, Layout, type_refused};
+
+/// What becomes of a null key of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NullKey {
+    /// The job fails.
+    Fail,
+    /// The entry is left out.
+    Drop,
+    /// The key is written as this text.
+    Literal(String),
+}
+
+/// The options of `json` and its relatives.
+#[derive(Clone, Debug)]
+pub(crate) struct JsonOptions {
+    pub(crate) fail_on_missing_field: bool,
+    pub(crate) ignore_parse_errors: bool,
+    /// Timestamps as ISO 8601 instead of SQL.
+    pub(crate) iso_timestamps: bool,
+    pub(crate) null_key: NullKey,
+    pub(crate) plain_decimals: bool,
+    pub(crate) ignore_null_fields: bool,
+    /// Flink's other implementation takes a `null` for no record at all.
+    pub(crate) null_is_no_record: bool,
+}
+
+/// Reads the options that all JSON formats have.
+pub(crate) fn common_options(options: &OptionReader<'_>, prefix: &str) -> Result<JsonOptions> {
+    let key = |name: &str| format!("{prefix}{name}");
+    let literal = options.text(&key("map-null-key.literal")).unwrap_or("null").to_owned();
+    let modes = [("FAIL", 0), ("DROP", 1), ("LITERAL", 2)];
+    Ok(JsonOptions {
+        fail_on_missing_field: false,
+        ignore_parse_errors: options.value_or(&key("ignore-parse-errors"), false)?,
+        iso_timestamps: options.choice(
+            &key("timestamp-format.standard"),
+            &[("SQL", false), ("ISO-8601", true)],
+            false,
+        )?,
+        null_key: match options.choice(&key("map-null-key.mode"), &modes, 0)? {
+            0 => NullKey::Fail,
+            1 => NullKey::Drop,
+            _ => NullKey::Literal(literal),
+        },
+        plain_decimals: options.value_or(&key("encode.decimal-as-plain-number"), false)?,
+        ignore_null_fields: options.value_or(&key("encode.ignore-null-fields"), false)?,
+        null_is_no_record: false,
+    })
+}
+
+struct Json(JsonOptions);
+
+/// Reads the options under `prefix`.
+pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {
+    let mut json = common_options(options, prefix)?;
+    json.fail_on_missing_field = options.value_or(&format!("{prefix}fail-on-missing-field"), false)?;
+    json.null_is_no_record = !options.value_or(&format!("{prefix}decode.json-parser.enabled"), true)?;
+    if json.fail_on_missing_field && json.ignore_parse_errors {
+        let message = format!("options '{prefix}fail-on-missing-field' and '{prefix}ignore-parse-errors' contradict");
+        return Err(Error::invalid(message).with_hint("Only one of them may be 'true'."));
+    }
+    Ok(Box::new(Json(json)))
+}
+
+impl Format for Json {
+    fn changelog(&self) -> ChangelogMode {
+        ChangelogMode::INSERT_ONLY
+    }
+
+    fn check(&self, schema: &Schema) -> Result<()> {
+        check_types("json", schema)
+    }
+
+    fn layout(&self) -> Layout<'_> {
+        Layout::Records { splittable: true }
+    }
+
+    fn decoder(&self, spec: &DecoderSpec) -> Result<Box<dyn Decoder>> {
+        self.check(&spec.schema)?;
+        Ok(Box::new(decode::JsonDecoder::new(self.0.clone(), spec)))
+    }
+
+    fn encoder(&self, spec: &EncoderSpec) -> Result<Box<dyn Encoder>> {
+        self.check(&spec.schema)?;
+        Ok(Box::new(encode::JsonEncoder::new(self.0.clone(), spec)))
+    }
+}
+
+/// Checks that JSON can hold these columns.
+pub(crate) fn check_types(format: &str, schema: &Schema) -> Result<()> {
+    let bad = schema.fields.iter().find(|f| !holds(&f.ty));
+    bad.map_or(Ok(()), |f| Err(type_refused(format, &f.name, &f.ty)))
+}
+
+/// The keys of a JSON object are strings.
+fn holds(ty: &LogicalType) -> bool {
+    match &ty.kind {
+        TypeKind::Array(element) => holds(element),
+        TypeKind::Map(key, value) => key.kind.is_character() && holds(value),
+        TypeKind::Multiset(element) => element.kind.is_character(),
+        TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => fields.iter().all(|f| holds(&f.ty)),
+        TypeKind::Null => true,
+        kind => {
+            kind.is_numeric()
+                || kind.is_character()
+                || kind.is_binary()
+                || kind.is_timestamp()
+                || matches!(kind, TypeKind::Boolean | TypeKind::Date | TypeKind::Time(_))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

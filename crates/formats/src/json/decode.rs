@@ -1,0 +1,129 @@
+//! JSON objects to batches: each value goes from its bytes straight into its column.
+
+use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Field, Result, Schema};
+
+use super::JsonOptions;
+use super::scan::{Kind, Scanner};
+use super::value::{Fail, Taken, ValueReader};
+use crate::column::Columns;
+use crate::{BadRecord, DecodeError, Decoder, DecoderSpec};
+
+/// Decodes JSON lines and messages.
+pub(super) struct JsonDecoder {
+    reader: ValueReader,
+    fields: Vec<Field>,
+    columns: Columns,
+    skipped: u64,
+}
+
+impl JsonDecoder {
+    /// A decoder of these columns.
+    pub(super) fn new(options: JsonOptions, spec: &DecoderSpec) -> Self {
+        let schema: Schema = spec.schema.project(&spec.projection);
+        JsonDecoder {
+            reader: ValueReader::new(options),
+            columns: Columns::new(&schema),
+            fields: schema.fields,
+            skipped: 0,
+        }
+    }
+
+    /// Decodes one record; what is wrong with it, if the format does not skip such ones.
+    fn record(&mut self, text: &[u8]) -> Option<String> {
+        self.reader.damaged = false;
+        let before = self.columns.rows();
+        let Err(fail) = self.rows_of(text) else {
+            self.skipped += u64::from(self.reader.damaged);
+            return None;
+        };
+        self.columns.cut(before);
+        if self.reader.options.ignore_parse_errors {
+            self.skipped += 1;
+            return None;
+        }
+        Some(fail.message())
+    }
+
+    /// An object is a row, an array of objects many.
+    fn rows_of(&mut self, text: &[u8]) -> Taken<()> {
+        let mut scan = Scanner::new(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
+        if scan.is_at_end() {
+            return Ok(());
+        }
+        match scan.kind()? {
+            Kind::Object => self.row(&mut scan),
+            Kind::Array => {
+                scan.open()?;
+                let mut first = true;
+                while scan.more(first, b']')? {
+                    first = false;
+                    match scan.kind()? {
+                        Kind::Object => self.row(&mut scan)?,
+                        _ => return Err(no_object()),
+                    }
+                }
+                Ok(())
+            }
+            Kind::Null if self.reader.options.null_is_no_record => Ok(scan.literal("null")?),
+            _ => Err(no_object()),
+        }
+    }
+
+    fn row(&mut self, scan: &mut Scanner<'_>) -> Taken<()> {
+        let rows = self.columns.rows();
+        self.reader.object(scan, &self.fields, &mut self.columns.columns, rows, true)?;
+        self.columns.added(1);
+        Ok(())
+    }
+}
+
+fn no_object() -> Fail {
+    Fail::Mismatch("the record is no JSON object".to_owned())
+}
+
+/// The line at the front of `window`, without its end, and how many bytes it takes.
+pub(crate) fn next_line(window: &[u8], end: bool) -> Option<(&[u8], usize)> {
+    let (line, length) = match memchr::memchr(b'\n', window) {
+        Some(i) => (&window[..i], i + 1),
+        None if end && !window.is_empty() => (window, window.len()),
+        None => return None,
+    };
+    Some((line.strip_suffix(b"\r").unwrap_or(line), length))
+}
+
+impl Decoder for JsonDecoder {
+    fn decode(&mut self, window: &[u8], end: bool) -> Result<usize, DecodeError> {
+        let mut at = 0;
+        while self.columns.rows() < BATCH_ROWS_MAX {
+            let Some((line, length)) = next_line(&window[at..], end) else { break };
+            if let Some(what) = self.record(line) {
+                return Err(DecodeError::Record(BadRecord { at, what }));
+            }
+            at += length;
+        }
+        Ok(at)
+    }
+
+    fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
+        for (at, message) in messages.iter().enumerate() {
+            let before = self.columns.rows();
+            if let Some(what) = self.record(message) {
+                return Err(DecodeError::Record(BadRecord { at, what }));
+            }
+            rows.push((self.columns.rows() - before) as u32);
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn take(&mut self) -> Result<ChangeBatch> {
+        Ok(ChangeBatch::inserts(self.columns.take()?))
+    }
+
+    fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+}
