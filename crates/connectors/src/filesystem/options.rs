@@ -1,0 +1,153 @@
+//! The options of the filesystem connector. A table has one set for reading and writing, so both read all of them.
+
+use flott_api::options::{MemorySize, Millis, OptionReader, Options};
+use flott_api::source::Boundedness;
+use flott_api::{Error, Result};
+use flott_formats::Format;
+use regex::Regex;
+
+/// The options, checked.
+#[derive(Clone, Debug)]
+pub(super) struct FileOptions {
+    /// File or folder.
+    pub(super) path: String,
+    /// How often to look for new files; without it the table is bounded.
+    pub(super) monitor_ms: Option<u64>,
+    /// Files whose path does not match as a whole are left out.
+    pub(super) pattern: Option<Regex>,
+    /// The folder of rows whose partition column is null or empty.
+    pub(super) default_partition: String,
+    /// `csv`, for what depends on it.
+    pub(super) format: String,
+    /// A file is ended when it has become this large.
+    pub(super) file_bytes: u64,
+    /// A file is ended when it has been open that long.
+    pub(super) rollover_ms: u64,
+    /// A file is ended when nothing was written to it for that long.
+    pub(super) inactivity_ms: u64,
+    /// `sink.parallelism`
+    pub(super) sink_parallelism: Option<u32>,
+    /// The file that says that a partition is complete, if it is asked for.
+    pub(super) success_file: Option<String>,
+}
+
+/// Options that say more than Flott does yet.
+const REFUSED: &[&str] = &[
+    "compaction.file-size",
+    "compaction.parallelism",
+    "partition.time-extractor.class",
+    "partition.time-extractor.timestamp-formatter",
+    "partition.time-extractor.timestamp-pattern",
+    "sink.partition-commit.policy.class",
+    "sink.partition-commit.policy.class.parameters",
+    "sink.partition-commit.watermark-time-zone",
+];
+
+impl FileOptions {
+    /// Reads the options and makes the format.
+    ///
+    /// # Errors
+    /// If one is wrong, unknown or not supported.
+    pub(super) fn read(options: &Options) -> Result<(Self, Box<dyn Format>)> {
+        let reader = OptionReader::new(options, "connector 'filesystem'");
+        let path = reader.required("path")?.to_owned();
+        let identifier = reader.required("format")?.to_owned();
+        let format = flott_formats::format(&identifier, &reader, "")?;
+        refuse(&reader)?;
+        let day_ms = 86_400_000;
+        let read = FileOptions {
+            path,
+            monitor_ms: reader.value::<Millis>("source.monitor-interval")?.map(|m| m.0),
+            pattern: pattern(&reader)?,
+            default_partition: reader.text("partition.default-name").unwrap_or("__DEFAULT_PARTITION__").to_owned(),
+            format: identifier,
+            file_bytes: reader.value_or("sink.rolling-policy.file-size", MemorySize(128 << 20))?.0.max(1),
+            rollover_ms: reader.value_or("sink.rolling-policy.rollover-interval", Millis(30 * 60_000))?.0,
+            inactivity_ms: reader.value_or("sink.rolling-policy.inactivity-interval", Millis(30 * 60_000))?.0,
+            sink_parallelism: reader.value("sink.parallelism")?,
+            success_file: success_file(&reader)?,
+        };
+        let check_ms = reader.value_or("sink.rolling-policy.check-interval", Millis(60_000))?.0;
+        if check_ms > day_ms {
+            return Err(Error::unsupported("'sink.rolling-policy.check-interval' of more than a day"));
+        }
+        let statistics = [("ALL", ()), ("NONE", ())];
+        // There are no statistics to report; both choices give the same plan.
+        reader.choice("source.report-statistics", &statistics, ())?;
+        reader.finish()?;
+        read.check()?;
+        Ok((read, format))
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.path.is_empty() {
+            return Err(Error::invalid("option 'path' is empty"));
+        }
+        if self.monitor_ms == Some(0) {
+            return Err(Error::invalid("option 'source.monitor-interval' must be longer than 0"));
+        }
+        if self.sink_parallelism == Some(0) {
+            return Err(Error::invalid("option 'sink.parallelism' must be at least 1"));
+        }
+        Ok(())
+    }
+
+    /// Whether the table ends.
+    pub(super) fn boundedness(&self) -> Boundedness {
+        if self.monitor_ms.is_some() { Boundedness::Unbounded } else { Boundedness::Bounded }
+    }
+}
+
+fn pattern(reader: &OptionReader<'_>) -> Result<Option<Regex>> {
+    let Some(text) = reader.text("source.path.regex-pattern") else { return Ok(None) };
+    let whole = Regex::new(&format!("^(?:{text})$"));
+    let wrong =
+        |e| Error::invalid(format!("option 'source.path.regex-pattern' is no pattern: '{text}'")).with_source(e);
+    whole.map(Some).map_err(wrong)
+}
+
+fn refuse(reader: &OptionReader<'_>) -> Result<()> {
+    let refused = |key: &str| Err(Error::unsupported(format!("option '{key}' of connector 'filesystem'")));
+    for key in REFUSED {
+        if reader.text(key).is_some() {
+            return refused(key);
+        }
+    }
+    for key in ["auto-compaction", "sink.shuffle-by-partition.enable"] {
+        if reader.value_or(key, false)? {
+            return refused(key);
+        }
+    }
+    let kinds = [("default", true), ("custom", false)];
+    if !reader.choice("partition.time-extractor.kind", &kinds, true)? {
+        return refused("partition.time-extractor.kind' = 'custom");
+    }
+    let triggers = [("process-time", true), ("partition-time", false)];
+    if !reader.choice("sink.partition-commit.trigger", &triggers, true)? {
+        return refused("sink.partition-commit.trigger' = 'partition-time");
+    }
+    if reader.value_or("sink.partition-commit.delay", Millis(0))?.0 > 0 {
+        return refused("sink.partition-commit.delay");
+    }
+    Ok(())
+}
+
+/// Of the policies `success-file` is there.
+fn success_file(reader: &OptionReader<'_>) -> Result<Option<String>> {
+    let name = reader.text("sink.partition-commit.success-file.name").unwrap_or("_SUCCESS").to_owned();
+    let Some(policies) = reader.text("sink.partition-commit.policy.kind") else { return Ok(None) };
+    for policy in policies.split(',').map(str::trim) {
+        match policy {
+            "success-file" => {}
+            "metastore" | "custom" => {
+                let what = format!("policy '{policy}' of option 'sink.partition-commit.policy.kind'");
+                return Err(Error::unsupported(what));
+            }
+            other => {
+                let message = format!("option 'sink.partition-commit.policy.kind' has the value '{other}'");
+                return Err(Error::invalid(message).with_detail("It may be 'success-file'."));
+            }
+        }
+    }
+    Ok(Some(name))
+}

@@ -1,0 +1,200 @@
+//! What each event is: ids, skew and text, as a pure function of the event's number.
+//!
+//! Ids follow the benchmark's definition (Tucker et al., "NEXMark: A Benchmark for Queries over Data
+//! Streams"; the proportions and the hot sets are those of the suite's Flink source).
+
+use super::options::Mix;
+
+/// The first id of a person and of an auction.
+const FIRST_ID: u64 = 1000;
+const FIRST_CATEGORY: u64 = 10;
+const CATEGORIES: u64 = 5;
+/// Ids that may be named before their event has come.
+const ID_LEAD: u64 = 10;
+/// Every so many persons or auctions there is a hot one.
+const HOT_EVERY: u64 = 100;
+const PEOPLE_ACTIVE: u64 = 1000;
+/// Auctions that are open at a time.
+pub(super) const AUCTIONS_IN_FLIGHT: u64 = 100;
+
+/// What kind of event a number stands for; the value of `event_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventKind {
+    /// A new person.
+    Person = 0,
+    /// A new auction.
+    Auction = 1,
+    /// A bid.
+    Bid = 2,
+}
+
+/// Random numbers for one event: SplitMix64 (Steele, Lea, Flood 2014) seeded by the event's number.
+#[derive(Clone, Debug)]
+pub(super) struct Random(u64);
+
+impl Random {
+    /// The numbers of an event.
+    #[inline]
+    pub(super) fn of_event(event: u64) -> Self {
+        let mut random = Random(event.wrapping_mul(0xd134_2543_de82_ef95));
+        random.next();
+        random
+    }
+
+    /// 64 random bits.
+    #[inline]
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`.
+    #[inline]
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+    }
+
+    /// A number in `0.0 .. 1.0`.
+    #[inline]
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A price in cents, spread evenly over the orders of magnitude up to a million.
+    #[inline]
+    pub(super) fn price(&mut self) -> i64 {
+        (10f64.powf(self.unit() * 6.0) * 100.0).round() as i64
+    }
+
+    /// How long the filler of an event is: `average` less what it has, give or take a fifth.
+    #[inline]
+    pub(super) fn extra_len(&mut self, has: u64, average: u64) -> usize {
+        let Some(wanted) = average.checked_sub(has) else { return 0 };
+        let delta = (wanted as f64 * 0.2).round() as u64;
+        let spread = if delta == 0 { 0 } else { self.below(2 * delta) };
+        (wanted - delta + spread) as usize
+    }
+
+    /// Appends so many letters.
+    #[inline]
+    pub(super) fn letters(&mut self, out: &mut Vec<u8>, count: usize) {
+        let start = out.len();
+        out.resize(start + count, 0);
+        let mut chunks = out[start..].chunks_exact_mut(8);
+        for chunk in &mut chunks {
+            chunk.copy_from_slice(&letters_of(self.next()));
+        }
+        let rest = chunks.into_remainder();
+        let last = letters_of(self.next());
+        rest.copy_from_slice(&last[..rest.len()]);
+    }
+
+    /// Appends words of letters and blanks: 3 to `max` characters, no blank at an end.
+    pub(super) fn words(&mut self, out: &mut Vec<u8>, max: u64) {
+        let count = (3 + self.below(max - 3)) as usize;
+        let start = out.len();
+        self.letters(out, count);
+        let blanks = self.next();
+        for (i, byte) in out[start + 1..start + count - 1].iter_mut().enumerate() {
+            if (blanks.rotate_left(i as u32 * 5) & 0x3f) < 5 {
+                *byte = b' ';
+            }
+        }
+    }
+}
+
+#[inline]
+fn letters_of(bits: u64) -> [u8; 8] {
+    bits.to_le_bytes().map(|b| b'a' + ((u16::from(b) * 26) >> 8) as u8)
+}
+
+impl Mix {
+    /// What kind of event has this number.
+    #[inline]
+    pub(super) fn kind(&self, event: u64) -> EventKind {
+        let offset = event % self.total();
+        if offset < self.persons {
+            EventKind::Person
+        } else if offset < self.persons + self.auctions {
+            EventKind::Auction
+        } else {
+            EventKind::Bid
+        }
+    }
+
+    /// The newest person when that event takes place, counted from 0.
+    #[inline]
+    fn last_person(&self, event: u64) -> u64 {
+        let (round, offset) = (event / self.total(), event % self.total());
+        round * self.persons + offset.min(self.persons - 1)
+    }
+
+    /// The newest auction when that event takes place, counted from 0; 0 before the first one.
+    #[inline]
+    fn last_auction(&self, event: u64) -> u64 {
+        let (round, offset) = (event / self.total(), event % self.total());
+        if offset < self.persons {
+            return (round * self.auctions).saturating_sub(1);
+        }
+        round * self.auctions + (offset - self.persons).min(self.auctions - 1)
+    }
+
+    /// The id of the person whose event this is.
+    pub(super) fn person_id(&self, event: u64) -> i64 {
+        (FIRST_ID + self.last_person(event)) as i64
+    }
+
+    /// The id of the auction whose event this is.
+    pub(super) fn auction_id(&self, event: u64) -> i64 {
+        (FIRST_ID + self.last_auction(event)) as i64
+    }
+
+    #[inline]
+    fn any_person(&self, event: u64, random: &mut Random) -> u64 {
+        let people = self.last_person(event) + 1;
+        let active = people.min(PEOPLE_ACTIVE);
+        people - active + random.below(active + ID_LEAD)
+    }
+
+    /// The seller of an auction.
+    pub(super) fn seller(&self, event: u64, random: &mut Random) -> i64 {
+        let person = if random.below(self.hot_sellers) > 0 {
+            self.last_person(event) / HOT_EVERY * HOT_EVERY
+        } else {
+            self.any_person(event, random)
+        };
+        (FIRST_ID + person) as i64
+    }
+
+    /// The bidder of a bid: the hot ones are not the hot sellers.
+    #[inline]
+    pub(super) fn bidder(&self, event: u64, random: &mut Random) -> i64 {
+        let person = if random.below(self.hot_bidders) > 0 {
+            self.last_person(event) / HOT_EVERY * HOT_EVERY + 1
+        } else {
+            self.any_person(event, random)
+        };
+        (FIRST_ID + person) as i64
+    }
+
+    /// The auction of a bid.
+    #[inline]
+    pub(super) fn bid_auction(&self, event: u64, random: &mut Random) -> i64 {
+        let last = self.last_auction(event);
+        let auction = if random.below(self.hot_auctions) > 0 {
+            last / HOT_EVERY * HOT_EVERY
+        } else {
+            let oldest = last.saturating_sub(AUCTIONS_IN_FLIGHT);
+            oldest + random.below(last - oldest + 1 + ID_LEAD)
+        };
+        (FIRST_ID + auction) as i64
+    }
+
+    /// The category of an auction.
+    pub(super) fn category(random: &mut Random) -> i64 {
+        (FIRST_CATEGORY + random.below(CATEGORIES)) as i64
+    }
+}

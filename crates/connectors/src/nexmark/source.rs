@@ -1,0 +1,181 @@
+//! Splits of a `nexmark` table: interleaved blocks of event numbers.
+//!
+//! Split `s` of `n` holds blocks `s`, `s + n`, `s + 2n`, .. so that all splits move through event time
+//! together, whoever reads them. A reader always reads the earliest block that it has.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flott_api::env::{Clock, Environment};
+use flott_api::source::{
+    Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
+};
+use flott_api::table::SourceSpec;
+use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
+
+use super::columns::{Generator, NexmarkColumn};
+use super::options::NexmarkOptions;
+
+const BLOCK_EVENTS: u64 = BATCH_ROWS_MAX as u64;
+/// How many splits there are: enough for any number of readers that one machine has.
+const SPLITS: u64 = 64;
+/// The version of a split's bytes.
+const SPLIT_VERSION: u8 = 1;
+
+/// A `nexmark` table to be read.
+pub(super) struct NexmarkSource {
+    options: NexmarkOptions,
+    generator: Generator,
+}
+
+impl NexmarkSource {
+    /// The source of a specification.
+    pub(super) fn new(spec: &SourceSpec) -> Result<Self> {
+        let options = NexmarkOptions::read(&spec.options)?;
+        let output = spec.output_schema();
+        let columns = output.fields.iter().map(|f| {
+            NexmarkColumn::named(&f.name)
+                .ok_or_else(|| Error::internal(format!("nexmark is asked for a column '{}'", f.name)))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let generator = Generator::new(&options, columns, output.arrow());
+        Ok(NexmarkSource { options, generator })
+    }
+}
+
+impl Source for NexmarkSource {
+    fn boundedness(&self) -> Boundedness {
+        self.options.boundedness()
+    }
+
+    fn enumerator(&self, _: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
+        // All splits are handed out at once: a restored enumerator has none left.
+        let first = if restored.is_some() { SPLITS } else { 0 };
+        let splits = (first..SPLITS).map(|split| encode(split, split)).collect();
+        Ok(Box::new(NexmarkEnumerator { splits }))
+    }
+
+    fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
+        let clock = self.options.rate_limited.then(|| Arc::clone(&cx.environment.clock));
+        Ok(Box::new(NexmarkReader {
+            generator: self.generator.clone(),
+            events: self.options.events_num.unwrap_or(u64::MAX),
+            keep_alive: self.options.keep_alive,
+            base_time_ms: self.options.base_time_ms,
+            splits: Vec::new(),
+            clock,
+            started_ns: None,
+        }))
+    }
+}
+
+struct NexmarkEnumerator {
+    splits: Vec<Split>,
+}
+
+#[async_trait]
+impl SplitEnumerator for NexmarkEnumerator {
+    async fn discover(&mut self) -> Result<Discovery> {
+        Ok(Discovery { splits: std::mem::take(&mut self.splits), finished: true })
+    }
+
+    fn add_back(&mut self, splits: Vec<Split>) {
+        self.splits.extend(splits);
+    }
+
+    fn snapshot(&mut self) -> Result<Bytes> {
+        Ok(Bytes::from_static(&[SPLIT_VERSION]))
+    }
+}
+
+struct Position {
+    split: u64,
+    /// The next block to read.
+    block: u64,
+    paused: bool,
+}
+
+struct NexmarkReader {
+    generator: Generator,
+    /// Numbers from here on do not exist.
+    events: u64,
+    keep_alive: bool,
+    base_time_ms: i64,
+    splits: Vec<Position>,
+    /// The clock to be held back by, if rate-limited.
+    clock: Option<Arc<dyn Clock>>,
+    started_ns: Option<u64>,
+}
+
+impl NexmarkReader {
+    /// Waits until real time has come as far as this event's time. Cancel-safe: nothing moves.
+    async fn wait_for(&mut self, event: u64) {
+        let Some(clock) = &self.clock else { return };
+        let started = *self.started_ns.get_or_insert_with(|| clock.monotonic_ns());
+        let due_ms = (self.generator.timestamp(event) - self.base_time_ms).max(0) as u64;
+        let passed_ms = (clock.monotonic_ns() - started) / 1_000_000;
+        if due_ms > passed_ms {
+            clock.sleep_ms(due_ms - passed_ms).await;
+        }
+    }
+
+    /// How many events of a block exist.
+    fn events_in(&self, block: u64) -> u64 {
+        self.events.saturating_sub(block.saturating_mul(BLOCK_EVENTS)).min(BLOCK_EVENTS)
+    }
+}
+
+#[async_trait]
+impl SplitReader for NexmarkReader {
+    fn add_splits(&mut self, splits: Vec<Split>) -> Result<()> {
+        for split in splits {
+            self.splits.push(decode(&split)?);
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<ReadEvent> {
+        let earliest = self.splits.iter().enumerate().filter(|(_, p)| !p.paused).min_by_key(|(_, p)| p.block);
+        let Some((index, position)) = earliest else { return std::future::pending().await };
+        let (split, block) = (position.split, position.block);
+        let count = self.events_in(block);
+        if count == 0 {
+            if self.keep_alive {
+                return std::future::pending().await;
+            }
+            self.splits.swap_remove(index);
+            return Ok(ReadEvent::Finished { split: split.to_string() });
+        }
+        let first = block * BLOCK_EVENTS;
+        self.wait_for(first + count - 1).await;
+        let rows = self.generator.batch(first, count as usize)?;
+        self.splits[index].block += SPLITS;
+        Ok(ReadEvent::Batch { split: split.to_string(), batch: ChangeBatch::inserts(rows) })
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<Split>> {
+        Ok(self.splits.iter().map(|p| encode(p.split, p.block)).collect())
+    }
+
+    fn pause_split(&mut self, split: &str, paused: bool) {
+        for position in self.splits.iter_mut().filter(|p| p.split.to_string() == split) {
+            position.paused = paused;
+        }
+    }
+}
+
+fn encode(split: u64, block: u64) -> Split {
+    let mut state = vec![SPLIT_VERSION];
+    state.extend_from_slice(&split.to_le_bytes());
+    state.extend_from_slice(&block.to_le_bytes());
+    Split { id: split.to_string(), state: state.into() }
+}
+
+fn decode(split: &Split) -> Result<Position> {
+    let damaged = || Error::corrupt(format!("split '{}' of a nexmark table cannot be read", split.id));
+    let [SPLIT_VERSION, rest @ ..] = split.state.as_ref() else { return Err(damaged()) };
+    let (number, block) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let block = <[u8; 8]>::try_from(block).map_err(|_| damaged())?;
+    Ok(Position { split: u64::from_le_bytes(*number), block: u64::from_le_bytes(block), paused: false })
+}
