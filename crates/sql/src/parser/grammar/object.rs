@@ -1,0 +1,137 @@
+//! Functions, models, connections, and `ALTER` of what has options and a name.
+
+use sqlparser::ast::{ObjectName, ObjectNamePart};
+use sqlparser::parser::Parser;
+
+use super::{query, table};
+use crate::parser::ast::{
+    AlterFunction, AlterObject, AlterObjectAction, ColumnDef, ColumnKind, CreateConnection, CreateFunction,
+    CreateModel, FunctionLanguage, ObjectKind, ResourceKind, ResourceUri, Scope, Statement, ident_location,
+};
+use crate::parser::cursor::{
+    commas, comment, expect_kw, ident, if_exists, if_not_exists, keys, kw, kws, list, name, one_of, options, text,
+    with_options,
+};
+use crate::parser::error::{PResult, fail, location_of};
+
+/// `FUNCTION ..`, behind `CREATE` and the scope.
+pub(super) fn create_function(p: &mut Parser<'_>, scope: Scope) -> PResult<Statement> {
+    expect_kw(p, "FUNCTION")?;
+    let if_not_exists = if_not_exists(p);
+    let name = function_name(p, scope)?;
+    expect_kw(p, "AS")?;
+    let class = text(p)?;
+    let language = language(p)?;
+    let at = location_of(p.peek_token_ref());
+    let resources = if kw(p, "USING") { commas(p, resource)? } else { Vec::new() };
+    if language == Some(FunctionLanguage::Python) && !resources.is_empty() {
+        return Err(fail("USING does not go with LANGUAGE PYTHON", at, ""));
+    }
+    let options = with_options(p)?;
+    let function = CreateFunction { scope, if_not_exists, name, class, language, resources, options };
+    Ok(Statement::CreateFunction(Box::new(function)))
+}
+
+/// A system function has no catalog.
+fn function_name(p: &mut Parser<'_>, scope: Scope) -> PResult<ObjectName> {
+    match scope {
+        Scope::TemporarySystem => Ok(ObjectName(vec![ObjectNamePart::Identifier(ident(p)?)])),
+        _ => name(p),
+    }
+}
+
+/// `LANGUAGE ..`, if it follows.
+fn language(p: &mut Parser<'_>) -> PResult<Option<FunctionLanguage>> {
+    if !kw(p, "LANGUAGE") {
+        return Ok(None);
+    }
+    let languages = [FunctionLanguage::Java, FunctionLanguage::Scala, FunctionLanguage::Sql, FunctionLanguage::Python];
+    Ok(Some(languages[one_of(p, &["JAVA", "SCALA", "SQL", "PYTHON"])?]))
+}
+
+/// `JAR 'uri'` or `ARTIFACT 'uri'`.
+fn resource(p: &mut Parser<'_>) -> PResult<ResourceUri> {
+    let kinds = [ResourceKind::Jar, ResourceKind::Artifact];
+    let kind = kinds[one_of(p, &["JAR", "ARTIFACT"])?];
+    Ok(ResourceUri { kind, uri: text(p)? })
+}
+
+/// `ALTER [TEMPORARY [SYSTEM]] FUNCTION ..`, from `FUNCTION` on.
+pub(super) fn alter_function(p: &mut Parser<'_>, scope: Scope) -> PResult<Statement> {
+    expect_kw(p, "FUNCTION")?;
+    let if_exists = if_exists(p);
+    let name = function_name(p, scope)?;
+    expect_kw(p, "AS")?;
+    let class = text(p)?;
+    let language = language(p)?;
+    Ok(Statement::AlterFunction(AlterFunction { scope, if_exists, name, class, language }))
+}
+
+/// `MODEL ..`, behind `CREATE [TEMPORARY]`.
+pub(super) fn create_model(p: &mut Parser<'_>, temporary: bool) -> PResult<Statement> {
+    expect_kw(p, "MODEL")?;
+    let if_not_exists = if_not_exists(p);
+    let name = name(p)?;
+    let input = if kw(p, "INPUT") { list(p, model_column)? } else { Vec::new() };
+    let output = if kw(p, "OUTPUT") { list(p, model_column)? } else { Vec::new() };
+    let comment = comment(p)?;
+    let options = with_options(p)?;
+    let query = if kw(p, "AS") { Some(query(p)?) } else { None };
+    let model = CreateModel { temporary, if_not_exists, name, input, output, comment, options, query };
+    Ok(Statement::CreateModel(Box::new(model)))
+}
+
+/// A physical column without a constraint.
+fn model_column(p: &mut Parser<'_>) -> PResult<ColumnDef> {
+    let name = ident(p)?;
+    let at = ident_location(&name);
+    let column = table::column(p, name)?;
+    match column.kind {
+        ColumnKind::Physical { constraint: None, .. } => Ok(column),
+        _ => Err(fail("column of a model must have a type and nothing else", at, "")),
+    }
+}
+
+/// `CONNECTION ..`, behind `CREATE` and the scope.
+pub(super) fn create_connection(p: &mut Parser<'_>, scope: Scope) -> PResult<Statement> {
+    expect_kw(p, "CONNECTION")?;
+    let if_not_exists = if_not_exists(p);
+    let name = name(p)?;
+    let comment = comment(p)?;
+    let options = with_options(p)?;
+    Ok(Statement::CreateConnection(CreateConnection { scope, if_not_exists, name, comment, options }))
+}
+
+/// `ALTER {CATALOG | DATABASE | MODEL | CONNECTION} ..`, behind the kind.
+pub(super) fn alter(p: &mut Parser<'_>, kind: ObjectKind) -> PResult<Statement> {
+    let renames = matches!(kind, ObjectKind::Model | ObjectKind::Connection);
+    let if_exists = renames && if_exists(p);
+    let name = match kind {
+        ObjectKind::Catalog => ObjectName(vec![ObjectNamePart::Identifier(ident(p)?)]),
+        _ => name(p)?,
+    };
+    let action = alter_action(p, kind, renames)?;
+    Ok(Statement::AlterObject(AlterObject { kind, if_exists, name, action }))
+}
+
+fn alter_action(p: &mut Parser<'_>, kind: ObjectKind, renames: bool) -> PResult<AlterObjectAction> {
+    if renames && kws(p, &["RENAME", "TO"]) {
+        return name(p).map(AlterObjectAction::RenameTo);
+    }
+    if kind == ObjectKind::Catalog && kw(p, "COMMENT") {
+        return text(p).map(AlterObjectAction::Comment);
+    }
+    let words: &[&str] = match kind {
+        ObjectKind::Catalog => &["SET", "RESET", "COMMENT"],
+        ObjectKind::Database => &["SET"],
+        ObjectKind::Model | ObjectKind::Connection => &["SET", "RESET", "RENAME"],
+    };
+    match one_of(p, words)? {
+        0 => options(p).map(AlterObjectAction::Set),
+        1 => keys(p).map(AlterObjectAction::Reset),
+        _ => {
+            expect_kw(p, "TO")?;
+            name(p).map(AlterObjectAction::RenameTo)
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Queries and inserts: from a statement to a [`JobGraph`], and the text of `EXPLAIN`.
+//!
+//! Reading order: [`context`] (what the planner is given), [`rel`] (the relational tree), `scope` and `binder` (a
+//! statement becomes that tree, with Flink's types from the first expression on), `optimize` (an allow-list of rules),
+//! `stream` (changelog modes, keys, exchanges), `lower` (the job graph), `explain` and `print` (text).
+//!
+//! **Invariant.** What is not built is refused by name and place: the binder takes every struct of the syntax tree apart
+//! field by field, so that a clause is planned or an error, never dropped.
+
+mod binder;
+pub mod context;
+mod expand;
+mod explain;
+mod lower;
+mod optimize;
+mod print;
+pub mod rel;
+mod scope;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use flott_api::expr::Expr;
+use flott_api::{Error, Result, Schema};
+use flott_graph::JobGraph;
+use sqlparser::ast::{Expr as AstExpr, Query};
+
+pub use context::{PlanContext, Settings};
+pub use rel::{Column, TimeAttribute};
+
+use crate::catalog::CatalogTable;
+use crate::parser::ast::{ExplainDetail, Insert, Statement};
+use binder::Binder;
+use stream::Pipeline;
+
+/// What a query gives, without a job: for views, `CREATE TABLE .. AS` and `DESCRIBE`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundQuery {
+    /// Its columns.
+    pub columns: Vec<Column>,
+}
+
+impl BoundQuery {
+    /// Names and types of its columns.
+    pub fn schema(&self) -> Schema {
+        rel::schema(&self.columns)
+    }
+}
+
+/// A job, ready to run.
+#[derive(Clone, Debug)]
+pub struct PlannedJob {
+    /// What the runtime takes.
+    pub graph: JobGraph,
+    /// The columns of a query's result; of the first sink for inserts.
+    pub schema: Schema,
+    /// Sentences that the user should read.
+    pub warnings: Vec<String>,
+}
+
+/// Checks a query and says what columns it has.
+///
+/// # Errors
+/// If the query is wrong or not supported.
+pub fn bind_query(cx: &dyn PlanContext, query: &Query) -> Result<BoundQuery> {
+    let settings = Settings::read(&cx.configuration())?;
+    let rel = Binder::new(cx, &settings).query(query)?;
+    Ok(BoundQuery { columns: rel.columns })
+}
+
+/// Types an expression over columns: for computed columns and watermarks.
+///
+/// # Errors
+/// If the expression is wrong, not supported, or no scalar.
+pub fn bind_scalar(cx: &dyn PlanContext, expr: &AstExpr, schema: &Schema) -> Result<Expr> {
+    let settings = Settings::read(&cx.configuration())?;
+    Binder::new(cx, &settings).scalar(expr, schema)
+}
+
+/// [`bind_scalar`] of an expression as text.
+///
+/// # Errors
+/// If the text is no expression, or the expression is wrong.
+pub fn bind_scalar_text(cx: &dyn PlanContext, text: &str, schema: &Schema) -> Result<Expr> {
+    bind_scalar(cx, &expand::parse_expression(text)?, schema)
+}
+
+/// The columns of a table as a query sees them, with time attributes; checks computed columns and the watermark. Asks
+/// no connector.
+///
+/// # Errors
+/// If an expression or the watermark is wrong.
+pub fn table_columns(cx: &dyn PlanContext, table: &CatalogTable) -> Result<Vec<Column>> {
+    let settings = Settings::read(&cx.configuration())?;
+    Binder::new(cx, &settings).table_columns(table)
+}
+
+/// The query with every table's name in full, so that it means the same in any session: `CatalogView::expanded`.
+///
+/// # Errors
+/// If a table does not exist.
+pub fn expand_query(cx: &dyn PlanContext, query: &Query) -> Result<Query> {
+    expand::expand_query(cx, query)
+}
+
+/// Plans one `INSERT`, or all of a statement set, as one job.
+///
+/// # Errors
+/// If a statement is wrong or not supported, or its sink cannot take its changes.
+pub fn plan_insert(cx: &dyn PlanContext, inserts: &[Insert]) -> Result<PlannedJob> {
+    let settings = Settings::read(&cx.configuration())?;
+    let pipelines = insert_pipelines(cx, &settings, inserts)?;
+    lower::lower(cx, &settings, pipelines)
+}
+
+/// Plans a query whose result goes to the sink `$collect` with the option `id`.
+///
+/// # Errors
+/// If the query is wrong or not supported.
+pub fn plan_select(cx: &dyn PlanContext, query: &Query, collect_id: &str) -> Result<PlannedJob> {
+    let settings = Settings::read(&cx.configuration())?;
+    let pipeline = select_pipeline(cx, &settings, query, collect_id)?;
+    lower::lower(cx, &settings, vec![pipeline])
+}
+
+/// The text of `EXPLAIN`.
+///
+/// # Errors
+/// If the statement is wrong, cannot be explained, or a detail is not supported.
+pub fn explain(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
+    let settings = Settings::read(&cx.configuration())?;
+    let pipelines = match statement {
+        Statement::Query(query) => {
+            let rel = Binder::new(cx, &settings).query(query)?;
+            let sink = stream::Sink::nowhere(&rel.columns, &settings);
+            vec![stream::plan(&settings, rel, sink)?]
+        }
+        Statement::Insert(insert) => insert_pipelines(cx, &settings, std::slice::from_ref(insert))?,
+        Statement::StatementSet(inserts) => insert_pipelines(cx, &settings, inserts)?,
+        _ => {
+            return Err(Error::unsupported("EXPLAIN of this statement")
+                .with_hint("EXPLAIN takes a query, an INSERT or a STATEMENT SET."));
+        }
+    };
+    explain::explain(&pipelines, details)
+}
+
+fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert]) -> Result<Vec<Pipeline>> {
+    if inserts.is_empty() {
+        return Err(Error::invalid("the statement set is empty").with_hint("Put an INSERT between BEGIN and END."));
+    }
+    let plan = |insert| {
+        let (rel, sink) = Binder::new(cx, settings).insert(insert)?;
+        stream::plan(settings, rel, sink)
+    };
+    let pipelines = inserts.iter().map(plan).collect::<Result<Vec<_>>>()?;
+    Ok(stream::share(pipelines))
+}
+
+fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id: &str) -> Result<Pipeline> {
+    let rel = Binder::new(cx, settings).query(query)?;
+    let sink = stream::Sink::collect(&rel.columns, id, settings);
+    stream::plan(settings, rel, sink)
+}

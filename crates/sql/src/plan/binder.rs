@@ -1,0 +1,110 @@
+//! From the syntax tree to the relational tree: names are resolved, types derived by Flink's rules, casts made explicit.
+//!
+//! **Invariant.** Every struct of the syntax tree is taken apart without `..`: a clause that is not planned is refused.
+
+mod aggregate;
+mod call;
+mod expr;
+mod from;
+mod insert;
+mod literal;
+mod query;
+mod refuse;
+mod select;
+mod setop;
+mod syntax;
+mod table;
+mod window;
+
+use std::cell::{Cell, RefCell};
+
+use flott_api::expr::Expr;
+use flott_api::{Error, Result, Schema};
+use sqlparser::ast::{Expr as Ast, Query};
+
+pub(super) use self::expr::combine;
+
+use self::expr::ExprBinder;
+use super::rel::{Column, Rel};
+use super::scope::Scope;
+use super::{PlanContext, Settings, stream};
+use crate::catalog::CatalogTable;
+use crate::parser::ast::Insert;
+
+/// Binds one statement.
+pub(super) struct Binder<'a> {
+    cx: &'a dyn PlanContext,
+    settings: &'a Settings,
+    /// The queries of `WITH` that can be seen here, the innermost last.
+    with: RefCell<Vec<(String, Rel)>>,
+    /// The views that are being expanded, for a view that names itself.
+    views: RefCell<Vec<String>>,
+    /// How deep the query is that is being bound.
+    depth: Cell<usize>,
+}
+
+/// How deep queries may stand in each other, with views put in: each level costs stack.
+const DEPTH_MAX: usize = 256;
+/// How many nodes a query may have with its views and queries of `WITH` put in: each use of one is a copy.
+const NODES_MAX: usize = 100_000;
+
+impl<'a> Binder<'a> {
+    /// A binder for one statement.
+    pub(super) fn new(cx: &'a dyn PlanContext, settings: &'a Settings) -> Self {
+        Binder { cx, settings, with: RefCell::default(), views: RefCell::default(), depth: Cell::new(0) }
+    }
+
+    /// A query.
+    pub(super) fn query(&self, query: &Query) -> Result<Rel> {
+        self.bind_query(query).and_then(|rel| self.bounded(rel))
+    }
+
+    /// An expression over columns, without aggregates.
+    pub(super) fn scalar(&self, expr: &Ast, schema: &Schema) -> Result<Expr> {
+        let columns = schema.fields.iter().map(|f| Column::new(&f.name, f.ty.clone())).collect();
+        self.expression(expr, &Scope::of_columns(columns), "an expression of a table")
+    }
+
+    /// The columns of a table as a query sees them.
+    pub(super) fn table_columns(&self, table: &CatalogTable) -> Result<Vec<Column>> {
+        self.columns_of_table(table)
+    }
+
+    /// An `INSERT`: what it reads, with the columns of its sink, and the sink.
+    pub(super) fn insert(&self, insert: &Insert) -> Result<(Rel, stream::Sink)> {
+        self.bind_insert(insert)
+    }
+
+    /// Binds something one level deeper.
+    fn deeper<T>(&self, bind: impl FnOnce() -> Result<T>) -> Result<T> {
+        let depth = self.depth.get();
+        if depth == DEPTH_MAX {
+            return Err(Error::invalid(format!("the query is nested deeper than {DEPTH_MAX} levels")));
+        }
+        self.depth.set(depth + 1);
+        let bound = bind();
+        self.depth.set(depth);
+        bound
+    }
+
+    /// A relation that will be copied or walked, if it is small enough for that.
+    fn bounded(&self, rel: Rel) -> Result<Rel> {
+        let (nodes, depth) = rel.size();
+        if nodes > NODES_MAX || depth > DEPTH_MAX {
+            return Err(Error::invalid("the query is too large with its views and the queries of WITH put in")
+                .with_detail(format!("It may have {NODES_MAX} nodes, {DEPTH_MAX} of them above each other.")));
+        }
+        Ok(rel)
+    }
+
+    /// An expression of a clause that allows no aggregates.
+    fn expression(&self, expr: &Ast, scope: &Scope, clause: &'static str) -> Result<Expr> {
+        let bound = ExprBinder::new(scope, clause).bind(expr)?;
+        self.folded(bound)
+    }
+
+    /// The expression with its constant parts computed.
+    fn folded(&self, expr: Expr) -> Result<Expr> {
+        flott_functions::fold_constants(expr, &self.settings.session_zone)
+    }
+}

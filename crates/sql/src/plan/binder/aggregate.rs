@@ -1,0 +1,171 @@
+//! Aggregates: collected while SELECT and HAVING are bound over the rows, then everything is rewritten over the groups.
+
+use flott_api::error::Location;
+use flott_api::expr::{Expr, FunctionId};
+use flott_api::{Error, LogicalType, Result, TypeKind};
+use flott_graph::spec::{AggregateCall, WindowProperty};
+
+use super::expr::{coerce, illegal_null};
+use crate::plan::rel::Rel;
+use crate::plan::scope::Scope;
+
+/// References to aggregates look like columns from here on, far behind all real ones.
+const CALLS_FROM: usize = 1 << 24;
+
+/// The aggregates of one SELECT.
+#[derive(Default)]
+pub(super) struct Aggregates {
+    calls: Vec<Call>,
+    /// Whether there is a group key: without one, SUM of a column that is never null may still be null.
+    pub(super) grouped: bool,
+    /// `GROUP BY TUMBLE(..)`.
+    pub(super) group_window: Option<GroupWindow>,
+}
+
+/// An aggregate over the rows.
+#[derive(Debug, PartialEq)]
+struct Call {
+    function: FunctionId,
+    args: Vec<Expr>,
+    filter: Option<Expr>,
+    distinct: bool,
+    ty: LogicalType,
+}
+
+/// A window of the older syntax, whose columns stand behind those of the input.
+pub(super) struct GroupWindow {
+    /// The bound arguments of `TUMBLE`.
+    pub(super) args: Vec<Expr>,
+    /// `window_start`, `window_end` and `window_time`.
+    pub(super) columns: [Expr; 3],
+}
+
+impl GroupWindow {
+    /// The column of a property.
+    pub(super) fn property(&self, property: WindowProperty) -> Expr {
+        let [start, end, time] = &self.columns;
+        match property {
+            WindowProperty::Start => start.clone(),
+            WindowProperty::End => end.clone(),
+            WindowProperty::Time => time.clone(),
+        }
+    }
+}
+
+impl Aggregates {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Adds an aggregate, or finds an equal one, and gives a reference to it.
+    pub(super) fn add(&mut self, name: &str, args: Vec<Expr>, filter: Option<Expr>, distinct: bool) -> Result<Expr> {
+        let types: Vec<LogicalType> = args.iter().map(|a| a.ty().clone()).collect();
+        if types.iter().any(|t| t.kind == TypeKind::Null) {
+            return Err(illegal_null());
+        }
+        let resolved = flott_functions::aggregate_type(name, &types, distinct)?;
+        let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
+        let may_be_empty = name != "count" && (!self.grouped || filter.is_some());
+        let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || may_be_empty);
+        let call = Call { function: resolved.id, args, filter, distinct, ty: ty.clone() };
+        let index = self.calls.iter().position(|c| *c == call).unwrap_or_else(|| {
+            self.calls.push(call);
+            self.calls.len() - 1
+        });
+        Ok(Expr::column(CALLS_FROM + index, ty))
+    }
+}
+
+/// An expression of SELECT or HAVING, bound over the rows.
+pub(super) struct OverRows {
+    pub(super) expr: Expr,
+    /// Its name in the result.
+    pub(super) name: String,
+    /// The columns that it names, and where.
+    pub(super) places: Vec<(usize, Location)>,
+}
+
+/// The rows before and the names behind a grouping.
+pub(super) struct Grouping<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) keys: Vec<Expr>,
+    pub(super) aggregates: Aggregates,
+}
+
+impl Grouping<'_> {
+    /// Groups `rel`: gives keys, then aggregates. `names` are the result's names of expressions, for a plan that reads well.
+    pub(super) fn apply(&self, rel: Rel, items: &[OverRows]) -> Rel {
+        let mut inputs: Vec<(Expr, String)> = Vec::new();
+        let keys = self.keys.iter().map(|key| self.input(&mut inputs, key, items)).collect();
+        let mut calls = Vec::with_capacity(self.aggregates.calls.len());
+        for (i, call) in self.aggregates.calls.iter().enumerate() {
+            let args = call.args.iter().map(|arg| self.input(&mut inputs, arg, items)).collect();
+            let filter = call.filter.as_ref().map(|f| self.input(&mut inputs, f, items));
+            let (function, distinct, ty) = (call.function.clone(), call.distinct, call.ty.clone());
+            let name = result_name(&Expr::column(CALLS_FROM + i, ty.clone()), items, i);
+            calls.push((AggregateCall { function, args, filter, distinct, ty }, name));
+        }
+        // COUNT(*) alone reads no column.
+        let rel = if inputs.is_empty() { rel } else { rel.project(inputs) };
+        rel.aggregate(keys, calls)
+    }
+
+    /// The position of an expression in the projection before the grouping.
+    fn input(&self, inputs: &mut Vec<(Expr, String)>, expr: &Expr, items: &[OverRows]) -> usize {
+        if let Some(index) = inputs.iter().position(|(e, _)| e == expr) {
+            return index;
+        }
+        let name = match expr {
+            Expr::Column { index, .. } if *index < self.scope.columns.len() => self.scope.columns[*index].name.clone(),
+            _ => result_name(expr, items, inputs.len()),
+        };
+        inputs.push((expr.clone(), name));
+        inputs.len() - 1
+    }
+
+    /// The expression over the groups.
+    pub(super) fn over_groups(&self, item: &OverRows) -> Result<Expr> {
+        self.rewrite(item.expr.clone(), &item.places)
+    }
+
+    fn rewrite(&self, expr: Expr, places: &[(usize, Location)]) -> Result<Expr> {
+        if let Some(key) = self.keys.iter().position(|k| *k == expr) {
+            return Ok(Expr::column(key, expr.ty().clone()));
+        }
+        let each = |e: Expr| self.rewrite(e, places);
+        Ok(match expr {
+            Expr::Column { index, ty } if index >= CALLS_FROM => Expr::column(self.keys.len() + index - CALLS_FROM, ty),
+            Expr::Column { index, .. } => return Err(self.not_grouped(index, places)),
+            Expr::Literal { .. } => expr,
+            Expr::Call { function, args, ty } => {
+                let args = args.into_iter().map(each).collect::<Result<Vec<_>>>()?;
+                Expr::Call { function, args, ty }
+            }
+            Expr::Case { branches, otherwise, ty } => {
+                let branch = |(test, result)| Ok((each(test)?, each(result)?));
+                let branches = branches.into_iter().map(branch).collect::<Result<Vec<_>>>()?;
+                let otherwise = Box::new(self.rewrite(*otherwise, places)?);
+                Expr::Case { branches, otherwise, ty }
+            }
+            Expr::Cast { input, ty, try_cast } => Expr::Cast { input: Box::new(each(*input)?), ty, try_cast },
+            Expr::Field { input, index, ty } => Expr::Field { input: Box::new(each(*input)?), index, ty },
+        })
+    }
+
+    fn not_grouped(&self, index: usize, places: &[(usize, Location)]) -> Error {
+        let name = self.scope.columns.get(index).map_or("window", |c| c.name.as_str());
+        let error = Error::invalid(format!("column '{name}' is not grouped"))
+            .with_hint("Put it into GROUP BY, or into an aggregate such as MAX.");
+        match places.iter().find(|(i, _)| *i == index) {
+            Some((_, location)) => error.at(*location),
+            None => error,
+        }
+    }
+}
+
+/// The name that an expression has in the result, or one that no user writes.
+fn result_name(expr: &Expr, items: &[OverRows], index: usize) -> String {
+    let named = items.iter().find(|item| item.expr == *expr);
+    named.map_or_else(|| format!("$f{index}"), |item| item.name.clone())
+}

@@ -1,0 +1,218 @@
+//! Calls by name: scalar functions, aggregates, and the few functions whose arguments are words.
+
+use flott_api::expr::Expr;
+use flott_api::{Error, Result};
+use sqlparser::ast::{
+    DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, ObjectName,
+};
+
+use super::expr::{ExprBinder, call};
+use super::{literal, refuse, syntax};
+use crate::plan::rel::TimeAttribute;
+
+/// Aggregates that are built.
+const AGGREGATES: [&str; 5] = ["avg", "count", "max", "min", "sum"];
+
+/// Aggregates and window functions that Flink has and we do not.
+const AGGREGATES_UNBUILT: &[&str] = &[
+    "$sum0",
+    "approx_count_distinct",
+    "array_agg",
+    "bitmap_and_agg",
+    "bitmap_build_agg",
+    "bitmap_or_agg",
+    "bitmap_xor_agg",
+    "collect",
+    "cume_dist",
+    "dense_rank",
+    "first_value",
+    "group_id",
+    "grouping",
+    "grouping_id",
+    "json_arrayagg",
+    "json_objectagg",
+    "lag",
+    "last_value",
+    "lead",
+    "listagg",
+    "ntile",
+    "percent_rank",
+    "percentile",
+    "rank",
+    "row_number",
+    "single_value",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "var_pop",
+    "var_samp",
+    "variance",
+];
+
+/// Functions whose first argument is a unit of time.
+const TAKES_UNIT: [&str; 2] = ["timestampadd", "timestampdiff"];
+
+/// A call, taken apart: what was written besides name and arguments.
+struct Modifiers<'a> {
+    distinct: bool,
+    filter: Option<&'a Ast>,
+}
+
+impl ExprBinder<'_> {
+    /// Types a call.
+    pub(super) fn function(&mut self, function: &Function) -> Result<Expr> {
+        let Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } =
+            function;
+        let name = function_name(name)?;
+        refuse::clause(*uses_odbc_syntax, "the ODBC syntax of functions")?;
+        refuse::clause(*parameters != FunctionArguments::None, "a call with parameters")?;
+        refuse::clause(over.is_some(), "OVER")?;
+        refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
+        refuse::clause(!within_group.is_empty(), "WITHIN GROUP")?;
+        let (args, distinct) = arguments(args)?;
+        let modifiers = Modifiers { distinct, filter: filter.as_deref() };
+        if AGGREGATES.contains(&name.as_str()) {
+            return self.aggregate(&name, args, &modifiers);
+        }
+        if AGGREGATES_UNBUILT.contains(&name.as_str()) {
+            return Err(Error::unsupported(format!("function '{}'", name.to_uppercase())));
+        }
+        if modifiers.distinct || modifiers.filter.is_some() {
+            return Err(Error::invalid(format!("function '{}' is no aggregate", name.to_uppercase()))
+                .with_hint("Only aggregates take DISTINCT and FILTER."));
+        }
+        if let Some(property) = super::window::group_property(&name) {
+            return self.window_property(property, args);
+        }
+        if TAKES_UNIT.contains(&name.as_str()) {
+            return self.call_with_unit(&name, args);
+        }
+        let args = args.iter().map(|a| argument(a, &name)).collect::<Result<Vec<_>>>()?;
+        match name.as_str() {
+            "if" => self.if_call(&args),
+            "current_watermark" => self.current_watermark(&args),
+            _ => self.call_on(&name, &args),
+        }
+    }
+
+    /// `CURRENT_WATERMARK(ts)`.
+    fn current_watermark(&mut self, args: &[&Ast]) -> Result<Expr> {
+        let args = args.iter().map(|a| self.bind(a)).collect::<Result<Vec<_>>>()?;
+        let rowtime = |e: &Expr| match e {
+            Expr::Column { index, .. } => {
+                self.scope.columns.get(*index).is_some_and(|c| c.time == Some(TimeAttribute::Rowtime))
+            }
+            _ => false,
+        };
+        if args.len() != 1 || !args.iter().all(rowtime) {
+            return Err(Error::invalid("CURRENT_WATERMARK takes a rowtime column")
+                .with_hint("Name the column of the table's WATERMARK."));
+        }
+        call("current_watermark", args)
+    }
+
+    /// `TIMESTAMPADD(DAY, 1, t)`.
+    fn call_with_unit(&mut self, name: &str, args: &[FunctionArg]) -> Result<Expr> {
+        let mut bound = Vec::with_capacity(args.len());
+        for (i, arg) in args.iter().enumerate() {
+            let ast = argument(arg, name)?;
+            bound.push(match ast {
+                Ast::Identifier(unit) if i == 0 => literal::string(&unit.value.to_ascii_uppercase()),
+                ast => self.bind(ast)?,
+            });
+        }
+        call(name, bound)
+    }
+
+    /// `TUMBLE_START(ts, INTERVAL ..)`.
+    fn window_property(&mut self, property: flott_graph::spec::WindowProperty, args: &[FunctionArg]) -> Result<Expr> {
+        let args = args.iter().map(|a| self.bind(argument(a, "TUMBLE")?)).collect::<Result<Vec<_>>>()?;
+        let window = self.aggregates.as_ref().and_then(|a| a.group_window.as_ref());
+        let Some(window) = window.filter(|w| w.args == args) else {
+            return Err(Error::invalid("the window's property has no window")
+                .with_hint("GROUP BY TUMBLE(..) with the same arguments."));
+        };
+        Ok(window.property(property))
+    }
+
+    fn aggregate(&mut self, name: &str, args: &[FunctionArg], modifiers: &Modifiers<'_>) -> Result<Expr> {
+        let upper = name.to_uppercase();
+        if self.aggregates.is_none() {
+            return Err(Error::invalid(format!("aggregate function '{upper}' in {}", self.clause))
+                .with_hint("Aggregates belong in SELECT and HAVING."));
+        }
+        // Arguments are of one row: an aggregate in them has no meaning.
+        let mut rows = ExprBinder::new(self.scope, "an aggregate");
+        let args = match args {
+            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if name == "count" => Vec::new(),
+            args => args.iter().map(|a| rows.bind(argument(a, name)?)).collect::<Result<Vec<_>>>()?,
+        };
+        let star = args.is_empty();
+        let filter = modifiers.filter.map(|f| rows.condition(f)).transpose()?;
+        if star && name != "count" {
+            return Err(Error::invalid(format!("function '{upper}' takes 1 argument, not 0")));
+        }
+        match &mut self.aggregates {
+            Some(aggregates) => aggregates.add(name, args, filter, modifiers.distinct),
+            None => Err(Error::internal("an aggregate without a place")),
+        }
+    }
+}
+
+/// The lower-case name of a function; functions of a catalog are not built.
+pub(super) fn function_name(name: &ObjectName) -> Result<String> {
+    match name.0.as_slice() {
+        [part] => part
+            .as_ident()
+            .map(|ident| ident.value.to_lowercase())
+            .ok_or_else(|| Error::unsupported(format!("function '{name}'"))),
+        _ => Err(Error::unsupported(format!("function '{name}' of a catalog"))),
+    }
+}
+
+/// The arguments, and whether DISTINCT stands before them.
+fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool)> {
+    match args {
+        FunctionArguments::None => Ok((&[], false)),
+        FunctionArguments::Subquery(_) => Err(Error::unsupported("a subquery as an argument")),
+        FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) => {
+            if let Some(clause) = clauses.first() {
+                return Err(Error::unsupported(clause_name(clause)));
+            }
+            let distinct = match duplicate_treatment {
+                None | Some(DuplicateTreatment::All) => false,
+                Some(DuplicateTreatment::Distinct) => true,
+            };
+            Ok((args, distinct))
+        }
+    }
+}
+
+fn clause_name(clause: &FunctionArgumentClause) -> &'static str {
+    match clause {
+        FunctionArgumentClause::IgnoreOrRespectNulls(_) => "IGNORE NULLS and RESPECT NULLS",
+        FunctionArgumentClause::OrderBy(_) => "ORDER BY in a call",
+        FunctionArgumentClause::Limit(_) => "LIMIT in a call",
+        FunctionArgumentClause::OnOverflow(_) => "ON OVERFLOW",
+        FunctionArgumentClause::Having(_) => "HAVING in a call",
+        FunctionArgumentClause::Separator(_) => "SEPARATOR",
+        FunctionArgumentClause::JsonNullClause(_) => "NULL ON NULL and ABSENT ON NULL",
+        FunctionArgumentClause::JsonReturningClause(_) => "RETURNING",
+    }
+}
+
+/// The expression of an argument by position.
+fn argument<'a>(arg: &'a FunctionArg, function: &str) -> Result<&'a Ast> {
+    match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => match syntax::table_operand(expr) {
+            None => Ok(expr),
+            Some(_) => Err(Error::invalid(format!("function '{}' takes no table", function.to_uppercase()))),
+        },
+        FunctionArg::Unnamed(_) => Err(Error::invalid(format!("'*' as an argument of '{}'", function.to_uppercase()))
+            .with_hint("Only COUNT takes '*'.")),
+        FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
+            Err(Error::unsupported(format!("a named argument of '{}'", function.to_uppercase())))
+        }
+    }
+}

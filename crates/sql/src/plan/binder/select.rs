@@ -1,0 +1,297 @@
+//! `SELECT`: FROM, WHERE, GROUP BY, HAVING, the list, DISTINCT; in the order in which they mean something.
+
+use flott_api::expr::Expr;
+use flott_api::{Error, Result, TypeKind};
+use sqlparser::ast::{
+    Distinct, Expr as Ast, GroupByExpr, GroupByWithModifier, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+};
+
+use super::aggregate::{Aggregates, Grouping, OverRows};
+use super::expr::{ExprBinder, illegal_null};
+use super::{Binder, refuse, syntax};
+use crate::plan::rel::Rel;
+use crate::plan::scope::{Scope, at_span};
+
+/// The clauses of a SELECT that mean something here.
+struct Clauses<'a> {
+    distinct: bool,
+    projection: &'a [SelectItem],
+    selection: Option<&'a Ast>,
+    group_by: &'a [Ast],
+    having: Option<&'a Ast>,
+}
+
+impl Binder<'_> {
+    /// Binds a SELECT.
+    pub(super) fn bind_select(&self, select: &Select) -> Result<Rel> {
+        let clauses = clauses(select)?;
+        let (mut rel, scope) = self.bind_from(&select.from)?;
+        if let Some(condition) = clauses.selection {
+            rel = rel.filter(self.condition(condition, &scope, "WHERE", None)?);
+        }
+        let (mut keys, mut aggregates) = (Vec::new(), Aggregates::default());
+        (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates, keys)?;
+        aggregates.grouped = !keys.is_empty();
+        let items = self.items(clauses.projection, &scope, &mut aggregates)?;
+        let having = clauses.having.map(|h| self.having(h, &scope, &mut aggregates)).transpose()?;
+        let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
+        refuse::clause(grouped && keys.is_empty() && aggregates.is_empty(), "a grouping without keys and aggregates")?;
+        let rel = match grouped {
+            true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, items, having)?,
+            false => rel.project(items.into_iter().map(|item| (item.expr, item.name)).collect()),
+        };
+        Ok(if clauses.distinct { distinct(rel) } else { rel })
+    }
+
+    fn grouped(&self, rel: Rel, grouping: Grouping<'_>, items: Vec<OverRows>, having: Option<OverRows>) -> Result<Rel> {
+        let exprs = items
+            .iter()
+            .map(|item| Ok((self.folded(grouping.over_groups(item)?)?, item.name.clone())))
+            .collect::<Result<Vec<_>>>()?;
+        let condition = having.map(|h| self.folded(grouping.over_groups(&h)?)).transpose()?;
+        let mut rel = grouping.apply(rel, &items);
+        if let Some(condition) = condition {
+            rel = rel.filter(condition);
+        }
+        let unchanged = exprs.len() == rel.columns.len()
+            && exprs.iter().zip(&rel.columns).enumerate().all(|(i, ((e, name), column))| {
+                matches!(e, Expr::Column { index, .. } if *index == i) && *name == column.name
+            });
+        Ok(if unchanged { rel } else { rel.project(exprs) })
+    }
+
+    fn having(&self, having: &Ast, scope: &Scope, aggregates: &mut Aggregates) -> Result<OverRows> {
+        let mut binder = ExprBinder::with_aggregates(scope, "HAVING", aggregates);
+        let expr = binder.condition(having)?;
+        Ok(OverRows { expr, name: String::new(), places: binder.places })
+    }
+
+    fn condition(
+        &self,
+        ast: &Ast,
+        scope: &Scope,
+        clause: &'static str,
+        aggregates: Option<&mut Aggregates>,
+    ) -> Result<Expr> {
+        let mut binder = match aggregates {
+            Some(aggregates) => ExprBinder::with_aggregates(scope, clause, aggregates),
+            None => ExprBinder::new(scope, clause),
+        };
+        let bound = binder.condition(ast)?;
+        self.folded(bound)
+    }
+
+    /// The expressions of GROUP BY; a window of the older syntax becomes a node below.
+    fn group_keys(
+        &self,
+        mut rel: Rel,
+        scope: &Scope,
+        group_by: &[Ast],
+        aggregates: &mut Aggregates,
+        mut keys: Vec<Expr>,
+    ) -> Result<(Rel, Vec<Expr>)> {
+        for ast in group_by {
+            if matches!(ast, Ast::Tuple(none) if none.is_empty()) {
+                // GROUP BY (): one group.
+                continue;
+            }
+            if let Some(call) = super::window::group_window(ast) {
+                let (windowed, window) =
+                    self.bind_group_window(rel, scope, call).map_err(|e| at_span(e, ast.span()))?;
+                rel = windowed;
+                keys.extend(window.columns.iter().cloned());
+                aggregates.group_window = Some(window);
+                continue;
+            }
+            // Over the rows, like the items: both are folded after they were compared.
+            let key = ExprBinder::new(scope, "GROUP BY").bind(ast)?;
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Ok((rel, keys))
+    }
+
+    /// The list, with every `*` spelled out.
+    fn items(&self, items: &[SelectItem], scope: &Scope, aggregates: &mut Aggregates) -> Result<Vec<OverRows>> {
+        let mut out: Vec<OverRows> = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                SelectItem::UnnamedExpr(ast) => {
+                    let mut item = self.item(ast, format!("EXPR${}", out.len()), scope, aggregates)?;
+                    // UNKNOWN looks like a column and is a value.
+                    if let (Some(name), false) = (default_name(ast), matches!(item.expr, Expr::Literal { .. })) {
+                        item.name = name;
+                    }
+                    out.push(item);
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    out.push(self.item(expr, alias.value.clone(), scope, aggregates)?);
+                }
+                SelectItem::ExprWithAliases { .. } => return Err(Error::unsupported("several aliases of one column")),
+                SelectItem::Wildcard(options) => {
+                    refuse_wildcard_options(options)?;
+                    self.wildcard(scope, &mut out).map_err(|e| at_span(e, item.span()))?;
+                }
+                SelectItem::QualifiedWildcard(kind, options) => {
+                    refuse_wildcard_options(options)?;
+                    let names_table = match kind {
+                        SelectItemQualifiedWildcardKind::ObjectName(name) => {
+                            let parts = syntax::name_parts(name)?;
+                            scope.is_qualifier(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+                        }
+                        SelectItemQualifiedWildcardKind::Expr(_) => false,
+                    };
+                    if !names_table {
+                        return Err(at_span(Error::invalid(format!("'{item}' names no table of FROM")), item.span()));
+                    }
+                    self.wildcard(scope, &mut out)?;
+                }
+            }
+        }
+        uniquify(&mut out);
+        Ok(out)
+    }
+
+    fn item(&self, ast: &Ast, name: String, scope: &Scope, aggregates: &mut Aggregates) -> Result<OverRows> {
+        let mut binder = ExprBinder::with_aggregates(scope, "SELECT", aggregates);
+        let expr = binder.bind(ast)?;
+        if expr.ty().kind == TypeKind::Null {
+            return Err(at_span(illegal_null(), ast.span()));
+        }
+        let places = std::mem::take(&mut binder.places);
+        // A key must stay as it was compared: only what cannot be a key is folded here.
+        Ok(OverRows { expr, name, places })
+    }
+
+    fn wildcard(&self, scope: &Scope, out: &mut Vec<OverRows>) -> Result<()> {
+        if scope.columns.is_empty() {
+            return Err(Error::invalid("'*' without FROM"));
+        }
+        for (index, column) in scope.columns.iter().enumerate() {
+            let expr = Expr::column(index, column.ty.clone());
+            out.push(OverRows { expr, name: column.name.clone(), places: Vec::new() });
+        }
+        Ok(())
+    }
+}
+
+/// All columns as keys.
+pub(super) fn distinct(rel: Rel) -> Rel {
+    let keys = (0..rel.columns.len()).collect();
+    rel.aggregate(keys, Vec::new())
+}
+
+/// The name that a column or field has without an alias.
+fn default_name(ast: &Ast) -> Option<String> {
+    match ast {
+        Ast::Identifier(name) => Some(name.value.clone()),
+        Ast::CompoundIdentifier(parts) => parts.last().map(|p| p.value.clone()),
+        Ast::Nested(inner) => default_name(inner),
+        _ => None,
+    }
+}
+
+/// A second `x` is called `x0`, as in Flink.
+fn uniquify(items: &mut [OverRows]) {
+    let mut seen = std::collections::HashSet::new();
+    for item in items {
+        if !seen.insert(item.name.clone()) {
+            let free = (0..).map(|i| format!("{}{i}", item.name)).find(|name| !seen.contains(name));
+            item.name = free.unwrap_or_default();
+            seen.insert(item.name.clone());
+        }
+    }
+}
+
+/// Takes a SELECT apart; what means nothing here is refused.
+fn clauses(select: &Select) -> Result<Clauses<'_>> {
+    let Select {
+        select_token: _,
+        optimizer_hints,
+        distinct,
+        select_modifiers,
+        top,
+        top_before_distinct: _,
+        projection,
+        exclude,
+        into,
+        from: _,
+        lateral_views,
+        prewhere,
+        selection,
+        connect_by,
+        group_by,
+        cluster_by,
+        distribute_by,
+        sort_by,
+        having,
+        named_window,
+        qualify,
+        window_before_qualify: _,
+        value_table_mode,
+        flavor,
+    } = select;
+    refuse::clause(!optimizer_hints.is_empty(), "a hint behind SELECT")?;
+    refuse::clause(select_modifiers.as_ref().is_some_and(|m| m.is_any_set()), "a modifier behind SELECT")?;
+    refuse::clause(top.is_some(), "TOP")?;
+    refuse::clause(exclude.is_some(), "EXCLUDE")?;
+    refuse::clause(into.is_some(), "SELECT INTO")?;
+    refuse::clause(!lateral_views.is_empty(), "LATERAL VIEW")?;
+    refuse::clause(prewhere.is_some(), "PREWHERE")?;
+    refuse::clause(!connect_by.is_empty(), "CONNECT BY")?;
+    refuse::clause(!cluster_by.is_empty(), "CLUSTER BY")?;
+    refuse::clause(!distribute_by.is_empty(), "DISTRIBUTE BY")?;
+    refuse::clause(!sort_by.is_empty(), "SORT BY")?;
+    refuse::clause(!named_window.is_empty(), "WINDOW")?;
+    refuse::clause(qualify.is_some(), "QUALIFY")?;
+    refuse::clause(value_table_mode.is_some(), "SELECT AS VALUE and AS STRUCT")?;
+    refuse::clause(*flavor != SelectFlavor::Standard, "FROM before SELECT")?;
+    Ok(Clauses {
+        distinct: is_distinct(distinct.as_ref())?,
+        projection,
+        selection: selection.as_ref(),
+        group_by: group_expressions(group_by)?,
+        having: having.as_ref(),
+    })
+}
+
+fn is_distinct(distinct: Option<&Distinct>) -> Result<bool> {
+    match distinct {
+        None | Some(Distinct::All) => Ok(false),
+        Some(Distinct::Distinct) => Ok(true),
+        Some(Distinct::On(_)) => Err(Error::unsupported("DISTINCT ON")),
+    }
+}
+
+fn group_expressions(group_by: &GroupByExpr) -> Result<&[Ast]> {
+    match group_by {
+        GroupByExpr::All(_) => Err(Error::unsupported("GROUP BY ALL")),
+        GroupByExpr::Expressions(keys, modifiers) => match modifiers.first() {
+            None => Ok(keys),
+            Some(GroupByWithModifier::Rollup) => Err(Error::unsupported("WITH ROLLUP")),
+            Some(GroupByWithModifier::Cube) => Err(Error::unsupported("WITH CUBE")),
+            Some(GroupByWithModifier::Totals) => Err(Error::unsupported("WITH TOTALS")),
+            Some(GroupByWithModifier::GroupingSets(_)) => Err(Error::unsupported("GROUPING SETS")),
+        },
+    }
+}
+
+fn refuse_wildcard_options(options: &WildcardAdditionalOptions) -> Result<()> {
+    let WildcardAdditionalOptions {
+        wildcard_token: _,
+        opt_ilike,
+        opt_exclude,
+        opt_except,
+        opt_replace,
+        opt_rename,
+        opt_alias,
+    } = options;
+    refuse::clause(opt_ilike.is_some(), "'*' with ILIKE")?;
+    refuse::clause(opt_exclude.is_some(), "'*' with EXCLUDE")?;
+    refuse::clause(opt_except.is_some(), "'*' with EXCEPT")?;
+    refuse::clause(opt_replace.is_some(), "'*' with REPLACE")?;
+    refuse::clause(opt_rename.is_some(), "'*' with RENAME")?;
+    refuse::clause(opt_alias.is_some(), "'*' with an alias")
+}

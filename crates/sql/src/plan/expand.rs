@@ -1,0 +1,124 @@
+//! SQL inside other SQL: texts that catalogs keep, and queries with every table's name in full.
+
+use std::ops::ControlFlow;
+
+use flott_api::{Error, Result};
+use sqlparser::ast::{Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, TableFactor, VisitMut, VisitorMut};
+
+use super::PlanContext;
+use crate::parser;
+
+/// A query as text.
+pub(super) fn parse_query(text: &str) -> Result<Query> {
+    Ok(*parser::parse_query(text)?)
+}
+
+/// An expression as text.
+pub(super) fn parse_expression(text: &str) -> Result<Ast> {
+    parser::parse_expression(text)
+}
+
+/// See [`super::expand_query`].
+pub(super) fn expand_query(cx: &dyn PlanContext, query: &Query) -> Result<Query> {
+    let mut query = query.clone();
+    let mut visitor = Qualify { cx, with: Vec::new() };
+    match query.visit(&mut visitor) {
+        ControlFlow::Break(error) => Err(*error),
+        ControlFlow::Continue(()) => Ok(query),
+    }
+}
+
+/// Writes catalog and database before each table's name.
+struct Qualify<'a> {
+    cx: &'a dyn PlanContext,
+    /// The names of `WITH` that can be seen, per query that is open.
+    with: Vec<Vec<String>>,
+}
+
+impl Qualify<'_> {
+    fn qualified(&self, parts: &[Ident]) -> Result<Option<Vec<Ident>>> {
+        let names: Vec<String> = parts.iter().map(|p| p.value.clone()).collect();
+        if let [single] = names.as_slice()
+            && self.with.iter().flatten().any(|name| name == single)
+        {
+            return Ok(None);
+        }
+        let Some((path, _)) = self.cx.relation(&names)? else { return Ok(None) };
+        let quoted = |name: String| Ident::with_quote('`', name);
+        Ok(Some(vec![quoted(path.catalog), quoted(path.database), quoted(path.object)]))
+    }
+
+    fn name(&self, name: &mut ObjectName) -> Result<()> {
+        let parts: Option<Vec<Ident>> = name.0.iter().map(|p| p.as_ident().cloned()).collect();
+        if let Some(parts) = parts
+            && let Some(full) = self.qualified(&parts)?
+        {
+            name.0 = full.into_iter().map(ObjectNamePart::Identifier).collect();
+        }
+        Ok(())
+    }
+
+    /// `TABLE t` as an argument.
+    fn argument(&self, ast: &mut Ast) -> Result<()> {
+        let Ast::Prefixed { prefix, value } = ast else { return Ok(()) };
+        if !prefix.value.eq_ignore_ascii_case("TABLE") {
+            return Ok(());
+        }
+        let parts = match value.as_ref() {
+            Ast::Identifier(name) => vec![name.clone()],
+            Ast::CompoundIdentifier(parts) => parts.clone(),
+            _ => return Ok(()),
+        };
+        if let Some(full) = self.qualified(&parts)? {
+            **value = Ast::CompoundIdentifier(full);
+        }
+        Ok(())
+    }
+}
+
+fn flow(result: Result<()>) -> ControlFlow<Box<Error>> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(Box::new(error)),
+    }
+}
+
+impl VisitorMut for Qualify<'_> {
+    type Break = Box<Error>;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        let tables = query.with.iter().flat_map(|w| &w.cte_tables);
+        self.with.push(tables.map(|cte| cte.alias.name.value.clone()).collect());
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Self::Break> {
+        self.with.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        // With arguments the name is a function's.
+        match factor {
+            TableFactor::Table { name, args: None, alias, .. } => {
+                let last = name.0.last().and_then(|p| p.as_ident()).cloned();
+                let qualified = self.name(name);
+                // The columns were qualified by the short name: it stays as an alias.
+                if let (None, Some(last), true) = (&alias, last, name.0.len() == 3) {
+                    *alias = Some(sqlparser::ast::TableAlias {
+                        explicit: true,
+                        name: Ident::with_quote('`', last.value),
+                        columns: Vec::new(),
+                        at: None,
+                    });
+                }
+                flow(qualified)
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Ast) -> ControlFlow<Self::Break> {
+        flow(self.argument(expr))
+    }
+}

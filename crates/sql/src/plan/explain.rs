@@ -1,0 +1,177 @@
+//! The text of `EXPLAIN`: the tree as it was bound, and the stream plan in Flink's two notations.
+
+use std::collections::HashMap;
+
+use flott_api::{Error, Result};
+
+use super::print::{self, Style};
+use super::rel::{Op, Rel};
+use super::stream::{Node, Pipeline};
+use crate::parser::ast::ExplainDetail;
+
+/// Explains the pipelines of one statement.
+pub(super) fn explain(pipelines: &[Pipeline], details: &[ExplainDetail]) -> Result<String> {
+    let mut modes = false;
+    for detail in details {
+        match detail {
+            ExplainDetail::ChangelogMode => modes = true,
+            ExplainDetail::EstimatedCost => return Err(Error::unsupported("ESTIMATED_COST in EXPLAIN")),
+            ExplainDetail::PlanAdvice => return Err(Error::unsupported("PLAN_ADVICE in EXPLAIN")),
+            ExplainDetail::JsonExecutionPlan => return Err(Error::unsupported("JSON_EXECUTION_PLAN in EXPLAIN")),
+        }
+    }
+    let sections = [
+        section("Abstract Syntax Tree", pipelines, tree_of_logical),
+        section("Optimized Physical Plan", pipelines, |p| tree_of_stream(p, Style::Prefix, modes)),
+        execution_section(pipelines),
+    ];
+    Ok(sections.join("\n"))
+}
+
+fn section(title: &str, pipelines: &[Pipeline], tree: impl Fn(&Pipeline) -> String) -> String {
+    let trees: Vec<String> = pipelines.iter().map(tree).collect();
+    format!("== {title} ==\n{}", trees.join("\n"))
+}
+
+/// The plan as it runs: what occurs twice is shown once.
+fn execution_section(pipelines: &[Pipeline]) -> String {
+    let mut trees: Vec<Tree> = pipelines.iter().map(|p| stream_tree(p, Style::Infix, false)).collect();
+    let mut counts = HashMap::new();
+    trees.iter().for_each(|tree| tree.count(&mut counts));
+    let mut shown = HashMap::new();
+    trees.iter_mut().for_each(|tree| tree.reuse(&counts, &mut shown));
+    let drawn: Vec<String> = trees.iter().map(Tree::draw).collect();
+    format!("== Optimized Execution Plan ==\n{}", drawn.join("\n"))
+}
+
+/// A tree of lines, before it is drawn.
+#[derive(Clone)]
+struct Tree {
+    line: String,
+    children: Vec<Tree>,
+}
+
+impl Tree {
+    /// Counts how often each part occurs. Parts of a part that is shared count once.
+    fn count(&self, counts: &mut HashMap<String, usize>) {
+        let count = counts.entry(self.draw()).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            self.children.iter().for_each(|child| child.count(counts));
+        }
+    }
+
+    /// Shows each shared part once, with a number, and refers to it elsewhere.
+    fn reuse(&mut self, counts: &HashMap<String, usize>, shown: &mut HashMap<String, usize>) {
+        let text = self.draw();
+        if let Some(id) = shown.get(&text) {
+            *self = Tree { line: format!("Reused(reference_id=[{id}])"), children: Vec::new() };
+            return;
+        }
+        if counts.get(&text).is_some_and(|count| *count > 1) {
+            let id = shown.len() + 1;
+            shown.insert(text, id);
+            self.line.push_str(&format!("(reuse_id=[{id}])"));
+        }
+        self.children.iter_mut().for_each(|child| child.reuse(counts, shown));
+    }
+
+    fn draw(&self) -> String {
+        let mut out = String::new();
+        self.draw_at(&mut out, "", "");
+        out
+    }
+
+    fn draw_at(&self, out: &mut String, first: &str, rest: &str) {
+        out.push_str(first);
+        out.push_str(&self.line);
+        out.push('\n');
+        let last = self.children.len().saturating_sub(1);
+        for (i, child) in self.children.iter().enumerate() {
+            let (branch, below) = if i == last { ("+- ", "   ") } else { (":- ", ":  ") };
+            child.draw_at(out, &format!("{rest}{branch}"), &format!("{rest}{below}"));
+        }
+    }
+}
+
+fn tree_of_logical(pipeline: &Pipeline) -> String {
+    let root = logical(&pipeline.logical);
+    if pipeline.sink.is_collect() {
+        return root.draw();
+    }
+    let sink = print::sink(&pipeline.sink, &pipeline.logical.columns);
+    Tree { line: format!("Logical{sink}"), children: vec![root] }.draw()
+}
+
+fn tree_of_stream(pipeline: &Pipeline, style: Style, modes: bool) -> String {
+    stream_tree(pipeline, style, modes).draw()
+}
+
+fn stream_tree(pipeline: &Pipeline, style: Style, modes: bool) -> Tree {
+    let root = stream(&pipeline.root, style, modes);
+    if pipeline.sink.is_collect() {
+        return root;
+    }
+    let line = with_mode(print::sink(&pipeline.sink, &pipeline.logical.columns), modes.then_some("NONE".to_owned()));
+    Tree { line, children: vec![root] }
+}
+
+fn stream(node: &Node, style: Style, modes: bool) -> Tree {
+    let mode = node.changelog.to_string();
+    let mode = modes.then(|| mode.trim_matches(['[', ']']).to_owned());
+    let line = with_mode(print::styled(node, style), mode);
+    Tree { line, children: node.inputs.iter().map(|input| stream(input, style, modes)).collect() }
+}
+
+/// Puts `changelogMode=[..]` behind the attributes of a line.
+fn with_mode(line: String, mode: Option<String>) -> String {
+    let Some(mode) = mode else { return line };
+    match line.strip_suffix(')') {
+        Some(open) => format!("{open}, changelogMode=[{mode}])"),
+        None => format!("{line}(changelogMode=[{mode}])"),
+    }
+}
+
+fn logical(rel: &Rel) -> Tree {
+    Tree { line: logical_line(rel), children: rel.inputs.iter().map(logical).collect() }
+}
+
+fn logical_line(rel: &Rel) -> String {
+    // Without names an expression shows its columns as $0.
+    let expr = |e| print::expr(e, &[], Style::Logical);
+    let attributes = |items: Vec<String>| items.join(", ");
+    match &rel.op {
+        Op::Scan(scan) => {
+            let path = &scan.path;
+            format!("LogicalTableScan(table=[[{}, {}, {}]])", path.catalog, path.database, path.object)
+        }
+        Op::Values { rows } => format!("LogicalValues(tuples=[{}])", print::tuples(rows, &rel.columns)),
+        Op::Filter { condition } => format!("LogicalFilter(condition=[{}])", expr(condition)),
+        Op::Project { exprs } => {
+            let items = exprs.iter().zip(&rel.columns).map(|(e, c)| format!("{}=[{}]", c.name, expr(e)));
+            format!("LogicalProject({})", attributes(items.collect()))
+        }
+        Op::Watermark { rowtime, watermark } => {
+            let name = &rel.columns[*rowtime].name;
+            format!("LogicalWatermarkAssigner(rowtime=[{name}], watermark=[{}])", expr(watermark))
+        }
+        Op::Aggregate { keys, calls } => {
+            let group: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            let positions: Vec<String> = (0..rel.inputs[0].columns.len()).map(|i| format!("${i}")).collect();
+            let results = calls.iter().zip(&rel.columns[keys.len()..]);
+            let results =
+                results.map(|(call, c)| format!("{}=[{}]", c.name, print::aggregate_text(call, &positions, "", "")));
+            let group = format!("group=[{{{}}}]", group.join(", "));
+            format!("LogicalAggregate({})", attributes(std::iter::once(group).chain(results).collect()))
+        }
+        Op::Window { time, window } => {
+            let call = print::window_call(window, &rel.columns[*time].name);
+            format!("LogicalTableFunctionScan(invocation=[{call}], rowType=[{}])", print::record(&rel.columns))
+        }
+        // The optimiser makes it; a bound tree has none.
+        Op::WindowAggregate(_) => "LogicalWindowAggregate".to_owned(),
+        Op::Union => "LogicalUnion(all=[true])".to_owned(),
+        Op::Limit { offset: 0, limit } => format!("LogicalSort(fetch=[{limit}])"),
+        Op::Limit { offset, limit } => format!("LogicalSort(offset=[{offset}], fetch=[{limit}])"),
+    }
+}

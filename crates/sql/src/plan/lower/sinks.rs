@@ -1,0 +1,103 @@
+//! The end of a pipeline: the constraint enforcer and the sink.
+
+use flott_api::table::SinkSpec;
+use flott_api::{Result, Schema, TypeKind};
+use flott_graph::spec::{ConstraintEnforcerSpec, Spec, TypeLengthEnforcer};
+use flott_graph::{NodeId, Role};
+
+use super::{Flow, Lowering};
+use crate::plan::print;
+use crate::plan::rel::schema;
+use crate::plan::stream::{Node, Op, Pipeline, Sink};
+
+impl Lowering<'_> {
+    /// Adds a pipeline up to its sink.
+    pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Result<()> {
+        let sink = &pipeline.sink;
+        let root = declared(pipeline.root.clone(), sink);
+        let mut flow = self.flow(&root)?;
+        let declared = schema(&sink.columns);
+        if self.needs_enforcer(&declared, sink) {
+            flow = self.enforcer(flow, &root, declared.clone(), sink)?;
+        }
+        let parallelism = sink.parallelism.unwrap_or_else(|| self.widest(&flow));
+        if !sink.primary_key.is_empty() && !flow.changelog.is_insert_only() {
+            // Changes of one row must reach one writer in order.
+            flow.upsert_keys.insert(0, sink.primary_key.clone());
+        }
+        let edges = self.edges(std::slice::from_ref(&flow), parallelism)?;
+        self.graph.factories.push(sink.connector.clone());
+        self.graph.factories.extend(sink.options.0.get("format").cloned());
+        let spec = sink_spec(sink, declared, &root);
+        let id =
+            self.push(Role::Sink(spec), print::sink(sink, &sink.columns), parallelism, Schema::default(), false)?;
+        let reads: Vec<NodeId> = edges.iter().map(|(from, _)| *from).collect();
+        self.graph.nodes[id.0 as usize].uid = self.uids.name(&self.graph, id, &sink.name, &reads);
+        self.connect(id, edges);
+        Ok(())
+    }
+
+    fn widest(&self, flow: &Flow) -> u32 {
+        flow.producers.iter().map(|&p| self.graph.node(p).parallelism).max().unwrap_or(1)
+    }
+
+    fn needs_enforcer(&self, declared: &Schema, sink: &Sink) -> bool {
+        let bounded = |kind: &TypeKind| match kind {
+            TypeKind::Char(_) | TypeKind::Binary(_) => true,
+            TypeKind::Varchar(n) | TypeKind::Varbinary(n) => *n != flott_api::types::LENGTH_MAX,
+            _ => false,
+        };
+        let lengths = self.settings.type_length != TypeLengthEnforcer::Ignore;
+        !sink.is_collect() && declared.fields.iter().any(|f| !f.ty.nullable || lengths && bounded(&f.ty.kind))
+    }
+
+    fn enforcer(&mut self, flow: Flow, root: &Node, input: Schema, sink: &Sink) -> Result<Flow> {
+        let constrained: Vec<&str> = input.fields.iter().filter(|f| !f.ty.nullable).map(|f| f.name.as_str()).collect();
+        let name = format!("ConstraintEnforcer[NotNullEnforcer(fields=[{}])]", constrained.join(", "));
+        let spec = ConstraintEnforcerSpec {
+            input: input.clone(),
+            table: sink.name.clone(),
+            not_null: self.settings.not_null,
+            type_length: self.settings.type_length,
+        };
+        let parallelism = self.widest(&flow);
+        let edges = self.edges(std::slice::from_ref(&flow), parallelism)?;
+        let id = self.push(spec.role()?, name, parallelism, input, false)?;
+        let reads: Vec<NodeId> = edges.iter().map(|(from, _)| *from).collect();
+        self.graph.nodes[id.0 as usize].uid = self.uids.name(&self.graph, id, &sink.name, &reads);
+        self.connect(id, edges);
+        Ok(Flow {
+            producers: vec![id],
+            distribution: None,
+            changelog: root.changelog,
+            upsert_keys: root.upsert_keys.clone(),
+        })
+    }
+}
+
+/// The root with the sink's types where they differ in name only: `CHAR(3)` that goes into a `STRING`.
+fn declared(mut root: Node, sink: &Sink) -> Node {
+    if let Op::Calc { .. } = root.op {
+        for (own, wanted) in root.columns.iter_mut().zip(&sink.columns) {
+            let nullable = own.ty.nullable || wanted.ty.nullable;
+            own.ty = wanted.ty.clone().with_nullable(nullable);
+        }
+    }
+    root
+}
+
+fn sink_spec(sink: &Sink, schema: Schema, root: &Node) -> SinkSpec {
+    SinkSpec {
+        connector: sink.connector.clone(),
+        table: sink.name.clone(),
+        options: sink.options.clone(),
+        schema,
+        metadata: sink.metadata.clone(),
+        partition_keys: sink.partition_keys.clone(),
+        static_partition: sink.static_partition.clone(),
+        primary_key: sink.primary_key.clone(),
+        changelog: root.changelog,
+        overwrite: sink.overwrite,
+        session_zone: sink.session_zone.clone(),
+    }
+}

@@ -1,0 +1,61 @@
+//! Rule: what can have no row is not read.
+//!
+//! As in Flink, a count over nothing is then known while planning: `SELECT COUNT(*) FROM t WHERE FALSE` gives 0, where a
+//! stream that only happens to be empty gives no row at all.
+
+use flott_api::Result;
+use flott_api::expr::{Expr, Value};
+use flott_graph::spec::AggregateCall;
+
+use super::bottom_up;
+use crate::plan::rel::{Column, Op, Rel};
+
+/// Replaces what is empty, in the whole tree.
+pub(super) fn empty(rel: Rel, _: &str) -> Result<Rel> {
+    bottom_up(rel, &mut |rel| Ok(without_rows(rel)))
+}
+
+fn without_rows(mut rel: Rel) -> Rel {
+    let nothing = |columns: Vec<Column>| Rel::values(Vec::new(), columns);
+    let empty_input = rel.inputs.first().is_some_and(is_empty);
+    match &rel.op {
+        Op::Filter { condition } if empty_input || is_never(condition) => nothing(rel.columns),
+        Op::Limit { offset: _, limit } if empty_input || *limit == 0 => nothing(rel.columns),
+        Op::Aggregate { keys, calls } if empty_input && keys.is_empty() => {
+            let row = calls.iter().map(over_nothing).collect();
+            Rel::values(vec![row], rel.columns)
+        }
+        Op::Project { .. } | Op::Watermark { .. } | Op::Window { .. } | Op::Aggregate { .. } if empty_input => {
+            nothing(rel.columns)
+        }
+        Op::Union => {
+            rel.inputs.retain(|input| !is_empty(input));
+            match rel.inputs.len() {
+                0 => nothing(rel.columns),
+                // One side alone may have other types than the union: a projection of its own keeps them.
+                1 if !same_types(&rel) => rel,
+                1 => rel.inputs.pop().unwrap_or_else(|| nothing(rel.columns)),
+                _ => rel,
+            }
+        }
+        _ => rel,
+    }
+}
+
+fn is_empty(rel: &Rel) -> bool {
+    matches!(&rel.op, Op::Values { rows } if rows.is_empty())
+}
+
+/// Whether a condition is a constant that is not true.
+fn is_never(condition: &Expr) -> bool {
+    matches!(condition, Expr::Literal { value: Value::Null | Value::Boolean(false), .. })
+}
+
+fn same_types(union: &Rel) -> bool {
+    union.inputs.iter().all(|input| input.columns.iter().zip(&union.columns).all(|(a, b)| a.ty == b.ty))
+}
+
+/// What an aggregate of no rows is.
+fn over_nothing(call: &AggregateCall) -> Value {
+    if call.function.name == "count" { Value::Int(0) } else { Value::Null }
+}

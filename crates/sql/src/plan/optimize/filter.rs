@@ -1,0 +1,63 @@
+//! Rules: filters move towards the sources, and sources are told of them.
+
+use flott_api::Result;
+use flott_api::expr::Expr;
+
+use super::{all_of, bottom_up, conjuncts, is_immutable, remapped, through_projection};
+use crate::plan::rel::{Op, Rel};
+
+/// Moves filters below projections and unions.
+pub(super) fn push_down(rel: Rel, _: &str) -> Result<Rel> {
+    let Rel { op, mut inputs, columns } = rel;
+    let Op::Filter { condition } = op else {
+        inputs = inputs.into_iter().map(|input| push_down(input, "")).collect::<Result<_>>()?;
+        return Ok(Rel { op, inputs, columns });
+    };
+    let Some(input) = inputs.pop() else { return Ok(Rel { op: Op::Filter { condition }, inputs, columns }) };
+    match input.op {
+        Op::Project { exprs } if may_move(&condition, &exprs) => {
+            let condition = through_projection(condition, &exprs);
+            let lowest = input.inputs.into_iter().map(|i| push_down(i.filter(condition.clone()), ""));
+            Ok(Rel { op: Op::Project { exprs }, inputs: lowest.collect::<Result<_>>()?, columns: input.columns })
+        }
+        Op::Union if is_immutable(&condition) => {
+            let inputs = input.inputs.into_iter().map(|i| push_down(i.filter(condition.clone()), ""));
+            Ok(Rel { op: Op::Union, inputs: inputs.collect::<Result<_>>()?, columns })
+        }
+        // Two filters become one, so that both can move on.
+        Op::Filter { condition: inner } => {
+            let mut all = conjuncts(inner);
+            all.extend(conjuncts(condition));
+            let below = input.inputs.into_iter().next();
+            match below {
+                Some(below) => push_down(below.filter(all_of(all)?), ""),
+                None => Ok(Rel { op: Op::Filter { condition: all_of(all)? }, inputs, columns }),
+            }
+        }
+        op => {
+            let below = Rel { op, ..input };
+            Ok(Rel { op: Op::Filter { condition }, inputs: vec![push_down(below, "")?], columns })
+        }
+    }
+}
+
+/// A condition may be evaluated below a projection if what it reads there is the same each time.
+fn may_move(condition: &Expr, exprs: &[Expr]) -> bool {
+    is_immutable(condition) && condition.columns().iter().all(|&c| is_immutable(&exprs[c]))
+}
+
+/// Tells sources of the filters right above them.
+pub(super) fn offer(rel: Rel, _: &str) -> Result<Rel> {
+    bottom_up(rel, &mut |mut rel| {
+        if let (Op::Filter { condition }, [input]) = (&rel.op, rel.inputs.as_mut_slice())
+            && let Op::Scan(scan) = &mut input.op
+            && scan.description.push_downs.filter
+        {
+            let physical = scan.projection.clone();
+            let reads_rows = |e: &Expr| e.columns().iter().all(|&c| c < physical.len());
+            let offered = conjuncts(condition.clone()).into_iter().filter(|e| is_immutable(e) && reads_rows(e));
+            scan.filters.extend(offered.map(|e| remapped(e, &|c| physical[c])));
+        }
+        Ok(rel)
+    })
+}

@@ -1,0 +1,21 @@
+//! Rule: constants are computed once.
+
+use flott_api::Result;
+use flott_api::expr::Expr;
+
+use super::bottom_up;
+use crate::plan::rel::{Op, Rel};
+
+/// Folds every expression of the tree.
+pub(super) fn fold(rel: Rel, zone: &str) -> Result<Rel> {
+    let fold = |expr: Expr| flott_functions::fold_constants(expr, zone);
+    bottom_up(rel, &mut |mut rel| {
+        rel.op = match rel.op {
+            Op::Filter { condition } => Op::Filter { condition: fold(condition)? },
+            Op::Project { exprs } => Op::Project { exprs: exprs.into_iter().map(fold).collect::<Result<_>>()? },
+            Op::Watermark { rowtime, watermark } => Op::Watermark { rowtime, watermark: fold(watermark)? },
+            other => other,
+        };
+        Ok(rel)
+    })
+}

@@ -1,0 +1,325 @@
+//! Nodes and expressions as Flink's plans show them: `Calc(select=[a], where=[(a > 1)])`.
+
+use flott_api::expr::{Expr, Value};
+use flott_api::{LogicalType, TypeKind};
+use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+
+use super::rel::{Column, Scan, TimeAttribute, WindowAggregate, property_name};
+use super::stream::{Distribution, Node, Op, Sink};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// How operators are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// `>($0, 1)` and `CAST($0):INT`, as in the abstract syntax tree.
+    Logical,
+    /// `>(a, 1)`, as in the physical plan.
+    Prefix,
+    /// `(a > 1)`, as in the execution plan and in names of operators.
+    Infix,
+}
+
+/// A stream node in one line, infix: also its name in the job.
+pub(super) fn node(node: &Node) -> String {
+    styled(node, Style::Infix)
+}
+
+/// A stream node in one line.
+pub(super) fn styled(node: &Node, style: Style) -> String {
+    let own = names(&node.columns);
+    let input = node.inputs.first().map(|n| names(&n.columns)).unwrap_or_default();
+    match &node.op {
+        Op::Source(scan) => source(scan, &own),
+        Op::Values(rows) => {
+            let ty = if style == Style::Infix { String::new() } else { format!("type=[{}], ", record(&node.columns)) };
+            format!("Values({ty}tuples=[{}])", tuples(rows, &node.columns))
+        }
+        Op::Calc { condition, exprs } => {
+            let condition = condition.as_ref().map(|c| expr(c, &input, style));
+            let filter = condition.map(|c| format!(", where=[{c}]")).unwrap_or_default();
+            format!("Calc(select=[{}]{filter})", select(exprs, &input, &own, style))
+        }
+        Op::Watermark { rowtime, watermark } => {
+            format!("WatermarkAssigner(rowtime=[{}], watermark=[{}])", input[*rowtime], expr(watermark, &input, style))
+        }
+        Op::GroupAggregate { keys, calls } => {
+            let keys = picked(keys, &input);
+            let group = if keys.is_empty() { String::new() } else { format!("groupBy=[{}], ", keys.join(", ")) };
+            let retract = node.inputs.first().is_some_and(|i| !i.changelog.is_insert_only());
+            let results = calls.iter().zip(&own[keys.len()..]).map(|(c, name)| aggregate(c, &input, name, retract));
+            let all: Vec<String> = keys.iter().map(|k| (*k).to_owned()).chain(results).collect();
+            format!("GroupAggregate({group}select=[{}])", all.join(", "))
+        }
+        Op::Window { time, window } => {
+            format!("WindowTableFunction(window=[{}])", window_text(window, &input[*time]))
+        }
+        Op::WindowAggregate(window) => window_aggregate(window, &input, &own),
+        Op::Union => format!("Union(all=[true], union=[{}])", own.join(", ")),
+        Op::Limit { offset, limit } => format!("Limit(offset=[{offset}], fetch=[{limit}])"),
+        Op::ChangelogNormalize { keys } => format!("ChangelogNormalize(key=[{}])", picked(keys, &input).join(", ")),
+        Op::DropUpdateBefore => "DropUpdateBefore".to_owned(),
+        Op::Exchange(Distribution::Hash(keys)) => {
+            format!("Exchange(distribution=[hash[{}]])", picked(keys, &input).join(", "))
+        }
+        Op::Exchange(Distribution::Single) => "Exchange(distribution=[single])".to_owned(),
+    }
+}
+
+/// A sink in one line.
+pub(super) fn sink(sink: &Sink, fed_by: &[Column]) -> String {
+    format!("Sink(table=[{}], fields=[{}])", sink.name, names(fed_by).join(", "))
+}
+
+fn names(columns: &[Column]) -> Vec<String> {
+    columns.iter().map(|c| c.name.clone()).collect()
+}
+
+fn picked<'n>(columns: &[usize], names: &'n [String]) -> Vec<&'n str> {
+    columns.iter().map(|&c| names[c].as_str()).collect()
+}
+
+/// A scan with what was pushed into it.
+fn source(scan: &Scan, own: &[String]) -> String {
+    let mut table = vec![scan.path.catalog.clone(), scan.path.database.clone(), scan.path.object.clone()];
+    if !scan.filters.is_empty() {
+        let physical: Vec<String> = scan.schema.fields.iter().map(|f| f.name.clone()).collect();
+        let filters: Vec<String> = scan.filters.iter().map(|f| expr(f, &physical, Style::Prefix)).collect();
+        table.push(format!("filter=[{}]", filters.join(", ")));
+    }
+    let whole = scan.projection.iter().copied().eq(0..scan.schema.len());
+    if !whole {
+        let read: Vec<&str> = scan.projection.iter().map(|&p| scan.schema.fields[p].name.as_str()).collect();
+        let metadata: Vec<&str> = scan.metadata.iter().map(|(key, _)| key.as_str()).collect();
+        table.push(format!("project=[{}], metadata=[{}]", read.join(", "), metadata.join(", ")));
+    }
+    format!("TableSourceScan(table=[[{}]], fields=[{}])", table.join(", "), own.join(", "))
+}
+
+/// `a, (b + 1) AS c`
+fn select(exprs: &[Expr], input: &[String], own: &[String], style: Style) -> String {
+    let item = |(e, name): (&Expr, &String)| {
+        let text = expr(e, input, style);
+        if text == *name { text } else { format!("{text} AS {name}") }
+    };
+    exprs.iter().zip(own).map(item).collect::<Vec<_>>().join(", ")
+}
+
+/// `COUNT(*) AS n`, `SUM(DISTINCT x) FILTER f AS s`
+fn aggregate(call: &AggregateCall, input: &[String], name: &str, retract: bool) -> String {
+    format!("{} AS {name}", aggregate_text(call, input, if retract { "_RETRACT" } else { "" }, "*"))
+}
+
+/// An aggregate; `suffix` follows its name, `star` stands for no argument.
+pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &str, star: &str) -> String {
+    let args = picked(&call.args, input).join(", ");
+    let args = if args.is_empty() { star.to_owned() } else { args };
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let filter = call.filter.map(|f| format!(" FILTER {}", input[f])).unwrap_or_default();
+    format!("{}{suffix}({distinct}{args}){filter}", call.function.name.to_uppercase())
+}
+
+fn window_aggregate(window: &WindowAggregate, input: &[String], own: &[String]) -> String {
+    let keys = picked(&window.keys, input);
+    let group = if keys.is_empty() { String::new() } else { format!("groupBy=[{}], ", keys.join(", ")) };
+    let time = match window.time {
+        WindowTime::Rowtime(time) => input[time].clone(),
+        WindowTime::Proctime => "proctime".to_owned(),
+    };
+    let results = window.calls.iter().zip(&own[keys.len()..]).map(|(c, name)| aggregate(c, input, name, false));
+    let properties = window.properties.iter().zip(&own[keys.len() + window.calls.len()..]);
+    let properties = properties.map(|(property, name)| format!("{}('w$) AS {name}", short(*property)));
+    let all: Vec<String> = keys.iter().map(|k| (*k).to_owned()).chain(results).chain(properties).collect();
+    format!("WindowAggregate({group}window=[{}], select=[{}])", window_text(&window.window, &time), all.join(", "))
+}
+
+fn short(property: WindowProperty) -> &'static str {
+    property_name(property).trim_start_matches("window_")
+}
+
+/// `TUMBLE(time_col=[ts], size=[10 min])`
+pub(super) fn window_text(window: &WindowKind, time: &str) -> String {
+    match window {
+        WindowKind::Tumble { size_ms, offset_ms } => {
+            let offset = if *offset_ms == 0 { String::new() } else { format!(", offset=[{}]", duration(*offset_ms)) };
+            format!("TUMBLE(time_col=[{time}], size=[{}]{offset})", duration(*size_ms))
+        }
+    }
+}
+
+/// `TUMBLE(TABLE(#0), DESCRIPTOR('ts'), 10000:INTERVAL SECOND)`
+pub(super) fn window_call(window: &WindowKind, time: &str) -> String {
+    match window {
+        WindowKind::Tumble { size_ms, offset_ms } => {
+            let offset = if *offset_ms == 0 { String::new() } else { format!(", {offset_ms}:INTERVAL SECOND") };
+            format!("TUMBLE(TABLE(#0), DESCRIPTOR(_UTF-16LE'{time}'), {size_ms}:INTERVAL SECOND{offset})")
+        }
+    }
+}
+
+/// Milliseconds in the largest unit that divides them.
+fn duration(ms: i64) -> String {
+    let units = [(DAY_MS, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
+    match units.iter().find(|(unit, _)| ms % unit == 0) {
+        Some((unit, name)) => format!("{} {name}", ms / unit),
+        None => format!("{ms} ms"),
+    }
+}
+
+/// `[[{ 1, 'a' }, { 2, 'b' }]]` without the outer brackets.
+pub(super) fn tuples(rows: &[Vec<Value>], columns: &[Column]) -> String {
+    const ROWS_SHOWN: usize = 100;
+    let row = |row: &Vec<Value>| {
+        let cells = row.iter().zip(columns).map(|(v, c)| literal(v, &c.ty, Style::Prefix));
+        format!("{{ {} }}", cells.collect::<Vec<_>>().join(", "))
+    };
+    let shown: Vec<String> = rows.iter().take(ROWS_SHOWN).map(row).collect();
+    let more = if rows.len() > ROWS_SHOWN { ", .." } else { "" };
+    format!("[{}{more}]", shown.join(", "))
+}
+
+/// An expression over columns of these names.
+pub(super) fn expr(e: &Expr, input: &[String], style: Style) -> String {
+    match e {
+        Expr::Column { index, .. } => input.get(*index).cloned().unwrap_or_else(|| format!("${index}")),
+        Expr::Literal { value, ty } => literal(value, ty, style),
+        Expr::Call { function, args, .. } => {
+            let mut operands = Vec::with_capacity(args.len());
+            flatten(&function.name, args, &mut operands);
+            let args: Vec<String> = operands.into_iter().map(|a| expr(a, input, style)).collect();
+            call(&function.name, &args, style)
+        }
+        Expr::Case { branches, otherwise, .. } => {
+            let mut parts: Vec<String> = Vec::new();
+            for (test, result) in branches {
+                parts.push(expr(test, input, style));
+                parts.push(expr(result, input, style));
+            }
+            parts.push(expr(otherwise, input, style));
+            format!("CASE({})", parts.join(", "))
+        }
+        Expr::Cast { input: value, ty, try_cast } => {
+            let name = if *try_cast { "TRY_CAST" } else { "CAST" };
+            let value = expr(value, input, style);
+            match style {
+                Style::Logical => format!("{name}({value}):{}", sql_type(ty)),
+                Style::Prefix | Style::Infix => format!("{name}({value} AS {})", sql_type(ty)),
+            }
+        }
+        Expr::Field { input: row, index, .. } => {
+            let name = match &row.ty().kind {
+                TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => {
+                    fields.get(*index).map(|f| f.name.clone()).unwrap_or_default()
+                }
+                _ => index.to_string(),
+            };
+            format!("{}.{name}", expr(row, input, style))
+        }
+    }
+}
+
+/// The operands of `a AND b AND c` on one level; other calls have their own arguments.
+fn flatten<'e>(name: &str, args: &'e [Expr], out: &mut Vec<&'e Expr>) {
+    for arg in args {
+        match arg {
+            Expr::Call { function, args, .. } if function.name == name && matches!(name, "and" | "or") => {
+                flatten(name, args, out);
+            }
+            other => out.push(other),
+        }
+    }
+}
+
+fn call(name: &str, args: &[String], style: Style) -> String {
+    let shown = match name {
+        "negate" => "-".to_owned(),
+        other => other.to_uppercase(),
+    };
+    let symbolic = !name.starts_with(|c: char| c.is_ascii_alphabetic()) || matches!(name, "and" | "or");
+    match (style, args) {
+        (Style::Infix, [_, ..]) if symbolic && args.len() > 1 => {
+            format!("({})", args.join(&format!(" {shown} ")))
+        }
+        (Style::Infix, [arg]) if name.starts_with("is ") => format!("{arg} {shown}"),
+        (Style::Infix, [arg]) if name == "negate" => format!("-{arg}"),
+        _ => format!("{shown}({})", args.join(", ")),
+    }
+}
+
+/// A type by Calcite's name.
+pub(super) fn sql_type(ty: &LogicalType) -> String {
+    match &ty.kind {
+        TypeKind::Int => "INTEGER".to_owned(),
+        TypeKind::Varchar(n) => format!("VARCHAR({n})"),
+        TypeKind::Varbinary(n) => format!("VARBINARY({n})"),
+        TypeKind::TimestampLtz(p) => format!("TIMESTAMP_WITH_LOCAL_TIME_ZONE({p})"),
+        kind => kind.to_string(),
+    }
+}
+
+/// `RecordType(INTEGER a, CHAR(1) b)`
+pub(super) fn record(columns: &[Column]) -> String {
+    let field = |c: &Column| {
+        let time = match c.time {
+            None => "",
+            Some(TimeAttribute::Rowtime) => " *ROWTIME*",
+            Some(TimeAttribute::Proctime) => " *PROCTIME*",
+        };
+        format!("{}{time} {}", sql_type(&c.ty), c.name)
+    };
+    format!("RecordType({})", columns.iter().map(field).collect::<Vec<_>>().join(", "))
+}
+
+/// A constant's text without its type.
+pub(super) fn literal_text(e: &Expr) -> String {
+    match e {
+        Expr::Literal { value, ty } => plain_literal(value, ty),
+        other => expr(other, &[], Style::Infix),
+    }
+}
+
+/// A constant; its type is shown where the text does not tell it.
+pub(super) fn literal(value: &Value, ty: &LogicalType, style: Style) -> String {
+    let text = plain_literal(value, ty);
+    match (&ty.kind, value) {
+        (_, Value::Null) => format!("null:{}", ty.kind),
+        (TypeKind::Char(_) | TypeKind::Varchar(_), _) => {
+            // Calcite shows the character set of a literal.
+            let charset = if style == Style::Infix { "" } else { "_UTF-16LE" };
+            format!("{charset}'{}'", text.replace('\'', "''"))
+        }
+        (TypeKind::IntervalDayTime, _) => format!("{text}:INTERVAL SECOND"),
+        (TypeKind::IntervalYearMonth, _) => format!("{text}:INTERVAL MONTH"),
+        _ => text,
+    }
+}
+
+fn plain_literal(value: &Value, ty: &LogicalType) -> String {
+    match (value, &ty.kind) {
+        (Value::Null, _) => "null".to_owned(),
+        (Value::Boolean(b), _) => b.to_string(),
+        (Value::Int(days), TypeKind::Date) => moment(days.saturating_mul(DAY_MS), "%Y-%m-%d"),
+        (Value::Int(ms), TypeKind::Time(_)) => moment(*ms, "%H:%M:%S%.f"),
+        (Value::Int(i), _) => i.to_string(),
+        (Value::Decimal(unscaled), TypeKind::Decimal { scale, .. }) => decimal(*unscaled, usize::from(*scale)),
+        (Value::Decimal(unscaled), _) => unscaled.to_string(),
+        (Value::DoubleBits(bits), _) => format!("{:?}", f64::from_bits(*bits)),
+        (Value::String(s), _) => s.clone(),
+        (Value::Bytes(bytes), _) => format!("X'{}'", bytes.iter().map(|b| format!("{b:02X}")).collect::<String>()),
+        (Value::Timestamp { millis, .. }, _) => moment(*millis, "%Y-%m-%d %H:%M:%S%.f"),
+    }
+}
+
+fn decimal(unscaled: i128, scale: usize) -> String {
+    let sign = if unscaled < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+fn moment(millis: i64, format: &str) -> String {
+    match chrono::DateTime::from_timestamp_millis(millis) {
+        Some(moment) => moment.format(format).to_string(),
+        None => format!("{millis} ms"),
+    }
+}

@@ -1,0 +1,333 @@
+//! The relational tree between the binder and the stream plan: nodes with typed, named columns.
+//!
+//! **Invariant.** Time attributes and window columns are properties of columns ([`Column`]). A plain column in a
+//! projection keeps them, an expression loses them.
+
+use flott_api::expr::{Expr, Value};
+use flott_api::options::Options;
+use flott_api::table::SourceDescription;
+use flott_api::{Field, LogicalType, Schema, TypeKind};
+use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+
+use crate::catalog::ObjectPath;
+
+/// A column of a query or table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: LogicalType,
+    /// Whether it carries time.
+    pub time: Option<TimeAttribute>,
+    /// Whether it bounds a window.
+    pub window: Option<WindowColumn>,
+}
+
+/// A column that carries time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeAttribute {
+    /// Event time, with watermarks.
+    Rowtime,
+    /// Processing time.
+    Proctime,
+}
+
+/// A column that is a property of the row's window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowColumn {
+    /// Start, end or time.
+    pub property: WindowProperty,
+    /// The windows that it belongs to.
+    pub window: WindowKind,
+    /// The clock they are cut on.
+    pub time: TimeAttribute,
+}
+
+impl Column {
+    /// A column without properties.
+    pub fn new(name: impl Into<String>, ty: LogicalType) -> Self {
+        Column { name: name.into(), ty, time: None, window: None }
+    }
+
+    /// The same column under another name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Column { name: name.to_owned(), ..self.clone() }
+    }
+
+    /// The type as `DESCRIBE` prints it: `TIMESTAMP(3) *ROWTIME*`.
+    pub fn type_text(&self) -> String {
+        let mark = match self.time {
+            None => return self.ty.to_string(),
+            Some(TimeAttribute::Rowtime) => "*ROWTIME*",
+            Some(TimeAttribute::Proctime) => "*PROCTIME*",
+        };
+        let not_null = if self.ty.nullable { "" } else { " NOT NULL" };
+        format!("{}{not_null} {mark}", self.ty.kind)
+    }
+}
+
+/// Names and types of columns.
+pub fn schema(columns: &[Column]) -> Schema {
+    Schema::new(columns.iter().map(|c| Field::new(&c.name, c.ty.clone())).collect())
+}
+
+/// A node: what it does, what it reads, what it gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rel {
+    /// What it does.
+    pub op: Op,
+    /// What it reads.
+    pub inputs: Vec<Rel>,
+    /// What it gives.
+    pub columns: Vec<Column>,
+}
+
+/// What a node does. Expressions and positions mean the columns of the input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Reads a table.
+    Scan(Box<Scan>),
+    /// Constant rows.
+    Values {
+        /// The rows.
+        rows: Vec<Vec<Value>>,
+    },
+    /// Keeps the rows where the condition is true.
+    Filter {
+        /// The condition.
+        condition: Expr,
+    },
+    /// Computes columns.
+    Project {
+        /// One expression a column.
+        exprs: Vec<Expr>,
+    },
+    /// Computes the watermark.
+    Watermark {
+        /// The rowtime column.
+        rowtime: usize,
+        /// The watermark of a row.
+        watermark: Expr,
+    },
+    /// Groups; no aggregate is `DISTINCT`. Gives keys, then results.
+    Aggregate {
+        /// The key columns.
+        keys: Vec<usize>,
+        /// The aggregates.
+        calls: Vec<AggregateCall>,
+    },
+    /// Appends `window_start`, `window_end` and `window_time`.
+    Window {
+        /// The time column.
+        time: usize,
+        /// The windows.
+        window: WindowKind,
+    },
+    /// Groups by window. Gives keys, results, then window properties. Made by the optimiser from an aggregate.
+    WindowAggregate(Box<WindowAggregate>),
+    /// All rows of all inputs.
+    Union,
+    /// Some rows.
+    Limit {
+        /// Rows to skip.
+        offset: u64,
+        /// Rows to take then.
+        limit: u64,
+    },
+}
+
+/// An aggregation per window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowAggregate {
+    /// The time column.
+    pub time: WindowTime,
+    /// The windows.
+    pub window: WindowKind,
+    /// Key columns besides the window.
+    pub keys: Vec<usize>,
+    /// The aggregates.
+    pub calls: Vec<AggregateCall>,
+    /// Window properties to emit.
+    pub properties: Vec<WindowProperty>,
+}
+
+/// A table that is read.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The table.
+    pub path: ObjectPath,
+    /// Its connector.
+    pub connector: String,
+    /// Its options, with those of hints, without `connector`.
+    pub options: Options,
+    /// All physical columns.
+    pub schema: Schema,
+    /// The physical columns that are read.
+    pub projection: Vec<usize>,
+    /// Metadata columns behind them: key and type.
+    pub metadata: Vec<(String, LogicalType)>,
+    /// Filters over the physical columns that the source may use.
+    pub filters: Vec<Expr>,
+    /// No more rows than this are needed from each reader.
+    pub limit: Option<u64>,
+    /// Names of the partition columns.
+    pub partition_keys: Vec<String>,
+    /// Positions of the primary key among the physical columns.
+    pub primary_key: Vec<usize>,
+    /// What the connector says of it.
+    pub description: SourceDescription,
+}
+
+impl PartialEq for Scan {
+    /// Two scans are equal when they read the same; the description follows from the rest.
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.options == other.options
+            && self.projection == other.projection
+            && self.metadata == other.metadata
+            && self.filters == other.filters
+            && self.limit == other.limit
+    }
+}
+
+impl Rel {
+    /// Constant rows.
+    pub fn values(rows: Vec<Vec<Value>>, columns: Vec<Column>) -> Rel {
+        Rel { op: Op::Values { rows }, inputs: Vec::new(), columns }
+    }
+
+    /// One row with the column `ZERO`: what a query without `FROM` reads.
+    pub fn one_row() -> Rel {
+        let zero = Column::new("ZERO", LogicalType::not_null(TypeKind::Int));
+        Rel::values(vec![vec![Value::Int(0)]], vec![zero])
+    }
+
+    /// Keeps the rows where the condition is true.
+    #[must_use]
+    pub fn filter(self, condition: Expr) -> Rel {
+        Rel { columns: self.columns.clone(), op: Op::Filter { condition }, inputs: vec![self] }
+    }
+
+    /// Computes columns; plain columns keep their properties.
+    #[must_use]
+    pub fn project(self, exprs: Vec<(Expr, String)>) -> Rel {
+        let columns = exprs.iter().map(|(expr, name)| self.column_of(expr, name)).collect();
+        let exprs = exprs.into_iter().map(|(expr, _)| expr).collect();
+        Rel { op: Op::Project { exprs }, inputs: vec![self], columns }
+    }
+
+    fn column_of(&self, expr: &Expr, name: &str) -> Column {
+        match expr {
+            Expr::Column { index, .. } => self.columns[*index].named(name),
+            Expr::Call { function, ty, .. } if function.name == PROCTIME => {
+                Column { time: Some(TimeAttribute::Proctime), ..Column::new(name, ty.clone()) }
+            }
+            other => Column::new(name, other.ty().clone()),
+        }
+    }
+
+    /// Only these columns, in this order.
+    #[must_use]
+    pub fn pick(self, indices: &[usize]) -> Rel {
+        let exprs = indices.iter().map(|&i| (self.column(i), self.columns[i].name.clone())).collect();
+        self.project(exprs)
+    }
+
+    /// Groups.
+    #[must_use]
+    pub fn aggregate(self, keys: Vec<usize>, calls: Vec<(AggregateCall, String)>) -> Rel {
+        let windowed = groups_by_window(&self.columns, &keys).is_some();
+        let key = |&i: &usize| {
+            let key = self.columns[i].clone();
+            if windowed { key } else { Column { window: None, ..key } }
+        };
+        let results = calls.iter().map(|(call, name)| Column::new(name, call.ty.clone()));
+        let columns = keys.iter().map(key).chain(results).collect();
+        let calls = calls.into_iter().map(|(call, _)| call).collect();
+        Rel { op: Op::Aggregate { keys, calls }, inputs: vec![self], columns }
+    }
+
+    /// Other names for the same columns.
+    #[must_use]
+    pub fn renamed(mut self, names: &[String]) -> Rel {
+        for (column, name) in self.columns.iter_mut().zip(names) {
+            column.name.clone_from(name);
+        }
+        self
+    }
+
+    /// Appends the columns of a window.
+    #[must_use]
+    pub fn windowed(self, time: usize, window: WindowKind) -> Rel {
+        let clock = self.columns[time].time.unwrap_or(TimeAttribute::Rowtime);
+        // A row has one window at a time: the columns of an earlier one are ordinary from here on.
+        let mut columns: Vec<Column> = self.columns.iter().map(|c| Column { window: None, ..c.clone() }).collect();
+        for property in [WindowProperty::Start, WindowProperty::End, WindowProperty::Time] {
+            let kind = match (property, &self.columns[time].ty.kind) {
+                (WindowProperty::Time, TypeKind::TimestampLtz(_)) => TypeKind::TimestampLtz(3),
+                _ => TypeKind::Timestamp(3),
+            };
+            columns.push(Column {
+                name: free_name(property_name(property), &columns),
+                ty: LogicalType::not_null(kind),
+                time: (property == WindowProperty::Time).then_some(clock),
+                window: Some(WindowColumn { property, window: window.clone(), time: clock }),
+            });
+        }
+        Rel { op: Op::Window { time, window }, inputs: vec![self], columns }
+    }
+
+    /// Some rows.
+    #[must_use]
+    pub fn limit(self, offset: u64, limit: u64) -> Rel {
+        Rel { columns: self.columns.clone(), op: Op::Limit { offset, limit }, inputs: vec![self] }
+    }
+
+    /// A reference to a column.
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub fn column(&self, index: usize) -> Expr {
+        Expr::column(index, self.columns[index].ty.clone())
+    }
+
+    /// How many nodes there are, and how many stand above each other.
+    pub fn size(&self) -> (usize, usize) {
+        self.inputs.iter().map(Rel::size).fold((1, 1), |(nodes, depth), (n, d)| (nodes + n, depth.max(d + 1)))
+    }
+
+    /// The node's columns without properties.
+    pub fn schema(&self) -> Schema {
+        schema(&self.columns)
+    }
+}
+
+/// What the column of a window property is called.
+pub fn property_name(property: WindowProperty) -> &'static str {
+    match property {
+        WindowProperty::Start => "window_start",
+        WindowProperty::End => "window_end",
+        WindowProperty::Time => "window_time",
+    }
+}
+
+/// The name, or the first of `name0`, `name1`, .. that no column has.
+fn free_name(name: &str, columns: &[Column]) -> String {
+    let taken = |name: &str| columns.iter().any(|c| c.name == name);
+    if !taken(name) {
+        return name.to_owned();
+    }
+    (0..=columns.len()).map(|i| format!("{name}{i}")).find(|n| !taken(n)).unwrap_or_default()
+}
+
+/// The function whose value is the time attribute of processing time.
+pub const PROCTIME: &str = "proctime";
+
+/// The window that these keys group by: they hold its start and its end.
+pub fn groups_by_window(columns: &[Column], keys: &[usize]) -> Option<WindowColumn> {
+    let of = |property| keys.iter().filter_map(|&k| columns[k].window.as_ref()).find(|w| w.property == property);
+    let (start, end) = (of(WindowProperty::Start)?, of(WindowProperty::End)?);
+    (start.window == end.window && start.time == end.time).then(|| start.clone())
+}

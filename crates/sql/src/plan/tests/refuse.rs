@@ -1,0 +1,195 @@
+//! What is not built is refused by name and place.
+
+use expect_test::expect;
+
+use super::World;
+
+/// Clauses of queries.
+const CLAUSES: &[&str] = &[
+    "SELECT * FROM t JOIN app ON t.a = app.a",
+    "SELECT * FROM t, app",
+    "SELECT * FROM t ORDER BY a",
+    "SELECT a FROM t INTERSECT SELECT a FROM app",
+    "SELECT a FROM t EXCEPT SELECT a FROM app",
+    "SELECT a, COUNT(*) FROM t GROUP BY GROUPING SETS ((a), ())",
+    "SELECT a, COUNT(*) FROM t GROUP BY ROLLUP (a)",
+    "SELECT a, COUNT(*) FROM t GROUP BY CUBE (a)",
+    "SELECT ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) FROM t",
+    "SELECT SUM(a) OVER (ORDER BY ts) FROM t",
+    "SELECT a FROM t WHERE a IN (SELECT a FROM app)",
+    "SELECT a FROM t WHERE EXISTS (SELECT a FROM app)",
+    "SELECT (SELECT MAX(a) FROM app) FROM t",
+    "SELECT a FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) = 1",
+    "SELECT a FROM t TABLESAMPLE BERNOULLI (10)",
+    "SELECT a FROM t OFFSET 2",
+    "SELECT LISTAGG(b) FROM t",
+];
+
+/// Functions, hints and statements.
+const OTHERS: &[&str] = &[
+    "SELECT FIRST_VALUE(b) FROM t",
+    "SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01 00:00:00'",
+    "SELECT * FROM t, LATERAL TABLE(f(a)) AS x(y)",
+    "SELECT * FROM UNNEST(ARRAY[1, 2]) AS x(y)",
+    "SELECT * FROM t MATCH_RECOGNIZE (ORDER BY a MEASURES A.a AS z PATTERN (A B) DEFINE A AS A.a > 1)",
+    "SELECT a FROM t /*+ LOOKUP('table' = 't') */",
+    "SELECT /*+ BROADCAST(t) */ a FROM t",
+    "SELECT mycat.mydb.f(a) FROM t",
+    "SELECT TUMBLE_START(ts, INTERVAL '1' SECOND) FROM clicks",
+    "SELECT HOP_START(ts, INTERVAL '1' SECOND, INTERVAL '2' SECOND) FROM clicks GROUP BY HOP(ts, INTERVAL '1' SECOND, INTERVAL '2' SECOND)",
+    "SELECT * FROM TABLE(CUMULATE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND))",
+    "SELECT * FROM TABLE(SESSION(TABLE clicks PARTITION BY who, DESCRIPTOR(ts), INTERVAL '5' SECOND))",
+    "SELECT UPPER(DISTINCT b) FROM t",
+    "SELECT COUNT(DISTINCT a, b) FROM t",
+    "SELECT id FROM cdc LIMIT 3",
+    "INSERT INTO app VALUES (DEFAULT, 'x')",
+    "WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r",
+];
+
+/// Each statement with what is wrong with it.
+fn refusals(statements: &[&str]) -> String {
+    let world = World::new();
+    let one = |sql: &&str| match crate::parser::parse_statement(sql) {
+        Ok(_) => format!("{sql}\n    {}", world.refusal(sql).replace('\n', "\n    ")),
+        Err(error) => format!("{sql}\n    parser: {}", super::shown(&error).replace('\n', "\n    ")),
+    };
+    statements.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn clauses_are_refused_by_name() {
+    expect![[r#"
+        SELECT * FROM t JOIN app ON t.a = app.a
+            1:22: JOIN is not supported yet
+        SELECT * FROM t, app
+            1:18: a join by comma is not supported yet
+        SELECT * FROM t ORDER BY a
+            1:26: ORDER BY is not supported yet
+        SELECT a FROM t INTERSECT SELECT a FROM app
+            1:27: INTERSECT is not supported yet
+        SELECT a FROM t EXCEPT SELECT a FROM app
+            1:24: EXCEPT is not supported yet
+        SELECT a, COUNT(*) FROM t GROUP BY GROUPING SETS ((a), ())
+            1:52: GROUPING SETS is not supported yet
+        SELECT a, COUNT(*) FROM t GROUP BY ROLLUP (a)
+            1:44: ROLLUP is not supported yet
+        SELECT a, COUNT(*) FROM t GROUP BY CUBE (a)
+            1:42: CUBE is not supported yet
+        SELECT ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) FROM t
+            1:8: OVER is not supported yet
+        SELECT SUM(a) OVER (ORDER BY ts) FROM t
+            1:8: OVER is not supported yet
+        SELECT a FROM t WHERE a IN (SELECT a FROM app)
+            1:23: a subquery in IN is not supported yet
+        SELECT a FROM t WHERE EXISTS (SELECT a FROM app)
+            1:31: EXISTS is not supported yet
+        SELECT (SELECT MAX(a) FROM app) FROM t
+            1:9: a scalar subquery is not supported yet
+        SELECT a FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) = 1
+            1:1: QUALIFY is not supported yet
+        SELECT a FROM t TABLESAMPLE BERNOULLI (10)
+            1:15: TABLESAMPLE is not supported yet
+        SELECT a FROM t OFFSET 2
+            1:24: OFFSET without LIMIT is not supported yet
+              Add a LIMIT.
+        SELECT LISTAGG(b) FROM t
+            1:8: function 'LISTAGG' is not supported yet"#]]
+    .assert_eq(&refusals(CLAUSES));
+}
+
+#[test]
+fn functions_and_statements_are_refused_by_name() {
+    expect![[r#"
+        SELECT FIRST_VALUE(b) FROM t
+            1:8: function 'FIRST_VALUE' is not supported yet
+        SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01 00:00:00'
+            1:15: FOR SYSTEM_TIME AS OF is not supported yet
+        SELECT * FROM t, LATERAL TABLE(f(a)) AS x(y)
+            1:26: a join by comma is not supported yet
+        SELECT * FROM UNNEST(ARRAY[1, 2]) AS x(y)
+            1:28: UNNEST is not supported yet
+        SELECT * FROM t MATCH_RECOGNIZE (ORDER BY a MEASURES A.a AS z PATTERN (A B) DEFINE A AS A.a > 1)
+            1:15: MATCH_RECOGNIZE is not supported yet
+        SELECT a FROM t /*+ LOOKUP('table' = 't') */
+            1:21: the hint 'LOOKUP' behind a table is not supported yet
+        SELECT /*+ BROADCAST(t) */ a FROM t
+            1:1: a hint behind SELECT is not supported yet
+        SELECT mycat.mydb.f(a) FROM t
+            1:8: function 'mycat.mydb.f' of a catalog is not supported yet
+        SELECT TUMBLE_START(ts, INTERVAL '1' SECOND) FROM clicks
+            1:8: the window's property has no window
+              GROUP BY TUMBLE(..) with the same arguments.
+        SELECT HOP_START(ts, INTERVAL '1' SECOND, INTERVAL '2' SECOND) FROM clicks GROUP BY HOP(ts, INTERVAL '1' SECOND, INTERVAL '2' SECOND)
+            1:85: GROUP BY HOP is not supported yet
+        SELECT * FROM TABLE(CUMULATE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND))
+            1:21: table function 'CUMULATE' is not supported yet
+        SELECT * FROM TABLE(SESSION(TABLE clicks PARTITION BY who, DESCRIPTOR(ts), INTERVAL '5' SECOND))
+            1:21: table function 'SESSION' is not supported yet
+        SELECT UPPER(DISTINCT b) FROM t
+            1:8: function 'UPPER' is no aggregate
+              Only aggregates take DISTINCT and FILTER.
+        SELECT COUNT(DISTINCT a, b) FROM t
+            1:8: COUNT of several columns is not supported yet
+        SELECT id FROM cdc LIMIT 3
+            LIMIT over a table with updates is not supported yet
+        INSERT INTO app VALUES (DEFAULT, 'x')
+            1:25: DEFAULT in VALUES is not supported yet
+        WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r
+            WITH RECURSIVE is not supported yet"#]].assert_eq(&refusals(OTHERS));
+}
+
+#[test]
+fn options_are_set_by_hints_and_can_be_forbidden() {
+    let mut world = World::new();
+    expect![[r#"
+        TableSourceScan(table=[[cat, db, app, project=[a], metadata=[]]], fields=[a])
+    "#]]
+    .assert_eq(&world.plan("SELECT a FROM app /*+ OPTIONS('push' = 'projection') */"));
+    world.and("SET 'table.dynamic-table-options.enabled' = 'false';");
+    expect![[r#"
+        1:23: the hint OPTIONS is not allowed
+          Set 'table.dynamic-table-options.enabled' to 'true'."#]]
+    .assert_eq(&world.refusal("SELECT a FROM app /*+ OPTIONS('push' = 'projection') */"));
+}
+
+#[test]
+fn depth_and_length_do_not_hurt() {
+    let world = World::new();
+    let many = (0..400).map(|i| format!("a = {i}")).collect::<Vec<_>>().join(" OR ");
+    assert_eq!(world.refusal(&format!("SELECT a FROM t WHERE {many}")), "accepted");
+    let list = (0..5000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    assert_eq!(world.refusal(&format!("SELECT a FROM t WHERE a IN ({list})")), "accepted");
+    let sum = vec!["a"; 600].join(" + ");
+    assert!(world.refusal(&format!("SELECT {sum} FROM t")).contains("nested deeper than 256 levels"));
+}
+
+#[test]
+fn long_chains_and_many_copies_do_not_hurt() {
+    let world = World::new();
+    let unions = vec!["SELECT a FROM t"; 90].join(" UNION ALL ");
+    assert_eq!(world.refusal(&unions), "accepted");
+    let doubling = (1..40).map(|i| format!("q{i} AS (SELECT * FROM q{0} UNION ALL SELECT * FROM q{0})", i - 1));
+    let doubling = doubling.collect::<Vec<_>>().join(", ");
+    expect![[r#"
+        the query is too large with its views and the queries of WITH put in
+          It may have 100000 nodes, 256 of them above each other."#]].assert_eq(&world.refusal(&format!("WITH q0 AS (SELECT a FROM t), {doubling} SELECT * FROM q39")));
+    let chain = (1..600).map(|i| format!("q{i} AS (SELECT a + 1 AS a FROM q{})", i - 1)).collect::<Vec<_>>().join(", ");
+    expect![[r#"
+        the query is too large with its views and the queries of WITH put in
+          It may have 100000 nodes, 256 of them above each other."#]].assert_eq(&world.refusal(&format!("WITH q0 AS (SELECT a FROM t), {chain} SELECT * FROM q599")));
+}
+
+#[test]
+fn views_are_expanded_and_do_not_loop() {
+    let mut world = World::new();
+    world.and("CREATE VIEW v AS SELECT a AS x, b FROM t WHERE a > 1; CREATE VIEW w (p) AS SELECT x FROM v;");
+    expect!["x INT NOT NULL, b STRING"].assert_eq(&world.columns("SELECT v.x, v.b FROM v"));
+    expect![[r#"
+        Calc(select=[a AS x], where=[(a > 1)])
+        +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("SELECT * FROM w"));
+    // A view that was replaced by one over itself.
+    world.and("CREATE VIEW v AS SELECT x, b FROM v;");
+    expect!["1:15: view 'cat.db.v': view 'cat.db.v' reads itself"].assert_eq(&world.columns("SELECT * FROM v"));
+}

@@ -1,0 +1,159 @@
+//! INSERT: which value goes where, and which changes a sink takes.
+
+use expect_test::expect;
+
+use super::World;
+
+#[test]
+fn columns_go_by_position_or_by_name() {
+    let mut world = World::new();
+    world.and(
+        "CREATE TABLE wide (a INT, k AS a + 1, b BIGINT, `offset` BIGINT METADATA, v BIGINT METADATA FROM 'offset' VIRTUAL, s STRING)
+           WITH ('connector' = 'fake');
+         CREATE TABLE parts (a INT, dt STRING, h INT) PARTITIONED BY (dt, h) WITH ('connector' = 'fake', 'overwrite' = 'x');",
+    );
+    expect![[r#"
+        Sink(table=[cat.db.wide], fields=[a, b, s, offset])
+        +- Calc(select=[a, CAST(a AS BIGINT) AS b, b AS s, c AS offset])
+           +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("INSERT INTO wide SELECT a, a, c, b FROM t"));
+    expect![[r#"
+        Sink(table=[cat.db.wide], fields=[a, b, s, offset])
+        +- Calc(select=[a, null:BIGINT AS b, b AS s, null:BIGINT AS offset])
+           +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("INSERT INTO wide (s, a) SELECT b, a FROM t"));
+    expect![[r#"
+        Sink(table=[cat.db.parts], fields=[a, dt, h])
+        +- Calc(select=[a, '2020-01-01' AS dt, a AS h])
+           +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("INSERT INTO parts PARTITION (dt = '2020-01-01') SELECT a, a FROM t"));
+    expect![[r#"
+        Sink(table=[cat.db.parts], fields=[a, dt, h])
+        +- Calc(select=[a, 'x' AS dt, 3 AS h])
+           +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("INSERT OVERWRITE parts PARTITION (dt = 'x', h = 3) SELECT a FROM t"));
+    expect![[r#"
+        Sink(table=[cat.db.app], fields=[EXPR$0, EXPR$1])
+        +- Values(tuples=[[{ 1, _UTF-16LE'x' }, { null:INT, _UTF-16LE'yy' }]])
+    "#]]
+    .assert_eq(&world.plan("INSERT INTO app VALUES (1, 'x'), (CAST(NULL AS INT), 'yy')"));
+    let job = world.job("INSERT OVERWRITE parts PARTITION (dt = 'x', h = 3) SELECT a FROM t").unwrap();
+    let flott_graph::Role::Sink(sink) = &job.graph.nodes.last().unwrap().role else { panic!("no sink at the end") };
+    assert!(sink.overwrite);
+    assert_eq!(sink.static_partition, [("dt".into(), "x".into()), ("h".into(), "3".into())].into());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let mut world = World::new();
+    world.and(
+        "CREATE TABLE need (a INT NOT NULL, b STRING) WITH ('connector' = 'fake'); CREATE VIEW v AS SELECT a FROM t;",
+    );
+    expect![[r#"
+        1:17: table 'cat.db.app' takes 2 columns, but the query has 1
+          The query gives [a INT NOT NULL]; the table takes [a INT, b STRING]."#]]
+    .assert_eq(&world.refusal("INSERT INTO app SELECT a FROM t"));
+    expect![[r#"
+        1:17: table 'cat.db.app': column 'a' has type INT, but its value has type STRING
+          The query gives [b STRING, a INT NOT NULL]; the table takes [a INT, b STRING].
+          Add a CAST."#]]
+    .assert_eq(&world.refusal("INSERT INTO app SELECT b, a FROM t"));
+    expect!["1:21: column 'b' is set twice"].assert_eq(&world.refusal("INSERT INTO app (b, b) SELECT b, b FROM t"));
+    expect![[r#"
+        1:18: column 'nope' of table 'cat.db.app' does not exist
+          Its columns are: a, b."#]]
+    .assert_eq(&world.refusal("INSERT INTO app (nope) SELECT b FROM t"));
+    expect![[r#"
+        1:22: column 'a' of table 'cat.db.need' has no value
+          It is NOT NULL, and the INSERT does not name it."#]]
+    .assert_eq(&world.refusal("INSERT INTO need (b) SELECT b FROM t"));
+    expect!["1:13: view 'cat.db.v' cannot be written"].assert_eq(&world.refusal("INSERT INTO v SELECT a FROM t"));
+    expect![[r#"
+        1:13: table 'ap' does not exist
+          Did you mean 'app'?"#]]
+    .assert_eq(&world.refusal("INSERT INTO ap SELECT a FROM t"));
+    expect!["1:18: table 'cat.db.app' cannot be overwritten"]
+        .assert_eq(&world.refusal("INSERT OVERWRITE app SELECT a, b FROM t"));
+    expect!["1:28: table 'cat.db.app' is not partitioned by 'a'"]
+        .assert_eq(&world.refusal("INSERT INTO app PARTITION (a = 1) SELECT b FROM t"));
+}
+
+#[test]
+fn a_sink_must_take_the_changes() {
+    let world = World::new();
+    expect![[r#"
+        table 'cat.db.app' does not take the updates of this query
+          They come from GroupAggregate(groupBy=[a], select=[a, MAX(b) AS EXPR$1]).
+          Write to a connector that takes updates (print, upsert sinks), or aggregate in windows, which only insert."#]]
+    .assert_eq(&world.refusal("INSERT INTO app SELECT a, MAX(b) FROM t GROUP BY a"));
+    expect![[r#"
+        the primary key of 'cat.db.ups' for this query's updates is not supported yet
+          The query updates by (c), the table by (a).
+          Make the primary key of the table the key of the query."#]]
+    .assert_eq(&world.refusal("INSERT INTO ups SELECT MAX(a), c FROM t WHERE c IS NOT NULL GROUP BY c"));
+    expect![[r#"
+        a filter of updates before the upsert sink 'cat.db.ups' is not supported yet
+          The filter reads columns that are not part of the key, so rows that no longer pass it must be deleted."#]]
+    .assert_eq(
+        &world.refusal("INSERT INTO ups SELECT a, n FROM (SELECT a, COUNT(*) AS n FROM t GROUP BY a) WHERE n > 3"),
+    );
+    assert_eq!(
+        world.refusal("INSERT INTO ups SELECT a, n FROM (SELECT a, COUNT(*) AS n FROM t GROUP BY a) WHERE a > 3"),
+        "accepted"
+    );
+}
+
+#[test]
+fn update_before_is_made_only_where_it_is_needed() {
+    let world = World::new();
+    expect![[r#"
+        Sink(table=[cat.db.ups], fields=[a, EXPR$1], changelogMode=[NONE])
+        +- GroupAggregate(groupBy=[a], select=[a, COUNT(*) AS EXPR$1], changelogMode=[I,UA])
+           +- Exchange(distribution=[hash[a]], changelogMode=[I])
+              +- Calc(select=[a], changelogMode=[I])
+                 +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r], changelogMode=[I])
+    "#]]
+    .assert_eq(&world.modes("INSERT INTO ups SELECT a, COUNT(*) FROM t GROUP BY a"));
+    expect![[r#"
+        Sink(table=[cat.db.ret], fields=[a, EXPR$1], changelogMode=[NONE])
+        +- GroupAggregate(groupBy=[a], select=[a, MAX(b) AS EXPR$1], changelogMode=[I,UB,UA])
+           +- Exchange(distribution=[hash[a]], changelogMode=[I])
+              +- Calc(select=[a, b], changelogMode=[I])
+                 +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r], changelogMode=[I])
+    "#]]
+    .assert_eq(&world.modes("INSERT INTO ret SELECT a, MAX(b) FROM t GROUP BY a"));
+    expect![[r#"
+        Sink(table=[cat.db.ups], fields=[id, EXPR$1], changelogMode=[NONE])
+        +- Calc(select=[id, CAST(w AS BIGINT) AS EXPR$1], changelogMode=[I,UA,D])
+           +- DropUpdateBefore(changelogMode=[I,UA,D])
+              +- TableSourceScan(table=[[cat, db, cdc]], fields=[id, v, w], changelogMode=[I,UB,UA,D])
+    "#]]
+    .assert_eq(&world.modes("INSERT INTO ups SELECT id, CAST(w AS BIGINT) FROM cdc"));
+    expect![[r#"
+        Sink(table=[cat.db.ret], fields=[id, v], changelogMode=[NONE])
+        +- Calc(select=[id, v], where=[>(w, 1)], changelogMode=[I,UB,UA,D])
+           +- ChangelogNormalize(key=[id], changelogMode=[I,UB,UA,D])
+              +- Exchange(distribution=[hash[id]], changelogMode=[I,UA,D])
+                 +- TableSourceScan(table=[[cat, db, upserts]], fields=[id, v, w], changelogMode=[I,UA,D])
+    "#]]
+    .assert_eq(&world.modes("INSERT INTO ret SELECT id, v FROM upserts WHERE w > 1"));
+    expect![[r#"
+        Sink(table=[cat.db.ups], fields=[id, EXPR$1], changelogMode=[NONE])
+        +- GroupAggregate(groupBy=[id], select=[id, COUNT_RETRACT(*) AS EXPR$1], changelogMode=[I,UA,D])
+           +- Exchange(distribution=[hash[id]], changelogMode=[I,UB,UA,D])
+              +- Union(all=[true], union=[id], changelogMode=[I,UB,UA,D])
+                 :- Calc(select=[id], changelogMode=[I,UB,UA,D])
+                 :  +- ChangelogNormalize(key=[id], changelogMode=[I,UB,UA,D])
+                 :     +- Exchange(distribution=[hash[id]], changelogMode=[I,UA,D])
+                 :        +- TableSourceScan(table=[[cat, db, upserts]], fields=[id, v, w], changelogMode=[I,UA,D])
+                 +- Calc(select=[id], changelogMode=[I,UB,UA,D])
+                    +- TableSourceScan(table=[[cat, db, cdc]], fields=[id, v, w], changelogMode=[I,UB,UA,D])
+    "#]]
+    .assert_eq(&world.modes(
+        "INSERT INTO ups SELECT id, COUNT(*) FROM (SELECT id FROM upserts UNION ALL SELECT id FROM cdc) GROUP BY id",
+    ));
+}

@@ -1,0 +1,42 @@
+//! Secrets among options: what must not be shown, logged or explained.
+
+/// Parts of a key that say that its value is secret; Flink's list.
+const SECRET_PARTS: [&str; 11] = [
+    "password",
+    "secret",
+    "fs.azure.account.key",
+    "apikey",
+    "api-key",
+    "auth-params",
+    "service-key",
+    "token",
+    "basic-auth",
+    "jaas.config",
+    "http-headers",
+];
+
+/// What is shown instead of a secret.
+pub const HIDDEN: &str = "****";
+
+/// Whether the value of this key is secret.
+pub fn is_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRET_PARTS.iter().any(|part| key.contains(part))
+}
+
+/// The value of an option as it may be shown.
+pub fn shown(key: &str, value: &str) -> String {
+    if is_secret(key) { HIDDEN.to_owned() } else { value.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_keys() {
+        assert_eq!(shown("properties.sasl.jaas.config", "user=x"), HIDDEN);
+        assert_eq!(shown("Password", "x"), HIDDEN);
+        assert_eq!(shown("path", "/tmp/x"), "/tmp/x");
+    }
+}

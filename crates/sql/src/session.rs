@@ -1,0 +1,210 @@
+//! What a statement does: changes catalogs and options, answers questions, or becomes a job.
+//!
+//! A session runs nothing: a query or an `INSERT` comes back as [`Outcome::Job`], for the caller to submit.
+
+mod alter;
+mod alter_columns;
+mod alter_object;
+mod context;
+mod create;
+mod create_as;
+mod declare;
+mod describe;
+mod drop;
+mod like;
+mod names;
+mod overlay;
+mod result;
+mod show;
+mod show_create;
+#[cfg(test)]
+mod tests;
+mod text;
+mod view_text;
+
+use std::sync::Arc;
+
+use flott_api::env::FileSystems;
+use flott_api::table::TableFactory;
+use flott_api::{Error, Result};
+
+pub use result::{Job, JobKind, Outcome, TextTable};
+
+use crate::catalog::Catalogs;
+use crate::config::{Configuration, EffectiveOption, Origin};
+use crate::parser::ast::{Insert, SqlOption, Statement, Text, Use, name_location};
+use crate::secret;
+use crate::plan;
+use names::{location_of, parts};
+
+/// The connectors that a session knows.
+pub trait Connectors: Send + Sync {
+    /// The connector of that identifier.
+    fn find(&self, identifier: &str) -> Option<Arc<dyn TableFactory>>;
+
+    /// All identifiers, for messages.
+    fn identifiers(&self) -> Vec<String>;
+}
+
+/// A user's session: catalogs, options, and how statements change them.
+pub struct Session {
+    catalogs: Catalogs,
+    configuration: Configuration,
+    connectors: Arc<dyn Connectors>,
+    results: u64,
+}
+
+impl Session {
+    /// A session with this configuration.
+    ///
+    /// # Errors
+    /// If the catalog store cannot be read.
+    pub fn new(
+        configuration: Configuration,
+        connectors: Arc<dyn Connectors>,
+        files: Arc<dyn FileSystems>,
+    ) -> Result<Self> {
+        let text = |key: &str| configuration.get(key).unwrap_or_default().to_owned();
+        let store = match text("table.catalog-store.kind").as_str() {
+            "file" => Some(configuration.get("table.catalog-store.file.path").map(str::to_owned).ok_or_else(|| {
+                Error::invalid("a catalog store of kind 'file' needs option 'table.catalog-store.file.path'")
+            })?),
+            _ => None,
+        };
+        let (catalog, database) = (text("table.builtin-catalog-name"), text("table.builtin-database-name"));
+        let catalogs = Catalogs::new(files, &catalog, &database, store)?;
+        Ok(Session { catalogs, configuration, connectors, results: 0 })
+    }
+
+    /// The configuration in force.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The catalogs, for completion.
+    pub fn catalogs(&self) -> &Catalogs {
+        &self.catalogs
+    }
+
+    /// Does what a statement says, or says what job it is.
+    ///
+    /// # Errors
+    /// If the statement is wrong, not supported, or what it needs outside fails.
+    pub fn execute(&mut self, statement: &Statement) -> Result<Outcome> {
+        match statement {
+            Statement::Query(query) => {
+                self.results += 1;
+                let id = self.results.to_string();
+                let planned = plan::plan_select(self, query, &id)?;
+                Ok(Outcome::job(planned, JobKind::Select { result: id }))
+            }
+            Statement::Insert(insert) => self.insert(std::slice::from_ref(insert)),
+            Statement::StatementSet(inserts) => self.insert(inserts),
+            Statement::CreateTable(create) => self.create_table(create),
+            Statement::CreateView(create) => self.create_view(create),
+            Statement::CreateCatalog(create) => self.create_catalog(create),
+            Statement::CreateDatabase(create) => self.create_database(create),
+            Statement::Drop(drop) => self.drop_object(drop),
+            Statement::AlterTable(alter) => self.alter_table(alter),
+            Statement::AlterView(alter) => self.alter_view(alter),
+            Statement::AlterObject(alter) => self.alter_object(alter),
+            Statement::Explain(explain) => self.explain(explain),
+            Statement::Describe(describe) => self.describe(describe),
+            Statement::Show(show) => self.show(show),
+            Statement::Use(used) => self.use_object(used),
+            Statement::Set(option) => self.set(option.as_ref()),
+            Statement::Reset(key) => self.reset(key.as_ref()),
+            Statement::StopJob { job, savepoint, drain } => {
+                if *savepoint {
+                    return Err(Error::unsupported("STOP JOB WITH SAVEPOINT").at(job.at));
+                }
+                let stop = job.value.parse().map_err(|e: Error| e.at(job.at))?;
+                Ok(Outcome::StopJob { job: stop, drain: *drain })
+            }
+            Statement::Client(command) => Ok(Outcome::Client(*command)),
+            other => Err(Error::unsupported(name_of(other))),
+        }
+    }
+
+    /// Plans a statement without changing anything but catalogs and options: `flott check`.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn check(&mut self, statement: &Statement) -> Result<Option<String>> {
+        match self.execute(statement)? {
+            Outcome::Job(job) => Ok(job.warnings.first().cloned()),
+            Outcome::Done { warning } => Ok(warning),
+            _ => Ok(None),
+        }
+    }
+
+    fn insert(&mut self, inserts: &[Insert]) -> Result<Outcome> {
+        self.check_targets(inserts)?;
+        let planned = plan::plan_insert(self, inserts)?;
+        let tables = inserts.iter().map(|i| self.catalogs.path(&parts(&i.table)).map(|p| p.to_string()));
+        let tables = tables.collect::<Result<Vec<_>>>()?;
+        Ok(Outcome::job(planned, JobKind::Insert { tables }))
+    }
+
+    fn use_object(&mut self, used: &Use) -> Result<Outcome> {
+        match used {
+            Use::Catalog(name) => self.catalogs.use_catalog(&name.value).map_err(|e| e.at(location_of(name)))?,
+            Use::Database(name) => {
+                let (catalog, database) = self.database_path(name)?;
+                self.catalogs.use_database(&catalog, &database).map_err(|e| e.at(name_location(name)))?;
+            }
+            Use::Modules(_) => return Err(Error::unsupported("USE MODULES")),
+        }
+        Ok(Outcome::Done { warning: None })
+    }
+
+    fn set(&mut self, option: Option<&SqlOption>) -> Result<Outcome> {
+        let Some(option) = option else {
+            let set = self.configuration.set_values().into_iter();
+            let row = |o: EffectiveOption| {
+                let shown = secret::shown(&o.key, &o.value);
+                vec![Some(o.key), Some(shown), Some(o.origin.to_string())]
+            };
+            let rows = set.map(row);
+            return Ok(Outcome::Table(TextTable::of(&["key", "value", "origin"], rows.collect())));
+        };
+        let set = self.configuration.set(&option.key.value, &option.value.value, Origin::Session);
+        let warning = set.map_err(|e| e.at(option.key.at))?;
+        Ok(Outcome::Done { warning })
+    }
+
+    fn reset(&mut self, key: Option<&Text>) -> Result<Outcome> {
+        if let Some(key) = key {
+            self.configuration.check_key(&key.value).map_err(|e| e.at(key.at))?;
+        }
+        self.configuration.reset(key.map(|k| k.value.as_str()));
+        Ok(Outcome::Done { warning: None })
+    }
+}
+
+/// What a statement is called, for messages that refuse it.
+fn name_of(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::BeginStatementSet => "BEGIN STATEMENT SET without its statements",
+        Statement::EndStatementSet => "END without BEGIN STATEMENT SET",
+        Statement::Delete(_) => "DELETE",
+        Statement::Update(_) => "UPDATE",
+        Statement::Truncate(_) => "TRUNCATE TABLE",
+        Statement::Merge(_) => "MERGE",
+        Statement::Call(_) => "CALL",
+        Statement::CompilePlan(_) => "COMPILE PLAN",
+        Statement::ExecutePlan(_) => "EXECUTE PLAN",
+        Statement::CreateMaterializedTable(_) => "CREATE MATERIALIZED TABLE",
+        Statement::CreateFunction(_) => "CREATE FUNCTION",
+        Statement::CreateModel(_) => "CREATE MODEL",
+        Statement::CreateConnection(_) => "CREATE CONNECTION",
+        Statement::AlterMaterializedTable(_) => "ALTER MATERIALIZED TABLE",
+        Statement::AlterFunction(_) => "ALTER FUNCTION",
+        Statement::LoadModule { .. } => "LOAD MODULE",
+        Statement::UnloadModule(_) => "UNLOAD MODULE",
+        Statement::AddJar(_) => "ADD JAR",
+        Statement::RemoveJar(_) => "REMOVE JAR",
+        Statement::Analyze(_) => "ANALYZE TABLE",
+        _ => "this statement",
+    }
+}

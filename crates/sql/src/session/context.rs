@@ -1,0 +1,37 @@
+//! The session as the planner sees it.
+
+use std::sync::Arc;
+
+use flott_api::options::Options;
+use flott_api::table::TableFactory;
+use flott_api::{Error, Result};
+
+use super::Session;
+use crate::catalog::{ObjectPath, Relation};
+use crate::plan::PlanContext;
+
+impl PlanContext for Session {
+    fn relation(&self, name: &[String]) -> Result<Option<(ObjectPath, Relation)>> {
+        Ok(self.catalogs.find(name)?.map(|found| (found.path, found.relation)))
+    }
+
+    fn relation_names(&self) -> Vec<String> {
+        self.catalogs.names_here()
+    }
+
+    fn factory(&self, connector: &str) -> Result<Arc<dyn TableFactory>> {
+        self.connectors.find(connector).ok_or_else(|| {
+            let names = self.connectors.identifiers();
+            let error = Error::invalid(format!("there is no connector '{connector}'"));
+            match flott_api::error::nearest(connector, names.iter().map(String::as_str)) {
+                Some(meant) => error.with_hint(format!("Did you mean '{meant}'?")),
+                None => error.with_hint(format!("The connectors are: {}.", names.join(", "))),
+            }
+        })
+    }
+
+    fn configuration(&self) -> Options {
+        let effective = self.configuration.effective().into_iter();
+        Options(effective.map(|o| (o.key, o.value)).collect())
+    }
+}

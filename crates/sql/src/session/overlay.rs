@@ -1,0 +1,43 @@
+//! The session as it will be: what a statement creates or replaces is planned with before any catalog changes, so
+//! that a statement that cannot be planned leaves nothing behind.
+
+use std::sync::Arc;
+
+use flott_api::Result;
+use flott_api::options::Options;
+use flott_api::table::TableFactory;
+
+use super::Session;
+use crate::catalog::{ObjectPath, Relation};
+use crate::plan::PlanContext;
+
+/// The session with one table or view put in its place, or taken away.
+pub(super) struct Overlay<'a> {
+    /// The session.
+    pub(super) session: &'a Session,
+    /// The object's name.
+    pub(super) path: &'a ObjectPath,
+    /// What it will be; nothing if it is to be gone.
+    pub(super) relation: Option<&'a Relation>,
+}
+
+impl PlanContext for Overlay<'_> {
+    fn relation(&self, name: &[String]) -> Result<Option<(ObjectPath, Relation)>> {
+        match self.session.catalogs.path(name)? == *self.path {
+            true => Ok(self.relation.map(|relation| (self.path.clone(), relation.clone()))),
+            false => self.session.relation(name),
+        }
+    }
+
+    fn relation_names(&self) -> Vec<String> {
+        self.session.relation_names()
+    }
+
+    fn factory(&self, connector: &str) -> Result<Arc<dyn TableFactory>> {
+        self.session.factory(connector)
+    }
+
+    fn configuration(&self) -> Options {
+        PlanContext::configuration(self.session)
+    }
+}
