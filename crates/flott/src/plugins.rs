@@ -1,0 +1,64 @@
+//! What is in this binary: connectors, operators, and the world that jobs run in.
+
+use std::sync::Arc;
+
+use flott_api::env::Environment;
+use flott_api::table::TableFactory;
+use flott_runtime::{Plugins, TableFactories};
+use flott_sql::session::Connectors;
+
+use crate::collect::{COLLECT, CollectFactory, Results};
+
+/// Everything a job is built from; the results of queries go to `results`.
+pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
+    let mut tables = TableFactories::new();
+    for factory in flott_connectors::factories() {
+        tables.insert(factory.identifier(), Arc::from(factory));
+    }
+    tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
+    Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment }
+}
+
+/// The connectors that a user may name.
+pub struct UserConnectors {
+    tables: Arc<TableFactories>,
+}
+
+impl UserConnectors {
+    /// Those of these plugins.
+    pub fn of(plugins: &Plugins) -> Self {
+        UserConnectors { tables: Arc::clone(&plugins.tables) }
+    }
+}
+
+/// Names with `$` are ours: the planner uses them, and no table can be made with them.
+fn is_internal(identifier: &str) -> bool {
+    identifier.starts_with('$')
+}
+
+impl Connectors for UserConnectors {
+    fn find(&self, identifier: &str) -> Option<Arc<dyn TableFactory>> {
+        self.tables.get(identifier).filter(|_| !is_internal(identifier)).cloned()
+    }
+
+    fn identifiers(&self) -> Vec<String> {
+        self.tables.keys().filter(|name| !is_internal(name)).map(|name| (*name).to_owned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn internal_connectors_are_not_for_users() {
+        let results = Arc::new(Results::default());
+        let plugins = plugins(flott_runtime::environment::real(), &results);
+        assert!(plugins.tables.contains_key(COLLECT));
+        let connectors = UserConnectors::of(&plugins);
+        assert!(connectors.find(COLLECT).is_none());
+        assert!(connectors.find("print").is_some());
+        assert!(!connectors.identifiers().contains(&COLLECT.to_owned()));
+        assert!(connectors.identifiers().contains(&"filesystem".to_owned()));
+    }
+}

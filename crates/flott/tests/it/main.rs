@@ -1,0 +1,9 @@
+//! The binary as a user meets it: what it prints where, how it ends, and how it is stopped.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers as well")]
+
+mod checking;
+mod flott;
+mod results;
+mod running;
+mod shell;
+mod stopping;
