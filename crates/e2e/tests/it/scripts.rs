@@ -1,0 +1,224 @@
+//! Whole scripts against Flink's recordings: the changes of every statement.
+//!
+//! Equal means: an insert-only result as a multiset; a changelog as the same rows in the end, the same sequence per
+//! key (the first column stands for it, and all changes if that differs), and every retraction takes back a row that
+//! was emitted before.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::known::{Differences, oracle};
+use crate::session::Runner;
+
+/// What Flink answered to one statement.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Answer {
+    pub schema: Option<String>,
+    pub changes: Vec<String>,
+    pub folded: bool,
+    pub text: Vec<String>,
+    pub printed: Vec<String>,
+    pub failed: Option<String>,
+}
+
+/// The answers of a recording, in the order of the script's statements.
+fn recorded(text: &str) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = Vec::new();
+    for line in text.lines() {
+        if is_head(line) {
+            answers.push(Answer::default());
+            continue;
+        }
+        let Some(answer) = answers.last_mut() else { continue };
+        if let Some(schema) = line.strip_prefix("schema: ") {
+            // Time attributes are the planner's; DESCRIBE shows them.
+            answer.schema = Some(schema.replace(" *ROWTIME*", "").replace(" *PROCTIME*", ""));
+        } else if line.starts_with("folded: ") {
+            answer.folded = true;
+        } else if let Some(message) = line.strip_prefix("error: ") {
+            answer.failed = Some(message.to_owned());
+        } else if line.starts_with("stdout: ") || line.starts_with("stderr: ") {
+            answer.printed.push(line.to_owned());
+        } else if ["+I[", "-U[", "+U[", "-D["].iter().any(|kind| line.starts_with(kind)) {
+            answer.changes.push(line.to_owned());
+        } else if line != "ok" && line != "OK" && !line.starts_with("outer: ") && !line.is_empty() {
+            answer.text.push(line.to_owned());
+        }
+    }
+    answers
+}
+
+/// `== 7 SELECT ..`, and not `== Abstract Syntax Tree ==`.
+fn is_head(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix("== ") else { return false };
+    rest.starts_with("cat ") || rest.split(' ').next().is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The rows that remain, sorted; an error where a retraction meets no row.
+fn fold(changes: &[String]) -> Result<Vec<String>, String> {
+    let mut rows: BTreeMap<&str, i64> = BTreeMap::new();
+    for change in changes {
+        let (kind, row) = change.split_at(2);
+        let count = rows.entry(row).or_default();
+        *count += if kind.starts_with('+') { 1 } else { -1 };
+        if *count < 0 {
+            return Err(format!("{change} takes back a row that was not there"));
+        }
+    }
+    let counted = rows.into_iter().flat_map(|(row, count)| std::iter::repeat_n(row.to_owned(), count as usize));
+    Ok(counted.collect())
+}
+
+fn per_key(changes: &[String]) -> BTreeMap<&str, Vec<&str>> {
+    let mut keys: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for change in changes {
+        let key = change[3..].split([',', ']']).next().unwrap_or_default();
+        keys.entry(key).or_default().push(change);
+    }
+    keys
+}
+
+fn is_insert_only(changes: &[String]) -> bool {
+    changes.iter().all(|c| c.starts_with("+I"))
+}
+
+/// How ours differs from Flink's, if it does.
+fn difference(flink: &Answer, ours: &Answer, sql: &str) -> Option<String> {
+    match (&flink.failed, &ours.failed) {
+        (Some(_), Some(_)) => return None,
+        (Some(flink), None) => return Some(format!("Flink fails: {flink}")),
+        (None, Some(ours)) => return Some(format!("Flott fails: {ours}")),
+        (None, None) => {}
+    }
+    if flink.schema != ours.schema {
+        return Some(format!("schema {:?}, Flott {:?}", flink.schema, ours.schema));
+    }
+    if sql.starts_with("--! cat") {
+        // File names are random, and so is their order.
+        let sorted = |lines: &[String]| {
+            let mut lines = lines.to_vec();
+            lines.sort();
+            lines
+        };
+        let (flink, ours) = (sorted(&flink.text), sorted(&ours.text));
+        return (flink != ours).then(|| format!("files {flink:?}, Flott {ours:?}"));
+    }
+    // A plan's text is ours; what it says is compared in the planner's tests.
+    if flink.text != ours.text && !sql.trim_start().to_uppercase().starts_with("EXPLAIN") {
+        return Some(format!("text {:?}, Flott {:?}", flink.text, ours.text));
+    }
+    let mut printed = (flink.printed.clone(), ours.printed.clone());
+    printed.0.sort();
+    printed.1.sort();
+    if printed.0 != printed.1 {
+        return Some(format!("prints {:?}, Flott {:?}", flink.printed, ours.printed));
+    }
+    changes_differ(flink, ours)
+}
+
+fn changes_differ(flink: &Answer, ours: &Answer) -> Option<String> {
+    let ours_left = match fold(&ours.changes) {
+        Ok(rows) => rows,
+        Err(wrong) => return Some(wrong),
+    };
+    let flink_left = fold(&flink.changes).expect("Flink's own changes fold");
+    if flink_left != ours_left {
+        let missing: Vec<_> = flink_left.iter().filter(|r| !ours_left.contains(r)).take(3).collect();
+        let extra: Vec<_> = ours_left.iter().filter(|r| !flink_left.contains(r)).take(3).collect();
+        return Some(format!("rows left: misses {missing:?}, has {extra:?}"));
+    }
+    if flink.folded || flink.changes == ours.changes {
+        return None;
+    }
+    if is_insert_only(&flink.changes) && is_insert_only(&ours.changes) {
+        return None;
+    }
+    let (flink_keys, ours_keys) = (per_key(&flink.changes), per_key(&ours.changes));
+    let wrong = flink_keys.iter().find(|(key, sequence)| ours_keys.get(*key) != Some(sequence));
+    wrong.map(|(key, sequence)| format!("key {key}: {sequence:?}, Flott {:?}", ours_keys.get(key)))
+}
+
+/// Runs a script statement by statement and compares each answer.
+fn compare(file: &str, script: &Path, differences: &mut Differences) {
+    let sql = std::fs::read_to_string(script).unwrap();
+    let flink = recorded(&std::fs::read_to_string(oracle().join(file)).unwrap());
+    let runner = Runner::new();
+    let ours = runner.run(&sql);
+    let names: Vec<&String> = ours.iter().map(|(name, _)| name).collect();
+    assert_eq!(flink.len(), ours.len(), "{file}: other statements than recorded: {names:?}");
+    for (number, (flink, (statement, ours))) in flink.iter().zip(&ours).enumerate() {
+        match difference(flink, ours, statement) {
+            None => differences.equal(),
+            Some(how) => {
+                let statement: String = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+                let how: String = how.chars().take(600).collect();
+                differences.differs(file, &(number + 1).to_string(), format!("{statement:.150}\t{how}"));
+            }
+        }
+    }
+}
+
+fn compare_area(area: &str) {
+    let mut files: Vec<_> = std::fs::read_dir(oracle().join(area))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "sql"))
+        .collect();
+    files.sort();
+    let mut differences = Differences::new(&format!("{area}/"));
+    for script in files {
+        let name = script.file_stem().unwrap().to_str().unwrap();
+        compare(&format!("{area}/{name}.out"), &script, &mut differences);
+    }
+    if area == "flights" {
+        let examples = oracle().join("../../../examples/flights");
+        for name in ["delays_per_airport_hour", "totals_per_airline"] {
+            compare(&format!("flights/{name}.out"), &examples.join(format!("{name}.sql")), &mut differences);
+        }
+    }
+    differences.check();
+}
+
+#[test]
+fn aggregates_and_windows_change_as_in_flink() {
+    compare_area("agg");
+}
+
+#[test]
+fn the_examples_on_flights_give_flinks_rows() {
+    compare_area("flights");
+}
+
+#[test]
+fn tables_plans_and_mistakes_are_answered_as_in_flink() {
+    compare_area("plan");
+}
+
+#[test]
+fn formats_and_connectors_read_and_write_as_in_flink() {
+    compare_area("format");
+}
+
+#[test]
+fn a_recording_is_read_as_it_was_written() {
+    let answers = recorded("== 1 CREATE\nOK\n== 2 SELECT\nschema: a INT\n+I[1]\n-D[1]\n== 3 EXPLAIN\n== Plan ==\nx\n");
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[1].changes, ["+I[1]", "-D[1]"]);
+    assert_eq!(answers[2].text, ["== Plan ==", "x"]);
+}
+
+#[test]
+fn the_comparison_sees_planted_bugs() {
+    let of =
+        |changes: &[&str]| Answer { changes: changes.iter().map(|c| (*c).to_owned()).collect(), ..Answer::default() };
+    let flink = of(&["+I[a, 1]", "-U[a, 1]", "+U[a, 2]", "+I[b, 1]"]);
+    assert_eq!(difference(&flink, &of(&["+I[b, 1]", "+I[a, 1]", "-U[a, 1]", "+U[a, 2]"]), ""), None);
+    for wrong in [
+        &["+I[a, 2]", "+I[b, 1]"][..],
+        &["+I[a, 1]", "-U[a, 0]", "+U[a, 2]", "+I[b, 1]"],
+        &["+I[a, 1]", "+I[b, 1]"],
+        &["+I[a, 1]", "+U[a, 2]", "-U[a, 1]", "+I[b, 1]"],
+    ] {
+        assert!(difference(&flink, &of(wrong), "").is_some(), "{wrong:?}");
+    }
+}
