@@ -107,8 +107,9 @@ impl Configuration {
     /// If it is not set and has no default, or is of another type; `set` has checked that already.
     pub fn value<T: FromOption>(&self, key: &str) -> Result<T> {
         let text = self.get(key).ok_or_else(|| Error::invalid(format!("option '{key}' is not set")))?;
-        T::from_option(text)
-            .ok_or_else(|| Error::invalid(format!("option '{key}' has the value '{text}', which is no {}", T::EXPECTED)))
+        T::from_option(text).ok_or_else(|| {
+            Error::invalid(format!("option '{key}' has the value '{text}', which is no {}", T::EXPECTED))
+        })
     }
 
     /// A duration in milliseconds.

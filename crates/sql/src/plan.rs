@@ -58,13 +58,14 @@ pub struct PlannedJob {
     pub warnings: Vec<String>,
 }
 
-/// Checks a query and says what columns it has.
+/// Checks a query and says what columns it has. Asks no connector, as in Flink: a view may be made over a table that
+/// cannot be read.
 ///
 /// # Errors
 /// If the query is wrong or not supported.
 pub fn bind_query(cx: &dyn PlanContext, query: &Query) -> Result<BoundQuery> {
     let settings = Settings::read(&cx.configuration())?;
-    let rel = Binder::new(cx, &settings).query(query)?;
+    let rel = Binder::of_columns(cx, &settings).query(query)?;
     Ok(BoundQuery { columns: rel.columns })
 }
 

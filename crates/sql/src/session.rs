@@ -11,6 +11,7 @@ mod create_as;
 mod declare;
 mod describe;
 mod drop;
+mod insert;
 mod like;
 mod names;
 mod overlay;
@@ -32,10 +33,10 @@ pub use result::{Job, JobKind, Outcome, TextTable};
 
 use crate::catalog::Catalogs;
 use crate::config::{Configuration, EffectiveOption, Origin};
-use crate::parser::ast::{Insert, SqlOption, Statement, Text, Use, name_location};
-use crate::secret;
+use crate::parser::ast::{SqlOption, Statement, Text, Use, name_location};
 use crate::plan;
-use names::{location_of, parts};
+use crate::secret;
+use names::location_of;
 
 /// The connectors that a session knows.
 pub trait Connectors: Send + Sync {
@@ -136,14 +137,6 @@ impl Session {
             Outcome::Done { warning } => Ok(warning),
             _ => Ok(None),
         }
-    }
-
-    fn insert(&mut self, inserts: &[Insert]) -> Result<Outcome> {
-        self.check_targets(inserts)?;
-        let planned = plan::plan_insert(self, inserts)?;
-        let tables = inserts.iter().map(|i| self.catalogs.path(&parts(&i.table)).map(|p| p.to_string()));
-        let tables = tables.collect::<Result<Vec<_>>>()?;
-        Ok(Outcome::job(planned, JobKind::Insert { tables }))
     }
 
     fn use_object(&mut self, used: &Use) -> Result<Outcome> {

@@ -110,8 +110,10 @@ impl Catalogs {
             self.open.insert(name.to_owned(), Open { catalog, default_database, definition });
             return Ok(());
         } else {
-            return Err(Error::unsupported(format!("changing the options of catalog '{name}', which lives in memory,"))
-                .with_detail("It would be opened anew, and its tables would be gone."));
+            return Err(Error::unsupported(format!(
+                "changing the options of catalog '{name}', which lives in memory,"
+            ))
+            .with_detail("It would be opened anew, and its tables would be gone."));
         }
         self.store_definition(name, &definition)?;
         if let Some(open) = self.open.get_mut(name) {
@@ -279,7 +281,13 @@ impl Catalogs {
     ///
     /// # Errors
     /// If there is one of that name, or its database does not exist.
-    pub fn create(&mut self, path: &ObjectPath, relation: Relation, temporary: bool, if_not_exists: bool) -> Result<()> {
+    pub fn create(
+        &mut self,
+        path: &ObjectPath,
+        relation: Relation,
+        temporary: bool,
+        if_not_exists: bool,
+    ) -> Result<()> {
         if !temporary {
             self.database(&path.catalog, &path.database)?;
         }

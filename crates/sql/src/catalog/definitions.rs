@@ -71,8 +71,12 @@ impl CatalogStore {
             let mut text = String::new();
             files.open(&file.path).and_then(|mut f| f.read_to_string(&mut text)).map_err(failed)?;
             let damaged = || Error::corrupt(format!("catalog definition '{}' is damaged", file.path));
-            let options: BTreeMap<String, String> =
-                serde_saphyr::from_str(&text).map_err(|e| damaged().with_source(e))?;
+            // The parser's own message quotes the file, which may hold secrets.
+            let place = |e: serde_saphyr::Error| match e.location() {
+                Some(at) => damaged().with_detail(format!("It is no YAML of options at line {}.", at.line())),
+                None => damaged().with_detail("It is no YAML of options."),
+            };
+            let options: BTreeMap<String, String> = serde_saphyr::from_str(&text).map_err(place)?;
             let comment = text.lines().find_map(|line| line.strip_prefix(COMMENT)).map(serde_json::from_str);
             let comment = comment.transpose().map_err(|e| damaged().with_source(e))?;
             all.insert(name.to_owned(), CatalogDefinition { options: Options(options), comment });

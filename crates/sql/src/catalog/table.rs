@@ -160,4 +160,3 @@ impl CatalogTable {
 fn as_field(column: &Column) -> Field {
     Field::new(&column.name, column.ty.clone())
 }
-

@@ -22,10 +22,10 @@ impl SqlType {
 fn kind(of: &SqlTypeKind) -> Result<TypeKind> {
     Ok(match of {
         SqlTypeKind::Char(n) => TypeKind::Char(length("CHAR", n.unwrap_or(1))?),
-        SqlTypeKind::Varchar(n) => TypeKind::Varchar(length("VARCHAR", n.unwrap_or(1))?),
+        SqlTypeKind::Varchar(n) => TypeKind::Varchar(length("VARCHAR", n.unwrap_or(LENGTH_MAX))?),
         SqlTypeKind::String => TypeKind::Varchar(LENGTH_MAX),
         SqlTypeKind::Binary(n) => TypeKind::Binary(length("BINARY", n.unwrap_or(1))?),
-        SqlTypeKind::Varbinary(n) => TypeKind::Varbinary(length("VARBINARY", n.unwrap_or(1))?),
+        SqlTypeKind::Varbinary(n) => TypeKind::Varbinary(length("VARBINARY", n.unwrap_or(LENGTH_MAX))?),
         SqlTypeKind::Bytes => TypeKind::Varbinary(LENGTH_MAX),
         SqlTypeKind::Boolean => TypeKind::Boolean,
         SqlTypeKind::TinyInt => TypeKind::TinyInt,

@@ -17,12 +17,13 @@ mod table;
 mod window;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result, Schema};
 use sqlparser::ast::{Expr as Ast, Query};
 
-pub(super) use self::expr::combine;
+pub(super) use self::expr::{call, combine};
 
 use self::expr::ExprBinder;
 use super::rel::{Column, Rel};
@@ -41,6 +42,8 @@ pub(super) struct Binder<'a> {
     views: RefCell<Vec<String>>,
     /// How deep the query is that is being bound.
     depth: Cell<usize>,
+    /// Whether only the columns are wanted, and no connector is to be asked.
+    columns_only: bool,
 }
 
 /// How deep queries may stand in each other, with views put in: each level costs stack.
@@ -51,12 +54,26 @@ const NODES_MAX: usize = 100_000;
 impl<'a> Binder<'a> {
     /// A binder for one statement.
     pub(super) fn new(cx: &'a dyn PlanContext, settings: &'a Settings) -> Self {
-        Binder { cx, settings, with: RefCell::default(), views: RefCell::default(), depth: Cell::new(0) }
+        Binder {
+            cx,
+            settings,
+            with: RefCell::default(),
+            views: RefCell::default(),
+            depth: Cell::new(0),
+            columns_only: false,
+        }
+    }
+
+    /// A binder that asks no connector: what it binds has columns, and cannot be run.
+    pub(super) fn of_columns(cx: &'a dyn PlanContext, settings: &'a Settings) -> Self {
+        Binder { columns_only: true, ..Binder::new(cx, settings) }
     }
 
     /// A query.
     pub(super) fn query(&self, query: &Query) -> Result<Rel> {
-        self.bind_query(query).and_then(|rel| self.bounded(rel))
+        let rel = self.bind_query(query).and_then(|rel| self.bounded(rel))?;
+        let names = unique_names(&rel.columns);
+        Ok(rel.renamed(&names))
     }
 
     /// An expression over columns, without aggregates.
@@ -107,4 +124,15 @@ impl<'a> Binder<'a> {
     fn folded(&self, expr: Expr) -> Result<Expr> {
         flott_functions::fold_constants(expr, &self.settings.session_zone)
     }
+}
+
+/// The names of a result: a second `x` is called `x0`, as in Flink.
+fn unique_names(columns: &[Column]) -> Vec<String> {
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut unique = |name: &String| {
+        let numbered = (0..=columns.len()).map(|i| format!("{name}{i}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|name| seen.insert(name.clone()));
+        free.unwrap_or_default()
+    };
+    columns.iter().map(|column| unique(&column.name)).collect()
 }

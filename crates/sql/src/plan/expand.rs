@@ -31,15 +31,21 @@ pub(super) fn expand_query(cx: &dyn PlanContext, query: &Query) -> Result<Query>
 /// Writes catalog and database before each table's name.
 struct Qualify<'a> {
     cx: &'a dyn PlanContext,
-    /// The names of `WITH` that can be seen, per query that is open.
-    with: Vec<Vec<String>>,
+    /// The `WITH` of each query that is open.
+    with: Vec<With>,
+}
+
+/// The names of a `WITH`, of which those can be seen whose queries were visited.
+struct With {
+    names: Vec<String>,
+    visible: usize,
 }
 
 impl Qualify<'_> {
     fn qualified(&self, parts: &[Ident]) -> Result<Option<Vec<Ident>>> {
         let names: Vec<String> = parts.iter().map(|p| p.value.clone()).collect();
         if let [single] = names.as_slice()
-            && self.with.iter().flatten().any(|name| name == single)
+            && self.with.iter().any(|with| with.names[..with.visible].contains(single))
         {
             return Ok(None);
         }
@@ -88,12 +94,19 @@ impl VisitorMut for Qualify<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         let tables = query.with.iter().flat_map(|w| &w.cte_tables);
-        self.with.push(tables.map(|cte| cte.alias.name.value.clone()).collect());
+        let names = tables.map(|cte| cte.alias.name.value.clone()).collect();
+        self.with.push(With { names, visible: 0 });
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Self::Break> {
         self.with.pop();
+        // The queries of WITH are visited first: until all are, this was one of them.
+        if let Some(with) = self.with.last_mut()
+            && with.visible < with.names.len()
+        {
+            with.visible += 1;
+        }
         ControlFlow::Continue(())
     }
 

@@ -1,4 +1,5 @@
-//! The rules that may change a plan: this list and no other. Each has a reason, and a test in `tests/optimize.rs`.
+//! The rules that may change a plan: this list and no other. Each has a reason, and tests in `tests/optimize.rs`; that of
+//! windows in `tests/windows.rs`.
 //!
 //! Not in the list, because they are wrong on changelogs or for functions of each row's time: limit push-down,
 //! single-distinct-to-group-by, unions-to-filter, plan-time evaluation of stable functions, sharing of volatile calls,
@@ -7,6 +8,7 @@
 mod empty;
 mod filter;
 mod fold;
+mod logic;
 mod merge;
 mod prune;
 mod window;
@@ -28,11 +30,16 @@ pub(super) struct Rule {
 }
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 9] = [
+pub(super) const RULES: [Rule; 10] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
         apply: fold::fold,
+    },
+    Rule {
+        name: "simplify logic",
+        reason: "TRUE in AND, a condition twice and x = x cost work for every row; nothing that may fail is added",
+        apply: logic::simplify,
     },
     Rule {
         name: "drop what is empty",
@@ -46,7 +53,7 @@ pub(super) const RULES: [Rule; 9] = [
     },
     Rule {
         name: "push filters down",
-        reason: "rows are dropped before work is done on them; only across projections and unions, which keep every row",
+        reason: "rows are dropped before work is done on them; across projections, unions, and groups whose keys they read",
         apply: filter::push_down,
     },
     Rule {

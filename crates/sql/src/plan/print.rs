@@ -233,15 +233,16 @@ fn flatten<'e>(name: &str, args: &'e [Expr], out: &mut Vec<&'e Expr>) {
 fn call(name: &str, args: &[String], style: Style) -> String {
     let shown = match name {
         "negate" => "-".to_owned(),
+        "%" => "MOD".to_owned(),
         other => other.to_uppercase(),
     };
-    let symbolic = !name.starts_with(|c: char| c.is_ascii_alphabetic()) || matches!(name, "and" | "or");
+    let symbolic = matches!(name, "and" | "or" | "+" | "-" | "*" | "/" | "=" | "<>" | "<" | "<=" | ">" | ">=");
     match (style, args) {
         (Style::Infix, [_, ..]) if symbolic && args.len() > 1 => {
             format!("({})", args.join(&format!(" {shown} ")))
         }
+        (_, [value, items @ ..]) if name == "in" => format!("SEARCH({value}, Sarg[{}])", items.join(", ")),
         (Style::Infix, [arg]) if name.starts_with("is ") => format!("{arg} {shown}"),
-        (Style::Infix, [arg]) if name == "negate" => format!("-{arg}"),
         _ => format!("{shown}({})", args.join(", ")),
     }
 }
@@ -282,11 +283,14 @@ pub(super) fn literal_text(e: &Expr) -> String {
 pub(super) fn literal(value: &Value, ty: &LogicalType, style: Style) -> String {
     let text = plain_literal(value, ty);
     match (&ty.kind, value) {
-        (_, Value::Null) => format!("null:{}", ty.kind),
+        (_, Value::Null) => format!("null:{}", sql_type(ty)),
         (TypeKind::Char(_) | TypeKind::Varchar(_), _) => {
             // Calcite shows the character set of a literal.
             let charset = if style == Style::Infix { "" } else { "_UTF-16LE" };
             format!("{charset}'{}'", text.replace('\'', "''"))
+        }
+        (TypeKind::Decimal { .. } | TypeKind::Double | TypeKind::Binary(_), _) if style != Style::Infix => {
+            format!("{text}:{}", ty.kind)
         }
         (TypeKind::IntervalDayTime, _) => format!("{text}:INTERVAL SECOND"),
         (TypeKind::IntervalYearMonth, _) => format!("{text}:INTERVAL MONTH"),
@@ -303,10 +307,16 @@ fn plain_literal(value: &Value, ty: &LogicalType) -> String {
         (Value::Int(i), _) => i.to_string(),
         (Value::Decimal(unscaled), TypeKind::Decimal { scale, .. }) => decimal(*unscaled, usize::from(*scale)),
         (Value::Decimal(unscaled), _) => unscaled.to_string(),
-        (Value::DoubleBits(bits), _) => format!("{:?}", f64::from_bits(*bits)),
+        (Value::DoubleBits(bits), _) => format!("{:E}", f64::from_bits(*bits)),
         (Value::String(s), _) => s.clone(),
         (Value::Bytes(bytes), _) => format!("X'{}'", bytes.iter().map(|b| format!("{b:02X}")).collect::<String>()),
-        (Value::Timestamp { millis, .. }, _) => moment(*millis, "%Y-%m-%d %H:%M:%S%.f"),
+        (Value::Timestamp { millis, nanos }, _) => {
+            let fine = chrono::Duration::nanoseconds(i64::from(*nanos));
+            match chrono::DateTime::from_timestamp_millis(*millis).and_then(|m| m.checked_add_signed(fine)) {
+                Some(moment) => moment.format("%Y-%m-%d %H:%M:%S%.f").to_string(),
+                None => format!("{millis} ms"),
+            }
+        }
     }
 }
 

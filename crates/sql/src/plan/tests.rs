@@ -1,5 +1,6 @@
 //! Statements in, plans and errors out, over tables that exist only here.
 
+mod api;
 mod explain;
 mod graph;
 mod names;

@@ -132,7 +132,8 @@ fn no_partitions(what: &str) -> Error {
 fn distribute(path: &ObjectPath, table: &mut CatalogTable, def: &Distribution, modify: bool) -> Result<()> {
     match (&table.distribution, modify) {
         (Some(_), false) => {
-            return Err(Error::invalid(format!("table '{path}' has a distribution already")).with_hint("Use MODIFY DISTRIBUTION."));
+            return Err(Error::invalid(format!("table '{path}' has a distribution already"))
+                .with_hint("Use MODIFY DISTRIBUTION."));
         }
         (None, true) => return Err(none(path, "distribution").with_hint("Use ADD DISTRIBUTION.")),
         _ => {}

@@ -29,8 +29,11 @@ pub(super) fn add(table: &mut CatalogTable, schema: &AlterSchema) -> Result<()> 
     }
     if let Some(def) = &schema.watermark {
         if let Some(old) = &table.watermark {
-            return Err(already("watermark", &format!("on column '{}'", old.column))
-                .at(def.column.first().map(location_of).unwrap_or_default()));
+            return Err(already("watermark", &format!("on column '{}'", old.column)).at(def
+                .column
+                .first()
+                .map(location_of)
+                .unwrap_or_default()));
         }
         table.watermark = Some(watermark(def)?);
     }
@@ -77,7 +80,8 @@ pub(super) fn modify(table: &mut CatalogTable, schema: &AlterSchema) -> Result<(
         check_key(table, constraint)?;
     }
     // Whatever type was written: a key is never null.
-    let key: Vec<Ident> = table.primary_key.iter().flat_map(|k| &k.columns).map(|name| Ident::new(name.clone())).collect();
+    let key: Vec<Ident> =
+        table.primary_key.iter().flat_map(|k| &k.columns).map(|name| Ident::new(name.clone())).collect();
     let never_null = |name: &Ident| physical(table, name, "key").map(|column| column.ty.nullable = false);
     key.iter().try_for_each(never_null).map_err(|e| e.with_location(None))
 }

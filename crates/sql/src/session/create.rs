@@ -81,9 +81,13 @@ impl Session {
         let mut schema = plan::bind_query(self, query)?.schema();
         if !names.is_empty() && names.len() != schema.len() {
             let columns: Vec<&str> = schema.fields.iter().map(|f| f.name.as_str()).collect();
-            return Err(Error::invalid(format!("view '{path}' has {} names for {} columns", names.len(), schema.len()))
-                .at(location_of(&names[0]))
-                .with_detail(format!("The columns of its query are: {}.", columns.join(", "))));
+            return Err(Error::invalid(format!(
+                "view '{path}' has {} names for {} columns",
+                names.len(),
+                schema.len()
+            ))
+            .at(location_of(&names[0]))
+            .with_detail(format!("The columns of its query are: {}.", columns.join(", "))));
         }
         for (field, name) in schema.fields.iter_mut().zip(names) {
             field.name.clone_from(&name.value);
@@ -111,7 +115,10 @@ impl Session {
         let name = [&path.catalog, &path.database, &path.object].map(|part| quoted(part)).join(".");
         let query = crate::parser::parse_query(&format!("SELECT * FROM {name}"))?;
         let after = Overlay { session: self, path, relation: Some(&relation) };
-        plan::bind_query(&after, &query).map_err(|e| e.with_location(None))?;
+        if plan::bind_query(&after, &query).is_err() {
+            // Its query was bound before, so what is new is that it finds itself below.
+            return Err(Error::invalid(format!("view '{path}' would read itself")));
+        }
         self.catalogs.put(path, relation, temporary)
     }
 

@@ -7,16 +7,22 @@ use flott_api::{Error, Result};
 use sqlparser::ast::{Ident, Query};
 
 use super::declare::{Expressions, check_named_columns, declared};
+use super::insert::check_distribution;
 use super::names::location_of;
 use super::overlay::Overlay;
 use super::{JobKind, Outcome, Session};
 use crate::catalog::{CatalogTable, Column, ColumnKind, ObjectPath, Relation};
-use crate::parser::ast::{CreateTable, CreateTableKind, Explain, Insert, InsertKind, Statement, TableTail, name_location};
+use crate::parser::ast::{CreateTable, CreateTableKind, Insert, InsertKind, name_location};
 use crate::plan;
 
 impl Session {
     /// `CREATE TABLE .. AS`.
-    pub(super) fn create_table_as(&mut self, create: &CreateTable, path: &ObjectPath, query: &Query) -> Result<Outcome> {
+    pub(super) fn create_table_as(
+        &mut self,
+        create: &CreateTable,
+        path: &ObjectPath,
+        query: &Query,
+    ) -> Result<Outcome> {
         let at = name_location(&create.name);
         self.check_place(create, path).map_err(|e| e.at(at))?;
         let relation = Relation::Table(self.table_as(create, query)?);
@@ -29,7 +35,12 @@ impl Session {
     }
 
     /// `[CREATE OR] REPLACE TABLE .. AS`.
-    pub(super) fn replace_table_as(&mut self, create: &CreateTable, path: &ObjectPath, query: &Query) -> Result<Outcome> {
+    pub(super) fn replace_table_as(
+        &mut self,
+        create: &CreateTable,
+        path: &ObjectPath,
+        query: &Query,
+    ) -> Result<Outcome> {
         let at = name_location(&create.name);
         self.check_place(create, path).map_err(|e| e.at(at))?;
         match self.catalogs.exact(path, create.temporary).map_err(|e| e.at(at))? {
@@ -50,27 +61,6 @@ impl Session {
         self.fill(create, path, relation, query)
     }
 
-    /// `EXPLAIN`, also of what would create a table.
-    pub(super) fn explain(&mut self, explain: &Explain) -> Result<Outcome> {
-        if let Statement::CreateTable(create) = &*explain.statement
-            && let Some(TableTail::As(query)) = &create.tail
-        {
-            let path = self.catalogs.path(&super::names::parts(&create.name))?;
-            self.check_place(create, &path).map_err(|e| e.at(name_location(&create.name)))?;
-            let relation = Relation::Table(self.table_as(create, query)?);
-            let after = Overlay { session: self, path: &path, relation: Some(&relation) };
-            let insert = Statement::Insert(Box::new(self.insert_of(create, query)?));
-            return Ok(Outcome::Text(plan::explain(&after, &insert, &explain.details)?));
-        }
-        let inserts = match &*explain.statement {
-            Statement::Insert(insert) => std::slice::from_ref(&**insert),
-            Statement::StatementSet(inserts) => inserts,
-            _ => &[],
-        };
-        self.check_targets(inserts)?;
-        Ok(Outcome::Text(plan::explain(self, &explain.statement, &explain.details)?))
-    }
-
     /// Checks that the table can be made there and then be meant by its name.
     fn check_place(&self, create: &CreateTable, path: &ObjectPath) -> Result<()> {
         if create.temporary {
@@ -78,8 +68,10 @@ impl Session {
         }
         self.catalogs.database(&path.catalog, &path.database)?;
         match self.catalogs.temporary(path) {
-            Some(_) => Err(Error::invalid(format!("there is a temporary table or view '{path}', which would hide the table"))
-                .with_hint("Drop that one first.")),
+            Some(_) => {
+                Err(Error::invalid(format!("there is a temporary table or view '{path}', which would hide the table"))
+                    .with_hint("Drop that one first."))
+            }
             None => Ok(()),
         }
     }
@@ -91,7 +83,7 @@ impl Session {
         }
         let insert = self.insert_of(create, query)?;
         let after = Overlay { session: self, path, relation: Some(&relation) };
-        let planned = plan::plan_insert(&after, &[insert])?;
+        let planned = plan::plan_insert(&after, &[insert]).map_err(|e| e.at(name_location(&create.name)))?;
         self.catalogs.put(path, relation, create.temporary).map_err(|e| e.at(name_location(&create.name)))?;
         Ok(Outcome::job(planned, JobKind::Insert { tables: vec![path.to_string()] }))
     }
@@ -128,7 +120,8 @@ impl Session {
                 None => Column { name: field.name, kind: ColumnKind::Physical, ty: field.ty, comment: None },
             };
             if !column.is_persisted() {
-                let at = create.schema.columns.iter().find(|c| c.name.value == column.name).map(|c| location_of(&c.name));
+                let at =
+                    create.schema.columns.iter().find(|c| c.name.value == column.name).map(|c| location_of(&c.name));
                 return Err(Error::invalid(format!("column '{}' is not stored, and the query writes it", column.name))
                     .at(at.unwrap_or_default()));
             }
@@ -140,28 +133,6 @@ impl Session {
         check_named_columns(&mut table, create)?;
         self.settle(&mut table, Expressions::of(&create.schema))?;
         Ok(table)
-    }
-
-    /// Checks what the planner does not see: a sink that must write buckets.
-    pub(super) fn check_targets(&self, inserts: &[Insert]) -> Result<()> {
-        for insert in inserts {
-            let found = self.catalogs.find(&super::names::parts(&insert.table));
-            if let Some(found) = found.map_err(|e| e.at(name_location(&insert.table)))?
-                && let Relation::Table(table) = &found.relation
-            {
-                check_distribution(&found.path, table).map_err(|e| e.at(name_location(&insert.table)))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// No connector here writes buckets.
-fn check_distribution(path: &ObjectPath, table: &CatalogTable) -> Result<()> {
-    match &table.distribution {
-        Some(_) => Err(Error::unsupported(format!("writing table '{path}', which is distributed into buckets,"))
-            .with_hint("Drop the distribution with ALTER TABLE .. DROP DISTRIBUTION.")),
-        None => Ok(()),
     }
 }
 
@@ -185,8 +156,12 @@ fn reorder(table: &mut CatalogTable, order: &[Ident]) -> Result<()> {
         return Ok(());
     }
     if order.len() != table.columns.len() {
-        return Err(Error::invalid(format!("{} columns are named, and the query has {}", order.len(), table.columns.len()))
-            .at(location_of(&order[0])));
+        return Err(Error::invalid(format!(
+            "the list has {} of the query's {} columns",
+            order.len(),
+            table.columns.len()
+        ))
+        .at(location_of(&order[0])));
     }
     let mut ordered = Vec::with_capacity(order.len());
     for name in order {

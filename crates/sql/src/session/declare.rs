@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 use sqlparser::ast::Ident;
 
+use super::Session;
 use super::names::{location_of, options};
 use super::text::{expression, quoted};
-use super::Session;
 use crate::catalog::{CatalogTable, Column, ColumnKind, PrimaryKey, Watermark};
 use crate::parser::ast::{self, ConstraintKind, CreateTable, Distribution, TableConstraint, TableSchema, WatermarkDef};
 use crate::plan;
@@ -20,7 +20,9 @@ pub(super) fn declared(create: &CreateTable) -> Result<CatalogTable> {
     let columns = create.schema.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
     let mut seen = BTreeSet::new();
     if let Some(twice) = create.schema.columns.iter().find(|c| !seen.insert(c.name.value.as_str())) {
-        return Err(Error::invalid(format!("column '{}' is declared twice", twice.name.value)).at(location_of(&twice.name)));
+        return Err(
+            Error::invalid(format!("column '{}' is declared twice", twice.name.value)).at(location_of(&twice.name))
+        );
     }
     let mut table = CatalogTable {
         columns,
@@ -81,7 +83,10 @@ pub(super) fn column(def: &ast::ColumnDef) -> Result<Column> {
 pub(super) fn watermark(def: &WatermarkDef) -> Result<Watermark> {
     match def.column.as_slice() {
         [column] => Ok(Watermark { column: column.value.clone(), expression: expression(&def.expr) }),
-        parts => Err(Error::unsupported("a watermark on a nested field").at(parts.first().map(location_of).unwrap_or_default())),
+        parts => {
+            Err(Error::unsupported("a watermark on a nested field")
+                .at(parts.first().map(location_of).unwrap_or_default()))
+        }
     }
 }
 

@@ -30,9 +30,7 @@ impl Session {
                 rows.extend(if *extended { option_rows(&found.options) } else { Vec::new() });
                 Ok(Outcome::Table(TextTable::of(&INFO, rows)))
             }
-            Describe::Job(id) => {
-                Ok(Outcome::DescribeJob(id.value.parse().map_err(|e: Error| e.at(id.at))?))
-            }
+            Describe::Job(id) => Ok(Outcome::DescribeJob(id.value.parse().map_err(|e: Error| e.at(id.at))?)),
             Describe::Catalog { extended, name } => self.describe_catalog(*extended, name),
             Describe::Function { .. } => Err(Error::unsupported("DESCRIBE FUNCTION")),
             Describe::Model { .. } => Err(Error::unsupported("DESCRIBE MODEL")),
@@ -44,8 +42,11 @@ impl Session {
         let definition = self.catalogs.definition(&name.value).map_err(|e| e.at(ident_location(name)))?;
         let mut options = definition.options.clone();
         let kind = options.0.remove("type");
-        let mut rows =
-            vec![info("name", Some(name.value.clone())), info("type", kind), info("comment", definition.comment.clone())];
+        let mut rows = vec![
+            info("name", Some(name.value.clone())),
+            info("type", kind),
+            info("comment", definition.comment.clone()),
+        ];
         rows.extend(if extended { option_rows(&options) } else { Vec::new() });
         Ok(Outcome::Table(TextTable::of(&INFO, rows)))
     }

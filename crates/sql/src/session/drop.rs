@@ -43,7 +43,13 @@ impl Session {
         }
         let error = match (there, temporary) {
             (Some(Relation::View(_)), _) => Error::invalid(format!("'{path}' is a view")).with_hint("Use DROP VIEW."),
-            (Some(Relation::Table(_)), _) => Error::invalid(format!("'{path}' is a table")).with_hint("Use DROP TABLE."),
+            (Some(Relation::Table(_)), _) => {
+                Error::invalid(format!("'{path}' is a table")).with_hint("Use DROP TABLE.")
+            }
+            (None, true) if self.catalogs.exact(&path, false)?.is_some() => {
+                Error::invalid(format!("there is no temporary {kind} '{path}'"))
+                    .with_hint("There is a permanent object of that name: leave TEMPORARY out to drop it.")
+            }
             (None, true) => self.missing(&path, &format!("temporary {kind}")),
             (None, false) => self.missing(&path, kind),
         };

@@ -112,5 +112,6 @@ fn feature_of(column: &Column) -> LikeFeature {
 }
 
 fn both(what: &str, feature: &str) -> Error {
-    Error::invalid(format!("both tables have {what}")).with_hint(format!("Add (OVERWRITING {feature}) or (EXCLUDING {feature})."))
+    Error::invalid(format!("both tables have {what}"))
+        .with_hint(format!("Add (OVERWRITING {feature}) or (EXCLUDING {feature})."))
 }

@@ -80,7 +80,8 @@ fn type_text(ty: &LogicalType) -> String {
         TypeKind::Multiset(element) => format!("MULTISET<{}>", type_text(element)),
         TypeKind::Map(key, value) => format!("MAP<{}, {}>", type_text(key), type_text(value)),
         TypeKind::Row(fields) => {
-            let fields: Vec<String> = fields.iter().map(|f| format!("{} {}", quoted(&f.name), type_text(&f.ty))).collect();
+            let fields: Vec<String> =
+                fields.iter().map(|f| format!("{} {}", quoted(&f.name), type_text(&f.ty))).collect();
             format!("ROW<{}>", fields.join(", "))
         }
         other => other.to_string(),

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use flott_api::Result;
-use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select, SelectItem, TableFactor, Visit, VisitMut,
+    Visitor, VisitorMut,
+};
 
 use crate::parser::ast::view::expr_sql;
 use crate::parser::parse_expression;
@@ -37,7 +40,7 @@ pub(super) fn expression(expr: &Expr) -> String {
     expr_sql(&expr)
 }
 
-/// Puts the columns of a tree in backticks and its functions in capitals.
+/// Puts columns and aliases of a tree in backticks and its functions in capitals.
 pub(super) fn quote_names<T: VisitMut>(tree: &mut T) {
     let ControlFlow::Continue(()) = tree.visit(&mut Quote);
 }
@@ -82,6 +85,25 @@ struct Quote;
 
 impl VisitorMut for Quote {
     type Break = std::convert::Infallible;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        for item in &mut select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                quote(alias);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        if let TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } = factor
+            && let Some(alias) = alias
+        {
+            quote(&mut alias.name);
+            alias.columns.iter_mut().for_each(|column| quote(&mut column.name));
+        }
+        ControlFlow::Continue(())
+    }
 
     /// After what is inside, so that a unit can be taken back.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {

@@ -49,9 +49,7 @@ fn qualify(session: &Session, query: &mut Query) -> Result<bool> {
 fn qualify_body(session: &Session, body: &mut SetExpr) -> Result<bool> {
     match body {
         SetExpr::Select(select) => qualify_select(session, select),
-        SetExpr::SetOperation { left, right, .. } => {
-            Ok(qualify_body(session, left)? && qualify_body(session, right)?)
-        }
+        SetExpr::SetOperation { left, right, .. } => Ok(qualify_body(session, left)? && qualify_body(session, right)?),
         SetExpr::Query(query) => qualify(session, query),
         _ => Ok(false),
     }
@@ -229,9 +227,7 @@ fn select_text(select: &Select) -> Option<String> {
 fn item(item: &SelectItem) -> String {
     match item {
         SelectItem::UnnamedExpr(expr) => expr_sql(expr),
-        SelectItem::ExprWithAlias { expr, alias } => {
-            format!("{} AS {}", expr_sql(expr), super::text::quoted(&alias.value))
-        }
+        SelectItem::ExprWithAlias { expr, alias } => format!("{} AS {alias}", expr_sql(expr)),
         other => other.to_string(),
     }
 }

@@ -384,7 +384,7 @@ pub(super) fn unit_literal(unit: &DateTimeField) -> Expr {
 }
 
 /// A call of a function on typed arguments; puts in the casts that it needs.
-pub(super) fn call(name: &str, args: Vec<Expr>) -> Result<Expr> {
+pub(in crate::plan) fn call(name: &str, args: Vec<Expr>) -> Result<Expr> {
     let types: Vec<LogicalType> = args.iter().map(|a| a.ty().clone()).collect();
     let literals: Vec<Option<&Value>> = args.iter().map(literal_value).collect();
     let resolved = flott_functions::resolve_with_literals(name, &types, &literals)?;

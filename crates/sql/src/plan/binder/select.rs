@@ -3,7 +3,7 @@
 use flott_api::expr::Expr;
 use flott_api::{Error, Result, TypeKind};
 use sqlparser::ast::{
-    Distinct, Expr as Ast, GroupByExpr, GroupByWithModifier, Select, SelectFlavor, SelectItem,
+    Distinct, Expr as Ast, FunctionArguments, GroupByExpr, GroupByWithModifier, Select, SelectFlavor, SelectItem,
     SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
@@ -150,7 +150,6 @@ impl Binder<'_> {
                 }
             }
         }
-        uniquify(&mut out);
         Ok(out)
     }
 
@@ -189,19 +188,9 @@ fn default_name(ast: &Ast) -> Option<String> {
         Ast::Identifier(name) => Some(name.value.clone()),
         Ast::CompoundIdentifier(parts) => parts.last().map(|p| p.value.clone()),
         Ast::Nested(inner) => default_name(inner),
+        // CURRENT_TIMESTAMP is written like a column.
+        Ast::Function(function) if function.args == FunctionArguments::None => Some(function.name.to_string()),
         _ => None,
-    }
-}
-
-/// A second `x` is called `x0`, as in Flink.
-fn uniquify(items: &mut [OverRows]) {
-    let mut seen = std::collections::HashSet::new();
-    for item in items {
-        if !seen.insert(item.name.clone()) {
-            let free = (0..).map(|i| format!("{}{i}", item.name)).find(|name| !seen.contains(name));
-            item.name = free.unwrap_or_default();
-            seen.insert(item.name.clone());
-        }
     }
 }
 

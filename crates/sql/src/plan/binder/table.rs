@@ -19,6 +19,9 @@ impl Binder<'_> {
     /// The rows of a table.
     pub(super) fn scan(&self, path: &ObjectPath, table: &CatalogTable, hints: &Options) -> Result<Rel> {
         let table = self.with_hints(path, table, hints)?;
+        if self.columns_only {
+            return self.unread(&table).map_err(|e| e.context(format!("table '{path}'")));
+        }
         let connector = connector_of(path, &table)?;
         let factory = self.cx.factory(connector)?;
         let context = table_context(path, &table, &self.settings.session_zone);
@@ -66,10 +69,15 @@ impl Binder<'_> {
 
     /// See [`Binder::table_columns`].
     pub(super) fn columns_of_table(&self, table: &CatalogTable) -> Result<Vec<Column>> {
+        Ok(self.unread(table)?.columns)
+    }
+
+    /// A table's columns over nothing that could be read.
+    fn unread(&self, table: &CatalogTable) -> Result<Rel> {
         let stored = table.columns.iter().filter(|c| !matches!(c.kind, ColumnKind::Computed { .. }));
         let columns = stored.map(|c| Column::new(&c.name, c.ty.clone())).collect();
         let rel = self.declared_columns(Rel::values(Vec::new(), columns), table)?;
-        Ok(self.watermarked(rel, table.watermark.as_ref())?.columns)
+        self.watermarked(rel, table.watermark.as_ref())
     }
 
     /// All columns in the order of their declaration, over an input with the physical and metadata columns.

@@ -34,11 +34,31 @@ pub(super) fn push_down(rel: Rel, _: &str) -> Result<Rel> {
                 None => Ok(Rel { op: Op::Filter { condition: all_of(all)? }, inputs, columns }),
             }
         }
+        Op::Aggregate { keys, calls } => below_groups(condition, Rel { op: Op::Aggregate { keys, calls }, ..input }),
         op => {
             let below = Rel { op, ..input };
             Ok(Rel { op: Op::Filter { condition }, inputs: vec![push_down(below, "")?], columns })
         }
     }
+}
+
+/// A condition on keys chooses groups, so it may choose their rows. A window's bounds stay: they are known above it.
+fn below_groups(condition: Expr, aggregate: Rel) -> Result<Rel> {
+    let Rel { op: Op::Aggregate { keys, calls }, inputs, columns } = aggregate else {
+        return Ok(aggregate.filter(condition));
+    };
+    let on_keys = |e: &Expr| {
+        let read = e.columns();
+        is_immutable(e) && !read.is_empty() && read.iter().all(|&c| c < keys.len() && columns[c].window.is_none())
+    };
+    let (below, above): (Vec<Expr>, Vec<Expr>) = conjuncts(condition).into_iter().partition(on_keys);
+    let below = below.into_iter().map(|e| remapped(e, &|c| keys[c])).collect::<Vec<_>>();
+    let inputs = inputs.into_iter().map(|input| {
+        if below.is_empty() { push_down(input, "") } else { push_down(input.filter(all_of(below.clone())?), "") }
+    });
+    let inputs = inputs.collect::<Result<_>>()?;
+    let rel = Rel { op: Op::Aggregate { keys, calls }, inputs, columns };
+    Ok(if above.is_empty() { rel } else { rel.filter(all_of(above)?) })
 }
 
 /// A condition may be evaluated below a projection if what it reads there is the same each time.

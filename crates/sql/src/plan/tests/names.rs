@@ -43,7 +43,8 @@ fn unknown_names_are_shown_with_their_place() {
         1:15: table 'nocat.db.t' does not exist
           Did you mean 't'?"#]]
     .assert_eq(&world.columns("SELECT a FROM nocat.db.t"));
-    expect!["x INT NOT NULL"].assert_eq(&world.columns("SELECT x FROM (SELECT a AS x, b AS x FROM t) AS s"));
+    expect!["1:8: column 'x' is ambiguous"]
+        .assert_eq(&world.columns("SELECT x FROM (SELECT a AS x, b AS x FROM t) AS s"));
     expect![[r#"
         1:8: column 'a' does not exist
           There is no FROM clause, so there are no columns."#]]

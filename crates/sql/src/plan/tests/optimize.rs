@@ -23,22 +23,54 @@ fn constants_are_folded_and_times_are_not() {
 }
 
 #[test]
+fn logic_is_simplified_as_calcite_does() {
+    let world = World::new();
+    expect![[r#"
+        Calc(select=[a], where=[((b = 'x') AND (a > 1))])
+        +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("SELECT a FROM t WHERE b = 'x' AND TRUE AND (a > 1 AND a > 1)"));
+    expect![[r#"
+        Calc(select=[a], where=[b IS NOT NULL])
+        +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("SELECT a FROM t WHERE b = b AND a = a"));
+    expect![[r#"
+        Calc(select=[(c IS NOT NULL OR null:BOOLEAN) AS e, (c IS NULL AND null:BOOLEAN) AS n, true AS l, false AS d, true AS o])
+        +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]].assert_eq(
+        &world.plan(
+            "SELECT c = c AS e, c <> c AS n, a <= a AS l, c IS DISTINCT FROM c AS d, b = 'x' OR TRUE AS o FROM t",
+        ),
+    );
+    expect![[r#"
+        Calc(select=[a])
+        +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("SELECT a FROM t WHERE b = 'x' OR a = a"));
+}
+
+#[test]
 fn what_is_empty_is_not_read() {
     let world = World::new();
     expect![[r#"
-        Values(tuples=[[{ 0, null:INT }]])
-    "#]].assert_eq(&world.plan("SELECT COUNT(*) AS n, MAX(a) AS m FROM t WHERE FALSE"));
+        Values(tuples=[[{ 0, null:INTEGER }]])
+    "#]]
+    .assert_eq(&world.plan("SELECT COUNT(*) AS n, MAX(a) AS m FROM t WHERE FALSE"));
     expect![[r#"
         Calc(select=[id])
         +- DropUpdateBefore
            +- TableSourceScan(table=[[cat, db, cdc]], fields=[id, v, w])
-    "#]].assert_eq(&world.plan("SELECT a + 1 AS x FROM t WHERE 1 > 2 UNION ALL SELECT id FROM cdc"));
+    "#]]
+    .assert_eq(&world.plan("SELECT a + 1 AS x FROM t WHERE 1 > 2 UNION ALL SELECT id FROM cdc"));
     expect![[r#"
         Values(tuples=[[]])
-    "#]].assert_eq(&world.plan("SELECT b, COUNT(*) FROM (SELECT b FROM t LIMIT 0) GROUP BY b"));
+    "#]]
+    .assert_eq(&world.plan("SELECT b, COUNT(*) FROM (SELECT b FROM t LIMIT 0) GROUP BY b"));
     expect![[r#"
         Values(tuples=[[]])
-    "#]].assert_eq(&world.plan("SELECT a FROM t WHERE CAST(NULL AS BOOLEAN)"));
+    "#]]
+    .assert_eq(&world.plan("SELECT a FROM t WHERE CAST(NULL AS BOOLEAN)"));
 }
 
 #[test]
@@ -88,6 +120,31 @@ fn filters_go_below_projections_and_unions_but_not_below_watermarks() {
                  +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
     "#]]
     .assert_eq(&world.plan("SELECT a FROM (SELECT a FROM t LIMIT 5) WHERE a > 3"));
+}
+
+#[test]
+fn filters_by_keys_go_below_groups() {
+    let world = World::new();
+    expect![[r#"
+        Calc(select=[a, n], where=[(n > 1)])
+        +- GroupAggregate(groupBy=[a, b], select=[a, b, COUNT(*) AS n])
+           +- Exchange(distribution=[hash[a, b]])
+              +- Calc(select=[a, b], where=[((a > 3) AND (b = 'x'))])
+                 +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(
+        &world.plan(
+            "SELECT a, n FROM (SELECT a, b, COUNT(*) AS n FROM t GROUP BY a, b) WHERE a > 3 AND n > 1 AND b = 'x'",
+        ),
+    );
+    expect![[r#"
+        Calc(select=[n], where=[(n > 1)])
+        +- GroupAggregate(select=[COUNT(*) AS n])
+           +- Exchange(distribution=[single])
+              +- Calc(select=[0 AS $f0])
+                 +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+    "#]]
+    .assert_eq(&world.plan("SELECT n FROM (SELECT COUNT(*) AS n FROM t) WHERE n > 1 AND CAST('1' AS INT) = 1"));
 }
 
 #[test]

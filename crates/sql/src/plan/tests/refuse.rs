@@ -172,11 +172,13 @@ fn long_chains_and_many_copies_do_not_hurt() {
     let doubling = doubling.collect::<Vec<_>>().join(", ");
     expect![[r#"
         the query is too large with its views and the queries of WITH put in
-          It may have 100000 nodes, 256 of them above each other."#]].assert_eq(&world.refusal(&format!("WITH q0 AS (SELECT a FROM t), {doubling} SELECT * FROM q39")));
+          It may have 100000 nodes, 256 of them above each other."#]]
+    .assert_eq(&world.refusal(&format!("WITH q0 AS (SELECT a FROM t), {doubling} SELECT * FROM q39")));
     let chain = (1..600).map(|i| format!("q{i} AS (SELECT a + 1 AS a FROM q{})", i - 1)).collect::<Vec<_>>().join(", ");
     expect![[r#"
         the query is too large with its views and the queries of WITH put in
-          It may have 100000 nodes, 256 of them above each other."#]].assert_eq(&world.refusal(&format!("WITH q0 AS (SELECT a FROM t), {chain} SELECT * FROM q599")));
+          It may have 100000 nodes, 256 of them above each other."#]]
+    .assert_eq(&world.refusal(&format!("WITH q0 AS (SELECT a FROM t), {chain} SELECT * FROM q599")));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn columns_go_by_position_or_by_name() {
     .assert_eq(&world.plan("INSERT OVERWRITE parts PARTITION (dt = 'x', h = 3) SELECT a FROM t"));
     expect![[r#"
         Sink(table=[cat.db.app], fields=[EXPR$0, EXPR$1])
-        +- Values(tuples=[[{ 1, _UTF-16LE'x' }, { null:INT, _UTF-16LE'yy' }]])
+        +- Values(tuples=[[{ 1, _UTF-16LE'x' }, { null:INTEGER, _UTF-16LE'yy' }]])
     "#]]
     .assert_eq(&world.plan("INSERT INTO app VALUES (1, 'x'), (CAST(NULL AS INT), 'yy')"));
     let job = world.job("INSERT OVERWRITE parts PARTITION (dt = 'x', h = 3) SELECT a FROM t").unwrap();

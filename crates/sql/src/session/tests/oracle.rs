@@ -7,8 +7,10 @@ use crate::parser::{is_incomplete, parse_script};
 
 const DDL: (&str, &str) =
     (include_str!("../../../../e2e/oracle/plan/ddl.sql"), include_str!("../../../../e2e/oracle/plan/ddl.out"));
-const MISTAKES: (&str, &str) =
-    (include_str!("../../../../e2e/oracle/plan/mistakes.sql"), include_str!("../../../../e2e/oracle/plan/mistakes.out"));
+const MISTAKES: (&str, &str) = (
+    include_str!("../../../../e2e/oracle/plan/mistakes.sql"),
+    include_str!("../../../../e2e/oracle/plan/mistakes.out"),
+);
 
 /// What Flink answered to each statement, in order.
 fn answers(recorded: &str) -> Vec<String> {
@@ -93,12 +95,27 @@ fn compare((script, out): (&str, &str), different: &[(usize, &str)]) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Where we answer otherwise, and why.
+const DDL_DIFFERENT: [(usize, &str); 3] = [
+    (28, "Flink parses DESCRIBE DATABASE and cannot answer it"),
+    (29, "Flink parses DESCRIBE DATABASE EXTENDED and cannot answer it"),
+    (83, "SHOW FUNCTIONS lists every function once, not Flink's other spelling upperCase"),
+];
+
+const MISTAKES_DIFFERENT: [(usize, &str); 5] = [
+    (37, "a null for a NOT NULL column is found when the job runs"),
+    (42, "a precision that does not exist is refused when it is declared"),
+    (43, "a precision that does not exist is refused when it is declared"),
+    (67, "a time zone is checked when it is set"),
+    (68, "the wrong time zone was not set"),
+];
+
 #[test]
 fn ddl() {
-    compare(DDL, &[]);
+    compare(DDL, &DDL_DIFFERENT);
 }
 
 #[test]
 fn mistakes() {
-    compare(MISTAKES, &[]);
+    compare(MISTAKES, &MISTAKES_DIFFERENT);
 }
