@@ -3,6 +3,7 @@
 //! Split `s` of `n` holds blocks `s`, `s + n`, `s + 2n`, .. so that all splits move through event time
 //! together, whoever reads them. A reader always reads the earliest block that it has.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,8 +21,10 @@ use super::options::NexmarkOptions;
 const BLOCK_EVENTS: u64 = BATCH_ROWS_MAX as u64;
 /// How many splits there are: enough for any number of readers that one machine has.
 const SPLITS: u64 = 64;
-/// The version of a split's bytes.
+/// The version of a split's bytes: it, the split's number, the number of its next event.
 const SPLIT_VERSION: u8 = 1;
+/// A rate-limited reader does not wake up more often than this.
+const WAIT_MS_MIN: i64 = 5;
 
 /// A `nexmark` table to be read.
 pub(super) struct NexmarkSource {
@@ -52,7 +55,7 @@ impl Source for NexmarkSource {
     fn enumerator(&self, _: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
         // All splits are handed out at once: a restored enumerator has none left.
         let first = if restored.is_some() { SPLITS } else { 0 };
-        let splits = (first..SPLITS).map(|split| encode(split, split)).collect();
+        let splits = (first..SPLITS).map(|split| encode(split, split * BLOCK_EVENTS)).collect();
         Ok(Box::new(NexmarkEnumerator { splits }))
     }
 
@@ -91,9 +94,25 @@ impl SplitEnumerator for NexmarkEnumerator {
 
 struct Position {
     split: u64,
-    /// The next block to read.
-    block: u64,
+    /// The number of the next event to read.
+    event: u64,
     paused: bool,
+}
+
+impl Position {
+    /// Where the block ends that is being read.
+    fn block_end(&self) -> u64 {
+        (self.event / BLOCK_EVENTS + 1).saturating_mul(BLOCK_EVENTS)
+    }
+
+    /// Goes on behind so many events: in this block, or at the split's next one.
+    fn advance(&mut self, count: u64) {
+        let end = self.block_end();
+        self.event += count;
+        if self.event == end {
+            self.event = end.saturating_add((SPLITS - 1) * BLOCK_EVENTS);
+        }
+    }
 }
 
 struct NexmarkReader {
@@ -109,21 +128,36 @@ struct NexmarkReader {
 }
 
 impl NexmarkReader {
-    /// Waits until real time has come as far as this event's time. Cancel-safe: nothing moves.
-    async fn wait_for(&mut self, event: u64) {
-        let Some(clock) = &self.clock else { return };
+    /// How many of these events may be read now: all of them, or those whose time has come in real time. Waits for the
+    /// first. Cancel-safe: nothing moves.
+    async fn due(&mut self, events: Range<u64>) -> u64 {
+        let all = events.end - events.start;
+        let Some(clock) = &self.clock else { return all };
         let started = *self.started_ns.get_or_insert_with(|| clock.monotonic_ns());
-        let due_ms = (self.generator.timestamp(event) - self.base_time_ms).max(0) as u64;
-        let passed_ms = (clock.monotonic_ns() - started) / 1_000_000;
-        if due_ms > passed_ms {
-            clock.sleep_ms(due_ms - passed_ms).await;
+        loop {
+            let passed_ms = ((clock.monotonic_ns() - started) / 1_000_000) as i64;
+            let now_ms = self.base_time_ms.saturating_add(passed_ms);
+            let due = partition_point(events.clone(), |event| self.generator.timestamp(event) <= now_ms);
+            if due > events.start {
+                return due - events.start;
+            }
+            let wait_ms = self.generator.timestamp(events.start) - now_ms;
+            clock.sleep_ms(wait_ms.max(WAIT_MS_MIN) as u64).await;
         }
     }
+}
 
-    /// How many events of a block exist.
-    fn events_in(&self, block: u64) -> u64 {
-        self.events.saturating_sub(block.saturating_mul(BLOCK_EVENTS)).min(BLOCK_EVENTS)
+/// The first event for which `is_before` does not hold; it holds for none behind it.
+fn partition_point(mut events: Range<u64>, is_before: impl Fn(u64) -> bool) -> u64 {
+    while events.start < events.end {
+        let middle = events.start + (events.end - events.start) / 2;
+        if is_before(middle) {
+            events.start = middle + 1;
+        } else {
+            events.end = middle;
+        }
     }
+    events.start
 }
 
 #[async_trait]
@@ -136,26 +170,25 @@ impl SplitReader for NexmarkReader {
     }
 
     async fn next(&mut self) -> Result<ReadEvent> {
-        let earliest = self.splits.iter().enumerate().filter(|(_, p)| !p.paused).min_by_key(|(_, p)| p.block);
+        let earliest = self.splits.iter().enumerate().filter(|(_, p)| !p.paused).min_by_key(|(_, p)| p.event);
         let Some((index, position)) = earliest else { return std::future::pending().await };
-        let (split, block) = (position.split, position.block);
-        let count = self.events_in(block);
-        if count == 0 {
+        let (split, first) = (position.split, position.event);
+        let end = position.block_end().min(self.events);
+        if first >= end {
             if self.keep_alive {
                 return std::future::pending().await;
             }
             self.splits.swap_remove(index);
             return Ok(ReadEvent::Finished { split: split.to_string() });
         }
-        let first = block * BLOCK_EVENTS;
-        self.wait_for(first + count - 1).await;
+        let count = self.due(first..end).await;
         let rows = self.generator.batch(first, count as usize)?;
-        self.splits[index].block += SPLITS;
+        self.splits[index].advance(count);
         Ok(ReadEvent::Batch { split: split.to_string(), batch: ChangeBatch::inserts(rows) })
     }
 
     fn snapshot(&mut self) -> Result<Vec<Split>> {
-        Ok(self.splits.iter().map(|p| encode(p.split, p.block)).collect())
+        Ok(self.splits.iter().map(|p| encode(p.split, p.event)).collect())
     }
 
     fn pause_split(&mut self, split: &str, paused: bool) {
@@ -165,17 +198,17 @@ impl SplitReader for NexmarkReader {
     }
 }
 
-fn encode(split: u64, block: u64) -> Split {
+fn encode(split: u64, event: u64) -> Split {
     let mut state = vec![SPLIT_VERSION];
     state.extend_from_slice(&split.to_le_bytes());
-    state.extend_from_slice(&block.to_le_bytes());
+    state.extend_from_slice(&event.to_le_bytes());
     Split { id: split.to_string(), state: state.into() }
 }
 
 fn decode(split: &Split) -> Result<Position> {
     let damaged = || Error::corrupt(format!("split '{}' of a nexmark table cannot be read", split.id));
     let [SPLIT_VERSION, rest @ ..] = split.state.as_ref() else { return Err(damaged()) };
-    let (number, block) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let block = <[u8; 8]>::try_from(block).map_err(|_| damaged())?;
-    Ok(Position { split: u64::from_le_bytes(*number), block: u64::from_le_bytes(block), paused: false })
+    let (number, event) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let event = <[u8; 8]>::try_from(event).map_err(|_| damaged())?;
+    Ok(Position { split: u64::from_le_bytes(*number), event: u64::from_le_bytes(event), paused: false })
 }

@@ -1,11 +1,15 @@
 //! What the events of a `nexmark` table are, whoever reads them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch};
+use flott_api::ids::Subtask;
 use flott_api::options::Options;
+use flott_api::source::{ReadEvent, ReaderContext, Split, SplitReader};
+use flott_api::testing::{FakeWorld, ready};
 
 use super::columns::{Generator, NexmarkColumn};
 use super::*;
@@ -91,4 +95,117 @@ fn options_and_columns_are_strict() {
     let wrong = Schema::new(vec![Field::new("event_type", LogicalType::string())]);
     assert_eq!(check_schema("c.d.t", &wrong).unwrap_err().detail(), Some("It is declared as STRING, and is INT."));
     assert!(check_schema("c.d.t", &schema().project(&[3, 0])).is_ok());
+}
+
+fn spec(pairs: &[(&str, &str)]) -> SourceSpec {
+    SourceSpec {
+        connector: "nexmark".into(),
+        table: "c.d.t".into(),
+        options: options(pairs),
+        schema: schema(),
+        projection: vec![0, 3],
+        metadata: Vec::new(),
+        filters: Vec::new(),
+        limit: None,
+        partition_keys: Vec::new(),
+        session_zone: "UTC".into(),
+    }
+}
+
+fn reader(source: &dyn Source, world: &Arc<FakeWorld>) -> Box<dyn SplitReader> {
+    let cx = ReaderContext {
+        subtask: Subtask { index: 0, parallelism: 1 },
+        environment: world.environment(),
+        metrics: Arc::default(),
+    };
+    source.reader(cx).unwrap()
+}
+
+fn splits(source: &dyn Source, world: &Arc<FakeWorld>) -> Vec<Split> {
+    let mut enumerator = source.enumerator(&world.environment(), None).unwrap();
+    let found = ready(enumerator.discover()).unwrap();
+    assert!(found.finished);
+    found.splits
+}
+
+/// The auctions of all bids that a reader gives, in order; stops after `batches`.
+fn auctions(reader: &mut dyn SplitReader, splits_left: &mut usize, batches: usize) -> Vec<i64> {
+    let mut all = Vec::new();
+    let mut read = 0;
+    while *splits_left > 0 && read < batches {
+        match ready(reader.next()).unwrap() {
+            ReadEvent::Finished { .. } => *splits_left -= 1,
+            ReadEvent::Batch { batch, .. } => {
+                read += 1;
+                let bids = batch.rows().column(1).as_struct();
+                let ids = bids.column(0).as_primitive::<Int64Type>();
+                all.extend((0..batch.len()).filter(|i| bids.is_valid(*i)).map(|i| ids.value(i)));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn any_number_of_readers_gives_the_same_events_and_a_snapshot_goes_on() {
+    let world = FakeWorld::at(0);
+    let source = Nexmark.source(&spec(&[("events.num", "100000")])).unwrap();
+    let all = splits(source.as_ref(), &world);
+    let mut alone = reader(source.as_ref(), &world);
+    alone.add_splits(all.clone()).unwrap();
+    let expected = auctions(alone.as_mut(), &mut all.len(), usize::MAX);
+    assert_eq!(expected.len(), 92_000);
+
+    let mut shared = Vec::new();
+    for part in all.chunks(all.len() / 2 + 1) {
+        let mut one = reader(source.as_ref(), &world);
+        one.add_splits(part.to_vec()).unwrap();
+        shared.extend(auctions(one.as_mut(), &mut part.len(), usize::MAX));
+    }
+    let sorted = |mut ids: Vec<i64>| {
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(sorted(shared), sorted(expected.clone()));
+
+    let mut first = reader(source.as_ref(), &world);
+    first.add_splits(all.clone()).unwrap();
+    let mut left = all.len();
+    let mut before = auctions(first.as_mut(), &mut left, 5);
+    let mut second = reader(source.as_ref(), &world);
+    second.add_splits(first.snapshot().unwrap()).unwrap();
+    before.extend(auctions(second.as_mut(), &mut left, usize::MAX));
+    assert_eq!(before, expected);
+}
+
+#[test]
+fn a_damaged_split_is_named() {
+    let source = Nexmark.source(&spec(&[])).unwrap();
+    let mut reader = reader(source.as_ref(), &FakeWorld::at(0));
+    let damaged = Split { id: "7".into(), state: vec![9, 9].into() };
+    let error = reader.add_splits(vec![damaged]).unwrap_err();
+    assert_eq!(error.message(), "split '7' of a nexmark table cannot be read");
+}
+
+#[test]
+fn rows_wait_for_real_time_where_that_is_asked_for() {
+    let world = FakeWorld::at(0);
+    let limited = [("events.num", "10000"), ("first-event.rate", "1000"), ("rate-limited", "true")];
+    let source = Nexmark.source(&spec(&limited)).unwrap();
+    let mut reader = reader(source.as_ref(), &world);
+    reader.add_splits(splits(source.as_ref(), &world)).unwrap();
+    // The fake clock moves on when somebody waits for it.
+    let clock = world.environment().clock;
+    let mut rows = 0;
+    let mut batches = 0;
+    while rows < 10_000 {
+        if let ReadEvent::Batch { batch, .. } = ready(reader.next()).unwrap() {
+            rows += batch.len() as i64;
+            batches += 1;
+            // A thousand events a second, the first of them at once.
+            assert!((rows - 1..rows + 6).contains(&clock.now_ms()), "{rows} rows after {} ms", clock.now_ms());
+        }
+    }
+    assert_eq!(rows, 10_000);
+    assert!(batches > 1000, "rows come as their time comes, not a block at a time: {batches}");
 }
