@@ -1,7 +1,8 @@
 //! The sink: files that stay hidden until they are committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::UInt32Array;
 use async_trait::async_trait;
@@ -94,6 +95,8 @@ impl Sink for FileSink {
             counter: 0,
             open: BTreeMap::new(),
             ready: Vec::new(),
+            begun: BTreeSet::new(),
+            aborted: Arc::default(),
         }))
     }
 
@@ -122,6 +125,11 @@ struct FileWriter {
     /// By partition folder.
     open: BTreeMap<String, OpenFile>,
     ready: Vec<Committable>,
+    /// Files that may exist and were not handed over: what `abort` deletes. A file stands here before it is created,
+    /// because work on it goes on when nobody waits for it any more.
+    begun: BTreeSet<String>,
+    /// Set by `abort`, so that a file created after it goes at once.
+    aborted: Arc<AtomicBool>,
 }
 
 impl FileWriter {
@@ -167,9 +175,16 @@ impl FileWriter {
                 folder.to_owned(),
             );
             let (environment, path) = (self.environment.clone(), pending.from.clone());
+            self.begun.insert(path.clone());
+            let aborted = Arc::clone(&self.aborted);
             let file = blocking::run(&self.environment, move || {
                 let (files, inside) = environment.files.resolve(&path)?;
-                files.create(&inside).map_err(|e| blocking::io_error("create", &path, e))
+                let file = files.create(&inside).map_err(|e| blocking::io_error("create", &path, e))?;
+                if aborted.load(Ordering::SeqCst) {
+                    files.delete(&inside).map_err(|e| blocking::io_error("delete", &path, e))?;
+                    return Err(Error::cancelled("the job has ended"));
+                }
+                Ok(file)
             });
             let file = Some(file.await?);
             let now = self.environment.clock.now_ms();
@@ -256,6 +271,7 @@ impl SinkWriter for FileWriter {
         for folder in folders {
             self.close(&folder).await?;
         }
+        self.begun.clear();
         Ok(std::mem::take(&mut self.ready))
     }
 
@@ -265,7 +281,9 @@ impl SinkWriter for FileWriter {
     }
 
     async fn abort(&mut self) {
-        let left: Vec<String> = std::mem::take(&mut self.open).into_values().map(|o| o.pending.from).collect();
+        self.aborted.store(true, Ordering::SeqCst);
+        self.open.clear();
+        let left = std::mem::take(&mut self.begun);
         let environment = self.environment.clone();
         let removed = blocking::run(&self.environment, move || {
             for path in left {
