@@ -11,7 +11,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::registry::{Binding, Body, Function, Infer, Inference, Kernel, Signature};
 use crate::time::arithmetic as time_arithmetic;
-use crate::typing::common::common_number;
+use crate::typing::common_type::common_number;
 use crate::typing::decimal::{self as digits, Digits};
 
 pub(crate) use decimal::{limit, power_of_ten, rescaled};

@@ -13,7 +13,7 @@ use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 use crate::compare::{Comparison, compare};
 use crate::operand::{Args, Operand};
 use crate::registry::{Binding, Body, Function, Infer, Inference, Kernel, Signature};
-use crate::typing::common::common_type;
+use crate::typing::common_type::common_type;
 
 /// The functions of this family.
 pub(crate) const FUNCTIONS: &[Function] = &[

@@ -15,7 +15,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::operand::{Args, Operand};
 use crate::registry::{Binding, Body, Function, Infer, Inference, Kernel, Signature};
-use crate::typing::common::common_type;
+use crate::typing::common_type::common_type;
 
 /// The functions of this family.
 pub(crate) const FUNCTIONS: &[Function] = &[

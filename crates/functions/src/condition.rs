@@ -8,7 +8,7 @@ use flott_api::{LogicalType, Result, TypeKind};
 use crate::compare;
 use crate::operand::{Args, Operand};
 use crate::registry::{Body, Function, Infer, Inference, Signature};
-use crate::typing::common::common_type;
+use crate::typing::common_type::common_type;
 
 /// The functions of this family.
 pub(crate) const FUNCTIONS: &[Function] = &[

@@ -33,5 +33,5 @@ pub use registry::{
 };
 pub use typing::aggregate::aggregate_type;
 pub use typing::casts::{explicit_cast, implicit_cast, store_assignment};
-pub use typing::common::common_type;
+pub use typing::common_type::common_type;
 pub use value::{literal_array, value_at};

@@ -3,5 +3,5 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod casts;
-pub(crate) mod common;
+pub(crate) mod common_type;
 pub(crate) mod decimal;

@@ -34,7 +34,7 @@ pub(super) enum Cursor {
     /// A sequence of records.
     Records(Box<RecordCursor>),
     /// A file that is read as a whole.
-    File(Box<dyn FileReader>, Position),
+    File(Box<dyn FileReader>, FileSplit),
 }
 
 /// Reads records.
@@ -68,7 +68,7 @@ impl Cursor {
             Layout::File(format) => {
                 let range = split.start..split.end.unwrap_or(u64::MAX);
                 let reader = format.reader(file, &shared.decoder, range, split.position.rows);
-                Ok(Cursor::File(reader.map_err(|e| e.context(format!("file '{}'", split.path)))?, split.position))
+                Ok(Cursor::File(reader.map_err(|e| e.context(format!("file '{}'", split.path)))?, split.clone()))
             }
             Layout::Records { .. } => {
                 let mut file = file;
@@ -108,8 +108,9 @@ impl Cursor {
     pub(super) fn step(&mut self) -> Result<Step> {
         match self {
             Cursor::Records(cursor) => cursor.step(),
-            Cursor::File(reader, position) => {
-                let Some(batch) = reader.next_batch()? else {
+            Cursor::File(reader, FileSplit { path, position, .. }) => {
+                let next = reader.next_batch().map_err(|e| e.context(format!("file '{path}'")))?;
+                let Some(batch) = next else {
                     return Ok(Step { batches: Vec::new(), finished: true, skipped: 0 });
                 };
                 let mut batches = Vec::new();

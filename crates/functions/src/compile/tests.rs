@@ -1,3 +1,5 @@
+//! Expressions on batches: values, nulls, branches that are evaluated only for the rows that take them.
+
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;

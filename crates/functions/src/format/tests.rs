@@ -1,3 +1,5 @@
+//! Values as text, in each style.
+
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray, StructArray};
