@@ -7,6 +7,8 @@ use flott_api::table::{SinkSpec, SourceSpec};
 use flott_api::{Error, Result, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::json;
+
 /// The version of the bytes that [`JobGraph::to_bytes`] writes.
 pub const FORMAT_VERSION: u16 = 1;
 
@@ -133,12 +135,12 @@ impl JobGraph {
             version: u16,
         }
         let damaged = |e: serde_json::Error| Error::corrupt("a job graph cannot be read").with_source(e);
-        let header: Header = serde_json::from_slice(bytes).map_err(damaged)?;
+        let header: Header = json::read(bytes).map_err(damaged)?;
         if header.version != FORMAT_VERSION {
             return Err(Error::invalid(format!("a job graph has version {}", header.version))
                 .with_detail(format!("This Flott reads version {FORMAT_VERSION}.")));
         }
-        Ok(serde_json::from_slice::<Versioned<JobGraph>>(bytes).map_err(damaged)?.graph)
+        Ok(json::read::<Versioned<JobGraph>>(bytes).map_err(damaged)?.graph)
     }
 
     /// A node.
@@ -167,7 +169,13 @@ impl JobGraph {
 
 #[cfg(test)]
 mod tests {
+    use flott_api::expr::{Expr, Value};
+    use flott_api::options::Options;
+    use flott_api::table::ChangelogMode;
+    use flott_api::{LogicalType, TypeKind};
+
     use super::*;
+    use crate::spec::{CalcSpec, Spec};
 
     fn empty() -> JobGraph {
         JobGraph {
@@ -178,6 +186,69 @@ mod tests {
             artifacts: Vec::new(),
             configuration: BTreeMap::new(),
         }
+    }
+
+    fn node(name: &str, role: Role) -> Node {
+        let output = Schema::new(vec![flott_api::Field::new("a", LogicalType::not_null(TypeKind::BigInt))]);
+        let uid = OperatorUid(format!("uid of {name}"));
+        Node { uid, name: name.into(), parallelism: 2, max_parallelism: 128, role, output, stateful: false }
+    }
+
+    fn every_role() -> Vec<Node> {
+        let a = || Expr::column(0, LogicalType::not_null(TypeKind::BigInt));
+        let schema = node("", Role::Operator { kind: String::new(), spec: serde_json::Value::Null }).output;
+        let source = SourceSpec {
+            connector: "c".into(),
+            table: "x.y.z".into(),
+            options: Options([("k".to_owned(), "v\u{1F600}".to_owned())].into()),
+            schema: schema.clone(),
+            projection: vec![0],
+            metadata: vec![("m".into(), LogicalType::string())],
+            filters: vec![Expr::call(">", vec![a(), a()], LogicalType::not_null(TypeKind::Boolean))],
+            limit: Some(u64::MAX),
+            partition_keys: vec!["a".into()],
+            session_zone: "UTC".into(),
+        };
+        let calc = CalcSpec {
+            input: schema.clone(),
+            condition: Some(Expr::literal(Value::double(f64::NAN), LogicalType::new(TypeKind::Double))),
+            projection: vec![Expr::literal(Value::Decimal(i128::MIN), LogicalType::decimal(38, 0)), a()],
+            output: schema.clone(),
+            session_zone: "Europe/Berlin".into(),
+        };
+        let sink = SinkSpec {
+            connector: "c".into(),
+            table: "x.y.s".into(),
+            options: Options::default(),
+            schema,
+            metadata: Vec::new(),
+            partition_keys: Vec::new(),
+            static_partition: [("p".to_owned(), "1".to_owned())].into(),
+            primary_key: vec![0],
+            changelog: ChangelogMode::UPSERT,
+            overwrite: true,
+            session_zone: "UTC".into(),
+        };
+        vec![node("s", Role::Source(source)), node("c", calc.role().unwrap()), node("k", Role::Sink(sink))]
+    }
+
+    #[test]
+    fn a_graph_survives_its_bytes_with_every_role_and_edge() {
+        let mut graph = empty();
+        graph.nodes = every_role();
+        let hash = Partitioning::Hash { columns: vec![0, 7] };
+        let all =
+            [Partitioning::Forward, hash, Partitioning::Rebalance, Partitioning::Rescale, Partitioning::Broadcast];
+        let edge = |partitioning| Edge { from: NodeId(0), to: NodeId(1), input: 0, partitioning };
+        graph.edges = all.into_iter().map(edge).collect();
+        graph.artifacts.push(Artifact { uri: "file:///x".into(), sha256: "00".into() });
+        graph.configuration.insert("pipeline.name".into(), "n".into());
+        let read = JobGraph::from_bytes(&graph.to_bytes().unwrap()).unwrap();
+        assert_eq!(read, graph);
+        let Role::Operator { kind, spec } = &read.nodes[1].role else { panic!("an operator became something else") };
+        assert_eq!(kind, CalcSpec::KIND);
+        let calc = CalcSpec::from_bytes(&serde_json::to_vec(spec).unwrap()).unwrap();
+        assert_eq!(calc.role().unwrap(), graph.nodes[1].role);
     }
 
     #[test]

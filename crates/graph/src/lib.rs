@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod job;
+mod json;
 pub mod spec;
 
 pub use chain::{Task, TaskEdge, chain};

@@ -6,7 +6,7 @@ use flott_api::{Error, LogicalType, Result, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Role;
+use crate::{Role, json};
 
 /// A specification with the name of its operator.
 pub trait Spec: Serialize + DeserializeOwned {
@@ -28,7 +28,7 @@ pub trait Spec: Serialize + DeserializeOwned {
     /// # Errors
     /// If they are none.
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map_err(|e| {
+        json::read(bytes).map_err(|e| {
             Error::corrupt(format!("the specification of a '{}' cannot be read", Self::KIND)).with_source(e)
         })
     }

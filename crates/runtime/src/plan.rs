@@ -6,6 +6,9 @@ use flott_graph::{Edge, JobGraph, Node, NodeId, Partitioning, Role, Task, TaskEd
 
 use crate::configuration::Configuration;
 
+/// How many channels a job may have in one process: an exchange between 512 and 512 subtasks.
+const CHANNELS_MAX: usize = 512 * 512;
+
 /// The tasks of a job.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -22,6 +25,7 @@ impl Plan {
         check(&graph)?;
         let configuration = Configuration::read(&graph.configuration)?;
         let (tasks, edges) = chain(&graph, configuration.chaining);
+        check_channels(&tasks, &edges)?;
         Ok(Plan { graph, tasks, edges, configuration })
     }
 
@@ -78,6 +82,25 @@ fn check_edge(graph: &JobGraph, edge: &Edge) -> Result<()> {
     }
 }
 
+/// An exchange has a channel for each pair of subtasks, so a high parallelism would take all memory.
+fn check_channels(tasks: &[Task], edges: &[TaskEdge]) -> Result<()> {
+    let channels = |edge: &TaskEdge| {
+        let (from, to) = (tasks[edge.from].parallelism as usize, tasks[edge.to].parallelism as usize);
+        match edge.edge.partitioning {
+            Partitioning::Forward | Partitioning::Rescale => from.max(to),
+            Partitioning::Hash { .. } | Partitioning::Rebalance | Partitioning::Broadcast => from * to,
+        }
+    };
+    let all: usize = edges.iter().map(channels).sum();
+    if all <= CHANNELS_MAX {
+        return Ok(());
+    }
+    let parallelism = tasks.iter().map(|t| t.parallelism).max().unwrap_or(0);
+    Err(Error::invalid(format!("the job would have {all} channels between its subtasks"))
+        .with_detail(format!("Its parallelism is {parallelism}; in one process it may have {CHANNELS_MAX} channels."))
+        .with_hint("Lower 'parallelism.default', or the parallelism of its sources and sinks."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +137,20 @@ mod tests {
             b.sink("k", 1);
         });
         assert_eq!(text, "operator 'k' is a sink without an input");
+    }
+
+    #[test]
+    fn an_exchange_that_would_take_all_memory_is_refused() {
+        let exchange = |b: &mut GraphBuilder, parallelism| {
+            let (from, to) = (b.source("s", parallelism), b.operator("o", parallelism));
+            b.edge(from, to, Partitioning::Hash { columns: vec![0] });
+            b.graph.nodes.iter_mut().for_each(|n| n.max_parallelism = PARALLELISM_MAX);
+        };
+        let text = message(|b| exchange(b, PARALLELISM_MAX));
+        assert_eq!(text, "the job would have 1073741824 channels between its subtasks");
+        let mut fits = GraphBuilder::new();
+        exchange(&mut fits, 512);
+        assert!(Plan::from_bytes(&fits.bytes()).is_ok());
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Flott against Flink: what real Flink answered is recorded in `oracle/`, see its README.
 
+#![expect(clippy::unwrap_used, reason = "all of this is test code")]
+
+mod bad_input;
 mod expressions;
 mod known;
 mod scripts;

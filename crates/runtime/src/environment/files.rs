@@ -72,10 +72,11 @@ impl FileSystem for LocalFileSystem {
     fn list(&self, path: &str) -> io::Result<Vec<FileStatus>> {
         let root = Path::new(path);
         let mut found = Vec::new();
-        if fs::metadata(root)?.is_dir() {
-            list_folder(root, &mut found)?;
-        } else {
-            found.push(status(root)?);
+        match fs::metadata(root)? {
+            m if m.is_dir() => list_folder(root, &mut found)?,
+            m if m.is_file() => found.push(status(root)?),
+            // A pipe or device has no length: it would seem to be empty.
+            _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "it is neither a file nor a folder")),
         }
         found.sort();
         Ok(found)
@@ -132,7 +133,13 @@ fn rename_folder(from: &str, to: &str) -> io::Result<()> {
 }
 
 fn create_folders_above(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
+    path.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| {
+        // "File exists" would not say which one, nor that a folder is wanted.
+        let in_the_way = path.ancestors().skip(1).find(|above| above.exists()).filter(|above| !above.is_dir());
+        in_the_way.map_or(e, |file| {
+            io::Error::new(io::ErrorKind::NotADirectory, format!("'{}' is no folder", file.display()))
+        })
+    })
 }
 
 fn is_hidden(name: &std::ffi::OsStr) -> bool {

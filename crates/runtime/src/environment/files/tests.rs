@@ -48,6 +48,23 @@ fn a_listing_is_recursive_sorted_and_without_hidden_files() {
 }
 
 #[test]
+fn a_file_where_a_folder_should_be_is_named() {
+    let folder = Folder::new();
+    folder.write("a", "a");
+    for below in ["a/x", "a/b/x"] {
+        let refused = LocalFileSystem {}.create(&folder.path(below)).err().unwrap();
+        assert_eq!(refused.to_string(), format!("'{}' is no folder", folder.path("a")));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_no_file() {
+    let refused = LocalFileSystem {}.list("/dev/null").unwrap_err();
+    assert_eq!(refused.to_string(), "it is neither a file nor a folder");
+}
+
+#[test]
 fn nothing_is_ever_replaced() {
     let folder = Folder::new();
     let files = LocalFileSystem {};
