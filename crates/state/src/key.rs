@@ -7,7 +7,7 @@
 //! |---|---|
 //! | booleans, integers, dates, times, timestamps up to precision 6 | `i64`, big-endian, sign bit flipped |
 //! | decimals (unscaled), timestamps of precision 7 to 9 (nanoseconds) | `i128`, the same way |
-//! | `FLOAT`, `DOUBLE` | `f64` bits in total order; one zero, one NaN |
+//! | `FLOAT`, `DOUBLE` | `f64` bits in total order; two zeros, one NaN |
 //! | text and bytes | `00` written as `00 FF`, closed by `00 00` |
 //! | rows | their fields, one after the other |
 //! | the type `NULL` | nothing |

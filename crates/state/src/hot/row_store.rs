@@ -126,22 +126,42 @@ impl RowStore {
         Ok(())
     }
 
-    /// Rewrites each batch without its dead rows.
+    /// Rewrites all batches without their dead rows, and joins what is left of them: else a store of
+    /// rows that are replaced forever would be made of ever more, ever shorter batches.
     fn compact(&mut self) -> Result<()> {
         let chunks = std::mem::take(&mut self.chunks);
+        let (mut joined, mut joined_rows) = (Vec::new(), 0);
         for (number, chunk) in chunks.into_iter().enumerate() {
-            let place = |row: usize| Some(Place { chunk: number as u32, row: row as u32 });
-            let alive = |row: &usize| self.places[chunk.groups[*row] as usize] == place(*row);
+            let alive = |row: &usize| {
+                self.places[chunk.groups[*row] as usize] == Some(Place { chunk: number as u32, row: *row as u32 })
+            };
             let kept: Vec<u32> = (0..chunk.groups.len()).filter(alive).map(|r| r as u32).collect();
-            let groups: Vec<u32> = kept.iter().map(|r| chunk.groups[*r as usize]).collect();
-            let rows = take_record_batch(&chunk.rows, &UInt32Array::from(kept))?;
-            // A chunk keeps its number, even if it is empty now.
-            for (row, group) in groups.iter().enumerate() {
-                self.places[*group as usize] = place(row);
+            if joined_rows + kept.len() > CHUNK_ROWS_MAX {
+                self.join(std::mem::take(&mut joined))?;
+                joined_rows = 0;
             }
-            self.chunks.push(Chunk { rows, groups });
+            joined_rows += kept.len();
+            let groups = kept.iter().map(|r| chunk.groups[*r as usize]).collect();
+            let rows = take_record_batch(&chunk.rows, &UInt32Array::from(kept))?;
+            joined.push(Chunk { rows, groups });
+        }
+        self.join(joined)?;
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            for (row, group) in chunk.groups.iter().enumerate() {
+                self.places[*group as usize] = Some(Place { chunk: number as u32, row: row as u32 });
+            }
         }
         self.rows = self.live;
+        Ok(())
+    }
+
+    /// Appends these batches as one; the places of their rows are still to be noted.
+    fn join(&mut self, parts: Vec<Chunk>) -> Result<()> {
+        let groups = parts.iter().flat_map(|c| &c.groups).copied().collect::<Vec<_>>();
+        if !groups.is_empty() {
+            let rows = concat_batches(&self.schema, parts.iter().map(|c| &c.rows))?;
+            self.chunks.push(Chunk { rows, groups });
+        }
         Ok(())
     }
 }
@@ -186,5 +206,20 @@ mod tests {
         assert!(store.rows < 2 * model.len() + DEAD_ROWS_MIN + 2, "{} rows for {}", store.rows, model.len());
         assert!(store.memory_bytes() > 0);
         assert_eq!(store.place(99_999), None);
+    }
+
+    #[test]
+    fn rows_that_are_replaced_forever_lie_in_few_batches() {
+        let mut store = RowStore::new(rows(Vec::new()).schema());
+        let groups: u32 = 3 * CHUNK_ROWS_MAX as u32 / 2;
+        let mut state = 1u32;
+        for step in 0..400 {
+            let begin = state % groups;
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) >> 3;
+            let some: Vec<u32> = (0..8192).map(|i| (begin + i * 11) % groups).collect();
+            store.put(some, rows(vec![step; 8192])).unwrap();
+        }
+        assert!(store.rows < 2 * store.live + DEAD_ROWS_MIN, "{} rows for {}", store.rows, store.live);
+        assert!(store.chunks.len() < 20, "{} batches", store.chunks.len());
     }
 }
