@@ -1,6 +1,7 @@
 //! Whole jobs with fake operators, sources and sinks.
 
 mod control;
+mod exchange;
 mod flow;
 mod time;
 

@@ -92,7 +92,8 @@ impl JobState {
                 self.status = JobStatus::Cancelling;
                 vec![Command::Cancel]
             }
-            Event::Stop { drain } if self.status == JobStatus::Running => {
+            // Once all work is done, a stop would hide the release from writers that have not seen it yet.
+            Event::Stop { drain } if self.is_working() && self.status == JobStatus::Running => {
                 self.status = JobStatus::Stopping;
                 vec![Command::Stop { drain }]
             }
@@ -185,6 +186,8 @@ mod tests {
     fn nothing_changes_a_job_whose_work_is_done() {
         use Event::{Cancel, WorkerFinished, WorkerGone};
         let commands = run(1, &[WorkerFinished, Cancel, WorkerGone, Cancel, Event::Stop { drain: true }]);
+        assert_eq!(commands, [Command::Release, Command::End(JobStatus::Finished)]);
+        let commands = run(1, &[WorkerFinished, Event::Stop { drain: true }, WorkerGone]);
         assert_eq!(commands, [Command::Release, Command::End(JobStatus::Finished)]);
     }
 
