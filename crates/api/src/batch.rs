@@ -1,6 +1,6 @@
 //! A batch of changes, with the watermarks that lie between its rows.
 
-use arrow_array::{Array, BooleanArray, RecordBatch, UInt32Array};
+use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_select::filter::FilterBuilder;
 use arrow_select::take::take_record_batch;
 use serde::{Deserialize, Serialize};
@@ -163,7 +163,14 @@ impl ChangeBatch {
     /// If a row does not exist.
     pub fn take(&self, rows: &UInt32Array) -> Result<Self> {
         let kinds = self.kinds.as_ref().map(|k| k.take(rows.values().iter().map(|r| *r as usize)));
-        ChangeBatch::new(take_record_batch(&self.rows, rows)?, kinds)
+        let taken = if self.rows.num_columns() == 0 {
+            // Arrow forgets how many rows there are if no column says it.
+            let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+            RecordBatch::try_new_with_options(self.rows.schema(), Vec::new(), &options)?
+        } else {
+            take_record_batch(&self.rows, rows)?
+        };
+        ChangeBatch::new(taken, kinds)
     }
 
     /// The same batch without its marks.
@@ -213,6 +220,19 @@ mod tests {
         let kept = b.filter(&BooleanArray::from(vec![Some(false), Some(true), None, Some(true)])).unwrap();
         assert_eq!(kept.len(), 2);
         assert_eq!(marks(&kept), [(0, 1), (1, 2), (2, 3)]);
+    }
+
+    #[test]
+    fn rows_without_columns_are_counted_through_every_cut() {
+        let options = RecordBatchOptions::new().with_row_count(Some(4));
+        let rows = batch(0, &[]).into_parts().0.project(&[]).unwrap().schema();
+        let rows = RecordBatch::try_new_with_options(rows, Vec::new(), &options).unwrap();
+        let b = ChangeBatch::inserts(rows).with_marks(vec![Mark { row: 3, watermark: Watermark(1) }]).unwrap();
+        assert_eq!(b.slice(1, 3).len(), 3);
+        assert_eq!(b.take(&UInt32Array::from(vec![0, 3])).unwrap().len(), 2);
+        let kept = b.filter(&BooleanArray::from(vec![true, false, true, true])).unwrap();
+        assert_eq!((kept.len(), marks(&kept)), (3, vec![(2, 1)]));
+        assert_eq!(b.byte_size(), 0);
     }
 
     #[test]
