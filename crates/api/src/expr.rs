@@ -181,6 +181,19 @@ impl Expr {
         rewrite(self)
     }
 
+    /// Replaces expressions, parents first; what was put in place is not looked into.
+    #[must_use]
+    pub fn replace(mut self, replacement: &mut impl FnMut(&Expr) -> Option<Expr>) -> Expr {
+        if let Some(other) = replacement(&self) {
+            return other;
+        }
+        for child in self.children_mut() {
+            let taken = std::mem::replace(child, Expr::literal(Value::Null, LogicalType::new(crate::TypeKind::Null)));
+            *child = taken.replace(replacement);
+        }
+        self
+    }
+
     /// The columns it reads, ascending, each once.
     pub fn columns(&self) -> Vec<usize> {
         let mut columns = Vec::new();

@@ -194,10 +194,18 @@ pub struct WindowAggregateSpec {
     pub keys: Vec<usize>,
     /// The aggregates.
     pub aggregates: Vec<AggregateCall>,
+    /// What the input may hold: decides whether retraction must be possible. Plans written before there was
+    /// this field had insertions only.
+    #[serde(default = "insert_only")]
+    pub input_changelog: ChangelogMode,
     /// The window properties to emit, in order.
     pub properties: Vec<WindowProperty>,
     /// Keys, results, properties.
     pub output: Schema,
+}
+
+fn insert_only() -> ChangelogMode {
+    ChangelogMode::INSERT_ONLY
 }
 
 impl Spec for WindowAggregateSpec {

@@ -1,12 +1,14 @@
 //! Filters and projects: `WHERE` and the expressions of `SELECT`.
 //!
-//! Flink counterpart: `Calc`. **State layout**: none. The condition is evaluated first, then only the
-//! columns that the projection reads are filtered, then the projection is evaluated on what is left,
-//! so that it cannot fail on a row that the condition drops. A projection that is a column costs
-//! nothing. Row kinds and marks stay with their rows.
+//! Flink counterpart: `Calc`. **State layout**: none. The condition is evaluated first, then only what
+//! the projection reads is filtered (columns, and of rows only the fields), then the projection is
+//! evaluated on what is left, so that it cannot fail on a row that the condition drops. A projection
+//! that is a column or a field costs nothing. Row kinds and marks stay with their rows.
 
-use arrow_array::{Array, BooleanArray};
-use arrow_schema::SchemaRef;
+use std::sync::Arc;
+
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_schema::{Field, Fields, Schema, SchemaRef};
 use async_trait::async_trait;
 use flott_api::expr::Expr;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext};
@@ -29,8 +31,8 @@ pub struct Calc {
 
 struct Compiled {
     condition: Option<CompiledExpr>,
-    /// The input columns that the projection reads, in the order in which it sees them.
-    columns: Vec<usize>,
+    /// What the projection reads, as columns that it then sees: input columns and fields of them.
+    reads: Vec<CompiledExpr>,
     projection: Vec<CompiledExpr>,
 }
 
@@ -71,20 +73,15 @@ impl Operator for Calc {
 
 impl Compiled {
     fn of(spec: &CalcSpec, cx: &CompileContext) -> Result<Self> {
-        let mut columns: Vec<usize> = spec.projection.iter().flat_map(Expr::columns).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        let place = |index: usize| columns.binary_search(&index).unwrap_or(usize::MAX);
-        let narrowed = |expr: &Expr| {
-            expr.clone().transform(&mut |e| match e {
-                Expr::Column { index, ty } => Expr::Column { index: place(index), ty },
-                other => other,
-            })
-        };
+        let mut reads: Vec<Expr> = Vec::new();
+        spec.projection.iter().for_each(|e| collect_reads(e, &mut reads));
+        let place = |e: &Expr| reads.iter().position(|r| r == e);
+        let narrowed =
+            |expr: &Expr| expr.clone().replace(&mut |e| place(e).map(|place| Expr::column(place, e.ty().clone())));
         Ok(Compiled {
             condition: spec.condition.as_ref().map(|c| compile(c, cx)).transpose()?,
             projection: spec.projection.iter().map(|e| compile(&narrowed(e), cx)).collect::<Result<_>>()?,
-            columns,
+            reads: reads.iter().map(|e| compile(e, cx)).collect::<Result<_>>()?,
         })
     }
 
@@ -93,7 +90,7 @@ impl Compiled {
             Some(condition) => Some(condition.evaluate_predicate(batch.rows(), cx)?),
             None => None,
         };
-        let rows = batch.rows().project(&self.columns)?;
+        let rows = self.read(batch.rows(), cx)?;
         let batch = batch.with_rows(rows)?;
         let batch = match keep {
             Some(keep) if !all_true(&keep) => batch.filter(&keep)?,
@@ -106,6 +103,31 @@ impl Compiled {
         };
         let rows = record_batch(output, columns, batch.len())?;
         batch.with_rows(rows)
+    }
+
+    /// What the projection reads of a batch; nothing is copied.
+    fn read(&self, rows: &RecordBatch, cx: &EvalContext) -> Result<RecordBatch> {
+        let columns = self.reads.iter().map(|e| e.evaluate(rows, cx)).collect::<Result<Vec<_>>>()?;
+        let fields: Fields = columns.iter().map(|c| Field::new("", c.data_type().clone(), true)).collect();
+        record_batch(&Arc::new(Schema::new(fields)), columns, rows.num_rows())
+    }
+}
+
+/// Whether an expression is a column, or a field of a row in a column: it is there already and cannot fail.
+fn is_read(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column { .. } => true,
+        Expr::Field { input, .. } => is_read(input),
+        _ => false,
+    }
+}
+
+/// Adds what an expression reads and is not among the reads yet.
+fn collect_reads(expr: &Expr, reads: &mut Vec<Expr>) {
+    if !is_read(expr) {
+        expr.children().into_iter().for_each(|e| collect_reads(e, reads));
+    } else if !reads.contains(expr) {
+        reads.push(expr.clone());
     }
 }
 

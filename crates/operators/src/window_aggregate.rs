@@ -37,9 +37,6 @@ use crate::window::Windows;
 use crate::window::time::from_millis;
 use arrivals::{Arrivals, arrivals};
 
-/// Aggregates that cannot take a row back without knowing from the start that they may have to.
-const ADDS_ONLY: [&str; 4] = ["first_value", "last_value", "max", "min"];
-
 /// See the module.
 pub struct WindowAggregate {
     spec: WindowAggregateSpec,
@@ -49,8 +46,6 @@ pub struct WindowAggregate {
     /// Open windows by their end, each with the moment at which it is over.
     open: BTreeMap<i64, Window>,
     max_parallelism: u32,
-    /// An aggregate that forgets what it would need to take a row back.
-    adds_only: Option<String>,
 }
 
 struct Window {
@@ -65,15 +60,13 @@ impl FromSpec for WindowAggregate {
         if spec.output.len() != spec.keys.len() + spec.aggregates.len() + spec.properties.len() {
             return Err(Error::internal("a window aggregation does not give its keys, aggregates and properties"));
         }
-        let options = MapViewOptions { retract: false, ttl_ms: 0 };
-        let mut names = spec.aggregates.iter().map(|a| &a.function.name);
+        let options = MapViewOptions { retract: !spec.input_changelog.is_insert_only(), ttl_ms: 0 };
         Ok(WindowAggregate {
             plan: Plan::new(&spec.input, &spec.keys, &spec.aggregates, options)?,
             windows: Windows::new(&spec.input, spec.time.clone(), &spec.window, &spec.zone)?,
             output: spec.output.arrow(),
             open: BTreeMap::new(),
             max_parallelism: 1,
-            adds_only: names.find(|name| ADDS_ONLY.contains(&name.as_str())).cloned(),
             spec,
         })
     }
@@ -119,9 +112,10 @@ impl Operator for WindowAggregate {
 impl WindowAggregate {
     /// Folds the rows that are in time into their windows.
     fn fold(&mut self, batch: &ChangeBatch, arrivals: Arrivals, cx: &mut OperatorContext<'_>) -> Result<()> {
-        if let (Some(function), Some(_)) = (&self.adds_only, batch.kinds()) {
-            let function = function.to_uppercase();
-            return Err(Error::unsupported(format!("aggregate function '{function}' in a window over updates")));
+        if self.spec.input_changelog.is_insert_only()
+            && batch.kinds().is_some_and(|k| k.iter().any(RowKind::is_retract))
+        {
+            return Err(Error::internal("a window aggregation over an insert-only stream got a retraction"));
         }
         for (end_ms, rows) in arrivals.windows {
             let rows = rows.of(batch)?;

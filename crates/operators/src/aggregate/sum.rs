@@ -67,7 +67,7 @@ pub(super) struct SumDecimal {
 #[inline]
 pub(super) fn stepped(sum: i128, value: i128, add: bool) -> i128 {
     let next = if add { sum.checked_add(value) } else { sum.checked_sub(value) };
-    next.filter(|n| n.abs() < DECIMAL_END).unwrap_or(OVERFLOWED)
+    next.filter(|n| n.unsigned_abs() < DECIMAL_END.unsigned_abs()).unwrap_or(OVERFLOWED)
 }
 
 impl Cell for SumDecimal {

@@ -1,5 +1,9 @@
 //! Conditions, projections, kinds and marks of a calc.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, Int32Array, StringArray, StructArray};
+use arrow_schema::DataType;
 use flott_api::expr::Value;
 use flott_api::testing::{Case, FakeWorld, batch, check, open_context};
 use flott_api::{Field, LogicalType, Schema, TypeKind};
@@ -75,6 +79,53 @@ fn a_projected_column_is_not_copied() {
     let compiled = calc.compiled.as_ref().unwrap();
     let output = compiled.evaluate(input, &calc.output, &EvalContext::default()).unwrap();
     assert_eq!(output.rows().column(0).to_data().buffers()[0].as_ptr(), before);
+}
+
+/// `r.f`, `r` and `r.g` of a column `r ROW<f INT, g ROW<h STRING>>`.
+#[test]
+fn fields_are_read_with_and_without_their_row() {
+    let inner = LogicalType::new(TypeKind::Row(vec![Field::new("h", LogicalType::string())]));
+    let outer = vec![Field::new("f", int()), Field::new("g", inner.clone())];
+    let outer = LogicalType::new(TypeKind::Row(outer));
+    let field = |of: Expr, index: usize, ty: &LogicalType| Expr::Field { input: Box::new(of), index, ty: ty.clone() };
+    let row = || Expr::column(1, outer.clone());
+    let h = field(field(row(), 1, &inner), 0, &LogicalType::string());
+    let case = Expr::Case {
+        branches: vec![(greater(column(0), 1), field(row(), 0, &int()))],
+        otherwise: Box::new(column(0)),
+        ty: int(),
+    };
+    let projection = vec![h, field(row(), 0, &int()), row(), case];
+    for condition in [None, Some(greater(column(0), 0))] {
+        let mut spec = spec(condition, projection.clone());
+        spec.input = Schema::new(vec![Field::new("a", int()), Field::new("r", outer.clone())]);
+        let mut calc = Calc::from_spec(spec.clone()).unwrap();
+        let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+        calc.open(&open_context(&FakeWorld::at(0), subtask, 128)).unwrap();
+        let compiled = calc.compiled.as_ref().unwrap();
+        let output = compiled.evaluate(rows(&spec.input), &calc.output, &EvalContext::default()).unwrap();
+        let kept = usize::from(spec.condition.is_none());
+        let texts: Vec<Option<&str>> = output.rows().column(0).as_string::<i32>().iter().collect();
+        assert_eq!(texts, [Some("dropped"), Some("x"), None, None][1 - kept..]);
+        let numbers: Vec<Option<i32>> = output.rows().column(1).as_primitive::<Int32Type>().iter().collect();
+        assert_eq!(numbers, [Some(0), Some(10), None, Some(30)][1 - kept..]);
+        let chosen: Vec<Option<i32>> = output.rows().column(3).as_primitive::<Int32Type>().iter().collect();
+        assert_eq!(chosen, [Some(-1), Some(1), None, Some(30)][1 - kept..]);
+        assert_eq!(output.rows().column(2).null_count(), 1);
+    }
+}
+
+/// Four rows: whole, whole, without a row though its fields lie there, and without an inner one.
+fn rows(schema: &Schema) -> ChangeBatch {
+    let schema = schema.arrow();
+    let DataType::Struct(outer) = schema.field(1).data_type().clone() else { panic!("no row") };
+    let DataType::Struct(inner) = outer[1].data_type().clone() else { panic!("no row") };
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["dropped", "x", "hidden", "hidden"]));
+    let g = StructArray::new(inner, vec![text], Some(vec![true, true, true, false].into()));
+    let f: ArrayRef = Arc::new(Int32Array::from(vec![0, 10, 20, 30]));
+    let r = StructArray::new(outer, vec![f, Arc::new(g)], Some(vec![true, true, false, true].into()));
+    let a: ArrayRef = Arc::new(Int32Array::from(vec![-1, 1, 2, 3]));
+    ChangeBatch::inserts(RecordBatch::try_new(schema, vec![a, Arc::new(r)]).unwrap())
 }
 
 #[test]

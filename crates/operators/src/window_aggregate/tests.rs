@@ -1,11 +1,13 @@
 //! Windows against the recording of `agg/windows.sql` from Flink, lateness, zones, the clock, restarts.
 
 use flott_api::expr::FunctionId;
+use flott_api::table::ChangelogMode;
 use flott_api::testing::world::Emitted;
 use flott_api::testing::{Case, FakeTimers, FakeWorld, RecordedOutput, Restorable, batch, check_restorable};
 use flott_api::testing::{open_context, ready};
 use flott_api::{Field, Schema};
-use flott_graph::spec::{AggregateCall, WindowKind};
+use flott_graph::Role;
+use flott_graph::spec::{AggregateCall, Spec, WindowKind};
 
 use super::*;
 
@@ -40,6 +42,7 @@ fn spec(time: TypeKind, zone: &str, keys: &[usize], calls: &[AggregateCall]) -> 
         zone: zone.to_owned(),
         keys: keys.to_vec(),
         aggregates: calls.to_vec(),
+        input_changelog: ChangelogMode::INSERT_ONLY,
         properties: vec![WindowProperty::Start, WindowProperty::End, WindowProperty::Time],
         output,
     }
@@ -133,13 +136,38 @@ fn local_windows_are_cut_and_shown_in_wall_time() {
 }
 
 #[test]
-fn updates_are_taken_back_unless_an_aggregate_forgot() {
-    let counting = spec(timestamp(), "UTC", &[1], &[call("count", &[], false), call("sum", &[2], false)]);
-    let script = "+I | 1 | a | 5\n-U | 1 | a | 5\n+U | 1 | a | 7\n+I | 2 | b | 1\n-D | 2 | b | 1";
-    assert_eq!(run(&counting, script), "+I | a | 1 | 7 | 0 | 10000 | 9999");
-    let smallest = spec(timestamp(), "UTC", &[1], &[call("min", &[2], false)]);
-    let error = World::new(smallest).rows("-D | 1 | a | 1").unwrap_err();
-    assert_eq!(error.message(), "aggregate function 'MIN' in a window over updates is not supported yet");
+fn updates_are_taken_back() {
+    let calls = [
+        call("count", &[], false),
+        call("sum", &[2], false),
+        call("min", &[2], false),
+        call("max", &[2], false),
+        call("count", &[2], true),
+    ];
+    let mut spec = spec(timestamp(), "UTC", &[1], &calls);
+    spec.input_changelog = ChangelogMode::ALL;
+    let script = "+I | 1 | a | 5\n+I | 2 | a | 9\n-U | 1 | a | 5\n+U | 1 | a | 7\n+I | 3 | a | 7\n\
+        -D | 2 | a | 9\n+I | 2 | b | 1\n-D | 2 | b | 1";
+    assert_eq!(run(&spec, script), "+I | a | 2 | 14 | 7 | 7 | 1 | 0 | 10000 | 9999");
+}
+
+#[test]
+fn a_retraction_that_was_not_announced_is_refused() {
+    let world = || World::new(spec(timestamp(), "UTC", &[1], &[call("min", &[2], false)]));
+    let error = world().rows("-D | 30000 | a | 1").unwrap_err();
+    assert_eq!(error.message(), "a window aggregation over an insert-only stream got a retraction");
+    // An upsert of a new row is an insertion.
+    world().rows("+U | 30000 | a | 1").unwrap();
+}
+
+#[test]
+fn a_specification_without_a_changelog_is_of_insertions() {
+    let mut written = spec(timestamp(), "UTC", &[1], &[]);
+    written.input_changelog = ChangelogMode::ALL;
+    let Role::Operator { spec: mut json, .. } = written.role().unwrap() else { panic!("no operator") };
+    assert!(json.as_object_mut().unwrap().remove("input_changelog").is_some());
+    let read = WindowAggregateSpec::from_bytes(json.to_string().as_bytes()).unwrap();
+    assert!(read.input_changelog.is_insert_only());
 }
 
 struct World {

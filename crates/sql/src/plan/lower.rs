@@ -237,6 +237,7 @@ impl<'a> Lowering<'a> {
                     window: aggregate.window.clone(),
                     keys: aggregate.keys.clone(),
                     aggregates: aggregate.calls.clone(),
+                    input_changelog: node.inputs.first().map_or(ChangelogMode::INSERT_ONLY, |i| i.changelog),
                     properties: aggregate.properties.clone(),
                     output,
                 };
