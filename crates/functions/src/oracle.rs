@@ -95,6 +95,9 @@ fn answer(text: &str) -> Result<Answer, Stop> {
         Err(e) => return Ok(Answer::Failed(ty, e.to_string())),
     };
     let (one, three) = (batch(&binder, 1), batch(&binder, 3));
+    if let Ok(none) = compiled.evaluate(&one.slice(0, 0), &EvalContext::default()) {
+        assert_eq!(none.len(), 0, "no row of {text}");
+    }
     match compiled.evaluate(&one, &EvalContext::default()) {
         Err(e) => {
             assert!(compiled.evaluate(&three, &EvalContext::default()).is_err(), "three rows of {text}");

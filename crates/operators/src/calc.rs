@@ -1,9 +1,10 @@
 //! Filters and projects: `WHERE` and the expressions of `SELECT`.
 //!
 //! Flink counterpart: `Calc`. **State layout**: none. The condition is evaluated first, then only what
-//! the projection reads is filtered (columns, and of rows only the fields), then the projection is
-//! evaluated on what is left, so that it cannot fail on a row that the condition drops. A projection
-//! that is a column or a field costs nothing. Row kinds and marks stay with their rows.
+//! the projection reads is filtered, then the projection is evaluated on what is left, so that it cannot
+//! fail on a row that the condition drops. A projection that is a column costs nothing. Fields of rows
+//! are taken out of them first, so neither a filter nor a branch copies a whole row for one field. Row
+//! kinds and marks stay with their rows.
 
 use std::sync::Arc;
 
@@ -30,11 +31,13 @@ pub struct Calc {
 }
 
 struct Compiled {
-    condition: Option<CompiledExpr>,
-    /// What the projection reads, as columns that it then sees: input columns and fields of them.
-    reads: Vec<CompiledExpr>,
+    condition: Option<(Reads, CompiledExpr)>,
+    reads: Reads,
     projection: Vec<CompiledExpr>,
 }
+
+/// What expressions read, as the columns that they then see: input columns, and fields of rows in them.
+struct Reads(Vec<CompiledExpr>);
 
 impl FromSpec for Calc {
     type Spec = CalcSpec;
@@ -73,24 +76,23 @@ impl Operator for Calc {
 
 impl Compiled {
     fn of(spec: &CalcSpec, cx: &CompileContext) -> Result<Self> {
-        let mut reads: Vec<Expr> = Vec::new();
-        spec.projection.iter().for_each(|e| collect_reads(e, &mut reads));
-        let place = |e: &Expr| reads.iter().position(|r| r == e);
-        let narrowed =
-            |expr: &Expr| expr.clone().replace(&mut |e| place(e).map(|place| Expr::column(place, e.ty().clone())));
-        Ok(Compiled {
-            condition: spec.condition.as_ref().map(|c| compile(c, cx)).transpose()?,
-            projection: spec.projection.iter().map(|e| compile(&narrowed(e), cx)).collect::<Result<_>>()?,
-            reads: reads.iter().map(|e| compile(e, cx)).collect::<Result<_>>()?,
-        })
+        let condition = match &spec.condition {
+            Some(condition) => {
+                let (reads, mut compiled) = Reads::compile(std::slice::from_ref(condition), cx)?;
+                compiled.pop().map(|condition| (reads, condition))
+            }
+            None => None,
+        };
+        let (reads, projection) = Reads::compile(&spec.projection, cx)?;
+        Ok(Compiled { condition, reads, projection })
     }
 
     fn evaluate(&self, batch: ChangeBatch, output: &SchemaRef, cx: &EvalContext) -> Result<ChangeBatch> {
         let keep = match &self.condition {
-            Some(condition) => Some(condition.evaluate_predicate(batch.rows(), cx)?),
+            Some((reads, condition)) => Some(condition.evaluate_predicate(&reads.of(batch.rows(), cx)?, cx)?),
             None => None,
         };
-        let rows = self.read(batch.rows(), cx)?;
+        let rows = self.reads.of(batch.rows(), cx)?;
         let batch = batch.with_rows(rows)?;
         let batch = match keep {
             Some(keep) if !all_true(&keep) => batch.filter(&keep)?,
@@ -104,10 +106,23 @@ impl Compiled {
         let rows = record_batch(output, columns, batch.len())?;
         batch.with_rows(rows)
     }
+}
 
-    /// What the projection reads of a batch; nothing is copied.
-    fn read(&self, rows: &RecordBatch, cx: &EvalContext) -> Result<RecordBatch> {
-        let columns = self.reads.iter().map(|e| e.evaluate(rows, cx)).collect::<Result<Vec<_>>>()?;
+impl Reads {
+    /// Compiles expressions over what they read.
+    fn compile(expressions: &[Expr], cx: &CompileContext) -> Result<(Self, Vec<CompiledExpr>)> {
+        let mut reads: Vec<Expr> = Vec::new();
+        expressions.iter().for_each(|e| collect_reads(e, &mut reads));
+        let place = |e: &Expr| reads.iter().position(|r| r == e);
+        let narrowed =
+            |expr: &Expr| expr.clone().replace(&mut |e| place(e).map(|place| Expr::column(place, e.ty().clone())));
+        let compiled = expressions.iter().map(|e| compile(&narrowed(e), cx)).collect::<Result<_>>()?;
+        Ok((Reads(reads.iter().map(|e| compile(e, cx)).collect::<Result<_>>()?), compiled))
+    }
+
+    /// What is read of a batch; nothing is copied.
+    fn of(&self, rows: &RecordBatch, cx: &EvalContext) -> Result<RecordBatch> {
+        let columns = self.0.iter().map(|e| e.evaluate(rows, cx)).collect::<Result<Vec<_>>>()?;
         let fields: Fields = columns.iter().map(|c| Field::new("", c.data_type().clone(), true)).collect();
         record_batch(&Arc::new(Schema::new(fields)), columns, rows.num_rows())
     }

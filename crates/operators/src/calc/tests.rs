@@ -95,8 +95,13 @@ fn fields_are_read_with_and_without_their_row() {
         otherwise: Box::new(column(0)),
         ty: int(),
     };
+    let quotient = Expr::call("/", vec![Expr::literal(Value::Int(300), int()), field(row(), 0, &int())], int());
+    // Null for the row that is null, and division by zero for the one that the left side drops.
+    let quotient = Expr::call(">", vec![quotient, column(0)], LogicalType::new(TypeKind::Boolean));
+    let divides = Expr::call("is not false", vec![quotient], LogicalType::not_null(TypeKind::Boolean));
     let projection = vec![h, field(row(), 0, &int()), row(), case];
-    for condition in [None, Some(greater(column(0), 0))] {
+    let short = Expr::call("and", vec![greater(column(0), 0), divides], LogicalType::new(TypeKind::Boolean));
+    for condition in [None, Some(greater(column(0), 0)), Some(short)] {
         let mut spec = spec(condition, projection.clone());
         spec.input = Schema::new(vec![Field::new("a", int()), Field::new("r", outer.clone())]);
         let mut calc = Calc::from_spec(spec.clone()).unwrap();
