@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::object::ObjectStores;
 use crate::{BoxFuture, Result};
 
 /// Time.
@@ -124,6 +125,8 @@ pub struct Environment {
     pub spawner: Arc<dyn Spawner>,
     /// Files.
     pub files: Arc<dyn FileSystems>,
+    /// Object storage.
+    pub objects: Arc<dyn ObjectStores>,
     /// The user's terminal.
     pub console: Arc<dyn Console>,
 }

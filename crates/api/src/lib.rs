@@ -1,8 +1,8 @@
 //! The nouns and the small traits that every other crate speaks.
 //!
 //! Reading order: what a row is ([`types`], [`batch`]), what happens to it ([`expr`], [`operator`],
-//! [`aggregate`]), where it comes from and goes to ([`table`], [`source`], [`sink`]), and the world
-//! a job runs in ([`env`](mod@env), [`key_group`], [`ids`], [`metrics`]).
+//! [`aggregate`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`], [`sink`]), and the world
+//! a job runs in ([`env`](mod@env), [`object`], [`key_group`], [`ids`], [`metrics`]).
 //!
 //! **Invariant.** This crate names neither DataFusion nor tokio, and does no I/O.
 
@@ -14,11 +14,13 @@ pub mod expr;
 pub mod ids;
 pub mod key_group;
 pub mod metrics;
+pub mod object;
 pub mod operator;
 pub mod options;
 pub mod row_kind;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -4,6 +4,7 @@
 //! two things only: [`Output::emit`] (back-pressure) and a batch fetch of a state container. The
 //! runtime executes batches, marks, watermarks and barriers strictly in arrival order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,9 @@ use bytes::Bytes;
 
 use crate::env::Environment;
 use crate::ids::Subtask;
+use crate::key_group::KeyGroup;
 use crate::metrics::OperatorMetrics;
+use crate::state::{KeyedContainer, StateMemory, StateStore};
 use crate::{BoxFuture, ChangeBatch, Result, Watermark};
 
 /// One parallel instance of one operator.
@@ -26,14 +29,26 @@ pub trait Operator: Send {
         Ok(())
     }
 
-    /// Names the keys that `batch` will need, so that the runtime can load them while earlier
-    /// batches run. Asked only of operators whose containers may lie outside memory.
+    /// Called once after `open`, before anything else: sets the first timers, and takes up restored state
+    /// that must be known from the begin.
+    async fn start(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let _: &mut OperatorContext<'_> = cx;
+        Ok(())
+    }
+
+    /// Tells its containers which keys `batch` will need, so that they are loaded while earlier batches
+    /// run ([`StateStore::prefetch`](crate::state::StateStore::prefetch)).
     ///
     /// # Errors
     /// If the batch does not fit the operator.
-    fn prefetch(&self, input: usize, batch: &ChangeBatch, keys: &mut PrefetchKeys) -> Result<()> {
-        let _: (usize, &ChangeBatch, &mut PrefetchKeys) = (input, batch, keys);
+    fn prefetch(&self, input: usize, batch: &ChangeBatch) -> Result<()> {
+        let _: (usize, &ChangeBatch) = (input, batch);
         Ok(())
+    }
+
+    /// Its containers of keyed state.
+    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
+        Vec::new()
     }
 
     /// Changes have come on an input. The batch has marks only if the operator's [`EventTime`] says
@@ -51,7 +66,8 @@ pub trait Operator: Send {
         Ok(())
     }
 
-    /// A barrier has come: emit what is buffered outside state. The runtime snapshots right after.
+    /// A barrier has come: emit what is buffered outside state, and set lists. The runtime closes the
+    /// containers' epoch right after.
     async fn before_checkpoint(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         let _: &mut OperatorContext<'_> = cx;
         Ok(())
@@ -104,6 +120,12 @@ pub struct OpenContext {
     pub environment: Environment,
     /// Its counters.
     pub metrics: Arc<OperatorMetrics>,
+    /// Where its state lies.
+    pub state: Arc<dyn StateStore>,
+    /// The key groups that it owns.
+    pub key_groups: Range<u32>,
+    /// The budget of its containers.
+    pub memory: Arc<StateMemory>,
 }
 
 /// What an operator has in a callback.
@@ -154,8 +176,18 @@ pub struct Timer {
     pub at_ms: i64,
     /// Which time that is.
     pub domain: TimeDomain,
+    /// The key group of its key. Such a timer is part of the checkpoint, and moves with its key. One
+    /// without is the instance's own, and set anew in [`Operator::start`].
+    pub key_group: Option<KeyGroup>,
     /// What it is for: a key or a window, in the operator's own encoding.
     pub payload: Bytes,
+}
+
+impl Timer {
+    /// A timer of the instance itself, without a key and a payload.
+    pub fn of_instance(at_ms: i64, domain: TimeDomain) -> Self {
+        Timer { at_ms, domain, key_group: None, payload: Bytes::new() }
+    }
 }
 
 /// The timers of one operator instance.
@@ -165,11 +197,4 @@ pub trait Timers: Send {
 
     /// Takes a timer back; nothing happens if there is none.
     fn delete(&mut self, timer: &Timer);
-}
-
-/// The state entries that a batch will need.
-#[derive(Debug, Default)]
-pub struct PrefetchKeys {
-    /// Number of the state within the operator, and the encoded key.
-    pub keys: Vec<(u16, Bytes)>,
 }

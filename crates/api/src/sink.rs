@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::env::Environment;
 use crate::ids::{CheckpointId, JobId, Subtask};
 use crate::metrics::OperatorMetrics;
-use crate::{ChangeBatch, Result};
+use crate::{ChangeBatch, Result, Watermark};
 
 /// A sink, as both sides rebuild it from its specification.
 pub trait Sink: Send + Sync {
@@ -29,8 +29,10 @@ pub trait Sink: Send + Sync {
 /// What a writer is given.
 #[derive(Clone)]
 pub struct WriterContext {
-    /// The job; part of the names of files not yet visible.
+    /// The job; part of the names of files not yet visible. It lasts over restarts and restores.
     pub job: JobId,
+    /// What the writers of a restored checkpoint said in `snapshot`; each to one writer.
+    pub restored: Vec<Bytes>,
     /// Which instance it is.
     pub subtask: Subtask,
     /// The world.
@@ -54,6 +56,11 @@ pub trait SinkWriter: Send {
     /// Takes a batch; waits while the system outside has no room.
     async fn write(&mut self, batch: ChangeBatch) -> Result<()>;
 
+    /// The watermark has risen: a sink that acts by event time (partition commit) takes note.
+    fn write_watermark(&mut self, watermark: Watermark) {
+        let _: Watermark = watermark;
+    }
+
     /// Hands over what is to be committed. After `end_of_input` nothing more is written.
     async fn prepare_commit(&mut self, end_of_input: bool) -> Result<Vec<Committable>>;
 
@@ -72,6 +79,14 @@ pub trait SinkWriter: Send {
 /// Makes committables visible.
 #[async_trait]
 pub trait Committer: Send {
+    /// Called once, before any writer of this attempt begins: earlier attempts of the job may have left
+    /// something that is in no checkpoint. `committables` are those of the restored checkpoint; they are
+    /// committed next, and all else that the job has hidden is removed.
+    async fn recover(&mut self, job: JobId, committables: &[Committable]) -> Result<()> {
+        let _: (JobId, &[Committable]) = (job, committables);
+        Ok(())
+    }
+
     /// Commits all committables of one table for one checkpoint together. Must be idempotent; one
     /// whose reply was lost is asked about, never assumed.
     async fn commit(&mut self, checkpoint: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()>;

@@ -176,7 +176,8 @@ mod tests {
         };
         let world = FakeWorld::at(0);
         let metrics = Arc::default();
-        let cx = WriterContext { job: JobId(1), subtask, environment: world.environment(), metrics };
+        let cx =
+            WriterContext { job: JobId(1), restored: Vec::new(), subtask, environment: world.environment(), metrics };
         let mut writer = Print.sink(&spec).unwrap().writer(cx).unwrap();
         ready(writer.write(batch(&schema, "+I | 1 | x | 0\n-U | NULL | '' | 1500"))).unwrap();
         (world.stdout(), world.stderr())

@@ -143,7 +143,7 @@ pub(crate) fn read_all(source: &dyn Source, environment: &Environment, restart_a
 /// What a writer is given.
 pub(crate) fn writer_context(environment: &Environment, job: u128) -> WriterContext {
     let (subtask, metrics) = (Subtask { index: 0, parallelism: 1 }, Arc::default());
-    WriterContext { job: JobId(job), subtask, environment: environment.clone(), metrics }
+    WriterContext { job: JobId(job), restored: Vec::new(), subtask, environment: environment.clone(), metrics }
 }
 
 /// Writes the batches, with a commit behind each and one at the end, each done twice.

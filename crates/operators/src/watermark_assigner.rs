@@ -11,7 +11,6 @@
 
 use arrow_array::Array;
 use async_trait::async_trait;
-use bytes::Bytes;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, TimeDomain, Timer};
 use flott_api::{ChangeBatch, Error, Mark, Result, Watermark};
 use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
@@ -132,7 +131,7 @@ impl WatermarkAssigner {
         self.timer_set = true;
         self.last_row_ms.get_or_insert(cx.processing_time_ms);
         let at_ms = cx.processing_time_ms.saturating_add(self.spec.interval_ms);
-        cx.timers.register(Timer { at_ms, domain: TimeDomain::Processing, payload: Bytes::new() });
+        cx.timers.register(Timer::of_instance(at_ms, TimeDomain::Processing));
     }
 }
 

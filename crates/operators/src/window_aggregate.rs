@@ -21,7 +21,6 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use async_trait::async_trait;
-use bytes::Bytes;
 use flott_api::aggregate::Change;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, TimeDomain, Timer};
 use flott_api::{ChangeBatch, Error, LogicalType, Mark, Result, RowKind, TypeKind, Watermark};
@@ -148,8 +147,7 @@ impl WindowAggregate {
             Entry::Vacant(entry) => {
                 let due_ms = windows.due_ms(end_ms)?;
                 if !windows.is_event_time() {
-                    let payload = Bytes::new();
-                    cx.timers.register(Timer { at_ms: due_ms, domain: TimeDomain::Processing, payload });
+                    cx.timers.register(Timer::of_instance(due_ms, TimeDomain::Processing));
                 }
                 Ok(entry.insert(Window { due_ms, groups: plan.groups()? }))
             }

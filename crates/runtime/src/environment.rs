@@ -7,6 +7,7 @@
 mod clock;
 mod console;
 mod files;
+mod objects;
 mod random;
 mod spawner;
 
@@ -17,6 +18,7 @@ use flott_api::env::Environment;
 pub use clock::SystemClock;
 pub use console::Terminal;
 pub use files::{LocalFileSystem, LocalFiles};
+pub use objects::Objects;
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;
 
@@ -30,6 +32,7 @@ pub fn real() -> Environment {
         rng: Arc::new(SeededRandom::from_system()),
         spawner: Arc::new(TokioSpawner::current()),
         files: Arc::new(LocalFiles::new()),
+        objects: Arc::new(Objects::default()),
         console: Arc::new(Terminal::new()),
     }
 }

@@ -19,6 +19,7 @@ pub mod job;
 pub mod metrics;
 mod plan;
 mod plugins;
+mod state;
 mod submit;
 mod task;
 #[cfg(test)]

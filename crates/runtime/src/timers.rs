@@ -8,16 +8,20 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use flott_api::key_group::KeyGroup;
 use flott_api::operator::{TimeDomain, Timer, Timers};
 
 /// How many timers an operator gets in one call.
 pub(crate) const TIMERS_PER_CALL_MAX: usize = 8192;
 
+/// What orders timers of one domain, and tells them apart.
+type Place = (i64, Option<KeyGroup>, Bytes);
+
 /// Timers of both times.
 #[derive(Debug, Default)]
 pub(crate) struct TimerQueue {
-    event: BTreeSet<(i64, Bytes)>,
-    processing: BTreeSet<(i64, Bytes)>,
+    event: BTreeSet<Place>,
+    processing: BTreeSet<Place>,
 }
 
 impl TimerQueue {
@@ -25,18 +29,19 @@ impl TimerQueue {
     pub(crate) fn take_due(&mut self, domain: TimeDomain, until_ms: i64) -> Vec<Timer> {
         let timers = self.of(domain);
         let mut due = Vec::new();
-        while due.len() < TIMERS_PER_CALL_MAX && timers.first().is_some_and(|(at_ms, _)| *at_ms <= until_ms) {
-            due.extend(timers.pop_first().map(|(at_ms, payload)| Timer { at_ms, domain, payload }));
+        while due.len() < TIMERS_PER_CALL_MAX && timers.first().is_some_and(|(at_ms, ..)| *at_ms <= until_ms) {
+            let first = timers.pop_first();
+            due.extend(first.map(|(at_ms, key_group, payload)| Timer { at_ms, domain, key_group, payload }));
         }
         due
     }
 
     /// When the next processing-time timer is due.
     pub(crate) fn next_processing_ms(&self) -> Option<i64> {
-        self.processing.first().map(|(at_ms, _)| *at_ms)
+        self.processing.first().map(|(at_ms, ..)| *at_ms)
     }
 
-    fn of(&mut self, domain: TimeDomain) -> &mut BTreeSet<(i64, Bytes)> {
+    fn of(&mut self, domain: TimeDomain) -> &mut BTreeSet<Place> {
         match domain {
             TimeDomain::Event => &mut self.event,
             TimeDomain::Processing => &mut self.processing,
@@ -46,11 +51,11 @@ impl TimerQueue {
 
 impl Timers for TimerQueue {
     fn register(&mut self, timer: Timer) {
-        self.of(timer.domain).insert((timer.at_ms, timer.payload));
+        self.of(timer.domain).insert((timer.at_ms, timer.key_group, timer.payload));
     }
 
     fn delete(&mut self, timer: &Timer) {
-        self.of(timer.domain).remove(&(timer.at_ms, timer.payload.clone()));
+        self.of(timer.domain).remove(&(timer.at_ms, timer.key_group, timer.payload.clone()));
     }
 }
 
@@ -59,7 +64,7 @@ mod tests {
     use super::*;
 
     fn timer(at_ms: i64, domain: TimeDomain, payload: &'static str) -> Timer {
-        Timer { at_ms, domain, payload: Bytes::from_static(payload.as_bytes()) }
+        Timer { at_ms, domain, key_group: None, payload: Bytes::from_static(payload.as_bytes()) }
     }
 
     #[test]

@@ -10,10 +10,14 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
+use super::objects::MemoryObjects;
+use super::state::FakeStateStore;
 use crate::env::{Clock, Console, ConsoleState, Environment, FileSystem, FileSystems, Rng, Spawner, TaskHandle};
 use crate::ids::Subtask;
+use crate::key_group::range_of_subtask;
 use crate::metrics::OperatorMetrics;
 use crate::operator::{OpenContext, Output, TimeDomain, Timer, Timers};
+use crate::state::{StateMemory, StateStore};
 use crate::{BoxFuture, ChangeBatch, Error, Result, Watermark};
 
 /// The result of a future that never has to wait.
@@ -34,6 +38,7 @@ pub struct FakeWorld {
     seed: AtomicU64,
     stdout: Mutex<Vec<u8>>,
     stderr: Mutex<Vec<u8>>,
+    objects: Arc<MemoryObjects>,
 }
 
 impl FakeWorld {
@@ -59,6 +64,11 @@ impl FakeWorld {
         text(&self.stderr)
     }
 
+    /// Its object storage.
+    pub fn objects(&self) -> &Arc<MemoryObjects> {
+        &self.objects
+    }
+
     /// The environment that operators and connectors get.
     pub fn environment(self: &Arc<Self>) -> Environment {
         Environment {
@@ -66,6 +76,7 @@ impl FakeWorld {
             rng: Arc::clone(self) as _,
             spawner: Arc::clone(self) as _,
             files: Arc::clone(self) as _,
+            objects: Arc::new(Arc::clone(&self.objects)),
             console: Arc::clone(self) as _,
         }
     }
@@ -138,10 +149,27 @@ impl Console for FakeWorld {
     }
 }
 
-/// What an instance of one subtask learns at `open`, in this world.
+/// What an instance of one subtask learns at `open`, in this world; its state is empty.
 pub fn open_context(world: &Arc<FakeWorld>, subtask: Subtask, max_parallelism: u32) -> OpenContext {
-    let metrics = Arc::new(OperatorMetrics::default());
-    OpenContext { subtask, max_parallelism, environment: world.environment(), metrics }
+    open_context_with(world, subtask, max_parallelism, FakeStateStore::new())
+}
+
+/// The same, with state.
+pub fn open_context_with(
+    world: &Arc<FakeWorld>,
+    subtask: Subtask,
+    max_parallelism: u32,
+    state: Arc<dyn StateStore>,
+) -> OpenContext {
+    OpenContext {
+        subtask,
+        max_parallelism,
+        environment: world.environment(),
+        metrics: Arc::new(OperatorMetrics::default()),
+        state,
+        key_groups: range_of_subtask(max_parallelism, subtask.parallelism, subtask.index),
+        memory: StateMemory::new(usize::MAX, true),
+    }
 }
 
 /// Timers that fire when the test says so.

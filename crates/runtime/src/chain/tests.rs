@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::metrics::TaskMetrics;
 use flott_api::operator::{EventTime, Operator, OperatorContext, OperatorInstance, Timer};
+use flott_api::state::StateMemory;
+use flott_api::testing::FakeStateStore;
 use flott_api::{ChangeBatch, Error};
 
 use super::*;
@@ -35,7 +37,7 @@ impl Operator for Recorder {
         self.note(format!("{input}:{:?}{marks:?}", values(&batch)));
         if let Some(domain) = self.domain {
             for at_ms in values(&batch) {
-                cx.timers.register(Timer { at_ms, domain, payload: Bytes::new() });
+                cx.timers.register(Timer::of_instance(at_ms, domain));
             }
         }
         cx.output.emit(batch).await
@@ -201,6 +203,9 @@ async fn operators_open_once_with_their_own_counters() {
         max_parallelism: 128,
         environment: environment(f.clock.clone()),
         metrics: Arc::default(),
+        state: FakeStateStore::new(),
+        key_groups: 0..128,
+        memory: StateMemory::new(usize::MAX, true),
     };
     f.chain.open(&cx).unwrap();
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use flott_api::key_group::range_of_subtask;
 use flott_api::operator::OpenContext;
 use flott_api::sink::WriterContext;
 use flott_api::source::ReaderContext;
+use flott_api::state::StateMemory;
 use flott_api::{Error, Result};
 use flott_graph::{Node, Role, Task};
 
@@ -63,6 +65,9 @@ fn open_context(setup: &Setup, node: &Node) -> OpenContext {
         max_parallelism: node.max_parallelism,
         environment: setup.plugins.environment.clone(),
         metrics: Arc::clone(&setup.operator_metrics[0]),
+        state: Arc::new(crate::state::NoState),
+        key_groups: range_of_subtask(node.max_parallelism, setup.subtask.parallelism, setup.subtask.index),
+        memory: StateMemory::new(usize::MAX, true),
     }
 }
 
@@ -101,6 +106,7 @@ fn link(node: &Node, position: usize, setup: &Setup) -> Result<Option<Link>> {
         Role::Sink(spec) => {
             let cx = WriterContext {
                 job: setup.job,
+                restored: Vec::new(),
                 subtask: setup.subtask,
                 environment: setup.plugins.environment.clone(),
                 metrics: Arc::clone(&metrics),

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use flott_api::BoxFuture;
 use flott_api::env::{Clock, Environment};
+use flott_api::testing::MemoryObjects;
 use tokio::sync::oneshot;
 
 use crate::environment::{LocalFiles, SeededRandom, Terminal, TokioSpawner};
@@ -70,6 +71,7 @@ pub(crate) fn environment(clock: Arc<ManualClock>) -> Environment {
         rng: Arc::new(SeededRandom::from_seed(1)),
         spawner: Arc::new(TokioSpawner::current()),
         files: Arc::new(LocalFiles::new()),
+        objects: Arc::new(MemoryObjects::new()),
         console: Arc::new(Terminal::new()),
     }
 }

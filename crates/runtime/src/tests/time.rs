@@ -36,7 +36,7 @@ struct Idler {}
 impl Operator for Idler {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let at_ms = cx.processing_time_ms + 100;
-        cx.timers.register(Timer { at_ms, domain: TimeDomain::Processing, payload: Bytes::new() });
+        cx.timers.register(Timer::of_instance(at_ms, TimeDomain::Processing));
         cx.output.emit_status(false).await?;
         cx.output.emit(batch).await
     }
