@@ -5,6 +5,7 @@
 //! Today all state is hot: it lies in memory, and a snapshot is one run of bytes per operator.
 
 pub mod canonical;
+pub mod checkpoint;
 pub mod handle;
 pub mod hot;
 pub mod key;
