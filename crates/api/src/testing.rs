@@ -1,12 +1,14 @@
 //! Fakes and harnesses for tests: a world that stands still ([`world`]), rows from text ([`text`]),
-//! object storage and state in memory ([`objects`], [`state`]) and the operator harness ([`operator`]). Never part of a release.
+//! object storage and state in memory ([`objects`], [`state`]), a seeded executor ([`executor`]) and the operator harness ([`operator`]). Never part of a release.
 
+pub mod executor;
 pub mod objects;
 pub mod operator;
 pub mod state;
 pub mod text;
 pub mod world;
 
+pub use executor::SimExecutor;
 pub use objects::MemoryObjects;
 pub use operator::{Case, Restorable, check, check_restorable};
 pub use state::{FakeSnapshot, FakeStateStore};
