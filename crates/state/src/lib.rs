@@ -10,3 +10,4 @@ pub mod handle;
 pub mod hot;
 pub mod key;
 pub mod snapshot;
+pub mod store;

@@ -1,0 +1,211 @@
+//! Compaction: many files become fewer, beside the writers, one merge at a time.
+//!
+//! Files that share no key are one run: a look needs at most one of them. What is merged is always a stretch of
+//! neighbouring runs, so the order of ages holds. A stretch is merged when it has some runs of one size and none that
+//! is larger; everything is merged when much of it is deletions; and a run of which a rescale has left less
+//! than half is written anew. Deletions and clears are dropped when nothing older may have what they hide.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use flott_api::{BoxFuture, ErrorKind, Result};
+
+use super::fetch::read_directories;
+use super::flush;
+use super::format::cut;
+use super::io::Counters;
+use super::layers::Shared;
+use super::merge::{Clears, Input, Merger};
+use super::rewrite::{Rewrite, Rules};
+use super::segment::Segment;
+use super::stream::{Aged, BlockStream, END, Reading, runs};
+
+/// So many runs of one size are merged.
+const RUNS_MIN: usize = 4;
+/// More are never merged at once: each needs a block in memory and a comparison per entry.
+const RUNS_MAX: usize = 12;
+/// Runs are of one size if they fall into the same power of this.
+const TIER_GROWTH: u64 = 4;
+
+/// Starts looking for something to compact.
+pub(super) fn start(shared: &Arc<Shared>) {
+    let files = shared.lock().segments.iter().filter(|segment| segment.file().is_some()).count();
+    if files > 0 {
+        shared.start("state compaction", |layers| &mut layers.compaction, run);
+    }
+}
+
+fn run(shared: Arc<Shared>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        while shared.lock().compaction.goes_on() {
+            match compact(&shared).await {
+                Ok(false) => {}
+                Ok(true) => shared.lock().compaction.want(),
+                Err(error) => {
+                    tracing::error!(%error, "state cannot be compacted");
+                    let mut layers = shared.lock();
+                    layers.compaction.give_up();
+                    // Storage that fails is tried again after the next flush; a damaged file stays damaged.
+                    if !matches!(error.kind(), ErrorKind::External { .. }) {
+                        layers.failure = Some(error);
+                    }
+                    return;
+                }
+            }
+        }
+    })
+}
+
+/// Compacts once, if there is anything to be compacted.
+async fn compact(shared: &Arc<Shared>) -> Result<bool> {
+    let segments = Arc::clone(&shared.lock().segments);
+    let files = aged(&segments).filter(|aged| aged.segment.file().is_some()).collect::<Vec<_>>();
+    read_directories(&shared.io, &segments).await?;
+    let runs = runs(&files);
+    let sizes: Vec<Size> = runs.iter().map(|run| size_of_run(run)).collect();
+    let Some(chosen) = choose(&sizes, shared.settings.memtable_bytes as u64) else {
+        return Ok(false);
+    };
+    let rewrite = merge(shared, &runs[chosen.clone()], &files);
+    let mut written = Vec::new();
+    let done = write_all(shared, rewrite, &mut written).await;
+    done.inspect_err(|_| written.iter().for_each(|segment| segment.retire()))?;
+    let inputs = runs[chosen].concat();
+    install(shared, &inputs, written);
+    Ok(true)
+}
+
+fn aged(segments: &[Arc<Segment>]) -> impl Iterator<Item = Aged> {
+    (0..).zip(segments).map(|(age, segment)| Aged { segment: Arc::clone(segment), age })
+}
+
+/// What is to be known of a run to choose.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// Without what a rescale has cut away, about.
+    bytes: u64,
+    entries: u64,
+    deletions: u64,
+    /// Whether a rescale has left less than half of it.
+    is_cut: bool,
+}
+
+fn size_of_run(run: &[Aged]) -> Size {
+    let (mut size, mut all_bytes) = (Size::default(), 0);
+    for segment in run.iter().map(|aged| &aged.segment) {
+        let (Some(file), Some(directory)) = (segment.file(), segment.known_directory()) else { continue };
+        let (left, written) = (segment.groups().len() as u64, directory.groups.len().max(1) as u64);
+        all_bytes += file.size;
+        size.bytes += (u128::from(file.size) * u128::from(left) / u128::from(written)) as u64;
+        size.entries += file.entries;
+        size.deletions += directory.deletions;
+    }
+    size.is_cut = size.bytes < all_bytes / 2;
+    size
+}
+
+/// The runs to merge, the newest first; nothing if they may stay.
+fn choose(runs: &[Size], unit_bytes: u64) -> Option<Range<usize>> {
+    let tier = |run: &Size| (run.bytes / unit_bytes.max(1)).max(1).ilog(TIER_GROWTH);
+    let largest = runs.iter().map(tier).max()?;
+    (0..=largest)
+        .find_map(|bound| stretch(runs, bound, tier))
+        .or_else(|| is_mostly_deleted(runs).then_some(0..runs.len()))
+        .or_else(|| runs.iter().position(|run| run.is_cut).map(|at| at..at + 1))
+}
+
+/// Neighbours that are no larger than the bound and of which enough are as large.
+fn stretch(runs: &[Size], bound: u32, tier: impl Fn(&Size) -> u32) -> Option<Range<usize>> {
+    let mut start = 0;
+    while start < runs.len() {
+        let length = runs[start..].iter().take_while(|run| tier(run) <= bound).count();
+        let as_large = runs[start..start + length].iter().filter(|run| tier(run) == bound).count();
+        if as_large >= RUNS_MIN {
+            // The oldest ones: what is deleted leaves sooner.
+            let end = start + length;
+            return Some(start.max(end.saturating_sub(RUNS_MAX))..end);
+        }
+        start += length + 1;
+    }
+    None
+}
+
+fn is_mostly_deleted(runs: &[Size]) -> bool {
+    let (entries, deletions): (u64, u64) = runs.iter().fold((0, 0), |(e, d), r| (e + r.entries, d + r.deletions));
+    (2..=RUNS_MAX).contains(&runs.len()) && deletions * 2 >= entries
+}
+
+fn merge(shared: &Shared, chosen: &[Vec<Aged>], files: &[Aged]) -> Rewrite {
+    let inputs: Vec<Aged> = chosen.concat();
+    let start = inputs.iter().map(|aged| aged.segment.groups().start).min().unwrap_or(0);
+    let end = inputs.iter().map(|aged| aged.segment.groups().end).max().unwrap_or(start);
+    let groups = start..end;
+    let oldest = inputs.iter().map(|aged| aged.age).max().unwrap_or(0);
+    let older = files.iter().filter(|aged| aged.age > oldest);
+    let something_is_older = older.into_iter().any(|aged| !cut(aged.segment.groups(), &groups).is_empty());
+    let settings = &shared.settings;
+    let rules = Rules {
+        groups,
+        something_is_older,
+        ttl_ms: shared.lock().states.ttl_ms(),
+        now_ms: shared.io.environment.clock.now_ms(),
+        block_bytes: settings.block_bytes,
+        segment_bytes_max: settings.segment_bytes_max,
+    };
+    let clears = Clears::new(inputs.iter().flat_map(Aged::clears).collect());
+    let stream = |run: &Vec<Aged>| Some(BlockStream::new(run.clone(), Vec::new()..END.to_vec(), Reading::Once));
+    let merger = Merger::new(chosen.iter().map(|_| Input::blocks()).collect(), clears);
+    Rewrite::new(merger, chosen.iter().map(stream).collect(), rules)
+}
+
+async fn write_all(shared: &Arc<Shared>, mut rewrite: Rewrite, written: &mut Vec<Arc<Segment>>) -> Result<()> {
+    while let Some(next) = rewrite.next(&shared.io).await? {
+        Counters::add(&shared.io.counters.compacted_bytes, next.segment.bytes.len());
+        written.push(flush::put(shared, next.segment).await?);
+    }
+    Ok(())
+}
+
+/// Puts what was written into the place of what was merged. Flushes may have come before it, nothing between.
+fn install(shared: &Shared, inputs: &[Aged], written: Vec<Arc<Segment>>) {
+    let mut layers = shared.lock();
+    let is_input = |segment: &Arc<Segment>| inputs.iter().any(|input| Arc::ptr_eq(&input.segment, segment));
+    let place = layers.segments.iter().position(is_input).unwrap_or(0);
+    let mut segments: Vec<Arc<Segment>> = layers.segments.iter().filter(|s| !is_input(s)).cloned().collect();
+    segments.splice(place..place, written);
+    layers.segments = Arc::new(segments);
+    inputs.iter().for_each(|input| input.segment.retire());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(bytes: &[u64]) -> Vec<Size> {
+        bytes.iter().map(|bytes| Size { bytes: *bytes, entries: 100, ..Size::default() }).collect()
+    }
+
+    #[test]
+    fn neighbours_of_one_size_are_merged() {
+        assert_eq!(choose(&[], 10), None);
+        assert_eq!(choose(&runs(&[10, 10, 10]), 10), None);
+        assert_eq!(choose(&runs(&[5, 12, 30, 10]), 10), Some(0..4));
+        assert_eq!(choose(&runs(&[10, 10, 40, 50, 60, 159]), 10), Some(0..6));
+        assert_eq!(choose(&runs(&[10, 10, 640, 40, 50, 60, 159, 640]), 10), Some(3..7));
+        assert_eq!(choose(&runs(&[10, 640, 10, 640, 10, 640, 10]), 10), None);
+        assert_eq!(choose(&runs(&[10; 20]), 10), Some(8..20));
+    }
+
+    #[test]
+    fn deletions_and_what_a_rescale_left_are_rewritten() {
+        let mut deleted = runs(&[10, 640]);
+        deleted[0].deletions = 100;
+        assert_eq!(choose(&deleted, 10), Some(0..2));
+        deleted[0].deletions = 99;
+        assert_eq!(choose(&deleted, 10), None);
+        assert_eq!(choose(&deleted[..1], 10), None);
+        let mut cut = runs(&[10, 640]);
+        cut[1].is_cut = true;
+        assert_eq!(choose(&cut, 10), Some(1..2));
+    }
+}
