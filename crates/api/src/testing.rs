@@ -1,12 +1,15 @@
 //! Fakes and harnesses for tests: a world that stands still ([`world`]), rows from text ([`text`]),
-//! object storage and state in memory ([`objects`], [`state`]) and the operator harness ([`operator`]). Never part of a release.
+//! object storage and state in memory ([`objects`], [`state`]), what every object store must do
+//! ([`mod@object_contract`]) and the operator harness ([`operator`]). Never part of a release.
 
+pub mod object_contract;
 pub mod objects;
 pub mod operator;
 pub mod state;
 pub mod text;
 pub mod world;
 
+pub use object_contract::{object_contract, object_pages_contract};
 pub use objects::MemoryObjects;
 pub use operator::{Case, Restorable, check, check_restorable};
 pub use state::{FakeSnapshot, FakeStateStore};
