@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{BoxFuture, Result};
+use crate::{BoxFuture, Error, Result};
 
 /// What a listing tells of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,8 @@ pub enum PutOutcome {
     Exists,
 }
 
-/// One store: a disk, a bucket, memory. Paths have `/` between their parts and none at their begin.
+/// One store: a disk, a bucket, memory. Paths have `/` between their parts and none at their begin;
+/// [`check_path`] says what else. A path that does not pass it is refused by every method.
 ///
 /// An error of kind `External` with `retry` may have come after the effect: whoever tries again must be
 /// ready to find it done.
@@ -71,4 +72,62 @@ pub trait ObjectStores: Send + Sync {
     /// # Errors
     /// If the scheme is not supported, or the store's configuration is not complete.
     fn resolve(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)>;
+}
+
+/// Refuses a path that would mean something else in another store: an empty one, one with empty parts,
+/// `.`, `..` or control characters.
+///
+/// # Errors
+/// `Invalid`, with the path.
+pub fn check_path(path: &str) -> Result<()> {
+    let refused = |why: &str| Err(Error::invalid(format!("object path {path:?} {why}")));
+    if path.chars().any(|c| c.is_ascii_control()) {
+        return refused("has a control character");
+    }
+    if path.split('/').any(str::is_empty) {
+        return refused("has an empty part");
+    }
+    if path.split('/').any(|part| matches!(part, "." | "..")) {
+        return refused("has a part that leads elsewhere");
+    }
+    Ok(())
+}
+
+/// The same for what paths begin with: its last part may be any piece of a name, or empty.
+///
+/// # Errors
+/// `Invalid`, with the prefix.
+pub fn check_prefix(prefix: &str) -> Result<()> {
+    let folder = prefix.rsplit_once('/').map(|(folder, _)| folder);
+    // The last part is only compared, but a control character fits no path.
+    if prefix.chars().any(|c| c.is_ascii_control()) {
+        return Err(Error::invalid(format!("object prefix {prefix:?} has a control character")));
+    }
+    folder.map_or(Ok(()), check_path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn paths_mean_the_same_in_every_store() {
+        for good in ["a", "a/b", "a/.b", "a/..b", "ä b/c%20=d"] {
+            check_path(good).unwrap();
+        }
+        for bad in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\0b", "a\nb"] {
+            assert_eq!(check_path(bad).unwrap_err().kind(), ErrorKind::Invalid, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_may_end_anywhere() {
+        for good in ["", "a", "a/", "a/b", "a/."] {
+            check_prefix(good).unwrap();
+        }
+        for bad in ["/", "/a", "a//", "../a", "a/../b", "a\0"] {
+            assert_eq!(check_prefix(bad).unwrap_err().kind(), ErrorKind::Invalid, "{bad:?}");
+        }
+    }
 }

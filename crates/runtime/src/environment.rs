@@ -13,12 +13,12 @@ mod spawner;
 
 use std::sync::Arc;
 
-use flott_api::env::Environment;
+use flott_api::env::{Clock, Environment, Rng, Spawner};
 
 pub use clock::SystemClock;
 pub use console::Terminal;
 pub use files::{LocalFileSystem, LocalFiles};
-pub use objects::Objects;
+pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Objects, StoreWorld};
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;
 
@@ -27,12 +27,16 @@ pub use spawner::TokioSpawner;
 /// # Panics
 /// Outside of a tokio runtime.
 pub fn real() -> Environment {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let rng: Arc<dyn Rng> = Arc::new(SeededRandom::from_system());
+    let spawner: Arc<dyn Spawner> = Arc::new(TokioSpawner::current());
+    let world = StoreWorld { clock: Arc::clone(&clock), rng: Arc::clone(&rng), spawner: Arc::clone(&spawner) };
     Environment {
-        clock: Arc::new(SystemClock::new()),
-        rng: Arc::new(SeededRandom::from_system()),
-        spawner: Arc::new(TokioSpawner::current()),
+        clock,
+        rng,
+        spawner,
         files: Arc::new(LocalFiles::new()),
-        objects: Arc::new(Objects::default()),
+        objects: Arc::new(Objects::new(world)),
         console: Arc::new(Terminal::new()),
     }
 }

@@ -45,7 +45,7 @@ impl FileSystems for LocalFiles {
 }
 
 /// The scheme of `s3://b/a` and `file:/a`; a plain path has none.
-fn scheme(path: &str) -> Option<&str> {
+pub(super) fn scheme(path: &str) -> Option<&str> {
     let (scheme, rest) = path.split_once(':')?;
     let letters = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
@@ -53,7 +53,7 @@ fn scheme(path: &str) -> Option<&str> {
 }
 
 /// The path of `file:///a`, `file://localhost/a` or `file:/a`.
-fn local_part(path: &str) -> Result<&str> {
+pub(super) fn local_part(path: &str) -> Result<&str> {
     let rest = path.strip_prefix("file:").unwrap_or(path);
     let Some(after) = rest.strip_prefix("//") else { return Ok(rest) };
     let after = after.strip_prefix("localhost").filter(|p| p.starts_with('/')).unwrap_or(after);

@@ -1,16 +1,123 @@
-//! Object storage of the real world.
+//! Object storage of the real world: folders of this machine, memory of this process.
+//!
+//! A URI says which: `/a/b`, `file:///a/b`, `memory://name/a`. All paths of this machine lie in one store.
+
+mod local;
+mod memory;
+mod mirror;
 
 use std::sync::Arc;
 
-use flott_api::object::{ObjectStore, ObjectStores};
+use flott_api::env::{Clock, Environment, Rng, Spawner};
+use flott_api::object::{ObjectStore, ObjectStores, check_path};
 use flott_api::{Error, Result};
 
+use super::files::{local_part, scheme};
+
+pub use local::LocalObjects;
+pub use memory::MemoryObjects;
+pub use mirror::{MirrorStatus, MirroredObjects};
+
+/// What the stores need of the world.
+#[derive(Clone)]
+pub struct StoreWorld {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Where blocking calls run.
+    pub spawner: Arc<dyn Spawner>,
+}
+
+impl StoreWorld {
+    /// That of an environment.
+    pub fn of(environment: &Environment) -> Self {
+        StoreWorld {
+            clock: Arc::clone(&environment.clock),
+            rng: Arc::clone(&environment.rng),
+            spawner: Arc::clone(&environment.spawner),
+        }
+    }
+}
+
 /// Finds the store of a URI.
-#[derive(Debug, Default)]
-pub struct Objects {}
+pub struct Objects {
+    world: StoreWorld,
+    local: Arc<LocalObjects>,
+}
+
+impl Objects {
+    /// The stores that can be reached from here.
+    pub fn new(world: StoreWorld) -> Self {
+        let local = Arc::new(LocalObjects::of_machine(&world));
+        Objects { world, local }
+    }
+
+    fn local(&self, uri: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+        let path = within(uri, &absolute(path)?)?;
+        self.local.keep_folder(&path);
+        Ok((Arc::clone(&self.local) as _, path))
+    }
+
+    fn memory(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+        let (name, path) = authority(uri)?;
+        Ok((Arc::new(MemoryObjects::named(name, Arc::clone(&self.world.clock))), within(uri, path)?))
+    }
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Objects")
+    }
+}
 
 impl ObjectStores for Objects {
     fn resolve(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
-        Err(Error::unsupported(format!("object storage '{uri}'")))
+        match scheme(uri) {
+            None if uri.is_empty() => Err(Error::invalid("a path is empty")),
+            None => self.local(uri, uri),
+            Some("file") => self.local(uri, local_part(uri)?),
+            Some("memory") => self.memory(uri),
+            Some(other) => Err(Error::unsupported(format!("object storage '{other}'"))
+                .with_detail(format!("The URI is '{uri}'."))
+                .with_hint("Use a local path, or a URI that begins with 'file://' or 'memory://'.")),
+        }
     }
 }
+
+/// A path from the root of this machine.
+fn absolute(path: &str) -> Result<String> {
+    if path.starts_with('/') {
+        return Ok(path.to_owned());
+    }
+    let here = std::env::current_dir()
+        .map_err(|e| Error::external(format!("path '{path}' has no folder to begin in")).with_source(e))?;
+    let here = here.to_str().ok_or_else(|| Error::invalid("the current folder's name is not UTF-8"))?;
+    Ok(format!("{here}/{path}"))
+}
+
+/// The name and the path of `s3://name/path`.
+fn authority(uri: &str) -> Result<(&str, &str)> {
+    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    let rest = rest.strip_prefix("//").unwrap_or_default();
+    let (name, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if name.is_empty() {
+        let kind = uri.split(':').next().unwrap_or_default();
+        return Err(Error::invalid(format!("URI '{uri}' names no store"))
+            .with_hint(format!("Write it as '{kind}://name/path'.")));
+    }
+    Ok((name, path))
+}
+
+/// The path within a store, as stores want it: without empty parts and `.`. The store's root is empty.
+fn within(uri: &str, path: &str) -> Result<String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let path = parts.join("/");
+    if !path.is_empty() {
+        check_path(&path).map_err(|e| e.with_detail(format!("The URI is '{uri}'.")))?;
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;

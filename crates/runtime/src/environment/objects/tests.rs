@@ -1,0 +1,68 @@
+//! What a URI leads to.
+
+use flott_api::object::PutMode;
+use flott_api::testing::{FakeWorld, ready};
+
+use super::*;
+
+fn objects() -> Objects {
+    Objects::new(StoreWorld::of(&FakeWorld::at(0).environment()))
+}
+
+fn path_of(uri: &str) -> String {
+    objects().resolve(uri).unwrap_or_else(|e| panic!("{uri}: {e}")).1
+}
+
+fn refused(uri: &str) -> Error {
+    objects().resolve(uri).err().unwrap_or_else(|| panic!("'{uri}' is taken"))
+}
+
+#[test]
+fn local_paths_begin_at_the_root() {
+    for uri in ["/a/b", "file:///a/b", "file:/a/b", "file://localhost/a/b", "/a/b/", "//a///b", "/a/./b/."] {
+        assert_eq!(path_of(uri), "a/b", "{uri}");
+    }
+    assert_eq!(path_of("/"), "");
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(format!("/{}", path_of("a/b")), here.join("a/b").to_str().unwrap());
+}
+
+#[test]
+fn what_leads_elsewhere_is_refused() {
+    assert!(refused("/a/../b").message().contains("leads elsewhere"));
+    assert_eq!(refused("/a/../b").detail(), Some("The URI is '/a/../b'."));
+    assert!(refused("memory://x/../b").message().contains("leads elsewhere"));
+    assert!(refused("file://host/a").message().contains("names another machine"));
+    assert_eq!(refused("").message(), "a path is empty");
+    for nameless in ["memory:///a", "memory:/a"] {
+        assert!(refused(nameless).message().ends_with("names no store"), "{nameless}");
+    }
+    for scheme in ["gs", "abfs", "abfss", "wasb", "hdfs", "oss", "viewfs", "http"] {
+        let expected = format!("object storage '{scheme}' is not supported yet");
+        assert_eq!(refused(&format!("{scheme}://a/b")).message(), expected);
+    }
+}
+
+#[test]
+fn the_name_of_a_memory_is_a_store() {
+    let (objects, bytes) = (objects(), bytes::Bytes::from_static(b"x"));
+    let (store, path) = objects.resolve("memory://uri-test/a/b/").unwrap();
+    assert_eq!(path, "a/b");
+    ready(store.put(&path, bytes, PutMode::Create)).unwrap();
+    let (again, root) = objects.resolve("memory://uri-test").unwrap();
+    assert_eq!((ready(again.list(&root)).unwrap().len(), root.as_str()), (1, ""));
+}
+
+#[test]
+fn folders_that_a_uri_names_stay_and_others_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = objects();
+    let uri = format!("file://{}/checkpoints", folder.path().display());
+    let (store, path) = objects.resolve(&uri).unwrap();
+    let object = format!("{path}/job/chk-1/manifest");
+    ready(store.put(&object, bytes::Bytes::new(), PutMode::Create)).unwrap();
+    assert!(folder.path().join("checkpoints/job/chk-1/manifest").is_file());
+    ready(store.delete(&object)).unwrap();
+    assert!(folder.path().join("checkpoints").is_dir());
+    assert!(!folder.path().join("checkpoints/job").exists());
+}
