@@ -1,5 +1,5 @@
 //! Fakes and harnesses for tests: a world that stands still ([`world`]), rows from text ([`text`]),
-//! object storage and state in memory ([`objects`], [`state`]) and the operator harness ([`operator`]). Never part of a release.
+//! object storage (also with faults) and state in memory ([`objects`], [`state`]) and the operator harness ([`operator`]). Never part of a release.
 
 pub mod objects;
 pub mod operator;
@@ -7,7 +7,7 @@ pub mod state;
 pub mod text;
 pub mod world;
 
-pub use objects::MemoryObjects;
+pub use objects::{FaultyObjects, MemoryObjects};
 pub use operator::{Case, Restorable, check, check_restorable};
 pub use state::{FakeSnapshot, FakeStateStore};
 pub use text::{batch, lines};
