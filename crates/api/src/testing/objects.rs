@@ -1,4 +1,6 @@
-//! Object storage in memory: for tests, and the ground under a simulation.
+//! Object storage in memory, and with faults: for tests, and the ground under a simulation.
+
+mod faulty;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,6 +10,8 @@ use bytes::Bytes;
 
 use crate::object::{ObjectStatus, ObjectStore, ObjectStores, PutMode, PutOutcome};
 use crate::{BoxFuture, Error, Result};
+
+pub use faulty::{Crash, Fault, FaultKind, FaultRates, FaultRule, FaultyObjects, Hook, ObjectCall};
 
 /// Objects in memory. All URIs are paths in one store: `memory://a/b` and `/a/b` are `a/b`.
 #[derive(Debug, Default)]
@@ -98,9 +102,12 @@ impl ObjectStore for MemoryObjects {
 /// Finds this store for every URI.
 impl ObjectStores for Arc<MemoryObjects> {
     fn resolve(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
-        let path = uri.split_once("://").map_or(uri, |(_, path)| path).trim_matches('/');
-        Ok((Arc::clone(self) as _, path.to_owned()))
+        Ok((Arc::clone(self) as _, path_of(uri)))
     }
+}
+
+fn path_of(uri: &str) -> String {
+    uri.split_once("://").map_or(uri, |(_, path)| path).trim_matches('/').to_owned()
 }
 
 #[cfg(test)]
