@@ -119,7 +119,8 @@ impl Session {
             Statement::Reset(key) => self.reset(key.as_ref()),
             Statement::StopJob { job, savepoint, drain } => {
                 let id = job.value.parse().map_err(|e: Error| e.at(job.at))?;
-                let savepoint = if *savepoint { Some(self.savepoint_directory().map_err(|e| e.at(job.at))?) } else { None };
+                let savepoint =
+                    if *savepoint { Some(self.savepoint_directory().map_err(|e| e.at(job.at))?) } else { None };
                 Ok(Outcome::StopJob { job: id, savepoint, drain: *drain })
             }
             Statement::Client(command) => Ok(Outcome::Client(*command)),

@@ -47,8 +47,10 @@ impl Session {
                 .with_hint(format!("SET '{DIRECTORY}' = 'file:///path/to/a/folder', or a folder in a bucket.")));
         }
         if configuration.get(RECOVERY_PATH) == Some(LATEST) && !has_directory {
-            return Err(Error::invalid(format!("option '{RECOVERY_PATH}' is '{LATEST}', but '{DIRECTORY}' is not set"))
-                .with_hint(format!("The newest checkpoint of a job is looked for in '{DIRECTORY}'.")));
+            return Err(Error::invalid(format!(
+                "option '{RECOVERY_PATH}' is '{LATEST}', but '{DIRECTORY}' is not set"
+            ))
+            .with_hint(format!("The newest checkpoint of a job is looked for in '{DIRECTORY}'.")));
         }
         Ok(())
     }
@@ -56,8 +58,9 @@ impl Session {
     /// Where a savepoint is put.
     pub(super) fn savepoint_directory(&self) -> Result<String> {
         self.configuration().get(SAVEPOINT_DIRECTORY).map(str::to_owned).ok_or_else(|| {
-            Error::invalid(format!("a savepoint needs option '{SAVEPOINT_DIRECTORY}'"))
-                .with_hint(format!("SET '{SAVEPOINT_DIRECTORY}' = 'file:///path/to/a/folder', or a folder in a bucket."))
+            Error::invalid(format!("a savepoint needs option '{SAVEPOINT_DIRECTORY}'")).with_hint(format!(
+                "SET '{SAVEPOINT_DIRECTORY}' = 'file:///path/to/a/folder', or a folder in a bucket."
+            ))
         })
     }
 }
