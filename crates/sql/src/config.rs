@@ -2,7 +2,8 @@
 //!
 //! Three kinds of key: those that Flott reads ([`OPTIONS`]), Flink's others (`config/flink_keys.tsv`:
 //! accepted with a warning that names the reason, or refused where leaving them out would change rows or
-//! guarantees), and unknown ones, which are errors with a suggestion.
+//! guarantees), and unknown ones, which are errors with a suggestion. Older names that Flink still reads
+//! (`config/old_names.rs`) mean the key of today, which wins where one place sets both.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +13,10 @@ use flott_api::options::{FromOption, Millis};
 use flott_api::{Error, Result};
 
 mod flink_keys;
+mod old_names;
 mod options;
 
-pub use options::{OPTIONS, OptionKind, OptionSpec};
+pub use options::{LATEST, OPTIONS, OptionKind, OptionSpec};
 
 /// Who set a key; later ones win.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,9 +54,24 @@ pub struct EffectiveOption {
 }
 
 /// What is set, and by whom.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Configuration {
-    values: BTreeMap<String, BTreeMap<Origin, String>>,
+    values: BTreeMap<String, BTreeMap<Origin, Setting>>,
+}
+
+impl fmt::Debug for Configuration {
+    /// The keys alone: a value may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// What somebody set a key to.
+#[derive(Clone)]
+struct Setting {
+    value: String,
+    /// Whether an older name of the key was used.
+    is_by_old_name: bool,
 }
 
 impl Configuration {
@@ -64,15 +81,23 @@ impl Configuration {
     /// If the key is unknown, the value does not fit it, or leaving it out would change rows or
     /// guarantees.
     pub fn set(&mut self, key: &str, value: &str, origin: Origin) -> Result<Option<String>> {
-        let warning = match options::find(key) {
-            Some(option) => {
-                option.check(value)?;
-                None
-            }
-            None => check_foreign(key, value)?,
+        let Some(name) = old_names::of_today(key) else {
+            let warning = check(key, value)?;
+            self.insert(key, value, origin, false);
+            return Ok(warning);
         };
-        self.values.entry(key.to_owned()).or_default().insert(origin, value.to_owned());
-        Ok(warning)
+        let warning = check(name, value)?;
+        let layers = self.values.get(name);
+        if layers.and_then(|layers| layers.get(&origin)).is_some_and(|setting| !setting.is_by_old_name) {
+            return Ok(Some(format!("option '{key}' has no effect: '{name}', its name of today, is set as well")));
+        }
+        self.insert(name, value, origin, true);
+        Ok(warning.or_else(|| Some(format!("option '{key}' is now called '{name}'"))))
+    }
+
+    fn insert(&mut self, key: &str, value: &str, origin: Origin, is_by_old_name: bool) {
+        let setting = Setting { value: value.to_owned(), is_by_old_name };
+        self.values.entry(key.to_owned()).or_default().insert(origin, setting);
     }
 
     /// Checks that there is an option of that key.
@@ -80,12 +105,14 @@ impl Configuration {
     /// # Errors
     /// If there is none; suggests the one that was meant.
     pub fn check_key(&self, key: &str) -> Result<()> {
-        let known = options::find(key).is_some() || flink_keys::find(key).is_some() || self.values.contains_key(key);
+        let name = old_names::of_today(key).unwrap_or(key);
+        let known = options::find(name).is_some() || flink_keys::find(name).is_some() || self.values.contains_key(name);
         if known { Ok(()) } else { Err(unknown(key)) }
     }
 
     /// Takes back what `SET` set: of one key or of all.
     pub fn reset(&mut self, key: Option<&str>) {
+        let key = key.map(|key| old_names::of_today(key).unwrap_or(key));
         for (_, layers) in self.values.iter_mut().filter(|(k, _)| key.is_none_or(|wanted| wanted == *k)) {
             layers.remove(&Origin::Session);
         }
@@ -95,10 +122,17 @@ impl Configuration {
     /// The value in force of a key that Flott reads; `None` if it is not set and has no default.
     pub fn get(&self, key: &str) -> Option<&str> {
         let layers = self.values.get(key);
-        let set = layers.and_then(|layers| layers.values().next_back()).map(String::as_str);
+        let set = layers.and_then(|layers| layers.values().next_back()).map(|setting| setting.value.as_str());
         // The one key whose value may be the word: what the process found, as in `settings` of the binary.
-        let set = set.filter(|value| *value != "default").or_else(|| layers?.get(&Origin::Default).map(String::as_str));
+        let found = || Some(layers?.get(&Origin::Default)?.value.as_str());
+        let set = set.filter(|value| *value != "default").or_else(found);
         set.or_else(|| options::find(key).and_then(|o| o.default))
+    }
+
+    /// Who set the value in force.
+    pub fn origin(&self, key: &str) -> Origin {
+        let layers = self.values.get(key);
+        layers.and_then(|layers| layers.keys().next_back()).cloned().unwrap_or(Origin::Default)
     }
 
     /// The typed value in force.
@@ -108,6 +142,7 @@ impl Configuration {
     pub fn value<T: FromOption>(&self, key: &str) -> Result<T> {
         let text = self.get(key).ok_or_else(|| Error::invalid(format!("option '{key}' is not set")))?;
         T::from_option(text).ok_or_else(|| {
+            let text = crate::secret::shown(key, text);
             Error::invalid(format!("option '{key}' has the value '{text}', which is no {}", T::EXPECTED))
         })
     }
@@ -126,8 +161,8 @@ impl Configuration {
         let mut all: BTreeMap<String, (String, Origin)> =
             defaults.map(|(key, value)| (key, (value.to_owned(), Origin::Default))).collect();
         for (key, layers) in &self.values {
-            if let Some((origin, value)) = layers.last_key_value() {
-                let in_force = self.get(key).unwrap_or(value).to_owned();
+            if let Some((origin, setting)) = layers.last_key_value() {
+                let in_force = self.get(key).unwrap_or(&setting.value).to_owned();
                 all.insert(key.clone(), (in_force, origin.clone()));
             }
         }
@@ -138,6 +173,14 @@ impl Configuration {
     /// What was set by anybody, by key: what Flink's `SET` lists.
     pub fn set_values(&self) -> Vec<EffectiveOption> {
         self.effective().into_iter().filter(|o| o.origin != Origin::Default).collect()
+    }
+}
+
+/// Checks a key and its value. Answers with a warning where the key has no effect.
+fn check(key: &str, value: &str) -> Result<Option<String>> {
+    match options::find(key) {
+        Some(option) => option.check(value).map(|()| None),
+        None => check_foreign(key, value),
     }
 }
 
@@ -190,8 +233,9 @@ mod tests {
         let mut c = Configuration::default();
         let warning = c.set("taskmanager.memory.process.size", "4g", Origin::File).unwrap().unwrap();
         assert!(warning.contains("no JVM"), "{warning}");
-        let error = c.set("execution.checkpointing.interval", "10 s", Origin::Session).unwrap_err();
+        let error = c.set("execution.checkpointing.storage", "jobmanager", Origin::Session).unwrap_err();
         assert!(error.message().contains("not supported yet"));
+        assert!(c.set("execution.checkpointing.storage", "filesystem", Origin::Session).unwrap().is_none());
         assert!(c.set("table.exec.mini-batch.enabled", "false", Origin::Session).unwrap().is_none());
         let error = c.set("paralelism.default", "2", Origin::Session).unwrap_err();
         assert_eq!(error.hint(), Some("Did you mean 'parallelism.default'?"));
@@ -204,5 +248,76 @@ mod tests {
         assert!(c.set("execution.runtime-mode", "BATCH", Origin::Session).is_err());
         assert!(c.set("execution.runtime-mode", "streaming", Origin::Session).is_ok());
         assert!(c.set("table.local-time-zone", "Mars/Olympus", Origin::Session).is_err());
+    }
+
+    #[test]
+    fn old_names_mean_the_key_of_today() {
+        let mut c = Configuration::default();
+        let dir = "execution.checkpointing.dir";
+        let warning = c.set("state.checkpoints.dir", "/a", Origin::File).unwrap().unwrap();
+        assert_eq!(warning, format!("option 'state.checkpoints.dir' is now called '{dir}'"));
+        c.set("state.backend.fs.checkpointdir", "/b", Origin::File).unwrap();
+        assert_eq!(c.get(dir), Some("/b"));
+        c.set(dir, "/c", Origin::File).unwrap();
+        let warning = c.set("state.checkpoints.dir", "/d", Origin::File).unwrap().unwrap();
+        assert!(warning.contains("is set as well"), "{warning}");
+        assert_eq!(c.get(dir), Some("/c"));
+        c.set("state.checkpoints.dir", "/e", Origin::Session).unwrap();
+        assert_eq!((c.get(dir), c.origin(dir)), (Some("/e"), Origin::Session));
+        c.check_key("state.checkpoints.dir").unwrap();
+        c.reset(Some("state.checkpoints.dir"));
+        assert_eq!((c.get(dir), c.origin(dir)), (Some("/c"), Origin::File));
+        let error = c.set("restart-strategy", "sometimes", Origin::Session).unwrap_err();
+        assert!(error.message().contains("'restart-strategy.type'"), "{error}");
+        let warning = c.set("state.backend.incremental", "true", Origin::Session).unwrap().unwrap();
+        assert!(warning.contains("every checkpoint is incremental"), "{warning}");
+    }
+
+    #[test]
+    fn values_beyond_flinks_bounds_name_their_key() {
+        let mut c = Configuration::default();
+        for (key, value) in [
+            ("execution.checkpointing.interval", "5 ms"),
+            ("execution.checkpointing.timeout", "0 s"),
+            ("execution.checkpointing.num-retained", "0"),
+            ("execution.checkpointing.max-concurrent-checkpoints", "0"),
+            ("execution.checkpointing.tolerable-failed-checkpoints", "-1"),
+            ("execution.checkpointing.data-inline-threshold", "2 mb"),
+            ("execution.checkpointing.mode", "MOSTLY"),
+            ("execution.checkpointing.checkpoints-after-tasks-finish", "false"),
+            ("execution.checkpointing.dir", "somewhere"),
+            ("execution.state-recovery.path", "newest"),
+            ("execution.state-recovery.claim-mode", "LEGACY"),
+            ("restart-strategy.exponential-delay.backoff-multiplier", "1"),
+            ("restart-strategy.exponential-delay.jitter-factor", "1.1"),
+            ("restart-strategy.exponential-delay.initial-backoff", "0"),
+            ("restart-strategy.failure-rate.max-failures-per-interval", "0"),
+            ("restart-strategy.fixed-delay.attempts", "-1"),
+            ("state.backend.type", "org.example.Backend"),
+            ("taskmanager.memory.managed.size", "0"),
+            ("s3.path.style.access", "yes"),
+        ] {
+            let error = c.set(key, value, Origin::Session).unwrap_err();
+            assert_eq!(error.message(), format!("option '{key}' cannot be '{value}'"));
+            assert!(error.detail().is_some_and(|detail| detail.starts_with("It must be ")), "{key}");
+        }
+        for (key, value) in [
+            ("execution.checkpointing.interval", "0"),
+            ("execution.checkpointing.mode", "at_least_once"),
+            ("execution.state-recovery.path", "latest"),
+            ("execution.state-recovery.path", "s3://b/jobs/x/chk-7"),
+            ("restart-strategy.type", "fixeddelay"),
+            ("state.backend.type", "RocksDB"),
+            ("taskmanager.memory.managed.size", "512m"),
+        ] {
+            assert_eq!(c.set(key, value, Origin::Session).unwrap(), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_in_what_is_printed_of_it() {
+        let mut c = Configuration::default();
+        c.set("s3.secret-key", "hush", Origin::File).unwrap();
+        assert!(!format!("{c:?}").contains("hush"));
     }
 }

@@ -15,6 +15,7 @@ mod insert;
 mod like;
 mod names;
 mod overlay;
+mod recovery;
 mod result;
 mod show;
 mod show_create;
@@ -96,7 +97,8 @@ impl Session {
             Statement::Query(query) => {
                 self.results += 1;
                 let id = self.results.to_string();
-                let planned = plan::plan_select(self, query, &id)?;
+                let mut planned = plan::plan_select(self, query, &id)?;
+                recovery::without_checkpoints(&mut planned.graph.configuration);
                 Ok(Outcome::job(planned, JobKind::Select { result: id }))
             }
             Statement::Insert(insert) => self.insert(std::slice::from_ref(insert)),
@@ -116,11 +118,10 @@ impl Session {
             Statement::Set(option) => self.set(option.as_ref()),
             Statement::Reset(key) => self.reset(key.as_ref()),
             Statement::StopJob { job, savepoint, drain } => {
-                if *savepoint {
-                    return Err(Error::unsupported("STOP JOB WITH SAVEPOINT").at(job.at));
-                }
-                let stop = job.value.parse().map_err(|e: Error| e.at(job.at))?;
-                Ok(Outcome::StopJob { job: stop, drain: *drain })
+                let id = job.value.parse().map_err(|e: Error| e.at(job.at))?;
+                let savepoint =
+                    if *savepoint { Some(self.savepoint_directory().map_err(|e| e.at(job.at))?) } else { None };
+                Ok(Outcome::StopJob { job: id, savepoint, drain: *drain })
             }
             Statement::Client(command) => Ok(Outcome::Client(*command)),
             other => Err(Error::unsupported(name_of(other))),

@@ -1,10 +1,14 @@
-//! The keys that Flott reads.
+//! The keys that Flott reads: what their values may be. The keys themselves are in `options/list.rs`.
+
+mod list;
 
 use flott_api::options::{FromOption, MemorySize, Millis};
 use flott_api::{Error, Result};
 
+pub use list::OPTIONS;
+
 /// What a value may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OptionKind {
     /// Any text.
     Text,
@@ -12,14 +16,28 @@ pub enum OptionKind {
     Boolean,
     /// A whole number in a range.
     Integer(i64, i64),
+    /// A number within bounds, both included.
+    Number(f64, f64),
+    /// A number above a bound.
+    NumberAbove(f64),
     /// A duration.
     Duration,
+    /// A duration of at least so many milliseconds.
+    DurationFrom(u64),
+    /// No time at all, or at least so many milliseconds.
+    NoneOrDurationFrom(u64),
     /// A number of bytes.
     Memory,
+    /// A number of bytes in a range.
+    MemoryWithin(u64, u64),
     /// One of these, whatever the case.
     Choice(&'static [&'static str]),
     /// A time zone: `default`, an IANA name or `GMT+08:00`.
     TimeZone,
+    /// A directory: an absolute path or a URI.
+    Directory,
+    /// A directory, or the word `latest`.
+    DirectoryOrLatest,
 }
 
 /// A key that Flott reads.
@@ -44,93 +62,6 @@ const fn option(
     OptionSpec { key, default, kind, description }
 }
 
-use OptionKind::{Boolean, Choice, Duration, Integer, Memory, Text, TimeZone};
-
-/// The largest parallelism.
-const PARALLELISM_MAX: i64 = 1 << 15;
-
-/// All keys that Flott reads, by name.
-pub const OPTIONS: &[OptionSpec] = &[
-    option("execution.runtime-mode", Some("STREAMING"), Choice(&["STREAMING"]), "How jobs run."),
-    option("parallelism.default", Some("1"), Integer(1, PARALLELISM_MAX), "Instances of each operator."),
-    option(
-        "pipeline.auto-watermark-interval",
-        Some("200 ms"),
-        Duration,
-        "A watermark is emitted where it exceeds the last one by more than this.",
-    ),
-    option(
-        "pipeline.max-parallelism",
-        None,
-        Integer(1, PARALLELISM_MAX),
-        "Key groups; by default made from the parallelism.",
-    ),
-    option("pipeline.name", None, Text, "The job's name; by default made from its tables."),
-    option(
-        "pipeline.operator-chaining.enabled",
-        Some("true"),
-        Boolean,
-        "Whether operators that forward to each other share a task.",
-    ),
-    option(
-        "sql-client.execution.result-mode",
-        Some("TABLEAU"),
-        Choice(&["TABLE", "CHANGELOG", "TABLEAU"]),
-        "How the shell shows a query's result.",
-    ),
-    option("sql-client.verbose", Some("false"), Boolean, "Whether errors show what lies below them."),
-    option("sql.parser.max-chain", Some("1000"), Integer(10, 100_000), "How many operators may follow each other."),
-    option("sql.parser.max-depth", Some("128"), Integer(10, 2_000), "How deep expressions and queries may nest."),
-    option("sql.parser.max-length", Some("64 mb"), Memory, "How long a script may be."),
-    option(
-        "table.builtin-catalog-name",
-        Some("default_catalog"),
-        Text,
-        "The name of the catalog that a session begins with.",
-    ),
-    option(
-        "table.builtin-database-name",
-        Some("default_database"),
-        Text,
-        "The name of the database that a session begins with.",
-    ),
-    option("table.catalog-store.file.path", None, Text, "The folder of the catalog store of kind 'file'."),
-    option(
-        "table.catalog-store.kind",
-        Some("generic_in_memory"),
-        Choice(&["generic_in_memory", "file"]),
-        "Where definitions of catalogs are kept.",
-    ),
-    option("table.display.max-column-width", Some("30"), Integer(1, 1_000_000), "The widest a column is shown."),
-    option("table.dml-sync", Some("false"), Boolean, "Whether an INSERT waits for its job."),
-    option(
-        "table.exec.sink.not-null-enforcer",
-        Some("ERROR"),
-        Choice(&["ERROR", "DROP"]),
-        "What becomes of a null in a NOT NULL column of a sink.",
-    ),
-    option(
-        "table.exec.sink.type-length-enforcer",
-        Some("IGNORE"),
-        Choice(&["IGNORE", "TRIM_PAD", "ERROR"]),
-        "What becomes of text or bytes that are too long for their column of a sink.",
-    ),
-    option(
-        "table.exec.source.idle-timeout",
-        Some("0 ms"),
-        Duration,
-        "After this long without rows a source no longer holds back watermarks; 0 means never.",
-    ),
-    option(
-        "table.exec.state.ttl",
-        Some("0 ms"),
-        Duration,
-        "How long state is kept after its last change; 0 is for ever.",
-    ),
-    option("table.local-time-zone", Some("default"), TimeZone, "The session's time zone."),
-    option("table.sql-dialect", Some("default"), Choice(&["default"]), "The dialect of SQL."),
-];
-
 /// The option of a key.
 pub(super) fn find(key: &str) -> Option<&'static OptionSpec> {
     OPTIONS.iter().find(|o| o.key == key)
@@ -139,24 +70,76 @@ pub(super) fn find(key: &str) -> Option<&'static OptionSpec> {
 impl OptionSpec {
     /// Checks a value.
     pub(super) fn check(&self, value: &str) -> Result<()> {
-        let expected = match self.kind {
-            Text => return Ok(()),
-            Boolean if bool::from_option(value).is_some() => return Ok(()),
-            Integer(min, max) if i64::from_option(value).is_some_and(|n| (min..=max).contains(&n)) => return Ok(()),
-            Duration if Millis::from_option(value).is_some() => return Ok(()),
-            Memory if MemorySize::from_option(value).is_some() => return Ok(()),
-            Choice(choices) if choices.iter().any(|c| c.eq_ignore_ascii_case(value)) => return Ok(()),
-            TimeZone if value == "default" || is_zone(value) => return Ok(()),
-            Boolean => "true or false".to_owned(),
-            Integer(min, max) => format!("a whole number from {min} to {max}"),
-            Duration => "a duration such as '10 s'".to_owned(),
-            Memory => "a number of bytes such as '64 mb'".to_owned(),
-            Choice(choices) => choices.join(" or "),
-            TimeZone => "'default', a zone such as 'Europe/Berlin', or an offset such as 'GMT+08:00'".to_owned(),
-        };
+        if self.kind.accepts(value) {
+            return Ok(());
+        }
+        let value = crate::secret::shown(self.key, value);
         Err(Error::invalid(format!("option '{}' cannot be '{value}'", self.key))
-            .with_detail(format!("It must be {expected}.")))
+            .with_detail(format!("It must be {}.", self.kind.expected())))
     }
+}
+
+impl OptionKind {
+    fn accepts(self, value: &str) -> bool {
+        let number = |holds: &dyn Fn(f64) -> bool| f64::from_option(value).is_some_and(|n| n.is_finite() && holds(n));
+        let millis = |holds: &dyn Fn(u64) -> bool| Millis::from_option(value).is_some_and(|ms| holds(ms.0));
+        let bytes = |holds: &dyn Fn(u64) -> bool| MemorySize::from_option(value).is_some_and(|size| holds(size.0));
+        match self {
+            OptionKind::Text => true,
+            OptionKind::Boolean => bool::from_option(value).is_some(),
+            OptionKind::Integer(min, max) => i64::from_option(value).is_some_and(|n| (min..=max).contains(&n)),
+            OptionKind::Number(min, max) => number(&|n| (min..=max).contains(&n)),
+            OptionKind::NumberAbove(bound) => number(&|n| n > bound),
+            OptionKind::Duration => millis(&|ms| i64::try_from(ms).is_ok()),
+            OptionKind::DurationFrom(min) => millis(&|ms| ms >= min && i64::try_from(ms).is_ok()),
+            OptionKind::NoneOrDurationFrom(min) => {
+                millis(&|ms| ms == 0 || ms >= min) && OptionKind::Duration.accepts(value)
+            }
+            OptionKind::Memory => bytes(&|_| true),
+            OptionKind::MemoryWithin(min, max) => bytes(&|size| (min..=max).contains(&size)),
+            OptionKind::Choice(choices) => choices.iter().any(|c| c.eq_ignore_ascii_case(value)),
+            OptionKind::TimeZone => value == "default" || is_zone(value),
+            OptionKind::Directory => is_directory(value),
+            OptionKind::DirectoryOrLatest => value == LATEST || is_directory(value),
+        }
+    }
+
+    /// What a value must be, as the end of a sentence.
+    fn expected(self) -> String {
+        const DIRECTORY: &str = "an absolute path or a URI such as 's3://bucket/folder'";
+        match self {
+            OptionKind::Text => "text".to_owned(),
+            OptionKind::Boolean => "true or false".to_owned(),
+            OptionKind::Integer(min, max) => format!("a whole number from {min} to {max}"),
+            OptionKind::Number(min, max) => format!("a number from {min} to {max}"),
+            OptionKind::NumberAbove(bound) => format!("a number greater than {bound}"),
+            OptionKind::Duration => "a duration such as '10 s'".to_owned(),
+            OptionKind::DurationFrom(min) => format!("a duration of at least {min} ms, such as '10 s'"),
+            OptionKind::NoneOrDurationFrom(min) => format!("0 or a duration of at least {min} ms, such as '10 s'"),
+            OptionKind::Memory => "a number of bytes such as '64 mb'".to_owned(),
+            OptionKind::MemoryWithin(min, max) if max == u64::MAX => format!("at least {min} bytes, such as '64 mb'"),
+            OptionKind::MemoryWithin(min, max) => format!("{min} to {max} bytes, such as '64 kb'"),
+            OptionKind::Choice(choices) => choices.join(" or "),
+            OptionKind::TimeZone => {
+                "'default', a zone such as 'Europe/Berlin', or an offset such as 'GMT+08:00'".to_owned()
+            }
+            OptionKind::Directory => DIRECTORY.to_owned(),
+            OptionKind::DirectoryOrLatest => format!("'{LATEST}', {DIRECTORY}"),
+        }
+    }
+}
+
+/// The path of `execution.state-recovery.path` that means the newest checkpoint of each job; ours.
+pub const LATEST: &str = "latest";
+
+/// `/a/b`, `file:///a/b`, `s3://bucket/a`.
+fn is_directory(value: &str) -> bool {
+    let of_scheme = |(scheme, rest): (&str, &str)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            && rest.trim_matches('/') != ""
+    };
+    value.starts_with('/') || value.split_once(":/").is_some_and(of_scheme)
 }
 
 /// An IANA name, or an offset in Java's form.
@@ -185,6 +168,30 @@ mod tests {
         assert!(OPTIONS.is_sorted_by_key(|o| o.key));
         for option in OPTIONS {
             assert!(option.default.is_none_or(|value| option.check(value).is_ok()), "{}", option.key);
+        }
+    }
+
+    #[test]
+    fn bounds_are_kept() {
+        let fits = |kind: OptionKind, value: &str| kind.accepts(value);
+        assert!(fits(OptionKind::NoneOrDurationFrom(10), "0") && fits(OptionKind::NoneOrDurationFrom(10), "10 ms"));
+        assert!(!fits(OptionKind::NoneOrDurationFrom(10), "9 ms"));
+        assert!(!fits(OptionKind::DurationFrom(1), "0 s"));
+        assert!(!fits(OptionKind::Duration, "9223372036854775808 ms"), "it must fit into a signed number");
+        assert!(
+            fits(OptionKind::MemoryWithin(0, 1 << 20), "1 mb") && !fits(OptionKind::MemoryWithin(0, 1 << 20), "2mb")
+        );
+        assert!(fits(OptionKind::NumberAbove(1.0), "1.5") && !fits(OptionKind::NumberAbove(1.0), "1"));
+        assert!(fits(OptionKind::Number(0.0, 1.0), "0") && !fits(OptionKind::Number(0.0, 1.0), "NaN"));
+    }
+
+    #[test]
+    fn directories() {
+        for place in ["/a", "file:///a/b", "file:/a", "s3://bucket/a", "memory://x"] {
+            assert!(is_directory(place), "{place}");
+        }
+        for place in ["", "a/b", "./a", "s3://", "://a", "c d:/x"] {
+            assert!(!is_directory(place), "{place}");
         }
     }
 

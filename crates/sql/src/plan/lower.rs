@@ -3,6 +3,7 @@
 //! Equal parts of several pipelines become one: a table that two inserts read is read once. Parts with volatile functions
 //! are not shared.
 
+mod meaning;
 mod sinks;
 mod uid;
 
@@ -20,7 +21,7 @@ use super::rel::{Column, Scan, schema};
 use super::stream::{Distribution, Node, Op, Pipeline};
 use super::{PlanContext, PlannedJob, Settings, print};
 use flott_api::expr::Expr;
-use uid::Uids;
+use uid::{Naming, Uids};
 
 /// Makes one job of all pipelines.
 pub(super) fn lower(_: &dyn PlanContext, settings: &Settings, pipelines: Vec<Pipeline>) -> Result<PlannedJob> {
@@ -55,6 +56,8 @@ struct Lowering<'a> {
     shared: HashMap<String, NodeId>,
     /// Whether equal parts may be shared here.
     sharing: bool,
+    /// The table that the pipeline in work writes.
+    sink: String,
 }
 
 /// Rows on their way to the next node.
@@ -65,6 +68,8 @@ struct Flow {
     /// For an edge that must keep the order of updates.
     changelog: ChangelogMode,
     upsert_keys: Vec<Vec<usize>>,
+    /// What each column means.
+    meaning: Vec<String>,
 }
 
 /// A node to be added.
@@ -89,7 +94,7 @@ impl<'a> Lowering<'a> {
             artifacts: Vec::new(),
             configuration: settings.configuration.0.clone(),
         };
-        Lowering { settings, graph, uids: Uids::default(), shared: HashMap::new(), sharing: true }
+        Lowering { settings, graph, uids: Uids::default(), shared: HashMap::new(), sharing: true, sink: String::new() }
     }
 
     /// The rows of a node.
@@ -107,6 +112,7 @@ impl<'a> Lowering<'a> {
     /// Several producers for whatever comes next. Their rows must have one form.
     fn union(&mut self, node: &Node) -> Result<Flow> {
         let mut producers: Vec<NodeId> = Vec::new();
+        let mut meanings = Vec::new();
         for input in &node.inputs {
             let input = relabelled(input.clone(), &node.columns);
             let mut flow = self.flow(&input)?;
@@ -117,14 +123,23 @@ impl<'a> Lowering<'a> {
                 self.sharing = sharing;
             }
             producers.extend(flow.producers);
+            meanings.push(flow.meaning);
         }
-        Ok(Flow { producers, distribution: None, changelog: node.changelog, upsert_keys: node.upsert_keys.clone() })
+        Ok(Flow {
+            producers,
+            distribution: None,
+            changelog: node.changelog,
+            upsert_keys: node.upsert_keys.clone(),
+            meaning: meaning::of_union(&meanings),
+        })
     }
 
     fn operator(&mut self, node: &Node) -> Result<Flow> {
         let inputs = node.inputs.iter().map(|input| self.flow(input)).collect::<Result<Vec<_>>>()?;
         let parallelism = self.parallelism(node, &inputs);
-        let (role, stateful, meaning) = self.role(node)?;
+        let read = inputs.first().map(|flow| flow.meaning.as_slice()).unwrap_or_default();
+        let columns = meaning::columns(node, read);
+        let (role, stateful, meaning) = self.role(node, read)?;
         let added = Added {
             role,
             name: print::node(node),
@@ -140,6 +155,7 @@ impl<'a> Lowering<'a> {
             distribution: None,
             changelog: node.changelog,
             upsert_keys: node.upsert_keys.clone(),
+            meaning: columns,
         })
     }
 
@@ -164,16 +180,19 @@ impl<'a> Lowering<'a> {
     }
 
     /// What the node does, whether it has keyed state, and what gives that state meaning.
-    fn role(&self, node: &Node) -> Result<(Role, bool, String)> {
+    fn role(&self, node: &Node, read: &[String]) -> Result<(Role, bool, String)> {
         let input = node.inputs.first();
         let from = input.map(|i| schema(&i.columns)).unwrap_or_default();
         let output = schema(&node.columns);
         let zone = self.settings.session_zone.clone();
         let emit_update_before = node.changelog.contains(RowKind::UpdateBefore);
         let state_ttl_ms = self.settings.state_ttl_ms;
-        let named = |keys: &[usize]| keys_text(keys, &from);
+        let named = |keys: &[usize]| keys_meaning(keys, read, &from);
         Ok(match &node.op {
-            Op::Source(scan) => (Role::Source(source_spec(scan, &zone)), false, scan.path.to_string()),
+            Op::Source(scan) => {
+                let meaning = uid::of_source(&scan.path.to_string(), &scan.connector, &scan.options);
+                (Role::Source(source_spec(scan, &zone)), false, meaning)
+            }
             Op::Values(rows) => (ValuesSpec { rows: rows.clone(), output }.role()?, false, String::new()),
             Op::Calc { condition, exprs } => {
                 let (condition, projection) = (condition.clone(), exprs.clone());
@@ -214,12 +233,12 @@ impl<'a> Lowering<'a> {
                 let spec = LimitSpec { offset: *offset, limit: *limit, input: from };
                 (spec.role()?, true, String::new())
             }
-            Op::Window { .. } | Op::WindowAggregate(_) => self.window_role(node, from, output)?,
+            Op::Window { .. } | Op::WindowAggregate(_) => self.window_role(node, read, from, output)?,
             Op::Union | Op::Exchange(_) => return Err(Error::internal("a union or an exchange is no operator")),
         })
     }
 
-    fn window_role(&self, node: &Node, input: Schema, output: Schema) -> Result<(Role, bool, String)> {
+    fn window_role(&self, node: &Node, read: &[String], input: Schema, output: Schema) -> Result<(Role, bool, String)> {
         let columns = node.inputs.first().map(|i| i.columns.as_slice()).unwrap_or_default();
         match &node.op {
             Op::Window { time, window } => {
@@ -229,9 +248,11 @@ impl<'a> Lowering<'a> {
                 Ok((spec.role()?, false, String::new()))
             }
             Op::WindowAggregate(aggregate) => {
-                let meaning = format!("{} {:?}", keys_text(&aggregate.keys, &input), aggregate.window);
+                let zone = self.window_zone(&input, &aggregate.time);
+                let window = meaning::window_text(&aggregate.window, meaning::time_text(&aggregate.time, read));
+                let meaning = format!("{}\n{window} {zone}", keys_meaning(&aggregate.keys, read, &input));
                 let spec = WindowAggregateSpec {
-                    zone: self.window_zone(&input, &aggregate.time),
+                    zone,
                     input,
                     time: aggregate.time.clone(),
                     window: aggregate.window.clone(),
@@ -265,8 +286,7 @@ impl<'a> Lowering<'a> {
             return Ok(*id);
         }
         let id = self.push(added.role, added.name, added.parallelism, added.output, added.stateful)?;
-        let reads: Vec<NodeId> = edges.iter().map(|(from, _)| *from).collect();
-        self.graph.nodes[id.0 as usize].uid = self.uids.name(&self.graph, id, &added.meaning, &reads);
+        self.name(id, added.meaning, &edges);
         self.connect(id, edges);
         if let Some(fingerprint) = fingerprint {
             self.shared.insert(fingerprint, id);
@@ -291,6 +311,13 @@ impl<'a> Lowering<'a> {
         let uid = flott_api::ids::OperatorUid(String::new());
         self.graph.nodes.push(JobNode { uid, name, parallelism, max_parallelism, role, output, stateful });
         Ok(id)
+    }
+
+    /// Gives a node its lasting name.
+    fn name(&mut self, id: NodeId, meaning: String, edges: &[(NodeId, Partitioning)]) {
+        let reads: Vec<NodeId> = edges.iter().map(|(from, _)| *from).collect();
+        let naming = Naming { meaning, apart: self.sink.clone() };
+        self.graph.nodes[id.0 as usize].uid = self.uids.name(&self.graph, id, &naming, &reads);
     }
 
     fn connect(&mut self, to: NodeId, edges: Vec<(NodeId, Partitioning)>) {
@@ -375,10 +402,10 @@ fn window_time(columns: &[Column], time: usize) -> WindowTime {
     }
 }
 
-/// `a INT, b STRING`
-fn keys_text(keys: &[usize], input: &Schema) -> String {
-    let one = |&k: &usize| format!("{} {}", input.fields[k].name, input.fields[k].ty.kind);
-    keys.iter().map(one).collect::<Vec<_>>().join(", ")
+/// What the keys of state mean.
+fn keys_meaning(keys: &[usize], read: &[String], input: &Schema) -> String {
+    let kinds: Vec<&TypeKind> = input.fields.iter().map(|f| &f.ty.kind).collect();
+    meaning::keys(keys, read, &kinds)
 }
 
 fn source_spec(scan: &Scan, zone: &str) -> SourceSpec {

@@ -10,6 +10,7 @@ mod oracle_types;
 mod refuse;
 mod sinks;
 mod types;
+mod uids;
 mod windows;
 
 use std::collections::BTreeMap;

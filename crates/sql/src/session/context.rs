@@ -6,7 +6,7 @@ use flott_api::options::Options;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 
-use super::Session;
+use super::{Session, recovery};
 use crate::catalog::{ObjectPath, Relation};
 use crate::plan::PlanContext;
 
@@ -31,7 +31,6 @@ impl PlanContext for Session {
     }
 
     fn configuration(&self) -> Options {
-        let effective = self.configuration.effective().into_iter();
-        Options(effective.map(|o| (o.key, o.value)).collect())
+        recovery::for_graph(&self.configuration)
     }
 }

@@ -12,6 +12,7 @@ impl Session {
     /// One `INSERT`, or all of a statement set, as one job.
     pub(super) fn insert(&mut self, inserts: &[Insert]) -> Result<Outcome> {
         self.check_targets(inserts)?;
+        self.check_checkpoints()?;
         let planned = plan::plan_insert(self, inserts).map_err(|e| self.placed(e, inserts))?;
         let tables = inserts.iter().map(|i| self.catalogs.path(&parts(&i.table)).map(|p| p.to_string()));
         let tables = tables.collect::<Result<Vec<_>>>()?;

@@ -25,7 +25,9 @@ pub enum Outcome {
     StopJob {
         /// Which.
         job: JobId,
-        /// Whether it is to finish as if its input had ended.
+        /// The directory for a savepoint of it, if there is to be one.
+        savepoint: Option<String>,
+        /// With a savepoint: whether it is to finish as if its input had ended.
         drain: bool,
     },
     /// The jobs are to be listed.

@@ -5,6 +5,7 @@ mod catalogs;
 mod errors;
 mod files;
 mod oracle;
+mod recovery;
 mod settings;
 mod tables;
 mod views;

@@ -2,8 +2,8 @@
 
 use flott_api::table::SinkSpec;
 use flott_api::{Result, Schema, TypeKind};
+use flott_graph::Role;
 use flott_graph::spec::{ConstraintEnforcerSpec, Spec, TypeLengthEnforcer};
-use flott_graph::{NodeId, Role};
 
 use super::{Flow, Lowering};
 use crate::plan::print;
@@ -14,6 +14,7 @@ impl Lowering<'_> {
     /// Adds a pipeline up to its sink.
     pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Result<()> {
         let sink = &pipeline.sink;
+        self.sink.clone_from(&sink.name);
         let root = declared(pipeline.root.clone(), sink);
         let mut flow = self.flow(&root)?;
         let declared = schema(&sink.columns);
@@ -31,8 +32,7 @@ impl Lowering<'_> {
         let spec = sink_spec(sink, declared, &root);
         let id =
             self.push(Role::Sink(spec), print::sink(sink, &sink.columns), parallelism, Schema::default(), false)?;
-        let reads: Vec<NodeId> = edges.iter().map(|(from, _)| *from).collect();
-        self.graph.nodes[id.0 as usize].uid = self.uids.name(&self.graph, id, &sink.name, &reads);
+        self.name(id, sink.name.clone(), &edges);
         self.connect(id, edges);
         Ok(())
     }
@@ -63,14 +63,14 @@ impl Lowering<'_> {
         let parallelism = self.widest(&flow);
         let edges = self.edges(std::slice::from_ref(&flow), parallelism)?;
         let id = self.push(spec.role()?, name, parallelism, input, false)?;
-        let reads: Vec<NodeId> = edges.iter().map(|(from, _)| *from).collect();
-        self.graph.nodes[id.0 as usize].uid = self.uids.name(&self.graph, id, &sink.name, &reads);
+        self.name(id, sink.name.clone(), &edges);
         self.connect(id, edges);
         Ok(Flow {
             producers: vec![id],
             distribution: None,
             changelog: root.changelog,
             upsert_keys: root.upsert_keys.clone(),
+            meaning: flow.meaning,
         })
     }
 }

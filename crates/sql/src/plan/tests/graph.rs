@@ -174,30 +174,6 @@ fn not_null_columns_are_enforced() {
 }
 
 #[test]
-fn uids_last() {
-    let world = World::new();
-    let uids = |sql: &str| {
-        let graph = world.job(sql).unwrap().graph;
-        graph.nodes.into_iter().map(|n| (n.stateful, n.uid.0)).collect::<Vec<_>>()
-    };
-    let of_state = |sql: &str| uids(sql).into_iter().find(|(stateful, _)| *stateful).unwrap().1;
-    let plain = of_state("INSERT INTO ret SELECT a, MAX(b) FROM t GROUP BY a");
-    // A filter, another aggregate or another name leave the state what it is.
-    assert_eq!(plain, of_state("INSERT INTO ret SELECT a, MIN(b) AS m FROM t WHERE a > 1 GROUP BY a"));
-    // Another key or another table does not.
-    assert_ne!(plain, of_state("INSERT INTO ret SELECT CAST(c AS INT), MAX(b) FROM t GROUP BY c"));
-    assert_ne!(plain, of_state("INSERT INTO ret SELECT id, MAX(v) FROM cdc GROUP BY id"));
-    let mut all: Vec<String> = uids("SELECT a, MAX(b) FROM t GROUP BY a UNION ALL SELECT a, MAX(b) FROM t GROUP BY a")
-        .into_iter()
-        .map(|u| u.1)
-        .collect();
-    let count = all.len();
-    all.sort();
-    all.dedup();
-    assert_eq!(all.len(), count, "uids are unique in a job");
-}
-
-#[test]
 fn a_graph_survives_its_bytes() {
     let world = World::new();
     let graph = world.job("SELECT who, COUNT(*) FROM clicks WHERE x > 1 GROUP BY who").unwrap().graph;

@@ -149,7 +149,8 @@ END;",
             DESCRIBE FUNCTION is not supported yet
             DESCRIBE MODEL is not supported yet
             16:13: ALTER MODEL is not supported yet
-            17:10: STOP JOB WITH SAVEPOINT is not supported yet
+            17:10: a savepoint needs option 'execution.checkpointing.savepoint-dir'
+              SET 'execution.checkpointing.savepoint-dir' = 'file:///path/to/a/folder', or a folder in a bucket.
             18:10: 'x' is no job id
               A job id has 32 hex digits.
             19:14: 'x' is no job id

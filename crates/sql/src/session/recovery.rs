@@ -1,0 +1,66 @@
+//! What a job is told of checkpoints, restarts and recovery: its part of the session's configuration.
+//!
+//! A query whose rows are shown cannot take them back. So it takes no checkpoints, resumes from none and is never
+//! restarted, whatever is configured; Flink would take checkpoints and give up at the first restart.
+
+use std::collections::BTreeMap;
+
+use flott_api::options::{Millis, Options};
+use flott_api::{Error, Result};
+
+use super::Session;
+use crate::config::{Configuration, LATEST};
+use crate::secret::is_secret;
+
+const INTERVAL: &str = "execution.checkpointing.interval";
+const DIRECTORY: &str = "execution.checkpointing.dir";
+const SAVEPOINT_DIRECTORY: &str = "execution.checkpointing.savepoint-dir";
+const RECOVERY_PATH: &str = "execution.state-recovery.path";
+const RESTART: &str = "restart-strategy.type";
+
+/// Where objects lie is the process's business: a job names stores by URI alone.
+const STORE_PREFIX: &str = "s3.";
+
+/// The configuration that goes into a job graph: everything but secrets and what the process keeps to itself.
+pub(super) fn for_graph(configuration: &Configuration) -> Options {
+    let is_for_jobs = |key: &str| !key.starts_with(STORE_PREFIX) && !is_secret(key);
+    let effective = configuration.effective().into_iter().filter(|option| is_for_jobs(&option.key));
+    Options(effective.map(|option| (option.key, option.value)).collect())
+}
+
+/// Makes it the configuration of a query whose rows are shown.
+pub(super) fn without_checkpoints(configuration: &mut BTreeMap<String, String>) {
+    configuration.remove(INTERVAL);
+    configuration.remove(RECOVERY_PATH);
+    configuration.insert(RESTART.to_owned(), "none".to_owned());
+}
+
+impl Session {
+    /// Checks that an `INSERT` has a place for the checkpoints that it is to take or to resume from.
+    pub(super) fn check_checkpoints(&self) -> Result<()> {
+        let configuration = self.configuration();
+        let has_directory = configuration.get(DIRECTORY).is_some();
+        let takes_checkpoints = configuration.get(INTERVAL).is_some() && configuration.value::<Millis>(INTERVAL)?.0 > 0;
+        if takes_checkpoints && !has_directory {
+            return Err(Error::invalid(format!("option '{INTERVAL}' is set, but '{DIRECTORY}' is not"))
+                .with_detail("Flink would keep checkpoints in the memory of a JobManager; here they could not outlive the process.")
+                .with_hint(format!("SET '{DIRECTORY}' = 'file:///path/to/a/folder', or a folder in a bucket.")));
+        }
+        if configuration.get(RECOVERY_PATH) == Some(LATEST) && !has_directory {
+            return Err(Error::invalid(format!(
+                "option '{RECOVERY_PATH}' is '{LATEST}', but '{DIRECTORY}' is not set"
+            ))
+            .with_hint(format!("The newest checkpoint of a job is looked for in '{DIRECTORY}'.")));
+        }
+        Ok(())
+    }
+
+    /// Where a savepoint is put.
+    pub(super) fn savepoint_directory(&self) -> Result<String> {
+        self.configuration().get(SAVEPOINT_DIRECTORY).map(str::to_owned).ok_or_else(|| {
+            Error::invalid(format!("a savepoint needs option '{SAVEPOINT_DIRECTORY}'")).with_hint(format!(
+                "SET '{SAVEPOINT_DIRECTORY}' = 'file:///path/to/a/folder', or a folder in a bucket."
+            ))
+        })
+    }
+}
