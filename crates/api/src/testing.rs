@@ -8,7 +8,7 @@ pub mod text;
 pub mod world;
 
 pub use objects::MemoryObjects;
-pub use operator::{Case, Restorable, check, check_restorable};
+pub use operator::{Case, check, check_restorable};
 pub use state::{FakeSnapshot, FakeStateStore};
 pub use text::{batch, lines};
 pub use world::{FakeTimers, FakeWorld, RecordedOutput, open_context, open_context_with, ready};
