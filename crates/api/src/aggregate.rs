@@ -44,7 +44,37 @@ pub enum SlotColumn {
     /// See [`SlotType::Float64`].
     Float64(Vec<f64>),
     /// See [`SlotType::Bytes`].
-    Bytes(Vec<Vec<u8>>),
+    Bytes(BytesColumn),
+}
+
+/// Bytes of all groups. It knows what they take, so that nobody has to walk through them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BytesColumn {
+    values: Vec<Vec<u8>>,
+    held_bytes: usize,
+}
+
+impl BytesColumn {
+    /// The bytes of a group.
+    #[inline]
+    pub fn get(&self, group: u32) -> &[u8] {
+        &self.values[group as usize]
+    }
+
+    /// Replaces the bytes of a group. They keep their memory: a new value rarely allocates.
+    #[inline]
+    pub fn set(&mut self, group: u32, value: &[u8]) {
+        let slot = &mut self.values[group as usize];
+        let before = slot.capacity();
+        slot.clear();
+        slot.extend_from_slice(value);
+        self.held_bytes += slot.capacity() - before;
+    }
+
+    fn clear(&mut self, group: u32) {
+        let slot = std::mem::take(&mut self.values[group as usize]);
+        self.held_bytes -= slot.capacity();
+    }
 }
 
 impl SlotColumn {
@@ -54,7 +84,7 @@ impl SlotColumn {
             SlotType::Int64 => SlotColumn::Int64(Vec::new()),
             SlotType::Int128 => SlotColumn::Int128(Vec::new()),
             SlotType::Float64 => SlotColumn::Float64(Vec::new()),
-            SlotType::Bytes => SlotColumn::Bytes(Vec::new()),
+            SlotType::Bytes => SlotColumn::Bytes(BytesColumn::default()),
         }
     }
 
@@ -64,18 +94,17 @@ impl SlotColumn {
             SlotColumn::Int64(v) => v.resize(groups.max(v.len()), 0),
             SlotColumn::Int128(v) => v.resize(groups.max(v.len()), 0),
             SlotColumn::Float64(v) => v.resize(groups.max(v.len()), 0.0),
-            SlotColumn::Bytes(v) => v.resize(groups.max(v.len()), Vec::new()),
+            SlotColumn::Bytes(v) => v.values.resize(groups.max(v.values.len()), Vec::new()),
         }
     }
 
     /// Makes the slot of one group fresh.
     pub fn clear(&mut self, group: u32) {
-        let group = group as usize;
         match self {
-            SlotColumn::Int64(v) => v[group] = 0,
-            SlotColumn::Int128(v) => v[group] = 0,
-            SlotColumn::Float64(v) => v[group] = 0.0,
-            SlotColumn::Bytes(v) => v[group] = Vec::new(),
+            SlotColumn::Int64(v) => v[group as usize] = 0,
+            SlotColumn::Int128(v) => v[group as usize] = 0,
+            SlotColumn::Float64(v) => v[group as usize] = 0.0,
+            SlotColumn::Bytes(v) => v.clear(group),
         }
     }
 
@@ -85,7 +114,7 @@ impl SlotColumn {
             SlotColumn::Int64(v) => v.capacity() * size_of::<i64>(),
             SlotColumn::Int128(v) => v.capacity() * size_of::<i128>(),
             SlotColumn::Float64(v) => v.capacity() * size_of::<f64>(),
-            SlotColumn::Bytes(v) => v.iter().map(|b| size_of::<Vec<u8>>() + b.capacity()).sum(),
+            SlotColumn::Bytes(v) => v.values.capacity() * size_of::<Vec<u8>>() + v.held_bytes,
         }
     }
 }
@@ -182,11 +211,12 @@ pub trait MapView: Send {
     /// Appends one group's entries to `out`.
     fn save(&self, group: u32, out: &mut Vec<u8>);
 
-    /// Reads what [`save`](MapView::save) wrote and moves `input` behind it.
+    /// Reads what [`save`](MapView::save) wrote and moves `input` behind it. A value written without a time
+    /// counts as changed now.
     ///
     /// # Errors
     /// If the bytes are damaged.
-    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()>;
+    fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()>;
 }
 
 /// Which end of an ordered collection.

@@ -211,7 +211,10 @@ pub trait KeyedContainer: Send {
     /// there now. An entry that changes before it is written is written first, as it was.
     async fn drain(&mut self, entries_max: usize) -> Result<bool>;
 
-    /// Gives memory back if the budget is used up, cold entries first.
+    /// Gives memory back if the budget is used up, cold entries first. Changed ones are written for that,
+    /// those of the open epoch too: so it is not called between the moment when `drain` has answered
+    /// `true` and the begin of the checkpoint. While an epoch is still being drained it writes nothing of
+    /// the one behind it.
     async fn relieve(&mut self) -> Result<()>;
 
     /// Bytes of memory that it takes, about.

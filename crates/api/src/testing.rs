@@ -14,7 +14,7 @@ pub mod world;
 pub use executor::SimExecutor;
 pub use object_contract::{object_contract, object_pages_contract};
 pub use objects::{FaultyObjects, MemoryObjects};
-pub use operator::{Case, Restorable, check, check_restorable};
+pub use operator::{Case, check, check_restorable};
 pub use state::{FakeSnapshot, FakeStateStore};
 pub use text::{batch, lines};
 pub use world::{FakeTimers, FakeWorld, RecordedOutput, open_context, open_context_with, ready};

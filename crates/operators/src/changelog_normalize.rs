@@ -4,44 +4,39 @@
 //! the row is the same (unless state expires), else `-U` of the old row (if anybody needs it) and `+U`;
 //! a deletion gives `-D` of the row that was there, whole, and nothing if there was none.
 //!
-//! **State layout**: key to group, and the last row of each group in a
-//! [`RowStore`](flott_state::hot::RowStore). A row of a batch sees the row before it in the batch
-//! through the same places.
-
-use std::ops::Range;
+//! **State layout**: state `rows`, by the primary key; its one part is the last row, whole, as
+//! [`flott_state::row`] writes it. In memory the rows lie in a [`RowStore`]. A row of a batch sees the
+//! row before it in the batch through the same places.
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_ord::cmp::not_distinct;
 use arrow_ord::ord::make_comparator;
-use arrow_schema::{DataType, SchemaRef, SortOptions};
+use arrow_schema::{SchemaRef, SortOptions};
 use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take_record_batch;
 use async_trait::async_trait;
-use flott_api::key_group::{hash_keys, key_group};
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext};
-use flott_api::{ChangeBatch, Error, Result, RowKind, RowKinds};
+use flott_api::state::{KeyedContainer, StatePart};
+use flott_api::{ChangeBatch, Error, Result, RowKind, RowKinds, Schema};
 use flott_graph::spec::ChangelogNormalizeSpec;
-use flott_state::hot::{GroupTable, Place, RowStore};
-use flott_state::key::{self, EncodedKeys};
-use flott_state::snapshot::{SnapshotWriter, entries, put_bytes, take_bytes, take_i64};
+use flott_state::hot::{GroupTable, KeyedState, KeyedStateOptions, Place, RowStore, TtlOptions};
+use flott_state::row;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::emit::{emit, replace_marks};
-use crate::expiry::Expiry;
 use crate::factory::FromSpec;
+
+const STATE: &str = "rows";
 
 /// See the module.
 pub struct ChangelogNormalize {
     keys: Vec<usize>,
     schema: SchemaRef,
     emit_update_before: bool,
-    table: GroupTable,
-    rows: RowStore,
-    expiry: Expiry,
-    max_parallelism: u32,
-    /// Names the state: the columns and the key.
-    name: String,
+    options: KeyedStateOptions,
+    /// Is there from `open` on.
+    state: Option<KeyedState<RowStore>>,
 }
 
 impl FromSpec for ChangelogNormalize {
@@ -52,23 +47,20 @@ impl FromSpec for ChangelogNormalize {
             return Err(Error::internal("a changelog cannot be normalized without its primary key"));
         }
         let schema = spec.input.arrow();
-        let types: Vec<DataType> = spec.keys.iter().map(|k| schema.field(*k).data_type().clone()).collect();
-        let columns: Vec<String> = spec.input.fields.iter().map(|f| f.ty.kind.to_string()).collect();
+        // Refuses what cannot be kept now and not with the first row.
+        GroupTable::new(spec.keys.iter().map(|k| schema.field(*k).data_type().clone()).collect())?;
+        schema.fields().iter().try_for_each(|f| row::check_type(f.data_type()))?;
         Ok(ChangelogNormalize {
-            name: format!(
-                "last row of ({}) by {:?}, {} expiry, keys {}",
-                columns.join(", "),
-                spec.keys,
-                if spec.state_ttl_ms > 0 { "with" } else { "without" },
-                key::VERSION
-            ),
-            table: GroupTable::new(types)?,
-            rows: RowStore::new(schema.clone()),
-            expiry: Expiry::new(spec.state_ttl_ms),
+            options: KeyedStateOptions {
+                name: STATE.to_owned(),
+                keys: spec.keys.iter().map(|k| spec.input.fields[*k].ty.clone()).collect(),
+                parts: vec![StatePart { name: format!("row-{}", row::VERSION), ty: row_type(&spec.input) }],
+                ttl: TtlOptions::after(spec.state_ttl_ms),
+            },
+            state: None,
             keys: spec.keys,
             schema,
             emit_update_before: spec.emit_update_before,
-            max_parallelism: 1,
         })
     }
 
@@ -80,14 +72,33 @@ impl FromSpec for ChangelogNormalize {
 #[async_trait]
 impl Operator for ChangelogNormalize {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        self.max_parallelism = cx.max_parallelism;
+        self.state = Some(KeyedState::open(cx, &self.options, RowStore::new(self.schema.clone()))?);
         Ok(())
     }
 
+    fn prefetch(&self, _: usize, batch: &ChangeBatch) -> Result<()> {
+        let state = self.state.as_ref().ok_or_else(not_open)?;
+        state.prefetch(&self.keys(batch), batch.len())
+    }
+
+    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
+        self.state.iter_mut().map(|s| s as &mut dyn KeyedContainer).collect()
+    }
+
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let output = self.normalize(&batch, cx.processing_time_ms)?;
+        let output = self.normalize(&batch, cx.processing_time_ms).await?;
         emit(output, cx).await
     }
+}
+
+fn not_open() -> Error {
+    Error::internal("a changelog normalization was not opened")
+}
+
+/// Names and types of the columns: a row with others is another row.
+fn row_type(input: &Schema) -> String {
+    let fields: Vec<String> = input.fields.iter().map(|f| format!("{} {}", f.name, f.ty.kind)).collect();
+    format!("ROW<{}>", fields.join(", "))
 }
 
 /// What the key's row was before a row of the batch.
@@ -99,136 +110,92 @@ struct Before {
 }
 
 impl ChangelogNormalize {
-    fn normalize(&mut self, batch: &ChangeBatch, now_ms: i64) -> Result<ChangeBatch> {
-        let keys: Vec<ArrayRef> = self.keys.iter().map(|k| batch.rows().column(*k).clone()).collect();
-        let groups = self.table.assign(&keys, batch.len())?;
-        let before = self.before(batch, &groups, now_ms);
-        let output = self.changes(batch, &before)?;
-        self.keep(batch.rows(), before, now_ms)?;
-        for group in self.expiry.sweep(now_ms) {
-            if self.rows.place(group).is_some() {
-                self.rows.remove(group);
-                self.table.remove(group);
-            }
-        }
+    fn keys(&self, batch: &ChangeBatch) -> Vec<ArrayRef> {
+        self.keys.iter().map(|k| batch.rows().column(*k).clone()).collect()
+    }
+
+    async fn normalize(&mut self, batch: &ChangeBatch, now_ms: i64) -> Result<ChangeBatch> {
+        let keys = self.keys(batch);
+        let state = self.state.as_mut().ok_or_else(not_open)?;
+        let groups = state.assign(&keys, batch.len(), now_ms).await?;
+        state.touch(&groups)?;
+        let before = before(state, batch, &groups, now_ms);
+        let output = changes(state, batch, &before, self.emit_update_before)?;
+        keep(state, batch.rows(), before, now_ms)?;
+        state.expire(now_ms)?;
         Ok(output)
     }
+}
 
-    /// Walks through the batch: each row is the old row of the next one of its key.
-    fn before(&self, batch: &ChangeBatch, groups: &[u32], now_ms: i64) -> Before {
-        let mut last: HashMap<u32, Option<u32>, FixedState> = HashMap::default();
-        let mut places = Vec::with_capacity(groups.len());
-        for (row, group) in groups.iter().enumerate() {
-            let now = Some(row as u32).filter(|_| !batch.kind(row).is_retract());
-            places.push(match last.insert(*group, now) {
-                Some(row) => row.map(|r| self.rows.place_in_batch(r as usize)),
-                None => self.rows.place(*group).filter(|_| !self.expiry.is_expired(*group, now_ms)),
-            });
-        }
-        let mut last: Vec<_> = last.into_iter().collect();
-        last.sort_unstable();
-        Before { places, last }
+/// Walks through the batch: each row is the old row of the next one of its key.
+fn before(state: &KeyedState<RowStore>, batch: &ChangeBatch, groups: &[u32], now_ms: i64) -> Before {
+    let rows = state.entries();
+    let mut last: HashMap<u32, Option<u32>, FixedState> = HashMap::default();
+    let mut places = Vec::with_capacity(groups.len());
+    for (row, group) in groups.iter().enumerate() {
+        let now = Some(row as u32).filter(|_| !batch.kind(row).is_retract());
+        places.push(match last.insert(*group, now) {
+            Some(row) => row.map(|r| rows.place_in_batch(r as usize)),
+            None => rows.place(*group).filter(|_| !state.is_expired(*group, now_ms)),
+        });
     }
+    let mut last: Vec<_> = last.into_iter().collect();
+    last.sort_unstable();
+    Before { places, last }
+}
 
-    fn changes(&self, batch: &ChangeBatch, before: &Before) -> Result<ChangeBatch> {
-        // A row without an old one stands in for it, so that the columns have equal length.
-        let places = before.places.iter().enumerate();
-        let places: Vec<Place> = places.map(|(r, p)| p.unwrap_or_else(|| self.rows.place_in_batch(r))).collect();
-        let old = self.rows.rows(&places, batch.rows())?;
-        let same = same_rows(&old, batch.rows())?;
-        let (mut picked, mut kinds, mut offsets) = (Vec::new(), Vec::new(), Vec::with_capacity(batch.len() + 1));
-        for (row, place) in before.places.iter().enumerate() {
-            offsets.push(picked.len());
-            let mut push = |side: usize, kind: RowKind| {
-                picked.push((side, row));
-                kinds.push(kind);
-            };
-            match (batch.kind(row).is_retract(), place) {
-                (true, None) => {}
-                (true, Some(_)) => push(0, RowKind::Delete),
-                (false, None) => push(1, RowKind::Insert),
-                (false, Some(_)) if same.value(row) && !self.expiry.is_on() => {}
-                (false, Some(_)) => {
-                    if self.emit_update_before {
-                        push(0, RowKind::UpdateBefore);
-                    }
-                    push(1, RowKind::UpdateAfter);
-                }
-            }
-        }
+fn changes(
+    state: &KeyedState<RowStore>,
+    batch: &ChangeBatch,
+    before: &Before,
+    emit_update_before: bool,
+) -> Result<ChangeBatch> {
+    let (store, emit_unchanged) = (state.entries(), state.expires());
+    // A row without an old one stands in for it, so that the columns have equal length.
+    let places = before.places.iter().enumerate();
+    let places: Vec<Place> = places.map(|(r, p)| p.unwrap_or_else(|| store.place_in_batch(r))).collect();
+    let old = store.rows(&places, batch.rows())?;
+    let same = same_rows(&old, batch.rows())?;
+    let (mut picked, mut kinds, mut offsets) = (Vec::new(), Vec::new(), Vec::with_capacity(batch.len() + 1));
+    for (row, place) in before.places.iter().enumerate() {
         offsets.push(picked.len());
-        let rows = interleave_record_batch(&[&old, batch.rows()], &picked)?;
-        let marks = replace_marks(batch.marks(), |row| offsets[row]);
-        ChangeBatch::new(rows, Some(RowKinds::new(kinds)))?.with_marks(marks)
-    }
-
-    fn keep(&mut self, rows: &RecordBatch, before: Before, now_ms: i64) -> Result<()> {
-        let (mut groups, mut kept) = (Vec::new(), Vec::new());
-        for (group, last) in &before.last {
-            match last {
-                Some(row) => {
-                    self.expiry.set(*group, now_ms);
-                    groups.push(*group);
-                    kept.push(*row);
+        let mut push = |side: usize, kind: RowKind| {
+            picked.push((side, row));
+            kinds.push(kind);
+        };
+        match (batch.kind(row).is_retract(), place) {
+            (true, None) => {}
+            (true, Some(_)) => push(0, RowKind::Delete),
+            (false, None) => push(1, RowKind::Insert),
+            (false, Some(_)) if same.value(row) && !emit_unchanged => {}
+            (false, Some(_)) => {
+                if emit_update_before {
+                    push(0, RowKind::UpdateBefore);
                 }
-                None => {
-                    self.rows.remove(*group);
-                    self.table.remove(*group);
-                }
+                push(1, RowKind::UpdateAfter);
             }
         }
-        self.rows.put(groups, take_record_batch(rows, &UInt32Array::from(kept))?)
     }
+    offsets.push(picked.len());
+    let rows = interleave_record_batch(&[&old, batch.rows()], &picked)?;
+    let marks = replace_marks(batch.marks(), |row| offsets[row]);
+    ChangeBatch::new(rows, Some(RowKinds::new(kinds)))?.with_marks(marks)
+}
 
-    /// Bytes of memory that the state takes, about.
-    pub fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes() + self.rows.memory_bytes()
-    }
-
-    /// Its state as bytes.
-    ///
-    /// # Errors
-    /// If a column has a type that cannot be written down yet (lists).
-    pub fn snapshot(&self) -> Result<Vec<u8>> {
-        let groups = self.table.groups();
-        let columns = self.table.columns(&groups)?;
-        let hashes = hash_keys(&columns, groups.len())?;
-        let places: Option<Vec<Place>> = groups.iter().map(|g| self.rows.place(*g)).collect();
-        let places = places.ok_or_else(|| Error::internal("a key of a normalized changelog has no row"))?;
-        let rows = self.rows.rows(&places, &RecordBatch::new_empty(self.schema.clone()))?;
-        let mut encoded = EncodedKeys::default();
-        encoded.encode(rows.columns(), rows.num_rows())?;
-        let mut writer = SnapshotWriter::new(&self.name);
-        for (row, hash) in hashes.iter().enumerate() {
-            writer.entry(key_group(*hash, self.max_parallelism).0, |out| {
-                out.extend_from_slice(&self.expiry.changed_ms(groups[row]).to_le_bytes());
-                put_bytes(out, encoded.get(row));
-            });
-        }
-        Ok(writer.finish())
-    }
-
-    /// Takes the keys of these key groups out of snapshots.
-    ///
-    /// # Errors
-    /// If a snapshot is damaged, or of other columns.
-    pub fn restore(&mut self, parts: &[Vec<u8>], key_groups: Range<u32>) -> Result<()> {
-        let types: Vec<DataType> = self.schema.fields().iter().map(|f| f.data_type().clone()).collect();
-        for part in parts {
-            let (mut rows, mut changed_ms) = (Vec::new(), Vec::new());
-            for mut entry in entries(part, &self.name, &key_groups)? {
-                changed_ms.push(take_i64(&mut entry)?);
-                rows.push(take_bytes(&mut entry)?);
+/// Remembers each key's last row.
+fn keep(state: &mut KeyedState<RowStore>, rows: &RecordBatch, before: Before, now_ms: i64) -> Result<()> {
+    let (mut groups, mut kept) = (Vec::new(), Vec::new());
+    for (group, last) in &before.last {
+        match last {
+            Some(row) => {
+                state.set_changed(*group, now_ms);
+                groups.push(*group);
+                kept.push(*row);
             }
-            let columns = key::decode(&types, &rows)?;
-            let rows = RecordBatch::try_new(self.schema.clone(), columns)?;
-            let keys: Vec<ArrayRef> = self.keys.iter().map(|k| rows.column(*k).clone()).collect();
-            let groups = self.table.assign(&keys, rows.num_rows())?;
-            groups.iter().zip(changed_ms).for_each(|(g, at)| self.expiry.set(*g, at));
-            self.rows.put(groups, rows)?;
+            None => state.remove(*group)?,
         }
-        Ok(())
     }
+    state.entries_mut().put(groups, take_record_batch(rows, &UInt32Array::from(kept))?)
 }
 
 /// Which rows are equal, nulls being equal to each other.

@@ -1,10 +1,10 @@
 //! The streaming operators, one file each. Each reads its specification from `flott_graph::spec` and
 //! gives what Flink's operator of the same name gives, computed a batch at a time.
 //!
-//! Reading order: [`factory`] lists them. Without state are [`calc`], [`values`],
+//! Reading order: [`factory`] lists them. Without state are [`calc`],
 //! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
-//! [`constraint_enforcer`]; with state are [`limit`], [`changelog_normalize`], [`group_aggregate`] and
-//! [`window_aggregate`]. They share [`aggregate`], `window`, `expiry` and `emit`.
+//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`group_aggregate`] and
+//! [`window_aggregate`]. They share [`aggregate`], `window` and `emit`.
 
 pub mod aggregate;
 pub mod calc;
@@ -12,7 +12,6 @@ pub mod changelog_normalize;
 pub mod constraint_enforcer;
 pub mod drop_update_before;
 mod emit;
-mod expiry;
 pub mod factory;
 pub mod group_aggregate;
 pub mod limit;

@@ -1,15 +1,17 @@
 //! The first rows of a stream: `LIMIT` and `OFFSET` without an order, over an insert-only input.
 //!
-//! Flink counterpart: `Limit`. **State layout**: how many rows have come. It runs with parallelism 1;
-//! what follows the last row is read and dropped.
+//! Flink counterpart: `Limit`. **State layout**: list `seen` with how many rows have come, `u64`
+//! little-endian. It runs with parallelism 1; what follows the last row is read and dropped.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use flott_api::operator::{EventTime, Operator, OperatorContext};
+use bytes::Bytes;
+use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext};
+use flott_api::state::{Redistribution, StateStore};
 use flott_api::{ChangeBatch, Error, Mark, Result};
 use flott_graph::spec::LimitSpec;
-use flott_state::snapshot::{SnapshotWriter, entries, take_u64};
+use flott_state::codec::take_array;
 
 use crate::emit::emit;
 use crate::factory::FromSpec;
@@ -19,15 +21,16 @@ pub struct Limit {
     first: u64,
     end: u64,
     seen: u64,
+    store: Option<Arc<dyn StateStore>>,
 }
 
-const STATE: &str = "limit-1";
+const SEEN: &str = "seen";
 
 impl FromSpec for Limit {
     type Spec = LimitSpec;
 
     fn from_spec(spec: LimitSpec) -> Result<Self> {
-        Ok(Limit { first: spec.offset, end: spec.offset.saturating_add(spec.limit), seen: 0 })
+        Ok(Limit { first: spec.offset, end: spec.offset.saturating_add(spec.limit), seen: 0, store: None })
     }
 
     fn event_time(&self) -> EventTime {
@@ -37,6 +40,14 @@ impl FromSpec for Limit {
 
 #[async_trait]
 impl Operator for Limit {
+    fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        for item in cx.state.list(SEEN).unwrap_or_default() {
+            self.seen += u64::from_le_bytes(take_array(&mut &item[..])?);
+        }
+        self.store = Some(Arc::clone(&cx.state));
+        Ok(())
+    }
+
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         if batch.kinds().is_some() {
             return Err(Error::internal("a limit without an order got an update"));
@@ -45,6 +56,13 @@ impl Operator for Limit {
         let to = self.end.saturating_sub(self.seen).min(batch.len() as u64).max(from);
         self.seen += batch.len() as u64;
         emit(cut(&batch, from as usize, to as usize)?, cx).await
+    }
+
+    async fn before_checkpoint(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
+        let store = self.store.as_ref().ok_or_else(|| Error::internal("a limit was not opened"))?;
+        let seen = Bytes::copy_from_slice(&self.seen.to_le_bytes());
+        store.set_list(SEEN, Redistribution::Split, vec![seen]);
+        Ok(())
     }
 }
 
@@ -58,47 +76,12 @@ fn cut(batch: &ChangeBatch, from: usize, to: usize) -> Result<ChangeBatch> {
     batch.slice(from, to - from).without_marks().with_marks(marks)
 }
 
-impl Limit {
-    /// Its state as bytes.
-    ///
-    /// # Errors
-    /// Never today.
-    pub fn snapshot(&self) -> Result<Vec<u8>> {
-        let mut writer = SnapshotWriter::new(STATE);
-        writer.entry(0, |out| out.extend_from_slice(&self.seen.to_le_bytes()));
-        Ok(writer.finish())
-    }
-
-    /// Takes the state out of snapshots.
-    ///
-    /// # Errors
-    /// If one is damaged.
-    pub fn restore(&mut self, parts: &[Vec<u8>], key_groups: Range<u32>) -> Result<()> {
-        for part in parts {
-            for mut entry in entries(part, STATE, &key_groups)? {
-                self.seen += take_u64(&mut entry)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use flott_api::testing::{Case, Restorable, check_restorable};
+    use flott_api::testing::{Case, check_restorable};
     use flott_api::{Field, LogicalType, Schema, TypeKind};
 
     use super::*;
-
-    impl Restorable for Limit {
-        fn snapshot(&self) -> Result<Vec<u8>> {
-            self.snapshot()
-        }
-
-        fn restore(&mut self, parts: &[Vec<u8>], key_groups: Range<u32>) -> Result<()> {
-            self.restore(parts, key_groups)
-        }
-    }
 
     #[test]
     fn offset_and_limit_count_rows_over_batches_and_restarts() {

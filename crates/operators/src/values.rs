@@ -1,13 +1,17 @@
 //! Constant rows: `VALUES`, and a `SELECT` without `FROM`.
 //!
-//! Flink counterpart: `Values`. **State layout**: none. It has no input, so it emits its rows in
-//! `finish`.
+//! Flink counterpart: `Values`. **State layout**: list `emitted`, with an item once the rows are out. It
+//! has no input, so it emits them in `finish`.
+
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat;
 use async_trait::async_trait;
-use flott_api::operator::{EventTime, Operator, OperatorContext};
+use bytes::Bytes;
+use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext};
+use flott_api::state::{Redistribution, StateStore};
 use flott_api::{ChangeBatch, Error, Result};
 use flott_functions::literal_array;
 use flott_graph::spec::ValuesSpec;
@@ -18,7 +22,11 @@ use crate::factory::FromSpec;
 /// See the module.
 pub struct Values {
     rows: ChangeBatch,
+    emitted: bool,
+    store: Option<Arc<dyn StateStore>>,
 }
+
+const EMITTED: &str = "emitted";
 
 impl FromSpec for Values {
     type Spec = ValuesSpec;
@@ -29,7 +37,8 @@ impl FromSpec for Values {
         }
         let schema: SchemaRef = spec.output.arrow();
         let columns = (0..spec.output.len()).map(|c| column(&spec, c)).collect::<Result<_>>()?;
-        Ok(Values { rows: ChangeBatch::inserts(record_batch(&schema, columns, spec.rows.len())?) })
+        let rows = ChangeBatch::inserts(record_batch(&schema, columns, spec.rows.len())?);
+        Ok(Values { rows, emitted: false, store: None })
     }
 
     fn event_time(&self) -> EventTime {
@@ -46,11 +55,26 @@ fn column(spec: &ValuesSpec, column: usize) -> Result<ArrayRef> {
 
 #[async_trait]
 impl Operator for Values {
+    fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        self.emitted = cx.state.list(EMITTED).is_some_and(|items| !items.is_empty());
+        self.store = Some(Arc::clone(&cx.state));
+        Ok(())
+    }
+
     async fn process_batch(&mut self, _: usize, _: ChangeBatch, _: &mut OperatorContext<'_>) -> Result<()> {
         Err(Error::internal("constant rows have no input"))
     }
 
+    async fn before_checkpoint(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
+        let store = self.store.as_ref().ok_or_else(|| Error::internal("constant rows were not opened"))?;
+        store.set_list(EMITTED, Redistribution::Union, vec![Bytes::new(); usize::from(self.emitted)]);
+        Ok(())
+    }
+
     async fn finish(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if std::mem::replace(&mut self.emitted, true) {
+            return Ok(());
+        }
         emit(self.rows.clone(), cx).await
     }
 }
@@ -58,7 +82,7 @@ impl Operator for Values {
 #[cfg(test)]
 mod tests {
     use flott_api::expr::Value;
-    use flott_api::testing::{Case, check};
+    use flott_api::testing::{Case, check_restorable};
     use flott_api::{Field, LogicalType, Schema, TypeKind};
 
     use super::*;
@@ -74,7 +98,7 @@ mod tests {
     fn run(rows: Vec<Vec<Value>>) -> String {
         let empty = Schema::default();
         let case = Case { input: &empty, event_time: EventTime::Indifferent, script: "" };
-        check(&case, || Box::new(Values::from_spec(spec(rows.clone())).unwrap()))
+        check_restorable(&case, None, || Values::from_spec(spec(rows.clone())).unwrap())
     }
 
     #[test]

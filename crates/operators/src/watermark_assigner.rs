@@ -5,9 +5,6 @@
 //! processing time. As in Flink watermarks start from 0, those from upstream are swallowed but for the
 //! last one, and a null rowtime is an error. **State layout**: none; after a restore watermarks start
 //! anew, as in Flink.
-//!
-//! The timer is set with the first batch or watermark, so an instance that never gets either is never
-//! found idle here.
 
 use arrow_array::Array;
 use async_trait::async_trait;
@@ -59,9 +56,14 @@ impl Operator for WatermarkAssigner {
         Ok(())
     }
 
+    /// The timer runs from the begin: an instance that never gets a row is found idle too.
+    async fn start(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.set_timer(cx);
+        Ok(())
+    }
+
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         self.last_row_ms = Some(cx.processing_time_ms);
-        self.set_timer(cx);
         self.activate(cx).await?;
         let marks = self.marks(&batch, cx)?;
         let last = batch.last_watermark().filter(|w| *w == Watermark::MAX);
@@ -73,7 +75,6 @@ impl Operator for WatermarkAssigner {
     }
 
     async fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
-        self.set_timer(cx);
         if watermark != Watermark::MAX || self.emitted_ms == Watermark::MAX.0 {
             return Ok(());
         }

@@ -1,13 +1,32 @@
 //! Containers in memory. An operator's logic works on group numbers; the containers turn keys into
-//! numbers ([`GroupTable`]) and hold what belongs to a number.
+//! numbers ([`GroupTable`]), hold what belongs to a number, and keep the store below informed.
+//!
+//! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
+//! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
+//! `link` and `values` how keys and values lie in the store, `expiry` when entries are over. What
+//! belongs to a number are [`map_view`], [`sorted_view`] and [`RowStore`].
 
+mod expiry;
 mod group_table;
 mod held;
+mod keyed_state;
+mod link;
 mod map_view;
+mod region;
 mod row_store;
 mod sorted_view;
+mod timer_queue;
+mod values;
+mod windowed_state;
 
+pub use expiry::{TtlOptions, TtlUpdate, TtlVisibility};
 pub use group_table::GroupTable;
+pub use keyed_state::KeyedState;
+pub use link::{Cursor, KeyedStateOptions};
 pub use map_view::{MapViewOptions, map_view};
+pub use region::{EntryPage, GroupEntries};
 pub use row_store::{Place, RowStore};
 pub use sorted_view::sorted_view;
+pub use timer_queue::TimerQueue;
+pub use values::{Values, take_part};
+pub use windowed_state::WindowedState;

@@ -28,7 +28,7 @@ use flott_api::aggregate::SlotType;
 use flott_api::{Error, Result};
 
 use crate::canonical::{Canonical, form};
-use crate::snapshot::{damaged, take_array};
+use crate::codec::{damaged, flipped, take_array, unflipped};
 
 /// Rises when the encoding changes.
 pub const VERSION: u16 = 1;
@@ -137,10 +137,6 @@ fn marked(array: &impl Array, row: usize, out: &mut Vec<u8>, encode: impl FnOnce
     encode(out);
 }
 
-fn flipped(value: i64) -> u64 {
-    value as u64 ^ (1 << 63)
-}
-
 fn flipped_wide(value: i128) -> u128 {
     value as u128 ^ (1 << 127)
 }
@@ -216,7 +212,7 @@ fn decode_column(ty: &DataType, inputs: &mut [&[u8]], present: &[bool]) -> Resul
     };
     let canonical = match form {
         SlotType::Int64 => Canonical::Int(Int64Array::from(decode_with(inputs, &there, |input| {
-            take_array(input).map(|b| flipped(u64::from_be_bytes(b) as i64) as i64)
+            take_array(input).map(|b| unflipped(u64::from_be_bytes(b)))
         })?)),
         SlotType::Int128 => {
             Canonical::Wide(PrimitiveArray::<Decimal128Type>::from(decode_with(inputs, &there, |input| {

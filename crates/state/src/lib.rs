@@ -1,13 +1,14 @@
 //! Keyed state: the containers in which operators remember.
 //!
-//! Reading order: how a value lies in a container ([`canonical`]) and a key in bytes ([`mod@key`]),
-//! the containers themselves ([`hot`]), and how they are written down and read back ([`snapshot`]).
-//! Today all state is hot: it lies in memory, and a snapshot is one run of bytes per operator.
+//! Reading order: how a value lies in a container ([`canonical`]), a key and a row in bytes ([`mod@key`],
+//! [`row`], [`codec`]), the containers themselves ([`hot`]), the store below them ([`store`]), and what a
+//! checkpoint knows of both ([`handle`], [`checkpoint`]).
 
 pub mod canonical;
 pub mod checkpoint;
+pub mod codec;
 pub mod handle;
 pub mod hot;
 pub mod key;
-pub mod snapshot;
+pub mod row;
 pub mod store;

@@ -2,19 +2,24 @@
 //! what it emits with what is expected, in batches of 1, of 7 and of all rows.
 //!
 //! A script has a line per event: `+I | 1 | a` is a row, `wm 1000` a watermark behind it, `time 5000`
-//! moves the clock. The answer has the same form. [`check_restorable`] also takes a snapshot after
-//! every event and goes on from it, and then with two and three subtasks.
+//! moves the clock. The answer has the same form. [`check_restorable`] also does to the operator what
+//! checkpoints, restores, rescales and full memory do to it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::state::{FakeSnapshot, FakeStateStore};
 use super::text::{Line, batch_of, lines};
-use super::world::{Emitted, FakeTimers, FakeWorld, RecordedOutput, open_context, ready};
+use super::world::{Emitted, FakeTimers, FakeWorld, RecordedOutput, open_context_with, ready};
 use crate::ids::Subtask;
 use crate::key_group::{hash_keys, key_group, range_of_subtask, subtask_of};
 use crate::metrics::OperatorMetrics;
 use crate::operator::{EventTime, Operator, OperatorContext, TimeDomain};
-use crate::{ChangeBatch, Mark, Result, Schema, Watermark};
+use crate::state::{Redistribution, StateMemory};
+use crate::{ChangeBatch, Mark, Schema, Watermark};
 
 const MAX_PARALLELISM: u32 = 128;
 const ONE: Subtask = Subtask { index: 0, parallelism: 1 };
@@ -27,21 +32,6 @@ pub struct Case<'a> {
     pub event_time: EventTime,
     /// The events.
     pub script: &'a str,
-}
-
-/// An operator whose state can be taken out and put back.
-pub trait Restorable: Operator {
-    /// Its state as bytes.
-    ///
-    /// # Errors
-    /// If the state cannot be written.
-    fn snapshot(&self) -> Result<Vec<u8>>;
-
-    /// Takes the keys of these key groups out of snapshots. Called after `open`, before any row.
-    ///
-    /// # Errors
-    /// If a snapshot is damaged.
-    fn restore(&mut self, parts: &[Vec<u8>], key_groups: Range<u32>) -> Result<()>;
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +62,7 @@ fn parse(script: &str) -> Vec<Event> {
 pub fn check(case: &Case<'_>, make: impl Fn() -> Box<dyn Operator>) -> String {
     let events = parse(case.script);
     let play = |rows: usize| {
-        let mut run = Run::new(case, make(), ONE);
+        let mut run = Run::new(case, make(), ONE, Pressure::None);
         run.play(&events, rows);
         run.end();
         run.answer()
@@ -83,64 +73,141 @@ pub fn check(case: &Case<'_>, make: impl Fn() -> Box<dyn Operator>) -> String {
     all.join("\n")
 }
 
-/// [`check`], then with snapshot and restore after every event; with `keys` then also going on with 2
-/// and 3 subtasks, which needs the columns of the key in the input, by which rows are routed, and in
-/// the output, where the rows are compared as a sequence per key.
+/// [`check`], then what may happen to state: a restore after every event and after the end; memory so
+/// small that nothing stays in it between batches; checkpoints that are written while the operator goes
+/// on. With `keys` also going on with 2 and 3 subtasks, and from those with one. That needs the columns
+/// of the key in the input, by which rows are routed, and in the output, where the rows between two
+/// watermarks are compared as a sequence per key.
 ///
 /// # Panics
 /// If the operator fails, or if the answers differ.
-pub fn check_restorable<O: Restorable + 'static>(
+pub fn check_restorable<O: Operator + 'static>(
     case: &Case<'_>,
     keys: Option<(&[usize], &[usize])>,
     make: impl Fn() -> O,
 ) -> String {
-    let expected = check(case, || Box::new(make()) as Box<dyn Operator>);
-    let events = parse(case.script);
-    let mut run = Run::new(case, Box::new(make()), ONE);
-    for event in &events {
-        run.play(std::slice::from_ref(event), 1);
-        run.restart(make());
+    let make = || Box::new(make()) as Box<dyn Operator>;
+    let expected = check(case, make);
+    let play = Play { case, events: parse(case.script), output_keys: keys.map(|(_, output)| output), make: &make };
+    let lines: Vec<String> = expected.lines().map(str::to_owned).collect();
+    for pressure in [Pressure::None, Pressure::Total] {
+        play.with_restarts(&lines, pressure);
+        play.with_delayed_drains(&lines, pressure);
     }
-    run.end();
-    assert_eq!(run.answer().join("\n"), expected, "with restarts (left) and without (right)");
-    let Some((input_keys, output_keys)) = keys else { return expected };
-    for parallelism in [2, 3] {
-        for at in [events.len() / 3, events.len() / 2] {
-            let answer = rescaled(case, (&events, at), (input_keys, parallelism), &make);
-            let expected: Vec<String> = expected.lines().map(str::to_owned).collect();
-            let (got, want) = (per_key(&answer, output_keys), per_key(&expected, output_keys));
-            assert_eq!(got, want, "{parallelism} subtasks after event {at} (left) and one (right)");
+    play.under_pressure(&lines);
+    if let Some((input_keys, output_keys)) = keys {
+        for parallelism in [2, 3] {
+            for at in [play.events.len() / 3, play.events.len() / 2, play.events.len()] {
+                let got = play.rescaled(at, input_keys, (1, parallelism));
+                let (got, want) = (per_key(&got, output_keys), per_key(&lines, output_keys));
+                assert_eq!(got, want, "{parallelism} subtasks after event {at} (left) and one (right)");
+            }
+        }
+        for at in [play.events.len() / 3, play.events.len() / 2] {
+            let got = play.rescaled(at, input_keys, (3, 1));
+            let (got, want) = (per_key(&got, output_keys), per_key(&lines, output_keys));
+            assert_eq!(got, want, "one subtask after event {at} of three (left) and one all the time (right)");
         }
     }
     expected
 }
 
-fn rescaled<O: Restorable>(
-    case: &Case<'_>,
-    (events, at): (&[Event], usize),
-    (keys, parallelism): (&[usize], u32),
-    make: &impl Fn() -> O,
-) -> Vec<String> {
-    let mut first = Run::new(case, Box::new(make()), ONE);
-    first.play(&events[..at], 1);
-    let snapshot = vec![first.operator.snapshot().expect("a snapshot is taken")];
-    let mut answer = first.answer();
-    for index in 0..parallelism {
-        let mut run = Run::new(case, Box::new(make()), Subtask { index, parallelism });
-        (run.watermark, run.timers) = (first.watermark, first.timers.clone());
-        run.world.set_now(first.now_ms());
-        let groups = range_of_subtask(MAX_PARALLELISM, parallelism, index);
-        run.operator.restore(&snapshot, groups).expect("a snapshot is read");
-        let mine = |event: &&Event| match event {
-            Event::Row(line) => subtask_of_line(case.input, keys, line, parallelism) == index,
-            _ => true,
-        };
-        let own: Vec<Event> = events[at..].iter().filter(mine).cloned().collect();
-        run.play(&own, 7);
-        run.end();
-        answer.extend(run.answer());
+/// A script and who plays it.
+struct Play<'a> {
+    case: &'a Case<'a>,
+    events: Vec<Event>,
+    output_keys: Option<&'a [usize]>,
+    make: &'a dyn Fn() -> Box<dyn Operator>,
+}
+
+impl<'a> Play<'a> {
+    fn run(&self, pressure: Pressure) -> Run<'a> {
+        Run::new(self.case, (self.make)(), ONE, pressure)
     }
-    answer
+
+    /// What may differ is made equal: the order of different keys between two watermarks.
+    fn comparable(&self, answer: &[String]) -> Vec<String> {
+        let Some(keys) = self.output_keys else { return answer.to_vec() };
+        let pieces = answer.chunk_by(|a, b| a.starts_with("wm ") == b.starts_with("wm "));
+        pieces.flat_map(|p| if p[0].starts_with("wm ") { p.to_vec() } else { per_key(p, keys) }).collect()
+    }
+
+    fn compare(&self, got: &[String], want: &[String], how: &str) {
+        assert_eq!(self.comparable(got), self.comparable(want), "{how} (left) and plain (right)");
+    }
+
+    /// Goes on from a checkpoint after every event, and once more after the end, where nothing may come again.
+    fn with_restarts(&self, expected: &[String], pressure: Pressure) {
+        let mut run = self.run(pressure);
+        for event in &self.events {
+            run.play(std::slice::from_ref(event), 1);
+            run.restart((self.make)());
+        }
+        run.end();
+        run.restart((self.make)());
+        run.end();
+        self.compare(&run.answer(), expected, &format!("with restarts and {pressure:?} pressure"));
+    }
+
+    /// All state goes to the store after every batch.
+    fn under_pressure(&self, expected: &[String]) {
+        for rows in [1, 7, usize::MAX] {
+            let mut run = self.run(Pressure::Total);
+            run.play(&self.events, rows);
+            run.end();
+            self.compare(&run.answer(), expected, &format!("without memory in batches of {rows}"));
+        }
+    }
+
+    /// A barrier after every event, whose epoch is written while the next batches run. What the store has then must
+    /// be the state at the barrier.
+    fn with_delayed_drains(&self, expected: &[String], pressure: Pressure) {
+        for at in 0..=self.events.len() {
+            for delay in [0, 1, 3] {
+                let how = format!("a drain {delay} batches after event {at}, {pressure:?} pressure,");
+                let mut run = self.run(pressure);
+                run.play(&self.events[..at], 1);
+                run.barrier(delay);
+                let before = run.answer();
+                run.play(&self.events[at..], 1);
+                run.end();
+                let checkpoint = run.complete();
+                self.compare(&run.answer(), expected, &how);
+                let mut restored = Run::restored(self.case, (self.make)(), ONE, (&[checkpoint], pressure));
+                restored.play(&self.events[at..], 7);
+                restored.end();
+                let answer = joined(before, restored.answer());
+                self.compare(&answer, expected, &format!("a restore from {how}"));
+            }
+        }
+    }
+
+    fn rescaled(&self, at: usize, keys: &[usize], (from, to): (u32, u32)) -> Vec<String> {
+        let mine = |events: &[Event], index: u32, parallelism: u32| -> Vec<Event> {
+            let mine = |event: &&Event| match event {
+                Event::Row(line) => subtask_of_line(self.case.input, keys, line, parallelism) == index,
+                _ => true,
+            };
+            events.iter().filter(mine).cloned().collect()
+        };
+        let (mut answer, mut checkpoints) = (Vec::new(), Vec::new());
+        for index in 0..from {
+            let subtask = Subtask { index, parallelism: from };
+            let mut run = Run::new(self.case, (self.make)(), subtask, Pressure::None);
+            run.play(&mine(&self.events[..at], index, from), 1);
+            run.barrier(0);
+            checkpoints.push(run.complete());
+            answer.extend(run.answer());
+        }
+        for index in 0..to {
+            let subtask = Subtask { index, parallelism: to };
+            let mut run = Run::restored(self.case, (self.make)(), subtask, (&checkpoints, Pressure::None));
+            run.play(&mine(&self.events[at..], index, to), 7);
+            run.end();
+            answer.extend(run.answer());
+        }
+        answer
+    }
 }
 
 fn subtask_of_line(schema: &Schema, keys: &[usize], line: &Line, parallelism: u32) -> u32 {
@@ -161,35 +228,190 @@ fn per_key(answer: &[String], keys: &[usize]) -> Vec<String> {
     rows.into_iter().cloned().collect()
 }
 
+/// One answer behind the other.
+fn joined(mut first: Vec<String>, second: Vec<String>) -> Vec<String> {
+    if first.last().is_some_and(|l| l.starts_with("wm ")) && second.first().is_some_and(|l| l.starts_with("wm ")) {
+        first.pop();
+    }
+    first.extend(second);
+    first
+}
+
+/// How little memory there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pressure {
+    /// All fits.
+    None,
+    /// Nothing fits, and after every batch containers are asked to give memory back.
+    Total,
+}
+
+impl Pressure {
+    fn memory(self) -> Arc<StateMemory> {
+        StateMemory::new(if self == Pressure::Total { 1 } else { usize::MAX }, true)
+    }
+}
+
+/// A complete checkpoint of one instance, with what the runtime would keep of it.
+#[derive(Clone)]
+struct Checkpoint {
+    state: FakeSnapshot,
+    barrier: Barrier,
+}
+
+/// What an instance was like at a barrier.
+#[derive(Clone)]
+struct Barrier {
+    watermark: Watermark,
+    timers: FakeTimers,
+    now_ms: i64,
+}
+
+/// A checkpoint that is being written.
+struct Closing {
+    barrier: Barrier,
+    /// How many batches are still to come before the first entry is written.
+    delay: usize,
+    /// Which containers are done.
+    drained: Vec<bool>,
+}
+
 /// One instance at work: what the runtime does around an operator, without threads.
-struct Run<'a, O: ?Sized + Operator> {
+struct Run<'a> {
     case: &'a Case<'a>,
     subtask: Subtask,
+    pressure: Pressure,
     world: Arc<FakeWorld>,
+    store: Arc<FakeStateStore>,
     output: RecordedOutput,
     timers: FakeTimers,
     watermark: Watermark,
     metrics: OperatorMetrics,
-    operator: Box<O>,
+    operator: Box<dyn Operator>,
+    closing: Option<Closing>,
+    /// The lists at the last barrier.
+    lists: BTreeMap<String, (Redistribution, Vec<Bytes>)>,
+    complete: Option<Checkpoint>,
 }
 
-impl<'a, O: ?Sized + Operator> Run<'a, O> {
-    fn new(case: &'a Case<'a>, operator: Box<O>, subtask: Subtask) -> Self {
-        let world = FakeWorld::at(0);
-        let (output, timers) = (RecordedOutput::default(), FakeTimers::default());
-        let (watermark, metrics) = (Watermark::MIN, OperatorMetrics::default());
-        let mut run = Run { case, subtask, world, output, timers, watermark, metrics, operator };
+impl<'a> Run<'a> {
+    fn new(case: &'a Case<'a>, operator: Box<dyn Operator>, subtask: Subtask, pressure: Pressure) -> Self {
+        Self::restored(case, operator, subtask, (&[], pressure))
+    }
+
+    /// An instance with its part of these checkpoints.
+    fn restored(
+        case: &'a Case<'a>,
+        operator: Box<dyn Operator>,
+        subtask: Subtask,
+        (checkpoints, pressure): (&[Checkpoint], Pressure),
+    ) -> Self {
+        let mut run = Run {
+            case,
+            subtask,
+            pressure,
+            world: FakeWorld::at(0),
+            store: FakeStateStore::new(),
+            output: RecordedOutput::default(),
+            timers: FakeTimers::default(),
+            watermark: Watermark::MIN,
+            metrics: OperatorMetrics::default(),
+            operator,
+            closing: None,
+            lists: BTreeMap::new(),
+            complete: None,
+        };
+        run.take_up(checkpoints);
         run.open();
         run
     }
 
+    fn key_groups(&self) -> Range<u32> {
+        range_of_subtask(MAX_PARALLELISM, self.subtask.parallelism, self.subtask.index)
+    }
+
+    fn take_up(&mut self, checkpoints: &[Checkpoint]) {
+        let Some(first) = checkpoints.first() else { return };
+        let states: Vec<FakeSnapshot> = checkpoints.iter().map(|c| c.state.clone()).collect();
+        let place = (self.subtask.index, self.subtask.parallelism);
+        let own = FakeSnapshot::redistributed(&states, &self.key_groups(), place);
+        self.store = FakeStateStore::restored(own);
+        let timers: Vec<&FakeTimers> = checkpoints.iter().map(|c| &c.barrier.timers).collect();
+        self.timers = FakeTimers::restored(&timers, &self.key_groups());
+        self.watermark = first.barrier.watermark;
+        self.world.set_now(first.barrier.now_ms);
+    }
+
     fn open(&mut self) {
-        let cx = open_context(&self.world, self.subtask, MAX_PARALLELISM);
+        let mut cx = open_context_with(&self.world, self.subtask, MAX_PARALLELISM, self.store.clone());
+        cx.memory = self.pressure.memory();
         self.operator.open(&cx).expect("the operator opens");
+        let (operator, mut cx) = self.parts();
+        ready(operator.start(&mut cx)).expect("the operator starts");
+    }
+
+    /// Goes on with a new instance that has the state of this one.
+    fn restart(&mut self, operator: Box<dyn Operator>) {
+        self.barrier(0);
+        let checkpoint = self.complete();
+        self.operator = operator;
+        self.take_up(&[checkpoint]);
+        self.open();
     }
 
     fn now_ms(&self) -> i64 {
         self.world.environment().clock.now_ms()
+    }
+
+    /// Begins a checkpoint; its first entry is written so many batches later.
+    fn barrier(&mut self, delay: usize) {
+        let (operator, mut cx) = self.parts();
+        ready(operator.before_checkpoint(&mut cx)).expect("the operator is ready for a checkpoint");
+        let mut containers = self.operator.containers();
+        containers.iter_mut().for_each(|c| c.close_epoch());
+        let drained = vec![false; containers.len()];
+        let barrier = Barrier { watermark: self.watermark, timers: self.timers.clone(), now_ms: self.now_ms() };
+        // The runtime takes the lists at the barrier: what is set from now on belongs to the next one.
+        self.lists = self.store.snapshot().lists;
+        self.closing = Some(Closing { barrier, delay, drained });
+    }
+
+    /// Writes an entry of each container; takes the checkpoint when all have written all.
+    fn drain(&mut self) {
+        let Some(mut closing) = self.closing.take() else { return };
+        for (container, done) in self.operator.containers().into_iter().zip(&mut closing.drained) {
+            *done = *done || ready(container.drain(1)).expect("a container is drained");
+        }
+        if closing.drained.iter().all(|done| *done) {
+            let state = FakeSnapshot { lists: std::mem::take(&mut self.lists), ..self.store.snapshot() };
+            self.complete = Some(Checkpoint { state, barrier: closing.barrier });
+        } else {
+            self.closing = Some(closing);
+        }
+    }
+
+    /// The checkpoint that was begun last.
+    fn complete(&mut self) -> Checkpoint {
+        while self.closing.is_some() {
+            self.drain();
+        }
+        self.complete.take().expect("a checkpoint was begun")
+    }
+
+    /// What the runtime does between two callbacks.
+    fn between(&mut self) {
+        if self.pressure == Pressure::Total {
+            let drained = self.closing.as_ref().map_or(&[] as &[bool], |c| &c.drained);
+            for (number, container) in self.operator.containers().into_iter().enumerate() {
+                if !drained.get(number).is_some_and(|done| *done) {
+                    ready(container.relieve()).expect("a container gives memory back");
+                }
+            }
+        }
+        match &mut self.closing {
+            Some(closing) if closing.delay > 0 => closing.delay -= 1,
+            _ => self.drain(),
+        }
     }
 
     fn play(&mut self, events: &[Event], rows_max: usize) {
@@ -253,8 +475,10 @@ impl<'a, O: ?Sized + Operator> Run<'a, O> {
     }
 
     fn process(&mut self, batch: ChangeBatch) {
+        self.operator.prefetch(0, &batch).expect("the operator looks ahead");
         let (operator, mut cx) = self.parts();
         ready(operator.process_batch(0, batch, &mut cx)).expect("the operator takes a batch");
+        self.between();
     }
 
     fn advance(&mut self, watermark: Watermark) {
@@ -262,12 +486,14 @@ impl<'a, O: ?Sized + Operator> Run<'a, O> {
         let (operator, mut cx) = self.parts();
         ready(operator.process_watermark(watermark, &mut cx)).expect("the operator takes a watermark");
         self.watermark = watermark;
+        self.between();
     }
 
     fn fire(&mut self, domain: TimeDomain, at_ms: i64) {
         while let Some(timer) = self.timers.due(domain, at_ms) {
             let (operator, mut cx) = self.parts();
             ready(operator.on_timers(&[timer], &mut cx)).expect("the operator takes a timer");
+            self.between();
         }
     }
 
@@ -277,7 +503,7 @@ impl<'a, O: ?Sized + Operator> Run<'a, O> {
         ready(operator.finish(&mut cx)).expect("the operator finishes");
     }
 
-    fn parts(&mut self) -> (&mut O, OperatorContext<'_>) {
+    fn parts(&mut self) -> (&mut dyn Operator, OperatorContext<'_>) {
         let processing_time_ms = self.now_ms();
         let cx = OperatorContext {
             output: &mut self.output,
@@ -286,7 +512,7 @@ impl<'a, O: ?Sized + Operator> Run<'a, O> {
             watermark: self.watermark,
             metrics: &self.metrics,
         };
-        (&mut self.operator, cx)
+        (self.operator.as_mut(), cx)
     }
 
     /// What was emitted, an event a line; that of the last watermark, which every run has, is left out.
@@ -299,16 +525,6 @@ impl<'a, O: ?Sized + Operator> Run<'a, O> {
             }
         }
         answer
-    }
-}
-
-impl<O: Restorable> Run<'_, O> {
-    /// Goes on with a new instance that has the state of this one.
-    fn restart(&mut self, operator: O) {
-        let snapshot = self.operator.snapshot().expect("a snapshot is taken");
-        *self.operator = operator;
-        self.open();
-        self.operator.restore(&[snapshot], 0..MAX_PARALLELISM).expect("a snapshot is read");
     }
 }
 
@@ -335,52 +551,4 @@ fn push_batch(answer: &mut Vec<String>, batch: &ChangeBatch) {
 }
 
 #[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::{Field, LogicalType, TypeKind};
-
-    /// Forgets, batch by batch or when restored, what it should remember.
-    struct Faulty {
-        rows: usize,
-        remembers: bool,
-    }
-
-    #[async_trait]
-    impl Operator for Faulty {
-        async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-            self.rows = if self.remembers { self.rows + batch.len() } else { batch.len() };
-            if self.rows < 3 { cx.output.emit(batch).await } else { Ok(()) }
-        }
-    }
-
-    impl Restorable for Faulty {
-        fn snapshot(&self) -> Result<Vec<u8>> {
-            Ok(Vec::new())
-        }
-
-        fn restore(&mut self, _: &[Vec<u8>], _: Range<u32>) -> Result<()> {
-            Ok(())
-        }
-    }
-
-    fn play(remembers: bool, script: &str) {
-        let input = Schema::new(vec![Field::new("a", LogicalType::new(TypeKind::Int))]);
-        let case = Case { input: &input, event_time: EventTime::Indifferent, script };
-        check_restorable(&case, None, || Faulty { rows: 0, remembers });
-    }
-
-    #[test]
-    #[should_panic(expected = "batches of 1")]
-    fn an_operator_that_depends_on_its_batches_is_found() {
-        play(false, "+I | 1\n+I | 2\n+I | 3");
-    }
-
-    #[test]
-    #[should_panic(expected = "with restarts")]
-    fn an_operator_that_forgets_at_a_restart_is_found() {
-        // The clock ends each batch, so that only restarts differ.
-        play(true, "+I | 1\ntime 1\n+I | 2\ntime 2\n+I | 3\ntime 3\n+I | 4");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -179,6 +180,13 @@ pub struct FakeTimers {
 }
 
 impl FakeTimers {
+    /// The timers of checkpoints whose keys are in these key groups. Those without a key are the operator's
+    /// own, and not restored.
+    pub fn restored(parts: &[&FakeTimers], key_groups: &Range<u32>) -> Self {
+        let own = |t: &&Timer| t.key_group.is_some_and(|g| key_groups.contains(&g.0));
+        FakeTimers { timers: parts.iter().flat_map(|p| &p.timers).filter(own).cloned().collect() }
+    }
+
     /// Takes the next due timer of a domain out.
     pub fn due(&mut self, domain: TimeDomain, now_ms: i64) -> Option<Timer> {
         let next = self.timers.iter().find(|t| t.domain == domain && t.at_ms <= now_ms).cloned()?;

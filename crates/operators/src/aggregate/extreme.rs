@@ -11,8 +11,8 @@ use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray};
 use arrow_schema::DataType;
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, AggregateState, Change, End, Running, SlotColumn, SlotShape, SlotType, StateShape, View,
-    ViewKind, ViewShape,
+    Aggregate, AggregateInput, AggregateState, BytesColumn, Change, End, Running, SlotColumn, SlotShape, SlotType,
+    StateShape, View, ViewKind, ViewShape,
 };
 use flott_api::{Error, LogicalType, Result};
 use flott_state::canonical::Canonical;
@@ -172,7 +172,7 @@ pub(super) struct BytesExtreme {
 }
 
 struct BytesSlots<'a> {
-    values: &'a mut [Vec<u8>],
+    values: &'a mut BytesColumn,
     present: &'a mut [i64],
 }
 
@@ -185,15 +185,13 @@ impl<'a> BytesSlots<'a> {
     }
 
     fn get(&self, group: u32) -> Option<&[u8]> {
-        (self.present[group as usize] != 0).then(|| self.values[group as usize].as_slice())
+        (self.present[group as usize] != 0).then(|| self.values.get(group))
     }
 
     fn contest(&mut self, which: Which, group: u32, value: &[u8]) {
-        let (slot, present) = (&mut self.values[group as usize], &mut self.present[group as usize]);
-        if *present == 0 || which.wins(value, slot.as_slice()) {
-            // The slot keeps its memory: a new winner rarely allocates.
-            slot.clear();
-            slot.extend_from_slice(value);
+        let present = &mut self.present[group as usize];
+        if *present == 0 || which.wins(value, self.values.get(group)) {
+            self.values.set(group, value);
             *present = 1;
         }
     }

@@ -5,7 +5,7 @@
 //! call which rows count (`FILTER`, then `DISTINCT`), and lends the call its slots and views. Calls
 //! with equal argument and filter share the view that knows which values were seen.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -13,24 +13,23 @@ use arrow_schema::DataType;
 use flott_api::aggregate::{
     Aggregate, AggregateInput, AggregateState, Change, MapView, Running, SlotColumn, StateShape, View, ViewKind,
 };
-use flott_api::key_group::{hash_keys, key_group};
+use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
 use flott_graph::spec::AggregateCall;
-use flott_state::hot::{GroupTable, MapViewOptions, map_view, sorted_view};
-use flott_state::key;
-use flott_state::snapshot::{SnapshotWriter, entries, put_bytes, take_array, take_bytes, take_i64};
+use flott_state::codec::{damaged, put_bytes, put_signed, take_array, take_bytes, take_signed};
+use flott_state::hot::{
+    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, TtlOptions, Values, map_view, sorted_view, take_part,
+};
 
 use super::function;
 
 /// The keys and aggregates of an operator.
 pub struct Plan {
     keys: Vec<usize>,
-    key_types: Vec<DataType>,
+    key_types: Vec<LogicalType>,
     calls: Vec<Call>,
     distinct: Vec<Distinct>,
     options: MapViewOptions,
-    /// Names the state: keys and calls.
-    name: String,
 }
 
 struct Call {
@@ -40,6 +39,8 @@ struct Call {
     filter: Option<usize>,
     /// Which of [`Plan::distinct`] decides.
     distinct: Option<usize>,
+    /// Names its part of the state.
+    fingerprint: String,
 }
 
 #[derive(PartialEq, Eq)]
@@ -47,16 +48,24 @@ struct Distinct {
     column: usize,
     filter: Option<usize>,
     ty: DataType,
+    /// Names its part of the state.
+    fingerprint: String,
 }
 
 /// The state of one set of keys.
 pub struct Groups {
-    /// Key to group.
-    pub table: GroupTable,
     /// How many rows each group has: those added less those taken back.
     pub rows: Vec<i64>,
     calls: Vec<CallState>,
     distinct: Vec<Box<dyn MapView>>,
+    kind: Arc<Kind>,
+}
+
+/// Which containers a plan needs.
+struct Kind {
+    calls: Vec<StateShape>,
+    distinct: Vec<DataType>,
+    options: MapViewOptions,
 }
 
 struct CallState {
@@ -84,18 +93,18 @@ impl Plan {
     /// If an aggregate or a key type is not supported.
     pub fn new(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
         let mut plan = Plan {
-            key_types: keys.iter().map(|k| column_type(input, *k).map(LogicalType::arrow)).collect::<Result<_>>()?,
+            key_types: keys.iter().map(|k| column_type(input, *k).cloned()).collect::<Result<_>>()?,
             keys: keys.to_vec(),
             calls: Vec::new(),
             distinct: Vec::new(),
             options,
-            name: state_name(input, keys, calls, options),
         };
         for call in calls {
             plan.add(input, call)?;
         }
         // Refuses what cannot be kept now and not with the first row.
         plan.groups()?;
+        GroupTable::new(plan.key_types.iter().map(LogicalType::arrow).collect())?;
         Ok(plan)
     }
 
@@ -108,12 +117,14 @@ impl Plan {
         let distinct = match (call.distinct, call.args.as_slice()) {
             (false, _) => None,
             (true, [column]) => {
-                Some(self.share(Distinct { column: *column, filter: call.filter, ty: args[0].arrow() }))
+                let fingerprint = format!("distinct({}){}", named(input, *column), filter_of(input, call));
+                Some(self.share(Distinct { column: *column, filter: call.filter, ty: args[0].arrow(), fingerprint }))
             }
             (true, _) => return Err(Error::unsupported("DISTINCT over several columns")),
         };
         let (shape, args) = (function.shape(), call.args.clone());
-        self.calls.push(Call { shape, function, args, filter: call.filter, distinct });
+        let fingerprint = fingerprint(input, call);
+        self.calls.push(Call { shape, function, args, filter: call.filter, distinct, fingerprint });
         Ok(())
     }
 
@@ -124,9 +135,25 @@ impl Plan {
         })
     }
 
-    /// The name of the state, which a restore compares.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// The state of this plan, by its keys.
+    pub fn state(&self, name: &str, ttl: TtlOptions) -> KeyedStateOptions {
+        KeyedStateOptions { name: name.to_owned(), keys: self.key_types.clone(), parts: self.parts(), ttl }
+    }
+
+    /// What an entry holds, in the order in which it is written. Of equal calls each has its own part.
+    fn parts(&self) -> Vec<StatePart> {
+        let mut parts = vec![StatePart { name: "rows".to_owned(), ty: "count".to_owned() }];
+        let calls = self.calls.iter().map(|c| (c.fingerprint.clone(), shown(&c.shape)));
+        let distinct = self.distinct.iter().map(|d| (d.fingerprint.clone(), "value to count".to_owned()));
+        for (fingerprint, ty) in calls.chain(distinct) {
+            let equal = |p: &&StatePart| p.name.split(" #").next() == Some(fingerprint.as_str());
+            let name = match parts.iter().filter(equal).count() {
+                0 => fingerprint,
+                before => format!("{fingerprint} #{}", before + 1),
+            };
+            parts.push(StatePart { name, ty });
+        }
+        parts
     }
 
     /// Whether an aggregate keeps all its values in order.
@@ -144,21 +171,11 @@ impl Plan {
     /// # Errors
     /// If a type cannot be kept.
     pub fn groups(&self) -> Result<Groups> {
-        let calls = self.calls.iter().map(|call| {
-            let slots = call.shape.slots.iter().map(|s| SlotColumn::new(s.ty)).collect();
-            let views = call.shape.views.iter().map(|v| match v.kind {
-                ViewKind::Map => map_view(&v.ty.arrow(), self.options).map(View::Map),
-                ViewKind::Sorted => sorted_view(&v.ty.arrow()).map(View::Sorted),
-            });
-            Ok(CallState { slots, views: views.collect::<Result<_>>()? })
-        });
-        let distinct = self.distinct.iter().map(|d| map_view(&d.ty, self.options)).collect::<Result<_>>()?;
-        Ok(Groups {
-            table: GroupTable::new(self.key_types.clone())?,
-            rows: Vec::new(),
-            calls: calls.collect::<Result<_>>()?,
-            distinct,
-        })
+        Groups::new(Arc::new(Kind {
+            calls: self.calls.iter().map(|c| c.shape.clone()).collect(),
+            distinct: self.distinct.iter().map(|d| d.ty.clone()).collect(),
+            options: self.options,
+        }))
     }
 }
 
@@ -167,61 +184,42 @@ fn column_type(input: &Schema, column: usize) -> Result<&LogicalType> {
     field.ok_or_else(|| Error::internal("an aggregation reads a column that its input does not have"))
 }
 
-fn state_name(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> String {
-    let ty = |c: &usize| input.fields.get(*c).map_or_else(String::new, |f| f.ty.kind.to_string());
-    let types = |columns: &[usize]| columns.iter().map(ty).collect::<Vec<_>>().join(", ");
-    let call = |c: &AggregateCall| {
-        let distinct = if c.distinct { "DISTINCT " } else { "" };
-        let filter = if c.filter.is_some() { " FILTER" } else { "" };
-        format!("{}-{}({distinct}{}){filter}", c.function.name, c.function.version, types(&c.args))
-    };
-    let calls = calls.iter().map(call).collect::<Vec<_>>().join(", ");
-    let changelog = if options.retract { "updates" } else { "insertions" };
-    let expiry = if options.ttl_ms > 0 { "with" } else { "without" };
-    format!("aggregates {calls} by ({}) over {changelog}, {expiry} expiry, keys {}", types(keys), key::VERSION)
+fn named(input: &Schema, column: usize) -> String {
+    input.fields.get(column).map_or_else(String::new, |f| format!("{} {}", f.name, f.ty.kind))
+}
+
+fn filter_of(input: &Schema, call: &AggregateCall) -> String {
+    call.filter.map_or_else(String::new, |f| format!(" FILTER {}", named(input, f)))
+}
+
+/// What gives an aggregate's state its meaning: `sum-1(DISTINCT x INT) FILTER f BOOLEAN`.
+fn fingerprint(input: &Schema, call: &AggregateCall) -> String {
+    let args: Vec<String> = call.args.iter().map(|a| named(input, *a)).collect();
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let (function, filter) = (&call.function, filter_of(input, call));
+    format!("{}-{}({distinct}{}){filter}", function.name, function.version, args.join(", "))
+}
+
+/// How the state of an aggregate lies: a change of it is another state.
+fn shown(shape: &StateShape) -> String {
+    let slots = shape.slots.iter().map(|s| format!("{} {:?}", s.name, s.ty));
+    let views = shape.views.iter().map(|v| format!("{} {:?} of {}", v.name, v.kind, v.ty.kind));
+    slots.chain(views).collect::<Vec<_>>().join(", ")
 }
 
 impl Groups {
-    /// Makes room for all groups that the table has numbered.
-    pub fn grow(&mut self) {
-        let end = self.table.end();
-        if end <= self.rows.len() {
-            return;
-        }
-        self.rows.resize(end, 0);
-        for slots in self.calls.iter_mut().flat_map(|c| &mut c.slots) {
-            slots.grow(end);
-        }
-    }
-
-    /// Makes the state of one group fresh.
-    pub fn clear(&mut self, group: u32) {
-        self.rows[group as usize] = 0;
-        for call in &mut self.calls {
-            call.slots.iter_mut().for_each(|s| s.clear(group));
-            for view in &mut call.views {
-                match view {
-                    View::Map(v) => v.clear(group),
-                    View::Sorted(v) => v.clear(group),
-                }
-            }
-        }
-        self.distinct.iter_mut().for_each(|v| v.clear(group));
-    }
-
-    /// Bytes of memory that the state takes, about.
-    pub fn memory_bytes(&self) -> usize {
-        let view = |v: &View| match v {
-            View::Map(v) => v.memory_bytes(),
-            View::Sorted(v) => v.memory_bytes(),
-        };
-        let call = |c: &CallState| {
-            let slots: usize = c.slots.iter().map(SlotColumn::memory_bytes).sum();
-            slots + c.views.iter().map(view).sum::<usize>()
-        };
-        let distinct: usize = self.distinct.iter().map(|v| v.memory_bytes()).sum();
-        let calls: usize = self.calls.iter().map(call).sum();
-        self.table.memory_bytes() + self.rows.capacity() * size_of::<i64>() + calls + distinct
+    fn new(kind: Arc<Kind>) -> Result<Self> {
+        let calls = kind.calls.iter().map(|shape| {
+            let slots = shape.slots.iter().map(|s| SlotColumn::new(s.ty)).collect();
+            let views = shape.views.iter().map(|v| match v.kind {
+                ViewKind::Map => map_view(&v.ty.arrow(), kind.options).map(View::Map),
+                ViewKind::Sorted => sorted_view(&v.ty.arrow()).map(View::Sorted),
+            });
+            Ok(CallState { slots, views: views.collect::<Result<_>>()? })
+        });
+        let calls = calls.collect::<Result<_>>()?;
+        let distinct = kind.distinct.iter().map(|ty| map_view(ty, kind.options)).collect::<Result<_>>()?;
+        Ok(Groups { rows: Vec::new(), calls, distinct, kind })
     }
 
     /// Folds rows into their groups.
@@ -271,103 +269,129 @@ impl Groups {
         });
         views.collect()
     }
+}
 
-    /// Appends the groups that have rows to a snapshot, each after what `tag` puts before it.
-    ///
-    /// # Errors
-    /// If a key cannot be written; a bug.
-    pub fn save(
-        &self,
-        writer: &mut SnapshotWriter,
-        max_parallelism: u32,
-        tag: impl Fn(u32, &mut Vec<u8>),
-    ) -> Result<()> {
-        let groups: Vec<u32> = self.table.groups().into_iter().filter(|g| self.rows[*g as usize] != 0).collect();
-        let columns = self.table.columns(&groups)?;
-        let hashes = hash_keys(&columns, groups.len())?;
-        let mut keys = key::EncodedKeys::default();
-        keys.encode(&columns, groups.len())?;
-        for (row, group) in groups.iter().enumerate() {
-            writer.entry(key_group(hashes[row], max_parallelism).0, |out| {
-                tag(*group, out);
-                put_bytes(out, keys.get(row));
-                self.save_group(*group, out);
-            });
+/// The parts of an entry: the number of rows, each call's slots and views, each distinct view.
+impl GroupEntries for Groups {
+    fn fresh(&self) -> Result<Self> {
+        Groups::new(Arc::clone(&self.kind))
+    }
+
+    fn grow(&mut self, end: usize) {
+        self.rows.resize(self.rows.len().max(end), 0);
+        self.calls.iter_mut().flat_map(|c| &mut c.slots).for_each(|s| s.grow(end));
+    }
+
+    fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
+        for group in groups {
+            values.part(|out| put_signed(out, self.rows[*group as usize]));
+            self.calls.iter().for_each(|c| values.part(|out| c.save(*group, out)));
+            self.distinct.iter().for_each(|v| values.part(|out| v.save(*group, out)));
+            values.end();
         }
         Ok(())
     }
 
-    fn save_group(&self, group: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.rows[group as usize].to_le_bytes());
-        for call in &self.calls {
-            call.slots.iter().for_each(|s| save_slot(s, group, out));
-            for view in &call.views {
-                match view {
-                    View::Map(v) => v.save(group, out),
-                    View::Sorted(v) => v.save(group, out),
-                }
+    fn load(&mut self, groups: &[u32], values: &[&[u8]], now_ms: i64) -> Result<()> {
+        for (group, mut value) in groups.iter().zip(values.iter().copied()) {
+            self.rows[*group as usize] = part(&mut value, take_signed)?;
+            for call in &mut self.calls {
+                part(&mut value, |part| call.load(*group, part, now_ms))?;
             }
+            for view in &mut self.distinct {
+                part(&mut value, |part| view.load(*group, part, now_ms))?;
+            }
+            ended(value)?;
         }
-        self.distinct.iter().for_each(|v| v.save(group, out));
+        Ok(())
     }
 
-    /// Reads one group that [`save`](Groups::save) wrote, behind its tag, and answers its number.
-    ///
-    /// # Errors
-    /// If the bytes are damaged.
-    pub fn load(&mut self, plan: &Plan, input: &mut &[u8]) -> Result<u32> {
-        let key = take_bytes(input)?;
-        let columns = key::decode(&plan.key_types, &[key])?;
-        let group = self.table.assign(&columns, 1)?[0];
-        self.grow();
-        self.rows[group as usize] = take_i64(input)?;
-        for call in &mut self.calls {
-            call.slots.iter_mut().try_for_each(|s| load_slot(s, group, input))?;
-            for view in &mut call.views {
-                match view {
-                    View::Map(v) => v.load(group, input)?,
-                    View::Sorted(v) => v.load(group, input)?,
-                }
-            }
-        }
-        self.distinct.iter_mut().try_for_each(|v| v.load(group, input))?;
-        Ok(group)
+    fn clear(&mut self, group: u32) {
+        self.rows[group as usize] = 0;
+        self.calls.iter_mut().for_each(|c| c.clear(group));
+        self.distinct.iter_mut().for_each(|v| v.clear(group));
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let distinct: usize = self.distinct.iter().map(|v| v.memory_bytes()).sum();
+        let calls: usize = self.calls.iter().map(CallState::memory_bytes).sum();
+        self.rows.capacity() * size_of::<i64>() + calls + distinct
     }
 }
 
+/// Reads a part, all of it.
+fn part<T>(value: &mut &[u8], read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Result<T> {
+    let mut part = take_part(value)?;
+    let read = read(&mut part)?;
+    ended(part).map(|()| read)
+}
+
+fn ended(rest: &[u8]) -> Result<()> {
+    if rest.is_empty() { Ok(()) } else { Err(damaged("the state of an aggregate is too long")) }
+}
+
 fn save_slot(slot: &SlotColumn, group: u32, out: &mut Vec<u8>) {
-    let group = group as usize;
     match slot {
-        SlotColumn::Int64(v) => out.extend_from_slice(&v[group].to_le_bytes()),
-        SlotColumn::Int128(v) => out.extend_from_slice(&v[group].to_le_bytes()),
-        SlotColumn::Float64(v) => out.extend_from_slice(&v[group].to_bits().to_le_bytes()),
-        SlotColumn::Bytes(v) => put_bytes(out, &v[group]),
+        SlotColumn::Int64(v) => put_signed(out, v[group as usize]),
+        SlotColumn::Int128(v) => out.extend_from_slice(&v[group as usize].to_le_bytes()),
+        SlotColumn::Float64(v) => out.extend_from_slice(&v[group as usize].to_bits().to_le_bytes()),
+        SlotColumn::Bytes(v) => put_bytes(out, v.get(group)),
     }
 }
 
 fn load_slot(slot: &mut SlotColumn, group: u32, input: &mut &[u8]) -> Result<()> {
-    let group = group as usize;
     match slot {
-        SlotColumn::Int64(v) => v[group] = take_i64(input)?,
-        SlotColumn::Int128(v) => v[group] = i128::from_le_bytes(take_array(input)?),
-        SlotColumn::Float64(v) => v[group] = f64::from_bits(u64::from_le_bytes(take_array(input)?)),
-        SlotColumn::Bytes(v) => v[group] = take_bytes(input)?.to_vec(),
+        SlotColumn::Int64(v) => v[group as usize] = take_signed(input)?,
+        SlotColumn::Int128(v) => v[group as usize] = i128::from_le_bytes(take_array(input)?),
+        SlotColumn::Float64(v) => v[group as usize] = f64::from_bits(u64::from_le_bytes(take_array(input)?)),
+        SlotColumn::Bytes(v) => v.set(group, take_bytes(input)?),
     }
     Ok(())
-}
-
-/// The entries of all snapshots of a plan's state, in a range of key groups.
-///
-/// # Errors
-/// If one is damaged or of another plan.
-pub fn all_entries<'a>(plan: &Plan, parts: &'a [Vec<u8>], key_groups: &Range<u32>) -> Result<Vec<&'a [u8]>> {
-    let parts = parts.iter().map(|part| entries(part, plan.name(), key_groups));
-    Ok(parts.collect::<Result<Vec<_>>>()?.concat())
 }
 
 impl CallState {
     fn lend(&mut self) -> AggregateState<'_> {
         AggregateState { slots: &mut self.slots, views: &mut self.views }
+    }
+
+    fn save(&self, group: u32, out: &mut Vec<u8>) {
+        self.slots.iter().for_each(|s| save_slot(s, group, out));
+        for view in &self.views {
+            match view {
+                View::Map(v) => v.save(group, out),
+                View::Sorted(v) => v.save(group, out),
+            }
+        }
+    }
+
+    fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()> {
+        self.slots.iter_mut().try_for_each(|s| load_slot(s, group, input))?;
+        for view in &mut self.views {
+            match view {
+                View::Map(v) => v.load(group, input, now_ms)?,
+                View::Sorted(v) => v.load(group, input)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, group: u32) {
+        self.slots.iter_mut().for_each(|s| s.clear(group));
+        for view in &mut self.views {
+            match view {
+                View::Map(v) => v.clear(group),
+                View::Sorted(v) => v.clear(group),
+            }
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let view = |v: &View| match v {
+            View::Map(v) => v.memory_bytes(),
+            View::Sorted(v) => v.memory_bytes(),
+        };
+        let slots: usize = self.slots.iter().map(SlotColumn::memory_bytes).sum();
+        slots + self.views.iter().map(view).sum::<usize>()
     }
 }
 

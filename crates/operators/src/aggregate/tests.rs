@@ -6,7 +6,7 @@ use flott_api::aggregate::Change;
 use flott_api::expr::FunctionId;
 use flott_api::testing::{batch, lines};
 use flott_api::{ChangeBatch, Field, Schema, TypeKind};
-use flott_state::hot::MapViewOptions;
+use flott_state::hot::{GroupEntries, MapViewOptions};
 
 use super::groups::{Groups, Plan, Rows};
 use super::*;
@@ -49,8 +49,8 @@ impl Fold {
         let changes: Vec<Change> = values.split(' ').map(kind).collect();
         let text: Vec<String> = values.split(' ').map(|v| format!("+I | {}", v.trim_start_matches("back:"))).collect();
         let rows = batch(&self.input, &text.join("\n"));
-        let groups = self.groups.table.assign(&[], rows.len()).unwrap();
-        self.groups.grow();
+        let groups = vec![0; rows.len()];
+        self.groups.grow(1);
         let rows = Rows { columns: rows.rows(), groups: &groups, changes: Some(&changes), now_ms: 0 };
         let running = self.groups.running(&self.plan, &rows).unwrap();
         let after = self.shown(running.iter().map(|r| r.after.clone()).collect());
@@ -183,8 +183,8 @@ fn folding_gives_what_running_gives() {
         let expected = running(kind.clone(), &calls, "4 NULL -3 9").pop().unwrap();
         let mut fold = Fold::new(kind, &calls, false);
         let rows = batch(&fold.input, "+I | 4\n+I | NULL\n+I | -3\n+I | 9");
-        let groups = fold.groups.table.assign(&[], rows.len()).unwrap();
-        fold.groups.grow();
+        let groups = vec![0; rows.len()];
+        fold.groups.grow(1);
         let rows = Rows { columns: rows.rows(), groups: &groups, changes: None, now_ms: 0 };
         fold.groups.fold(&fold.plan, &rows).unwrap();
         let values = fold.groups.values(&fold.plan, &[0]).unwrap();

@@ -1,19 +1,9 @@
 //! Upserts to a full changelog, through batches, restarts and rescales.
 
-use flott_api::testing::{Case, Restorable, check_restorable};
+use flott_api::testing::{Case, FakeStateStore, FakeWorld, check_restorable, open_context, open_context_with, ready};
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 
 use super::*;
-
-impl Restorable for ChangelogNormalize {
-    fn snapshot(&self) -> Result<Vec<u8>> {
-        self.snapshot()
-    }
-
-    fn restore(&mut self, parts: &[Vec<u8>], key_groups: Range<u32>) -> Result<()> {
-        self.restore(parts, key_groups)
-    }
-}
 
 fn spec(emit_update_before: bool) -> ChangelogNormalizeSpec {
     let field = |name: &str, kind: TypeKind| Field::new(name, LogicalType::new(kind));
@@ -25,6 +15,14 @@ fn spec(emit_update_before: bool) -> ChangelogNormalizeSpec {
 fn run(spec: &ChangelogNormalizeSpec, script: &str) -> String {
     let case = Case { input: &spec.input, event_time: EventTime::Indifferent, script };
     check_restorable(&case, Some((&[1], &[1])), || ChangelogNormalize::from_spec(spec.clone()).unwrap())
+}
+
+const ONE: flott_api::ids::Subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+
+fn opened(spec: &ChangelogNormalizeSpec) -> ChangelogNormalize {
+    let mut operator = ChangelogNormalize::from_spec(spec.clone()).unwrap();
+    operator.open(&open_context(&FakeWorld::at(0), ONE, 128)).unwrap();
+    operator
 }
 
 const SCRIPT: &str = "
@@ -87,22 +85,41 @@ fn with_a_time_to_live_rows_expire_and_equal_rows_refresh_them() {
     let expected = "+I | a | 1 | NULL\n-U | a | 1 | NULL\n+U | a | 1 | NULL\n-U | a | 1 | NULL\n+U | b | 1 | NULL\n\
         +I | c | 1 | NULL";
     assert_eq!(run(&spec, script), expected);
-    let mut operator = ChangelogNormalize::from_spec(spec.clone()).unwrap();
+    let mut operator = opened(&spec);
     for step in 0..100 {
         let text = format!("+I | a | {step} | NULL");
-        operator.normalize(&flott_api::testing::batch(&spec.input, &text), step * 500).unwrap();
+        ready(operator.normalize(&flott_api::testing::batch(&spec.input, &text), step * 500)).unwrap();
     }
-    assert!(operator.table.len() <= 3, "{} keys", operator.table.len());
+    let keys = operator.state.as_ref().unwrap().len();
+    assert!(keys <= 3, "{keys} keys");
 }
 
 #[test]
 fn a_deleted_key_gives_its_memory_back() {
     let spec = spec(true);
-    let mut operator = ChangelogNormalize::from_spec(spec.clone()).unwrap();
+    let mut operator = opened(&spec);
     for step in 0..50 {
         let text = format!("+I | a | {step} | NULL\n-D | a | {step} | NULL\n-D | a | {} | NULL", step + 100);
-        operator.normalize(&flott_api::testing::batch(&spec.input, &text), 0).unwrap();
+        ready(operator.normalize(&flott_api::testing::batch(&spec.input, &text), 0)).unwrap();
     }
-    assert!(operator.table.is_empty());
-    assert!(operator.memory_bytes() < 10_000, "{} bytes", operator.memory_bytes());
+    let state = operator.state.as_ref().unwrap();
+    assert!(state.is_empty());
+    assert!(state.memory_bytes() < 10_000, "{} bytes", state.memory_bytes());
+}
+
+#[test]
+fn rows_of_other_columns_are_refused() {
+    let (old, mut new) = (opened_on(&spec(true), FakeStateStore::new()), spec(true));
+    new.input.fields[0].ty = LogicalType::new(TypeKind::Int);
+    let mut operator = ChangelogNormalize::from_spec(new).unwrap();
+    let cx = open_context_with(&FakeWorld::at(0), ONE, 128, FakeStateStore::restored(old.snapshot()));
+    let error = operator.open(&cx).unwrap_err();
+    assert_eq!(error.message(), "state 'rows' of the checkpoint is not that of the operator");
+    assert!(error.detail().unwrap().contains("ROW<v VARCHAR(9), k BIGINT, t TIMESTAMP(9)>"), "{:?}", error.detail());
+}
+
+fn opened_on(spec: &ChangelogNormalizeSpec, store: std::sync::Arc<FakeStateStore>) -> std::sync::Arc<FakeStateStore> {
+    let mut operator = ChangelogNormalize::from_spec(spec.clone()).unwrap();
+    operator.open(&open_context_with(&FakeWorld::at(0), ONE, 128, store.clone())).unwrap();
+    store
 }

@@ -1,12 +1,12 @@
 //! What each row of a batch does to its group: begins it, changes it, ends it, or nothing.
 
-use flott_api::ChangeBatch;
 use flott_api::aggregate::Change;
+use flott_api::{ChangeBatch, Result};
+use flott_state::hot::KeyedState;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use crate::aggregate::groups::Groups;
-use crate::expiry::Expiry;
 
 /// What a row does to its group's place in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +39,8 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Counts the rows of each group up and down, row by row.
-    pub(super) fn take(
-        batch: &ChangeBatch,
-        assigned: Vec<u32>,
-        groups: &mut Groups,
-        expiry: &mut Expiry,
-        now_ms: i64,
-    ) -> Self {
-        groups.grow();
+    /// Counts the rows of each group up and down, row by row. The groups are touched.
+    pub(super) fn take(batch: &ChangeBatch, assigned: Vec<u32>, state: &mut KeyedState<Groups>, now_ms: i64) -> Self {
         let mut steps = Steps {
             effects: Vec::with_capacity(assigned.len()),
             groups: assigned,
@@ -56,10 +49,10 @@ impl Steps {
             ignored: Vec::new(),
             renewed: HashMap::default(),
         };
-        if batch.kinds().is_none() && !expiry.is_on() {
-            steps.insert(groups);
+        if batch.kinds().is_none() && !state.expires() {
+            steps.insert(state.entries_mut());
         } else {
-            steps.change(batch, groups, expiry, now_ms);
+            steps.change(batch, state, now_ms);
         }
         steps
     }
@@ -73,15 +66,15 @@ impl Steps {
         }
     }
 
-    fn change(&mut self, batch: &ChangeBatch, groups: &mut Groups, expiry: &mut Expiry, now_ms: i64) {
+    fn change(&mut self, batch: &ChangeBatch, state: &mut KeyedState<Groups>, now_ms: i64) {
         let mut changes = Vec::with_capacity(batch.len());
         for row in 0..batch.len() {
             let mut group = self.current(self.groups[row]);
             let retracts = batch.kind(row).is_retract();
-            if groups.rows[group as usize] != 0 && expiry.is_expired(group, now_ms) {
-                group = self.renew(group, groups);
+            if state.entries().rows[group as usize] != 0 && state.is_expired(group, now_ms) {
+                group = self.renew(group, state);
             }
-            let rows = &mut groups.rows[group as usize];
+            let rows = &mut state.entries_mut().rows[group as usize];
             let effect = match (retracts, *rows) {
                 (true, 0) => Effect::Ignored,
                 (true, 1) => Effect::Ends,
@@ -90,13 +83,13 @@ impl Steps {
             };
             if effect != Effect::Ignored {
                 *rows += if retracts { -1 } else { 1 };
-                expiry.set(group, now_ms);
+                state.set_changed(group, now_ms);
             }
             if effect == Effect::Begins && self.ended.contains(&group) {
-                *rows = 0;
-                group = self.renew(group, groups);
-                groups.rows[group as usize] = 1;
-                expiry.set(group, now_ms);
+                state.entries_mut().rows[group as usize] = 0;
+                group = self.renew(group, state);
+                state.entries_mut().rows[group as usize] = 1;
+                state.set_changed(group, now_ms);
             }
             match effect {
                 Effect::Ends => _ = self.ended.insert(group),
@@ -122,25 +115,21 @@ impl Steps {
     }
 
     /// Gives the key of a group a fresh one; the old one keeps its state until the batch is done.
-    fn renew(&mut self, group: u32, groups: &mut Groups) -> u32 {
-        let fresh = groups.table.renew(group);
-        groups.grow();
+    fn renew(&mut self, group: u32, state: &mut KeyedState<Groups>) -> u32 {
+        let fresh = state.renew(group);
         self.renewed.insert(group, fresh);
         fresh
     }
 
     /// Forgets the groups that have no rows now.
-    pub(super) fn forget(&mut self, groups: &mut Groups) {
-        for group in self.renewed.keys() {
-            groups.clear(*group);
-            groups.table.release(*group);
-        }
+    pub(super) fn forget(&mut self, state: &mut KeyedState<Groups>) -> Result<()> {
+        self.renewed.keys().for_each(|group| state.release(*group));
         self.ended.extend(self.ignored.drain(..));
         for group in &self.ended {
-            if groups.rows[*group as usize] == 0 && !self.renewed.contains_key(group) {
-                groups.clear(*group);
-                groups.table.remove(*group);
+            if state.entries().rows[*group as usize] == 0 && !self.renewed.contains_key(group) {
+                state.remove(*group)?;
             }
         }
+        Ok(())
     }
 }

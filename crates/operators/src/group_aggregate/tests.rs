@@ -3,21 +3,13 @@
 
 use flott_api::expr::FunctionId;
 use flott_api::table::ChangelogMode;
-use flott_api::testing::{Case, Restorable, check_restorable};
+use flott_api::testing::{
+    Case, FakeSnapshot, FakeStateStore, FakeWorld, batch, check_restorable, open_context_with, ready,
+};
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::AggregateCall;
 
 use super::*;
-
-impl Restorable for GroupAggregate {
-    fn snapshot(&self) -> Result<Vec<u8>> {
-        self.snapshot()
-    }
-
-    fn restore(&mut self, parts: &[Vec<u8>], key_groups: Range<u32>) -> Result<()> {
-        self.restore(parts, key_groups)
-    }
-}
 
 fn bigint() -> LogicalType {
     LogicalType::new(TypeKind::BigInt)
@@ -56,6 +48,33 @@ fn spec(keys: &[usize], calls: &[&str], changelog: ChangelogMode) -> GroupAggreg
         state_ttl_ms: 0,
         output,
     }
+}
+
+const ONE: flott_api::ids::Subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+
+fn open(spec: &GroupAggregateSpec, store: std::sync::Arc<FakeStateStore>) -> Result<GroupAggregate> {
+    let mut operator = GroupAggregate::from_spec(spec.clone()).unwrap();
+    operator.open(&open_context_with(&FakeWorld::at(0), ONE, 128, store))?;
+    Ok(operator)
+}
+
+fn opened(spec: &GroupAggregateSpec) -> GroupAggregate {
+    open(spec, FakeStateStore::new()).unwrap()
+}
+
+fn state(operator: &GroupAggregate) -> &KeyedState<Groups> {
+    operator.state.as_ref().unwrap()
+}
+
+/// What the operator would leave behind in a checkpoint after these rows.
+fn checkpoint(spec: &GroupAggregateSpec, rows: &str, restored: FakeSnapshot) -> FakeSnapshot {
+    let store = FakeStateStore::restored(restored);
+    let mut operator = open(spec, store.clone()).unwrap();
+    ready(operator.aggregate(&batch(&spec.input, rows), 1)).unwrap();
+    let state = operator.state.as_mut().unwrap();
+    state.close_epoch();
+    while !ready(state.drain(1)).unwrap() {}
+    store.snapshot()
 }
 
 fn run(spec: &GroupAggregateSpec, script: &str) -> String {
@@ -209,12 +228,12 @@ fn state_that_was_not_changed_for_its_time_to_live_is_forgotten() {
 fn expired_groups_give_their_memory_back() {
     let mut spec = spec(&[1], &["count(*)"], ChangelogMode::INSERT_ONLY);
     spec.state_ttl_ms = 10;
-    let mut operator = GroupAggregate::from_spec(spec.clone()).unwrap();
+    let mut operator = opened(&spec);
     for step in 0..200 {
         let text = format!("+I | a | {step} | true");
-        operator.aggregate(&flott_api::testing::batch(&spec.input, &text), step * 5).unwrap();
+        ready(operator.aggregate(&batch(&spec.input, &text), step * 5)).unwrap();
     }
-    assert!(operator.groups.table.len() <= 3, "{} groups", operator.groups.table.len());
+    assert!(state(&operator).len() <= 3, "{} groups", state(&operator).len());
 }
 
 #[test]
@@ -236,29 +255,83 @@ fn time_to_live_is_refused_where_single_values_would_expire() {
 #[test]
 fn a_retraction_in_an_insert_only_stream_is_an_error() {
     let spec = spec(&[0], &["max(x)"], ChangelogMode::INSERT_ONLY);
-    let mut operator = GroupAggregate::from_spec(spec.clone()).unwrap();
-    let rows = flott_api::testing::batch(&spec.input, "-D | a | 1 | true");
-    assert_eq!(operator.aggregate(&rows, 0).unwrap_err().kind(), flott_api::ErrorKind::Internal);
+    let mut operator = opened(&spec);
+    let rows = batch(&spec.input, "-D | a | 1 | true");
+    assert_eq!(ready(operator.aggregate(&rows, 0)).unwrap_err().kind(), flott_api::ErrorKind::Internal);
 }
 
 #[test]
-fn state_of_other_aggregates_is_refused() {
-    let one = GroupAggregate::from_spec(spec(&[0], &["sum(x)"], ChangelogMode::ALL)).unwrap();
-    let mut other = GroupAggregate::from_spec(spec(&[0], &["max(x)"], ChangelogMode::ALL)).unwrap();
-    let error = other.restore(&[one.snapshot().unwrap()], 0..128).unwrap_err();
-    assert!(error.message().starts_with("the state is 'aggregates sum-1(INT)"), "{error}");
+fn state_of_other_aggregates_is_refused_with_a_diff() {
+    let old = checkpoint(&spec(&[0], &["sum(x)"], ChangelogMode::ALL), "+I | a | 1 | true", FakeSnapshot::default());
+    for (keys, call, detail) in [
+        (
+            &[0],
+            "max(x)",
+            "It had [rows as count, sum-1(x INT) as sum Int64, count Int64]; of what is new, [max-1(x INT)",
+        ),
+        (&[1], "sum(x)", "Its keys were (VARCHAR(9)) and are (INT)."),
+    ] {
+        let error =
+            open(&spec(keys, &[call], ChangelogMode::ALL), FakeStateStore::restored(old.clone())).err().unwrap();
+        assert_eq!(error.message(), "state 'groups' of the checkpoint is not that of the operator");
+        assert!(error.detail().unwrap().starts_with(detail), "{:?}", error.detail());
+    }
+}
+
+#[test]
+fn aggregates_may_be_dropped_and_reordered() {
+    let rows = "+I | a | 1 | true\n+I | a | 2 | true\n+I | b | 7 | true";
+    let three = spec(&[0], &["sum(x)", "count(distinct x)", "max(x)"], ChangelogMode::INSERT_ONLY);
+    let old = checkpoint(&three, rows, FakeSnapshot::default());
+    // Of two keys one is rewritten, so that both layouts lie in the store.
+    let two = spec(&[0], &["max(x)", "sum(x)"], ChangelogMode::INSERT_ONLY);
+    let old = checkpoint(&two, "+I | a | 9 | true", old);
+    let one = spec(&[0], &["sum(x)"], ChangelogMode::INSERT_ONLY);
+    let mut operator = open(&one, FakeStateStore::restored(old)).unwrap();
+    let rows = batch(&one.input, "+I | a | 1 | true\n+I | b | 1 | true");
+    let output = ready(operator.aggregate(&rows, 2)).unwrap();
+    let expected = ["-U | a | 12", "+U | a | 13", "-U | b | 7", "+U | b | 8"];
+    assert_eq!(flott_api::testing::lines(&output), expected);
+}
+
+#[test]
+fn equal_aggregates_have_parts_of_their_own() {
+    let twice = spec(&[0], &["sum(x)", "sum(x)", "count(*)"], ChangelogMode::INSERT_ONLY);
+    let old = checkpoint(&twice, "+I | a | 1 | true", FakeSnapshot::default());
+    let names: Vec<&str> = old.states[0].parts.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["rows", "sum-1(x INT)", "sum-1(x INT) #2", "count-1()"]);
+}
+
+#[test]
+fn a_time_to_live_may_come_change_and_go_with_a_restore() {
+    let with = |ttl_ms| GroupAggregateSpec {
+        state_ttl_ms: ttl_ms,
+        ..spec(&[0], &["count(distinct x)"], ChangelogMode::INSERT_ONLY)
+    };
+    let after = |old: &FakeSnapshot, ttl_ms: i64, now_ms: i64| {
+        let mut operator = open(&with(ttl_ms), FakeStateStore::restored(old.clone())).unwrap();
+        let rows = batch(&with(ttl_ms).input, "+I | a | 2 | true");
+        let output = ready(operator.aggregate(&rows, now_ms)).unwrap();
+        flott_api::testing::lines(&output).pop().unwrap()
+    };
+    let (fresh, kept) = ("+I | a | 1".to_owned(), "+U | a | 2".to_owned());
+    let without = checkpoint(&with(0), "+I | a | 1 | true", FakeSnapshot::default());
+    assert_eq!(after(&without, 10, 9000), kept, "what was written without a time was changed now");
+    let timed = checkpoint(&with(1000), "+I | a | 1 | true", FakeSnapshot::default());
+    assert_eq!([after(&timed, 1000, 1000), after(&timed, 1000, 1001)], [kept.clone(), fresh.clone()]);
+    assert_eq!([after(&timed, 10, 1000), after(&timed, 0, 9000)], [fresh, kept]);
 }
 
 #[test]
 fn an_ended_group_gives_its_memory_back() {
     let spec = spec(&[1], &["sum(x)", "min(x)", "count(distinct x)"], ChangelogMode::ALL);
-    let mut operator = GroupAggregate::from_spec(spec.clone()).unwrap();
+    let mut operator = opened(&spec);
     let mut sizes = Vec::new();
-    for step in 0..100 {
+    for step in 0..1000 {
         let text = format!("+I | a | {step} | true\n-D | a | {step} | true\n-D | b | {} | true", step + 1000);
-        operator.aggregate(&flott_api::testing::batch(&spec.input, &text), 0).unwrap();
-        sizes.push(operator.memory_bytes());
+        ready(operator.aggregate(&batch(&spec.input, &text), 0)).unwrap();
+        sizes.push(state(&operator).memory_bytes());
     }
-    assert!(operator.groups.table.is_empty());
-    assert_eq!(sizes[99], sizes[10]);
+    assert!(state(&operator).is_empty());
+    assert_eq!(sizes[999], sizes[200]);
 }

@@ -76,7 +76,10 @@ impl World {
         let mut operator = WatermarkAssigner::from_spec(spec.clone()).unwrap();
         let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
         operator.open(&open_context(&FakeWorld::at(0), subtask, 128)).unwrap();
-        World { spec, operator, output: StatusOutput::default(), timers: FakeTimers::default(), now_ms: 0 }
+        let mut world =
+            World { spec, operator, output: StatusOutput::default(), timers: FakeTimers::default(), now_ms: 0 };
+        world.with(|operator, cx| ready(operator.start(cx))).unwrap();
+        world
     }
 
     fn with(
@@ -118,6 +121,13 @@ fn a_quiet_input_is_idle_until_a_row_comes() {
     world.time(9000);
     world.rows("+I | 2 | 6").unwrap();
     assert_eq!(world.output.status, [true, false]);
+}
+
+#[test]
+fn an_input_that_never_has_a_row_is_idle_too() {
+    let mut world = World::new(spec(200, 1000));
+    world.time(1400);
+    assert_eq!(world.output.status, [true]);
 }
 
 #[test]

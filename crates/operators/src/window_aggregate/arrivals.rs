@@ -55,7 +55,8 @@ pub(super) fn arrivals(batch: &ChangeBatch, windows: &Windows, now: (Watermark, 
     let (mut last, mut late) = (usize::MAX, 0);
     for (row, time) in times.values().iter().enumerate() {
         while let Some(mark) = marks.next_if(|m| m.row as usize <= row) {
-            watermark = mark.watermark;
+            // Behind a restore the watermark in force may be ahead of those that come again.
+            watermark = watermark.max(mark.watermark);
         }
         let end_ms = windows.end_ms(*time);
         // Rows of one window mostly follow each other.

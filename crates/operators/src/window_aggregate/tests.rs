@@ -3,23 +3,13 @@
 use flott_api::expr::FunctionId;
 use flott_api::table::ChangelogMode;
 use flott_api::testing::world::Emitted;
-use flott_api::testing::{Case, FakeTimers, FakeWorld, RecordedOutput, Restorable, batch, check_restorable};
+use flott_api::testing::{Case, FakeTimers, FakeWorld, RecordedOutput, batch, check_restorable};
 use flott_api::testing::{open_context, ready};
 use flott_api::{Field, Schema};
 use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, Spec, WindowKind};
 
 use super::*;
-
-impl Restorable for WindowAggregate {
-    fn snapshot(&self) -> Result<Vec<u8>> {
-        self.snapshot()
-    }
-
-    fn restore(&mut self, parts: &[Vec<u8>], key_groups: Range<u32>) -> Result<()> {
-        self.restore(parts, key_groups)
-    }
-}
 
 fn call(name: &str, args: &[usize], distinct: bool) -> AggregateCall {
     let kind = if name == "count" { TypeKind::BigInt } else { TypeKind::Int };
@@ -225,4 +215,33 @@ fn windows_over_processing_time_end_with_the_clock() {
     assert_eq!(run(&spec, script), expected);
     let emitted = |w: &World| w.output.emitted.iter().filter(|e| matches!(e, Emitted::Batch(_))).count();
     assert_eq!(emitted(&World::new(spec)), 0);
+}
+
+#[test]
+fn a_window_that_is_over_is_cleared_with_one_write() {
+    use flott_api::testing::{FakeStateStore, open_context_with};
+    let spec = spec(timestamp(), "UTC", &[1], &[call("count", &[], false)]);
+    let mut world = World::new(spec);
+    let store = FakeStateStore::new();
+    let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+    let cx = open_context_with(&FakeWorld::at(0), subtask, 128, store.clone());
+    world.operator.open(&cx).unwrap();
+    world.rows("+I | 30000 | a | 1\n+I | 30001 | b | 1\n+I | 50000 | a | 1").unwrap();
+    let drain = |world: &mut World| {
+        let mut containers = world.operator.containers();
+        containers[0].close_epoch();
+        while !ready(containers[0].drain(1)).unwrap() {}
+    };
+    drain(&mut world);
+    assert_eq!(store.snapshot().entries[0].len(), 3);
+    let mut cx = OperatorContext {
+        output: &mut world.output,
+        timers: &mut world.timers,
+        processing_time_ms: 0,
+        watermark: Watermark(20_000),
+        metrics: &world.metrics,
+    };
+    ready(world.operator.process_watermark(Watermark(39_999), &mut cx)).unwrap();
+    drain(&mut world);
+    assert_eq!(store.snapshot().entries[0].len(), 1);
 }

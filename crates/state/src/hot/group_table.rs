@@ -81,6 +81,11 @@ fn hash_bytes(key: &[u8]) -> u64 {
 }
 
 impl GroupTable {
+    /// The Arrow types of the keys.
+    pub fn types(&self) -> &[DataType] {
+        &self.types
+    }
+
     /// A table for keys of these Arrow types.
     ///
     /// # Errors
@@ -148,6 +153,29 @@ impl GroupTable {
                     Canonical::Bytes(values) => Ok(keys.assign(&values, numbers)),
                     _ => Err(wrong_columns()),
                 },
+            },
+        }
+    }
+
+    /// The number of each row's key, where it has one; none is given out.
+    ///
+    /// # Errors
+    /// If the columns are not of the table's types.
+    pub fn find(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Option<u32>>> {
+        match &self.keys {
+            Keys::One(group) => Ok(vec![*group; rows]),
+            Keys::Int(keys) => match Canonical::of(first(columns)?)? {
+                Canonical::Int(values) => Ok(values.iter().map(|key| keys.find(key)).collect()),
+                _ => Err(wrong_columns()),
+            },
+            Keys::Bytes(keys) if keys.encoded.is_some() => {
+                let mut encoded = EncodedKeys::default();
+                encoded.encode(columns, rows)?;
+                Ok((0..rows).map(|row| keys.find(Some(encoded.get(row)))).collect())
+            }
+            Keys::Bytes(keys) => match Canonical::of(first(columns)?)? {
+                Canonical::Bytes(values) => Ok(values.iter().map(|key| keys.find(key)).collect()),
+                _ => Err(wrong_columns()),
             },
         }
     }
@@ -246,6 +274,11 @@ impl IntKeys {
         group
     }
 
+    fn find(&self, key: Option<i64>) -> Option<u32> {
+        let Some(key) = key else { return self.null };
+        self.table.find(hash_int(key), |(k, _)| *k == key).map(|(_, group)| *group)
+    }
+
     fn null_group(&mut self, numbers: &mut Numbers) -> u32 {
         if let Some(group) = self.null {
             return group;
@@ -301,6 +334,12 @@ impl BytesKeys {
         self.table.insert_unique(hash, (hash, group), |(h, _)| *h);
         self.note(group, key.into());
         group
+    }
+
+    fn find(&self, key: Option<&[u8]>) -> Option<u32> {
+        let Some(key) = key else { return self.null };
+        let (hash, keys) = (hash_bytes(key), &self.keys);
+        self.table.find(hash, |(h, g)| *h == hash && &*keys[*g as usize] == key).map(|(_, group)| *group)
     }
 
     fn null_group(&mut self, numbers: &mut Numbers) -> u32 {

@@ -9,7 +9,7 @@ use arrow_buffer::NullBuffer;
 use flott_api::{Error, Result};
 
 use crate::canonical::Canonical;
-use crate::snapshot::{put_bytes, take_array, take_bytes, take_i64};
+use crate::codec::{put_bytes, put_signed, take_array, take_bytes, take_i64, take_signed};
 
 /// A value as a view holds it.
 pub(super) trait Held: Ord + Hash + Borrow<Self::Key> + Send + 'static {
@@ -72,11 +72,11 @@ impl Held for i64 {
     }
 
     fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.to_le_bytes());
+        put_signed(out, *self);
     }
 
     fn take(input: &mut &[u8]) -> Result<i64> {
-        take_i64(input)
+        take_signed(input)
     }
 }
 
@@ -163,7 +163,7 @@ impl Held for Float {
     }
 
     fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
+        out.extend_from_slice(&self.0.to_le_bytes());
     }
 
     fn take(input: &mut &[u8]) -> Result<Float> {

@@ -13,9 +13,10 @@ use flott_api::{Error, Result};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::expiry::{NOT_KNOWN, known_ms};
 use super::held::{Float, Held};
 use crate::canonical::form;
-use crate::snapshot::{take_i64, take_u32};
+use crate::codec::{put_short, put_signed, take_short, take_signed};
 
 /// What a view must be able to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +50,9 @@ trait Count: Copy + Send + 'static {
     fn new(count: i64, now_ms: i64) -> Self;
     /// The count; 0 if the value was last changed at `expired_ms` or before.
     fn get(self, expired_ms: i64) -> i64;
-    fn put(self, out: &mut Vec<u8>);
-    fn take(input: &mut &[u8]) -> Result<Self>;
+    /// Count and time of the last change, 0 if that is not known: the same bytes with and without expiry, so
+    /// that it may be switched on and off.
+    fn parts(self) -> (i64, i64);
 }
 
 impl Count for i64 {
@@ -62,12 +64,8 @@ impl Count for i64 {
         self
     }
 
-    fn put(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.to_le_bytes());
-    }
-
-    fn take(input: &mut &[u8]) -> Result<Self> {
-        take_i64(input)
+    fn parts(self) -> (i64, i64) {
+        (self, 0)
     }
 }
 
@@ -80,20 +78,15 @@ struct Timed {
 
 impl Count for Timed {
     fn new(count: i64, changed_ms: i64) -> Self {
-        Timed { count, changed_ms }
+        Timed { count, changed_ms: known_ms(changed_ms) }
     }
 
     fn get(self, expired_ms: i64) -> i64 {
         if self.changed_ms <= expired_ms { 0 } else { self.count }
     }
 
-    fn put(self, out: &mut Vec<u8>) {
-        self.count.put(out);
-        self.changed_ms.put(out);
-    }
-
-    fn take(input: &mut &[u8]) -> Result<Self> {
-        Ok(Timed { count: take_i64(input)?, changed_ms: take_i64(input)? })
+    fn parts(self) -> (i64, i64) {
+        (self.count, self.changed_ms)
     }
 }
 
@@ -186,23 +179,26 @@ impl<V: Held, C: Count> MapView for Counts<V, C> {
 
     fn save(&self, group: u32, out: &mut Vec<u8>) {
         let Some(values) = self.groups.get(group as usize) else {
-            return out.extend_from_slice(&0u32.to_le_bytes());
+            return put_short(out, 0);
         };
         let mut sorted: Vec<(&V, &C)> = values.iter().collect();
         sorted.sort_unstable_by_key(|(value, _)| *value);
-        out.extend_from_slice(&(sorted.len() as u32).to_le_bytes());
-        for (value, count) in sorted {
+        put_short(out, sorted.len() as u64);
+        for (value, counted) in sorted {
+            let (count, changed_ms) = counted.parts();
             value.put(out);
-            count.put(out);
+            put_signed(out, count);
+            put_signed(out, changed_ms);
         }
     }
 
-    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()> {
+    fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()> {
         self.grow(group);
-        for _ in 0..take_u32(input)? {
+        for _ in 0..take_short(input)? {
             let value = V::take(input)?;
-            let count = C::take(input)?;
-            self.insert(group, value, count, i64::MIN);
+            let (count, changed_ms) = (take_signed(input)?, take_signed(input)?);
+            let changed_ms = if changed_ms == NOT_KNOWN { now_ms } else { changed_ms };
+            self.insert(group, value, C::new(count, changed_ms), i64::MIN);
         }
         Ok(())
     }
@@ -249,9 +245,9 @@ mod tests {
         let mut bytes = Vec::new();
         view.save(3, &mut bytes);
         let mut copy = map_view(&DataType::Utf8, FOR_EVER).unwrap();
-        copy.load(5, &mut bytes.as_slice()).unwrap();
+        copy.load(5, &mut bytes.as_slice(), 0).unwrap();
         assert_eq!(distinct(copy.as_mut(), &values, &[5, 5, 1], 0), [Skip, Skip, Add]);
-        assert!(copy.load(0, &mut &bytes[..bytes.len() - 1]).is_err());
+        assert!(copy.load(0, &mut &bytes[..bytes.len() - 1], 0).is_err());
     }
 
     #[test]

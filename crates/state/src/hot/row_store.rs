@@ -11,6 +11,11 @@ use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take_record_batch;
 use flott_api::{Error, Result};
 
+use super::region::GroupEntries;
+use super::values::{Values, take_part};
+use crate::codec::damaged;
+use crate::row::{self, RowEncoder};
+
 /// Batches are merged while the result has at most so many rows.
 const CHUNK_ROWS_MAX: usize = 1 << 16;
 /// Fewer dead rows than this are never worth a compaction.
@@ -97,12 +102,6 @@ impl RowStore {
         }
     }
 
-    /// Bytes of memory it takes, about.
-    pub fn memory_bytes(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(|c| c.rows.get_array_memory_size() + c.groups.len() * 4).sum();
-        chunks + self.places.capacity() * size_of::<Option<Place>>()
-    }
-
     /// Keeps the number of batches logarithmic: a batch is merged into the one before it unless that
     /// one is twice as long.
     fn merge_tail(&mut self) -> Result<()> {
@@ -163,6 +162,49 @@ impl RowStore {
             self.chunks.push(Chunk { rows, groups });
         }
         Ok(())
+    }
+}
+
+/// An entry's one part is its row.
+impl GroupEntries for RowStore {
+    fn fresh(&self) -> Result<Self> {
+        Ok(RowStore::new(self.schema.clone()))
+    }
+
+    fn grow(&mut self, end: usize) {
+        self.places.resize(self.places.len().max(end), None);
+    }
+
+    fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
+        let places: Option<Vec<Place>> = groups.iter().map(|g| self.place(*g)).collect();
+        let places = places.ok_or_else(|| Error::internal("a key has no row"))?;
+        let rows = self.rows(&places, &RecordBatch::new_empty(self.schema.clone()))?;
+        let encoder = RowEncoder::new(&rows)?;
+        for row in 0..rows.num_rows() {
+            values.part(|out| encoder.encode(row, out));
+            values.end();
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, groups: &[u32], values: &[&[u8]], _: i64) -> Result<()> {
+        let mut rows = Vec::with_capacity(values.len());
+        for mut value in values.iter().copied() {
+            rows.push(take_part(&mut value)?);
+            if !value.is_empty() {
+                return Err(damaged("a row has more than one part"));
+            }
+        }
+        self.put(groups.to_vec(), row::decode(&self.schema, &rows)?)
+    }
+
+    fn clear(&mut self, group: u32) {
+        self.remove(group);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let chunks: usize = self.chunks.iter().map(|c| c.rows.get_array_memory_size() + c.groups.len() * 4).sum();
+        chunks + self.places.capacity() * size_of::<Option<Place>>()
     }
 }
 

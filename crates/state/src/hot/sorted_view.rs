@@ -14,7 +14,7 @@ use flott_api::{Error, Result};
 use super::held::{Float, Held};
 use super::map_view::values;
 use crate::canonical::form;
-use crate::snapshot::{take_i64, take_u32};
+use crate::codec::{put_short, put_signed, take_short, take_signed};
 
 /// An empty view over values of this type.
 ///
@@ -130,20 +130,20 @@ impl<V: Held> SortedView for Sorted<V> {
 
     fn save(&self, group: u32, out: &mut Vec<u8>) {
         let Some(values) = self.groups.get(group as usize) else {
-            return out.extend_from_slice(&0u32.to_le_bytes());
+            return put_short(out, 0);
         };
-        out.extend_from_slice(&(values.len() as u32).to_le_bytes());
+        put_short(out, values.len() as u64);
         for (value, count) in values {
             value.put(out);
-            out.extend_from_slice(&count.to_le_bytes());
+            put_signed(out, *count);
         }
     }
 
     fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()> {
         self.grow(&[group]);
-        for _ in 0..take_u32(input)? {
+        for _ in 0..take_short(input)? {
             let value = V::take(input)?;
-            let count = take_i64(input)?;
+            let count = take_signed(input)?;
             self.count(group, value.borrow(), count);
         }
         Ok(())

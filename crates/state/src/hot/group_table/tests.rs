@@ -41,6 +41,8 @@ fn every_kind_of_key_is_numbered_and_comes_back() {
         let text = format!("+I | {a}\n+I | {b}\n+I | {a}\n+I | {c}\n+I | {c}");
         assert_eq!(assign(&mut table, &schema, &text), [0, 1, 0, 2, 2]);
         assert_eq!(keys(&table, &schema, &[2, 0, 1]), [c, a, b].map(|k| format!("+I | {k}")));
+        let looked_for = batch(&schema, &format!("+I | {c}\n+I | {d}\n+I | {b}")).rows().clone();
+        assert_eq!(table.find(looked_for.columns(), 3).unwrap(), [Some(2), None, Some(1)]);
         table.remove(0);
         table.remove(2);
         assert_eq!((table.groups(), table.len()), (vec![1], 1));
@@ -66,6 +68,7 @@ fn a_renewed_key_has_a_fresh_number() {
 fn without_key_columns_all_rows_are_one_group() {
     let mut table = GroupTable::new(Vec::new()).unwrap();
     assert!(table.is_empty());
+    assert_eq!(table.find(&[], 2).unwrap(), [None, None]);
     assert_eq!(table.assign(&[], 3).unwrap(), [0, 0, 0]);
     assert_eq!((table.len(), table.end()), (1, 1));
     table.remove(0);

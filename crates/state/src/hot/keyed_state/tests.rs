@@ -1,0 +1,1 @@
+//! keyed_state

@@ -1,0 +1,1 @@
+//! windowed_state
