@@ -2,5 +2,8 @@
 //! each table that is written.
 
 pub(crate) mod assignment;
+pub(crate) mod checkpoint;
 pub(crate) mod commit;
 pub(crate) mod enumerator;
+pub(crate) mod restart;
+pub(crate) mod settings;

@@ -41,13 +41,14 @@ struct ChannelTime {
 }
 
 impl TaskTime {
-    /// `inputs[c]` is the input that channel `c` ends in.
-    pub(crate) fn new(inputs: &[usize]) -> Self {
+    /// `inputs[c]` is the input that channel `c` ends in. Only what is above `watermark` is new: after a
+    /// restore the channels begin below it.
+    pub(crate) fn new(inputs: &[usize], watermark: Watermark) -> Self {
         let count = inputs.iter().max().map_or(0, |last| last + 1);
         let mut time = TaskTime {
             inputs: (0..count).map(|_| InputTime::new()).collect(),
             places: Vec::with_capacity(inputs.len()),
-            watermark: Watermark::MIN,
+            watermark,
             idle: false,
         };
         for input in inputs {
