@@ -18,8 +18,8 @@ use flott_api::{Result, Watermark};
 use crate::channel::SizedBatch;
 use crate::exchange::Exchange;
 pub(crate) use downstream::{Below, Emitter};
-pub(crate) use link::Link;
-pub(crate) use snapshot::{Sealed, SealedState};
+pub(crate) use link::{Link, LinkPlace};
+pub(crate) use snapshot::Sealed;
 use snapshot::Passed;
 
 /// What the operators of a chain share.

@@ -428,6 +428,7 @@ async fn changed(slots: &mut [Slot]) -> (usize, Progress) {
 
 async fn sleep(clock: &dyn Clock, wait_ms: Option<u64>) {
     match wait_ms {
+        Some(0) => {}
         Some(ms) => clock.sleep_ms(ms).await,
         None => pending().await,
     }

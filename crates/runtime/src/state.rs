@@ -47,15 +47,13 @@ impl StateStorage {
     ) -> Result<Arc<SegmentStore>> {
         let parts: Vec<StoreSnapshot> =
             restored.into_iter().flat_map(|o| &o.subtasks).filter_map(|s| s.store.clone()).collect();
+        let file_prefix = format!("{}{}-{}-{}-", self.prefix, self.attempt.0, short(&node.uid.0), subtask.index);
+        let key_groups = range_of_subtask(node.max_parallelism, subtask.parallelism, subtask.index);
+        let (objects, cache) = (Arc::clone(&self.objects), Arc::clone(&self.cache));
         let options = StoreOptions {
-            objects: Arc::clone(&self.objects),
-            environment: environment.clone(),
-            file_prefix: format!("{}{}-{}-{}-", self.prefix, self.attempt.0, short(&node.uid.0), subtask.index),
-            key_groups: range_of_subtask(node.max_parallelism, subtask.parallelism, subtask.index),
-            subtask,
-            cache: Arc::clone(&self.cache),
             memtable_bytes: (self.memory.limit_bytes() / MEMTABLE_PART).clamp(MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX),
             inline_bytes_max: self.inline_bytes_max,
+            ..StoreOptions::new(objects, environment.clone(), file_prefix, (subtask, key_groups), cache)
         };
         SegmentStore::open(options, &parts).map_err(|e| e.context(format_args!("operator '{}'", node.name)))
     }

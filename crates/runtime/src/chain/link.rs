@@ -14,6 +14,10 @@ use super::{Below, Emitter};
 use crate::channel::SizedBatch;
 use crate::checker::Checker;
 
+/// How many timers an operator gets in one call: a watermark that fires millions of windows does not need the
+/// memory for all of them twice.
+pub(super) const TIMERS_PER_CALL_MAX: usize = 8192;
+
 /// What works on the rows.
 pub(super) enum Body {
     /// An operator.
@@ -37,7 +41,8 @@ pub(crate) struct Link {
     pub(super) body: Body,
     pub(super) node: NodeId,
     event_time: EventTime,
-    pub(super) timers: TimerQueue,
+    /// Of an operator that is open.
+    pub(super) timers: Option<TimerQueue>,
     /// Of an operator.
     pub(super) store: Option<Arc<SegmentStore>>,
     cx: Option<OpenContext>,
@@ -68,8 +73,7 @@ impl Link {
         place: LinkPlace,
     ) -> Self {
         let OperatorInstance { operator, event_time } = instance;
-        let timers = TimerQueue::new(Arc::clone(&cx.state), cx.key_groups.clone());
-        Link { event_time, timers, store, cx: Some(cx), checker, ..Link::of(Body::Operator(operator), place) }
+        Link { event_time, store, cx: Some(cx), checker, ..Link::of(Body::Operator(operator), place) }
     }
 
     /// A sink's writer; it does not look at time.
@@ -83,7 +87,7 @@ impl Link {
             body,
             node,
             event_time: EventTime::Indifferent,
-            timers: TimerQueue::default(),
+            timers: None,
             store: None,
             cx: None,
             watermark,
@@ -98,7 +102,7 @@ impl Link {
         below.frame.enter(self.position);
         if let (Body::Operator(operator), Some(cx)) = (&mut self.body, self.cx.take()) {
             operator.open(&cx)?;
-            self.timers.restore().await?;
+            self.timers = Some(TimerQueue::open(&cx).await?);
         }
         self.call(Call::Start, below).await
     }
@@ -170,13 +174,14 @@ impl Link {
     }
 
     pub(super) fn next_processing_ms(&self) -> Option<i64> {
-        self.timers.next_processing_ms()
+        self.timers.as_ref().and_then(TimerQueue::next_processing_ms)
     }
 
     /// Fires timers, also those that are set meanwhile and are due already.
     pub(super) async fn fire(&mut self, domain: TimeDomain, until_ms: i64, below: &mut Below<'_>) -> Result<()> {
         loop {
-            let due = self.timers.take_due(domain, until_ms);
+            let Some(timers) = &mut self.timers else { return Ok(()) };
+            let due = timers.take_due(domain, until_ms, TIMERS_PER_CALL_MAX);
             if due.is_empty() {
                 return Ok(());
             }
@@ -199,9 +204,10 @@ impl Link {
     async fn call(&mut self, call: Call<'_>, below: &mut Below<'_>) -> Result<()> {
         let Link { body, timers, watermark, checker, metrics, position, .. } = self;
         below.frame.enter(*position);
-        let operator = match body {
-            Body::Operator(operator) => operator,
-            Body::Sink(writer) => return write(writer.as_mut(), call).await,
+        let (operator, timers) = match (body, timers) {
+            (Body::Operator(operator), Some(timers)) => (operator, timers),
+            (Body::Operator(_), None) => return Err(Error::internal("an operator is called before it is open")),
+            (Body::Sink(writer), _) => return write(writer.as_mut(), call).await,
         };
         let processing_time_ms = below.frame.clock.now_ms();
         let output = &mut Emitter { below, metrics, checker, position: *position };

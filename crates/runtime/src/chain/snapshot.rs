@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use flott_api::sink::Committable;
+use flott_api::state::KeyedContainer;
 use flott_api::{BoxFuture, Error, Result};
 use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::{SubtaskSnapshot, WriterSnapshot};
@@ -124,13 +125,16 @@ impl Chain {
 
 impl Link {
     async fn close_epoch(&mut self, last: bool, below: &mut Below<'_>) -> Result<OperatorPart> {
-        self.before_checkpoint(below).await?;
+        // At the end it has emitted what it held, and may emit nothing more.
+        if !last {
+            self.before_checkpoint(below).await?;
+        }
         let mut snapshot = SubtaskSnapshot { watermark: self.watermark_in_force(), ..SubtaskSnapshot::default() };
         let mut committables: Vec<Committable> = Vec::new();
         match &mut self.body {
             Body::Operator(operator) => {
                 operator.containers().into_iter().for_each(|c| c.close_epoch());
-                self.timers.close_epoch();
+                self.timers.iter_mut().for_each(KeyedContainer::close_epoch);
             }
             Body::Sink(writer) => {
                 committables = writer.prepare_commit(last).await?;
@@ -147,7 +151,10 @@ impl Link {
                 return Ok(false);
             }
         }
-        self.timers.drain(entries_max).await
+        match &mut self.timers {
+            Some(timers) => timers.drain(entries_max).await,
+            None => Ok(true),
+        }
     }
 
     async fn relieve(&mut self) -> Result<()> {

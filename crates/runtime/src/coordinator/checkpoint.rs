@@ -39,7 +39,9 @@ enum Worker {
 enum Phase {
     Running,
     /// The last commit is done; savepoints that have begun before are waited for.
-    Ending { last: Option<CheckpointId> },
+    Ending {
+        last: Option<CheckpointId>,
+    },
     Finished,
     /// Nothing begins until there is a new attempt.
     Halted,
@@ -445,7 +447,10 @@ impl CheckpointMachine {
         let halted_stop = self.phase == Phase::Halted && pending.kind.ends_job();
         for request in &pending.requests {
             if halted_stop {
-                self.answer_failed(*request, &format!("{} is stored, but the job has not ended with it", pending.name()));
+                self.answer_failed(
+                    *request,
+                    &format!("{} is stored, but the job has not ended with it", pending.name()),
+                );
             } else {
                 let outcome = Outcome::Done { checkpoint: pending.id };
                 self.commands.push(Command::Answer { request: *request, outcome });

@@ -140,8 +140,8 @@ impl EnumeratorWorker {
         let finished: Vec<u64> = self.readers.iter().map(|r| r.finished.load(Ordering::Relaxed)).collect();
         for command in assignment.on_discovery(discovery, &finished) {
             match command {
-                Command::Assign { reader, splits } => self.send(reader, ReaderMessage::AddSplits(splits)).await?,
-                Command::NoMoreSplits => self.tell_all(&ReaderMessage::NoMoreSplits).await?,
+                Command::Assign { reader, splits } => send(&self.readers[reader], ReaderMessage::AddSplits(splits)).await?,
+                Command::NoMoreSplits => tell_all(&self.readers, &ReaderMessage::NoMoreSplits).await?,
             }
         }
         Ok(())
@@ -153,26 +153,27 @@ impl EnumeratorWorker {
                 let snapshot = EnumeratorSnapshot { state: self.enumerator.snapshot()?, finished: ended };
                 let (node, checkpoint) = (self.node, barrier.checkpoint);
                 self.report.tell(News::Enumerator { node, checkpoint, snapshot }).await;
-                self.tell_all(&ReaderMessage::Barrier(barrier)).await
+                tell_all(&self.readers, &ReaderMessage::Barrier(barrier)).await
             }
-            Order::Resume => self.tell_all(&ReaderMessage::Resume).await,
-            Order::Complete(checkpoint) => self.tell_all(&ReaderMessage::Complete(checkpoint)).await,
+            Order::Resume => tell_all(&self.readers, &ReaderMessage::Resume).await,
+            Order::Complete(checkpoint) => tell_all(&self.readers, &ReaderMessage::Complete(checkpoint)).await,
         }
     }
 
-    async fn tell_all(&self, message: &ReaderMessage) -> Result<()> {
-        for reader in 0..self.readers.len() {
-            self.send(reader, message.clone()).await?;
-        }
-        Ok(())
-    }
+}
 
-    /// A reader that has read all of its splits is gone, and needs to hear nothing; its splits were none.
-    async fn send(&self, reader: usize, message: ReaderMessage) -> Result<()> {
-        let lost = matches!(message, ReaderMessage::AddSplits(_));
-        match self.readers[reader].messages.send(message).await {
-            Err(_) if lost => Err(Error::cancelled("a reader is gone")),
-            _ => Ok(()),
-        }
+async fn tell_all(readers: &[ReaderLine], message: &ReaderMessage) -> Result<()> {
+    for reader in readers {
+        send(reader, message.clone()).await?;
+    }
+    Ok(())
+}
+
+/// A reader that has read all of its splits is gone, and needs to hear nothing; but it gets no splits.
+async fn send(reader: &ReaderLine, message: ReaderMessage) -> Result<()> {
+    let lost = matches!(message, ReaderMessage::AddSplits(_));
+    match reader.messages.send(message).await {
+        Err(_) if lost => Err(Error::cancelled("a reader is gone")),
+        _ => Ok(()),
     }
 }

@@ -98,7 +98,9 @@ impl RestartStrategy {
         }
         if self.attempts >= backoff.attempts_max {
             let attempts = backoff.attempts_max;
-            return fail(format!("It was restarted {attempts} times in a row, as often as 'exponential-delay' allows."));
+            return fail(format!(
+                "It was restarted {attempts} times in a row, as often as 'exponential-delay' allows."
+            ));
         }
         let after_ms = pause_ms(backoff, self.attempts, random);
         self.attempts += 1;
@@ -140,14 +142,8 @@ mod tests {
     const EXTERNAL: ErrorKind = ErrorKind::External { retry: true };
 
     /// No chance: the middle of the spread is hit by a jitter of 0.
-    const BACKOFF: Backoff = Backoff {
-        initial_ms: 1000,
-        max_ms: 5000,
-        multiplier: 2.0,
-        reset_ms: 60_000,
-        jitter: 0.0,
-        attempts_max: 5,
-    };
+    const BACKOFF: Backoff =
+        Backoff { initial_ms: 1000, max_ms: 5000, multiplier: 2.0, reset_ms: 60_000, jitter: 0.0, attempts_max: 5 };
 
     fn after(ms: u64) -> RestartDecision {
         RestartDecision::Restart { after_ms: ms }
@@ -225,7 +221,8 @@ mod tests {
     fn chance_stays_within_its_bounds() {
         let backoff = Backoff { jitter: 0.25, ..BACKOFF };
         let pauses = |attempts| -> (u64, u64) {
-            let all = (0..10_000u64).map(|random| pause_ms(&backoff, attempts, random.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let all =
+                (0..10_000u64).map(|random| pause_ms(&backoff, attempts, random.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
             all.fold((u64::MAX, 0), |(low, high), ms| (low.min(ms), high.max(ms)))
         };
         assert_eq!(pauses(0), (1000, 1250));

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flott_api::ids::{CheckpointId, OperatorUid};
-use flott_api::object::ObjectStore;
 use flott_api::state::StateMemory;
 use flott_api::{Error, Result};
 use flott_state::checkpoint::manifest::{Manifest, OperatorSnapshot, SubtaskSnapshot};
-use flott_state::checkpoint::savepoint::read_snapshot;
-use flott_state::checkpoint::{CheckpointDirectory, Claim, RoutingObjects, job_key};
+use flott_state::checkpoint::savepoint::{Snapshot, read_snapshot};
+use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects, Run, job_key};
 use flott_state::store::BlockCache;
 use tokio::sync::mpsc;
 
@@ -52,7 +51,9 @@ pub(crate) struct Preparation {
 /// What was found outside.
 struct Found {
     directory: Option<CheckpointDirectory>,
-    objects: Arc<dyn ObjectStore>,
+    objects: Arc<RoutingObjects>,
+    /// The position of this run's claim; 0 without a directory.
+    epoch: u64,
     /// What the paths of new state files begin with.
     prefix: String,
     restored: Option<Manifest>,
@@ -85,33 +86,38 @@ impl Preparation {
         self.master(found)
     }
 
-    async fn find(&self) -> Result<Found> {
-        let stores = &self.plugins.environment.objects;
-        let Some(dir) = &self.checkpointing.directory else { return self.find_without_directory().await };
+    async fn find(&mut self) -> Result<Found> {
+        let stores = Arc::clone(&self.plugins.environment.objects);
+        let Some(dir) = self.checkpointing.directory.clone() else { return self.find_without_directory().await };
         let root = format!("{}/{}", dir.trim_end_matches('/'), job_key(&self.plan.graph.name, self.ordinal));
-        let (own, path) = stores.resolve(&root)?;
-        let mut directory = CheckpointDirectory::new(own, path, self.plugins.environment.clone());
-        let claimed = directory.claim(&self.claim()).await?;
-        let newest = claimed.latest.as_ref().map_or(CheckpointId(0), |r| r.checkpoint);
-        let restored = match self.plan.configuration.recovery_path.as_deref() {
+        let objects = RoutingObjects::new(stores, &root)?;
+        let mut directory = CheckpointDirectory::new(Arc::clone(&objects), &self.plugins.environment);
+        let claimed = directory.claim(self.this_run()).await?;
+        let newest = claimed.latest.as_ref().map_or(CheckpointId(0), |r| r.id);
+        let restored = match self.plan.configuration.recovery_path.clone().as_deref() {
             None => None,
             Some(LATEST) => self.latest(&mut directory).await?,
-            Some(path) => Some(self.foreign(path).await?),
+            Some(path) => {
+                let snapshot = self.foreign(path).await?;
+                if self.plan.configuration.claims {
+                    directory.adopt(&snapshot).await?;
+                }
+                Some(snapshot.manifest.rebased(&snapshot.root))
+            }
         };
         if let Err(error) = directory.remove_orphans(&BTreeSet::new()).await {
             tracing::warn!(job = %self.shared.id, "what earlier runs have left cannot be removed: {error}");
         }
-        let objects = Arc::new(RoutingObjects::new(&directory, Arc::clone(stores)));
-        let prefix = format!("shared/{:020}/", claimed.epoch);
-        Ok(Found { directory: Some(directory), objects, prefix, restored, newest })
+        let (epoch, prefix) = (claimed.epoch, format!("shared/{:020}/", claimed.epoch));
+        Ok(Found { directory: Some(directory), objects, epoch, prefix, restored, newest })
     }
 
-    fn claim(&self) -> Claim {
-        Claim { run: self.shared.id, host: host(), pid: std::process::id() }
+    fn this_run(&self) -> Run {
+        Run { nonce: self.shared.id.to_string(), host: host(), pid: std::process::id() }
     }
 
     /// The newest good checkpoint. What is damaged is said, and never used in part.
-    async fn latest(&self, directory: &mut CheckpointDirectory) -> Result<Option<Manifest>> {
+    async fn latest(&mut self, directory: &mut CheckpointDirectory) -> Result<Option<Manifest>> {
         let Some(latest) = directory.latest_good().await? else { return Ok(None) };
         for error in &latest.damaged {
             tracing::error!(job = %self.shared.id, "a newer checkpoint cannot be used: {error}");
@@ -119,26 +125,28 @@ impl Preparation {
         Ok(Some(latest.manifest))
     }
 
-    async fn foreign(&self, path: &str) -> Result<Manifest> {
-        let (manifest, root) = read_snapshot(path, &self.plugins.environment.objects).await?;
-        Ok(manifest.rebased(&root))
+    async fn foreign(&mut self, path: &str) -> Result<Snapshot> {
+        let environment = self.plugins.environment.clone();
+        read_snapshot(path, Arc::clone(&environment.objects), &environment).await
     }
 
     /// State that does not fit into memory goes to a temporary folder.
-    async fn find_without_directory(&self) -> Result<Found> {
-        let stores = &self.plugins.environment.objects;
-        let restored = match self.plan.configuration.recovery_path.as_deref() {
+    async fn find_without_directory(&mut self) -> Result<Found> {
+        let stores = Arc::clone(&self.plugins.environment.objects);
+        let restored = match self.plan.configuration.recovery_path.clone().as_deref() {
             None => None,
             Some(LATEST) => {
                 return Err(Error::invalid("there is no 'execution.checkpointing.dir' to look for the latest checkpoint in"));
             }
-            Some(path) => Some(self.foreign(path).await?),
+            Some(path) => {
+                let snapshot = self.foreign(path).await?;
+                Some(snapshot.manifest.rebased(&snapshot.root))
+            }
         };
         let temporary = self.plan.configuration.temporary_dir.clone().unwrap_or_else(temporary_folder);
         let folder = format!("{}/flott-state-{}", temporary.trim_end_matches('/'), self.shared.id);
-        let (own, path) = stores.resolve(&folder)?;
-        let objects = Arc::new(RoutingObjects::at(own, path, Arc::clone(stores)));
-        Ok(Found { directory: None, objects, prefix: "shared/".to_owned(), restored, newest: CheckpointId(0) })
+        let objects = RoutingObjects::new(stores, &folder)?;
+        Ok(Found { directory: None, objects, epoch: 0, prefix: "shared/".to_owned(), restored, newest: CheckpointId(0) })
     }
 
     /// Takes over what must not change, and refuses what would be lost.
@@ -174,7 +182,7 @@ impl Preparation {
         let slots = slots(&plan);
         let committers = slots.iter().map(|s| Committers::open(&plan.graph, &s.nodes, &plugins)).collect::<Result<_>>()?;
         let storage = StateStorage {
-            objects: Arc::clone(&found.objects),
+            objects: Arc::clone(&found.objects) as _,
             prefix: found.prefix,
             attempt: flott_api::ids::Attempt(0),
             cache: BlockCache::new(CACHE_BYTES_MIN.max(memory.limit_bytes() / CACHE_PART)),
@@ -190,7 +198,7 @@ impl Preparation {
             directory: found.directory,
             committers,
             objects: found.objects,
-            stores: Arc::clone(&plugins.environment.objects),
+            environment: plugins.environment.clone(),
             retained: checkpointing.retained_max as usize,
             retention: checkpointing.retention,
             protected: BTreeSet::new(),
@@ -206,7 +214,7 @@ impl Preparation {
             reports,
             requests,
             wished: Wish::Run,
-            collected: Collected::new(found.newest),
+            collected: Collected::new(found.newest, found.epoch),
             checkpoints: machine,
             restored: found.restored.map(Arc::new),
             restart: RestartStrategy::new(restart),
@@ -265,7 +273,7 @@ fn host() -> String {
 /// After the end: what is not to be kept goes.
 pub(super) async fn clean_up(launcher: &Launcher, vault: Option<Vault>, status: JobStatus) {
     let removed = match vault {
-        Some(Vault { directory: Some(directory), retention, .. }) => match (status, retention) {
+        Some(Vault { directory: Some(mut directory), retention, .. }) => match (status, retention) {
             (JobStatus::Cancelled, Some(Retention::OnFailure))
             | (JobStatus::Cancelled | JobStatus::Failed, Some(Retention::Never)) => directory.drop_job().await,
             _ => Ok(()),

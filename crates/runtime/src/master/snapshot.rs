@@ -33,16 +33,19 @@ pub(crate) struct Collected {
     discarded: Vec<String>,
     /// The newest checkpoint that has begun.
     newest: CheckpointId,
+    epoch: u64,
 }
 
 impl Collected {
-    pub(crate) fn new(newest: CheckpointId) -> Self {
+    /// Nothing yet. `epoch` is that of this run.
+    pub(crate) fn new(newest: CheckpointId, epoch: u64) -> Self {
         Collected {
             pending: BTreeMap::new(),
             finished: BTreeMap::new(),
             committables: BTreeMap::new(),
             discarded: Vec::new(),
             newest,
+            epoch,
         }
     }
 
@@ -168,7 +171,7 @@ impl Collected {
             checkpoint,
             kind: pending.kind,
             timestamp_ms: pending.timestamp_ms,
-            epoch: 0,
+            epoch: self.epoch,
             operators,
             finished: ended && self.finished.values().flat_map(|s| &s.operators).all(|p| p.snapshot.finished),
         })

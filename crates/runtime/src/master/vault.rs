@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use flott_api::env::Environment;
 use flott_api::ids::{CheckpointId, JobId};
-use flott_api::object::{ObjectStore, ObjectStores};
 use flott_api::{BoxFuture, Error, Result};
-use flott_state::checkpoint::CheckpointDirectory;
+use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects};
 use flott_state::checkpoint::manifest::Manifest;
 use flott_state::checkpoint::savepoint::write_savepoint;
 
@@ -43,9 +43,9 @@ pub(crate) struct Vault {
     pub(crate) directory: Option<CheckpointDirectory>,
     /// By region.
     pub(crate) committers: Vec<Committers>,
-    /// The store of the directory, and of what was restored from elsewhere.
-    pub(crate) objects: Arc<dyn ObjectStore>,
-    pub(crate) stores: Arc<dyn ObjectStores>,
+    /// All files of the job, also those of what it was restored from.
+    pub(crate) objects: Arc<RoutingObjects>,
+    pub(crate) environment: Environment,
     pub(crate) retained: usize,
     pub(crate) retention: Option<Retention>,
     /// Files that belong to checkpoints that are still being taken.
@@ -100,9 +100,9 @@ impl Vault {
         Ok(())
     }
 
-    async fn copy(&self, manifest: Box<Manifest>, log: bool, savepoint: Option<String>) -> Done {
+    async fn copy(&mut self, manifest: Box<Manifest>, log: bool, savepoint: Option<String>) -> Done {
         let savepoint = match savepoint {
-            Some(target) => Some(write_savepoint(&target, &manifest, &self.objects, &self.stores).await),
+            Some(target) => Some(write_savepoint(&target, &manifest, &self.objects, &self.environment).await),
             None => None,
         };
         match savepoint {

@@ -29,7 +29,7 @@ impl GateWorker {
     /// Runs until every channel has ended.
     pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace, ack: &mut Acknowledge) -> Result<End> {
         loop {
-            let step = self.next(chain, pace).await?;
+            let step = self.next((chain.next_timer_ms(), chain.is_draining()), pace).await?;
             pace.waited();
             let mut rows = 0;
             match step {
@@ -56,9 +56,8 @@ impl GateWorker {
         }
     }
 
-    async fn next(&mut self, chain: &Chain, pace: &Pace) -> Result<Step> {
-        let timer_ms = chain.next_timer_ms();
-        if timer_ms.is_none() && !chain.is_draining() {
+    async fn next(&mut self, (timer_ms, draining): (Option<i64>, bool), pace: &Pace) -> Result<Step> {
+        if timer_ms.is_none() && !draining {
             return self.gate.next().await.map(Step::Event);
         }
         let timers = async {
@@ -71,7 +70,7 @@ impl GateWorker {
             biased;
             event = self.gate.next() => event.map(Step::Event),
             () = timers => Ok(Step::TimersDue),
-            () = ready(()), if chain.is_draining() => Ok(Step::Drain),
+            () = ready(()), if draining => Ok(Step::Drain),
         }
     }
 }

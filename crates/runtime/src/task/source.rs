@@ -60,7 +60,7 @@ impl SourceWorker {
     pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace, ack: &mut Acknowledge) -> Result<End> {
         while self.more_splits || self.open_splits > 0 || self.paused {
             chain.frame.enter(0);
-            let step = self.next(chain, pace).await?;
+            let step = self.next((chain.next_timer_ms(), chain.is_draining()), pace).await?;
             pace.waited();
             let mut rows = 0;
             match step {
@@ -87,9 +87,9 @@ impl SourceWorker {
     }
 
     /// Each branch loses nothing when another one is taken.
-    async fn next(&mut self, chain: &Chain, pace: &Pace) -> Result<Step> {
+    async fn next(&mut self, (timer_ms, draining): (Option<i64>, bool), pace: &Pace) -> Result<Step> {
         let timers = async {
-            match chain.next_timer_ms() {
+            match timer_ms {
                 Some(at_ms) => sleep_until(pace.clock(), at_ms).await,
                 None => pending().await,
             }
@@ -101,7 +101,7 @@ impl SourceWorker {
             Some(message) = enumerator.messages.recv() => Ok(Step::Message(message)),
             event = self.reader.next(), if self.open_splits > 0 && !self.paused => event.map(Step::Read),
             () = timers => Ok(Step::TimersDue),
-            () = ready(()), if chain.is_draining() => Ok(Step::Drain),
+            () = ready(()), if draining => Ok(Step::Drain),
         }
     }
 

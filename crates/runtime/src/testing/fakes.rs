@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::rows::values;
 use super::world::{ManualClock, environment};
+use crate::environment::SeededRandom;
 use crate::{JobHandle, Plugins, SubmitOptions, submit};
 
 /// What a source does after its splits' batches.
@@ -48,6 +49,8 @@ pub(crate) struct World {
     /// By the id of the committable.
     committed: Mutex<BTreeMap<String, Vec<i64>>>,
     objects: Arc<MemoryObjects>,
+    /// One for all jobs: what two of them draw is not the same.
+    rng: Arc<SeededRandom>,
     /// While true, sinks take nothing.
     pub(crate) sinks_blocked: watch::Sender<bool>,
     /// Panics where a table's name says so.
@@ -64,6 +67,7 @@ impl World {
             written: Mutex::default(),
             committed: Mutex::default(),
             objects: MemoryObjects::new(),
+            rng: Arc::new(SeededRandom::from_seed(1)),
             sinks_blocked: watch::channel(false).0,
             commit_fails: watch::channel(false).0,
         })
@@ -122,7 +126,8 @@ impl World {
         Plugins {
             operators: Arc::new(FakeOperators { world: Arc::clone(self) }),
             tables: Arc::new(BTreeMap::from([("fake", tables)])),
-            environment: environment(Arc::clone(&self.clock), Arc::clone(&self.objects)),
+            environment: environment(Arc::clone(&self.clock), Arc::clone(&self.objects), Arc::clone(&self.rng)),
+            state_bytes_max: 64 << 20,
         }
     }
 

@@ -371,7 +371,7 @@ fn check_seen(seen: &Seen, aborts: &[&'static str]) {
 #[test]
 fn two_checkpoints_at_a_time_over_three_workers() {
     let settings = CheckpointSettings { concurrent_max: 2, ..settings() };
-    let seen = explore(&Scene { settings, workers: 3, ..scene() });
+    let seen = explore(&Scene { settings, workers: 3, faults_max: 2, ..scene() });
     check_seen(&seen, &["subsumed", "timeout", "declined", "not stored"]);
     assert!(seen.failed > 0);
 }
@@ -379,7 +379,7 @@ fn two_checkpoints_at_a_time_over_three_workers() {
 #[test]
 fn workers_that_finish_at_any_moment() {
     let settings = CheckpointSettings { concurrent_max: 2, ..settings() };
-    let seen = explore(&Scene { settings, finishes: true, ..scene() });
+    let seen = explore(&Scene { settings, finishes: true, faults_max: 2, ..scene() });
     check_seen(&seen, &["subsumed", "timeout", "declined", "not stored"]);
     assert!(seen.finished > 0 && seen.failed > 0);
 }
@@ -388,7 +388,7 @@ fn workers_that_finish_at_any_moment() {
 fn requests_of_every_kind_at_any_moment() {
     for drain in [false, true] {
         let requests = vec![Requested::Checkpoint, Requested::Savepoint, Requested::Stop { drain }];
-        let seen = explore(&Scene { requests, checkpoints_max: 4, ..scene() });
+        let seen = explore(&Scene { requests, checkpoints_max: 3, ..scene() });
         check_seen(&seen, &["timeout", "declined", "not stored"]);
         assert!(seen.finished > 0 && seen.answered_done > 0);
         let requests = vec![Requested::Savepoint, Requested::Stop { drain }, Requested::Checkpoint];
