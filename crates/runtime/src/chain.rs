@@ -6,19 +6,21 @@
 
 mod downstream;
 mod link;
+mod snapshot;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flott_api::env::Clock;
-use flott_api::operator::{OpenContext, TimeDomain};
-use flott_api::sink::Committable;
+use flott_api::operator::TimeDomain;
 use flott_api::{Result, Watermark};
 
-use crate::channel::{Barrier, SizedBatch};
+use crate::channel::SizedBatch;
 use crate::exchange::Exchange;
 pub(crate) use downstream::{Below, Emitter};
-pub(crate) use link::Link;
+pub(crate) use link::{Link, LinkPlace};
+pub(crate) use snapshot::Sealed;
+use snapshot::Passed;
 
 /// What the operators of a chain share.
 pub(crate) struct Frame {
@@ -47,9 +49,15 @@ pub(crate) struct Chain {
     pub(crate) links: Vec<Link>,
     pub(crate) exchange: Exchange,
     pub(crate) frame: Arc<Frame>,
+    /// A checkpoint whose state is not written yet.
+    passed: Option<Passed>,
 }
 
 impl Chain {
+    pub(crate) fn new(links: Vec<Link>, exchange: Exchange, frame: Arc<Frame>) -> Self {
+        Chain { links, exchange, frame, passed: None }
+    }
+
     /// A link and what lies below it.
     fn at(&mut self, index: usize) -> (&mut Link, Below<'_>) {
         let (link, rest) = self.links[index..].split_first_mut().expect("a position in the chain");
@@ -61,11 +69,11 @@ impl Chain {
         Below { links: &mut self.links, exchange: &mut self.exchange, frame: &self.frame }
     }
 
-    /// Opens all operators, the last one first: none emits into one that is not open.
-    pub(crate) fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        for link in self.links.iter_mut().rev() {
-            self.frame.enter(link.position);
-            link.open(cx)?;
+    /// Opens and starts all operators, the last one first: none emits into one that is not open.
+    pub(crate) async fn open(&mut self) -> Result<()> {
+        for index in (0..self.links.len()).rev() {
+            let (link, mut below) = self.at(index);
+            link.open(&mut below).await?;
         }
         Ok(())
     }
@@ -86,15 +94,6 @@ impl Chain {
         self.exchange.send_status(idle)
     }
 
-    /// All operators emit what they hold outside of state; then the barrier goes on.
-    pub(crate) async fn barrier(&mut self, barrier: Barrier) -> Result<()> {
-        for index in 0..self.links.len() {
-            let (link, mut below) = self.at(index);
-            link.before_checkpoint(&mut below).await?;
-        }
-        self.exchange.send_barrier(barrier)
-    }
-
     /// When the next processing-time timer is due.
     pub(crate) fn next_timer_ms(&self) -> Option<i64> {
         self.links.iter().filter_map(Link::next_processing_ms).min()
@@ -112,6 +111,22 @@ impl Chain {
             link.fire(TimeDomain::Processing, now_ms, &mut below).await?;
         }
         Ok(())
+    }
+
+    /// The end of time flows through, and the rows do not end: what a stop with drain asks for before
+    /// its savepoint.
+    pub(crate) async fn end_of_time(&mut self) -> Result<()> {
+        for index in 0..self.links.len() {
+            let (link, mut below) = self.at(index);
+            link.watermark(Watermark::MAX, &mut below).await?;
+        }
+        self.exchange.send_watermark(Watermark::MAX)
+    }
+
+    /// All of it had come to its end in an earlier attempt.
+    pub(crate) fn end_again(&mut self) -> Result<()> {
+        self.exchange.send_watermark(Watermark::MAX)?;
+        self.exchange.send_end(true)
     }
 
     /// The input was read to its end: fires everything, operator by operator, and finishes.
@@ -137,13 +152,6 @@ impl Chain {
             link.before_checkpoint(&mut below).await?;
         }
         self.exchange.send_end(false)
-    }
-
-    /// What the sink at the end of the chain has to commit, after all rows.
-    pub(crate) async fn prepare_commit(&mut self) -> Result<Option<Vec<Committable>>> {
-        let Some(link) = self.links.last_mut() else { return Ok(None) };
-        self.frame.enter(link.position);
-        link.prepare_commit().await
     }
 
     /// The job has failed or was cancelled.

@@ -39,6 +39,8 @@ pub struct Barrier {
     pub checkpoint: CheckpointId,
     /// When the checkpoint began; milliseconds since the epoch.
     pub timestamp_ms: i64,
+    /// Whether the job shall stop behind it, and then whether the end of time comes before it.
+    pub stop: Option<bool>,
 }
 
 /// What a channel carries, in order.

@@ -13,13 +13,32 @@ const BUFFER_SIZE: &str = "flott.channel.buffer-size";
 
 const BUFFER_BYTES_DEFAULT: u64 = 1 << 20;
 
+/// What a job goes on from: a path, or the newest checkpoint of its own.
+const RECOVERY_PATH: &str = "execution.state-recovery.path";
+const RECOVERY_CLAIM: &str = "execution.state-recovery.claim-mode";
+const RECOVERY_IGNORES: &str = "execution.state-recovery.ignore-unclaimed-state";
+/// What hot state may take of memory.
+const MANAGED_MEMORY: &str = "taskmanager.memory.managed.size";
+/// Where state goes that does not fit into memory, if there is no checkpoint directory.
+const TEMPORARY: &str = "io.tmp.dirs";
+
 /// A job's settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Configuration {
     /// Whether operators call each other directly where they can.
     pub(crate) chaining: bool,
     /// How much may lie in a channel before its sender waits.
     pub(crate) buffer_bytes_max: usize,
+    /// What the job goes on from.
+    pub(crate) recovery_path: Option<String>,
+    /// Whether what it goes on from becomes its own.
+    pub(crate) claims: bool,
+    /// Whether state that no operator takes is left behind.
+    pub(crate) ignores_unclaimed_state: bool,
+    /// What hot state may take of memory; the process decides if it is not set.
+    pub(crate) state_bytes_max: Option<usize>,
+    /// A folder for what does not fit into memory.
+    pub(crate) temporary_dir: Option<String>,
 }
 
 impl Configuration {
@@ -32,7 +51,18 @@ impl Configuration {
         if bytes == 0 {
             return Err(Error::invalid(format!("option '{BUFFER_SIZE}' must be at least one byte")));
         }
-        Ok(Configuration { chaining, buffer_bytes_max: usize::try_from(bytes).unwrap_or(usize::MAX) })
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let state_bytes_max = reader.value::<MemorySize>(MANAGED_MEMORY)?.map(|MemorySize(bytes)| size(bytes));
+        Ok(Configuration {
+            chaining,
+            buffer_bytes_max: size(bytes),
+            recovery_path: reader.text(RECOVERY_PATH).map(str::to_owned),
+            claims: reader.choice(RECOVERY_CLAIM, &[("NO_CLAIM", false), ("CLAIM", true)], false)?,
+            ignores_unclaimed_state: reader.value_or(RECOVERY_IGNORES, false)?,
+            state_bytes_max,
+            // Of several folders Flink uses all; one is enough for what is only written once.
+            temporary_dir: reader.text(TEMPORARY).and_then(|t| t.split([',', ':', ';']).next()).map(str::to_owned),
+        })
     }
 }
 
@@ -46,9 +76,10 @@ mod tests {
 
     #[test]
     fn settings_are_read_with_their_types() {
-        assert_eq!(read(&[]).unwrap(), Configuration { chaining: true, buffer_bytes_max: 1 << 20 });
-        let set = read(&[(CHAINING, "false"), (BUFFER_SIZE, "2 kb")]).unwrap();
-        assert_eq!(set, Configuration { chaining: false, buffer_bytes_max: 2048 });
+        let default = read(&[]).unwrap();
+        assert_eq!((default.chaining, default.buffer_bytes_max, default.claims), (true, 1 << 20, false));
+        let set = read(&[(CHAINING, "false"), (BUFFER_SIZE, "2 kb"), (MANAGED_MEMORY, "1 mb")]).unwrap();
+        assert_eq!((set.chaining, set.buffer_bytes_max, set.state_bytes_max), (false, 2048, Some(1 << 20)));
         assert!(!read(&[(CHAINING_OLD, "false")]).unwrap().chaining);
         assert!(read(&[(CHAINING, "maybe")]).is_err());
         assert!(read(&[(BUFFER_SIZE, "0")]).is_err());

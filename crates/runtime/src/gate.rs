@@ -51,13 +51,13 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Each channel with the input that it ends in.
-    pub(crate) fn new(receivers: Vec<(usize, Box<dyn ChannelReceiver>)>) -> Self {
+    /// Each channel with the input that it ends in; the watermark is that of the restored checkpoint.
+    pub(crate) fn new(receivers: Vec<(usize, Box<dyn ChannelReceiver>)>, watermark: Watermark) -> Self {
         let inputs: Vec<usize> = receivers.iter().map(|(input, _)| *input).collect();
         let channel = |(input, receiver)| Channel { receiver, input, blocked: false, ended: false };
         Gate {
             alignment: Alignment::new(inputs.len()),
-            time: TaskTime::new(&inputs),
+            time: TaskTime::new(&inputs, watermark),
             channels: receivers.into_iter().map(channel).collect(),
             ready: VecDeque::new(),
             turn: 0,

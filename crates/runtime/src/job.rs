@@ -1,18 +1,13 @@
-//! A running job: who watches over its workers, and the handle that the user holds.
-
-pub(crate) mod status;
+//! The handle that the user holds of a job.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flott_api::ids::JobId;
-use flott_api::{Error, ErrorKind, Result};
-use tokio::sync::{mpsc, watch};
+use flott_api::ids::{CheckpointId, JobId};
+use flott_api::{Error, Result};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::MetricsSnapshot;
-use crate::channel::Barrier;
 use crate::metrics::JobMetrics;
-pub use status::JobStatus;
-use status::{Command, Event, JobState};
 
 /// How a job ended, if it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,90 +20,131 @@ pub enum JobOutcome {
     Stopped,
 }
 
-/// What the workers are told. A path of its own, so it never queues behind data.
+/// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Control {
-    /// Go on.
-    Run,
-    /// Sources read no more.
-    Stop { drain: bool },
-    /// Everybody leaves at once.
-    Cancel,
-    /// All work is done.
-    Release,
+pub enum JobStatus {
+    /// Its workers are running.
+    Running,
+    /// Its sources have been stopped, and what they have read flows through.
+    Stopping,
+    /// Some of its workers have failed, and will be started again.
+    Restarting,
+    /// A worker has failed; the others are being cancelled.
+    Failing,
+    /// Its workers are being cancelled on request.
+    Cancelling,
+    /// It has read all of its input, and all is committed.
+    Finished,
+    /// It was stopped, and all that was read is committed.
+    Stopped,
+    /// It has failed.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
 }
 
-/// The centre of a job, which all of its workers hold.
-pub(crate) struct Job {
+impl JobStatus {
+    /// Whether nothing happens any more.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, JobStatus::Finished | JobStatus::Stopped | JobStatus::Failed | JobStatus::Cancelled)
+    }
+}
+
+/// What the user wants of the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Run,
+    Stop { drain: bool },
+    Cancel,
+}
+
+/// A question to the master.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// A checkpoint now.
+    Checkpoint { answer: oneshot::Sender<Result<CheckpointId>> },
+    /// A savepoint below `target`, or where the configuration says; then the job stops, if `stop` says so, after the end of time or not.
+    Savepoint { target: Option<String>, stop: Option<bool>, answer: oneshot::Sender<Result<String>> },
+}
+
+/// How many requests may wait.
+pub(crate) const REQUESTS_MAX: usize = 16;
+
+/// What a job has to tell of its checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointCounts {
+    /// How many are complete.
+    pub completed: u64,
+    /// How many have failed or timed out.
+    pub failed: u64,
+    /// From which one the job started or was started again last.
+    pub restored: Option<CheckpointId>,
+    /// The newest complete one.
+    pub latest: Option<CheckpointId>,
+    /// How long it took, from its trigger on.
+    pub latest_duration_ms: i64,
+    /// Bytes that were written for it and for none before.
+    pub latest_bytes: u64,
+    /// How often a region was started again.
+    pub restarts: u64,
+}
+
+/// What master and handles share.
+pub(crate) struct Shared {
     pub(crate) id: JobId,
-    state: Mutex<State>,
-    control: watch::Sender<Control>,
+    pub(crate) name: String,
+    pub(crate) metrics: Arc<JobMetrics>,
+    status: Mutex<JobStatus>,
+    failure: Mutex<Option<Error>>,
+    checkpoints: Mutex<CheckpointCounts>,
+    pub(crate) wish: watch::Sender<Wish>,
     end: watch::Sender<Option<JobStatus>>,
 }
 
-struct State {
-    machine: JobState,
-    failure: Option<Error>,
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Job {
-    pub(crate) fn new(id: JobId, workers: usize) -> Self {
-        Job {
+impl Shared {
+    pub(crate) fn new(id: JobId, name: String, metrics: Arc<JobMetrics>) -> Self {
+        Shared {
             id,
-            state: Mutex::new(State { machine: JobState::new(workers), failure: None }),
-            control: watch::channel(Control::Run).0,
+            name,
+            metrics,
+            status: Mutex::new(JobStatus::Running),
+            failure: Mutex::default(),
+            checkpoints: Mutex::default(),
+            wish: watch::channel(Wish::Run).0,
             end: watch::channel(None).0,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn set_status(&self, status: JobStatus) {
+        *lock(&self.status) = status;
     }
 
-    /// Tells the state machine, and does what it says.
-    pub(crate) fn on(&self, event: Event) {
-        self.apply(event, None);
+    pub(crate) fn status(&self) -> JobStatus {
+        *lock(&self.status)
     }
 
-    /// A worker has failed.
-    pub(crate) fn on_failure(&self, error: Error) {
-        let consequence = error.kind() == ErrorKind::Cancelled;
-        self.apply(Event::WorkerFailed { consequence }, Some(error));
+    pub(crate) fn count(&self, change: impl FnOnce(&mut CheckpointCounts)) {
+        change(&mut lock(&self.checkpoints));
     }
 
-    fn apply(&self, event: Event, error: Option<Error>) {
-        let mut state = self.lock();
-        let commands = state.machine.on(event);
-        let mut error = error;
-        for command in commands {
-            match command {
-                Command::Keep => state.failure = error.take(),
-                Command::Cancel => self.tell(Control::Cancel),
-                Command::Stop { drain } => self.tell(Control::Stop { drain }),
-                Command::Release => self.tell(Control::Release),
-                Command::End(status) => {
-                    tracing::info!(job = %self.id, ?status, "the job has ended");
-                    self.end.send_replace(Some(status));
-                }
-            }
-        }
-    }
-
-    fn tell(&self, control: Control) {
-        self.control.send_replace(control);
-    }
-
-    /// What the workers are told, from now on.
-    pub(crate) fn control(&self) -> watch::Receiver<Control> {
-        self.control.subscribe()
+    /// The job has ended, and everybody who waits is told.
+    pub(crate) fn end(&self, status: JobStatus, failure: Option<Error>) {
+        *lock(&self.failure) = failure;
+        self.set_status(status);
+        tracing::info!(job = %self.id, ?status, "the job has ended");
+        self.end.send_replace(Some(status));
     }
 
     fn failure(&self) -> Error {
-        let mut state = self.lock();
-        match state.failure.take() {
+        let mut failure = lock(&self.failure);
+        match failure.take() {
             Some(error) => {
-                state.failure = Some(copy_of(&error));
+                *failure = Some(copy_of(&error));
                 error
             }
             None => Error::internal("a job has failed without a cause"),
@@ -117,7 +153,7 @@ impl Job {
 }
 
 /// For the second one who asks: errors below it become text.
-fn copy_of(error: &Error) -> Error {
+pub(crate) fn copy_of(error: &Error) -> Error {
     let mut copy = Error::new(error.kind(), error.message()).with_location(error.location());
     if let Some(detail) = error.detail() {
         copy = copy.with_detail(detail);
@@ -133,35 +169,38 @@ fn copy_of(error: &Error) -> Error {
 
 /// A job that was submitted. Dropping the handle cancels the job.
 pub struct JobHandle {
-    job: Arc<Job>,
-    name: String,
-    metrics: JobMetrics,
-    sources: Vec<mpsc::Sender<Barrier>>,
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
 }
 
 impl JobHandle {
-    pub(crate) fn new(job: Arc<Job>, name: String, metrics: JobMetrics, sources: Vec<mpsc::Sender<Barrier>>) -> Self {
-        JobHandle { job, name, metrics, sources }
+    pub(crate) fn new(shared: Arc<Shared>, requests: mpsc::Sender<Request>) -> Self {
+        JobHandle { shared, requests }
     }
 
-    /// The job's id.
+    /// The id of this run of the job.
     pub fn id(&self) -> JobId {
-        self.job.id
+        self.shared.id
     }
 
     /// The job's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.shared.name
     }
 
     /// Where the job stands.
     pub fn status(&self) -> JobStatus {
-        self.job.lock().machine.status()
+        self.shared.status()
     }
 
     /// All counters; also after the end.
     pub fn metrics(&self) -> MetricsSnapshot {
-        self.metrics.snapshot()
+        self.shared.metrics.snapshot()
+    }
+
+    /// What there is to tell of its checkpoints.
+    pub fn checkpoints(&self) -> CheckpointCounts {
+        *lock(&self.shared.checkpoints)
     }
 
     /// Waits until the job has ended and all of its workers have cleaned up. Everybody who waits gets
@@ -170,37 +209,75 @@ impl JobHandle {
     /// # Errors
     /// The failure of the job, which names the operator.
     pub async fn wait(&self) -> Result<JobOutcome> {
-        let mut end = self.job.end.subscribe();
+        let mut end = self.shared.end.subscribe();
         let status = end.wait_for(Option::is_some).await.ok().and_then(|s| *s);
         match status {
             Some(JobStatus::Finished) => Ok(JobOutcome::Finished),
             Some(JobStatus::Stopped) => Ok(JobOutcome::Stopped),
             Some(JobStatus::Cancelled) => Ok(JobOutcome::Cancelled),
-            _ => Err(self.job.failure()),
+            _ => Err(self.shared.failure()),
         }
     }
 
     /// Ends the job now: nothing more is written or committed, and sinks remove what they wrote.
     /// A job that has ended takes no notice.
     pub fn cancel(&self) {
-        self.job.on(Event::Cancel);
+        self.shared.wish.send_replace(Wish::Cancel);
     }
 
     /// Lets sources read no more, and what they have read flow through; sinks commit it. With
     /// `drain` the end of time flows too, so that windows and timers fire; without, they wait for a
     /// job that goes on from here, as with Flink's `stop --drain` and `stop`.
     pub fn stop(&self, drain: bool) {
-        self.job.on(Event::Stop { drain });
+        self.shared.wish.send_if_modified(|wish| {
+            let stops = *wish == Wish::Run;
+            if stops {
+                *wish = Wish::Stop { drain };
+            }
+            stops
+        });
     }
 
-    /// Sends a barrier into every source that still reads: each operator emits what it holds outside
-    /// of state, in one cut through the graph. Nothing is stored yet.
-    pub async fn send_barrier(&self, barrier: Barrier) {
-        for source in &self.sources {
-            // A source that has ended takes part by its end of input.
-            source.send(barrier).await.unwrap_or_default();
-        }
+    /// Takes a checkpoint now, and waits until it is complete and committed.
+    ///
+    /// # Errors
+    /// If the job takes none, or this one fails.
+    pub async fn checkpoint(&self) -> Result<CheckpointId> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Checkpoint { answer }).await?;
+        answered.await.map_err(|_| ended())?
     }
+
+    /// Takes a savepoint below `target`, or in `execution.checkpointing.savepoint-dir`, and answers its path.
+    ///
+    /// # Errors
+    /// If the job takes none, or this one fails.
+    pub async fn savepoint(&self, target: Option<&str>) -> Result<String> {
+        self.ask_savepoint(target, None).await
+    }
+
+    /// Takes such a savepoint and ends the job behind it; with `drain` the end of time flows
+    /// through first. Answers the savepoint's path. If the savepoint fails, the job goes on.
+    ///
+    /// # Errors
+    /// If the job takes none, or this one fails.
+    pub async fn stop_with_savepoint(&self, target: Option<&str>, drain: bool) -> Result<String> {
+        self.ask_savepoint(target, Some(drain)).await
+    }
+
+    async fn ask_savepoint(&self, target: Option<&str>, stop: Option<bool>) -> Result<String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Savepoint { target: target.map(str::to_owned), stop, answer }).await?;
+        answered.await.map_err(|_| ended())?
+    }
+
+    async fn ask(&self, request: Request) -> Result<()> {
+        self.requests.send(request).await.map_err(|_| ended())
+    }
+}
+
+fn ended() -> Error {
+    Error::invalid("the job has ended")
 }
 
 impl Drop for JobHandle {

@@ -19,16 +19,20 @@ pub mod job;
 pub mod metrics;
 mod plan;
 mod plugins;
+mod region;
+mod report;
 mod state;
+mod launch;
+mod master;
 mod submit;
 mod task;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-mod timers;
+
 
 pub use job::{JobHandle, JobOutcome, JobStatus};
 pub use metrics::MetricsSnapshot;
 pub use plugins::{Plugins, TableFactories};
-pub use submit::submit;
+pub use submit::{SubmitOptions, submit};

@@ -6,6 +6,8 @@ use flott_api::ids::{OperatorUid, Subtask};
 use flott_api::metrics::{OperatorMetrics, TaskMetrics};
 use flott_graph::NodeId;
 
+use crate::plan::Plan;
+
 /// The counters of all instances of a job, kept beyond their end.
 #[derive(Debug, Default)]
 pub(crate) struct JobMetrics {
@@ -85,6 +87,31 @@ pub struct TaskSnapshot {
 }
 
 impl JobMetrics {
+    /// Counters for everything in a plan; they go on through restarts.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let mut metrics = JobMetrics::default();
+        for task in &plan.tasks {
+            for index in 0..task.parallelism {
+                let subtask = Subtask { index, parallelism: task.parallelism };
+                let name = plan.task_name(task);
+                metrics.tasks.push(TaskEntry { name, subtask, metrics: Arc::default() });
+                metrics.operators.extend(task.nodes.iter().map(|id| OperatorEntry::of(plan, *id, subtask)));
+            }
+        }
+        metrics
+    }
+
+    /// Those of one subtask's operators.
+    pub(crate) fn of_operators(&self, nodes: &[NodeId], subtask: Subtask) -> Vec<Arc<OperatorMetrics>> {
+        let find = |node: &NodeId| self.operators.iter().find(|o| o.node == *node && o.subtask == subtask);
+        nodes.iter().map(|n| find(n).map(|o| Arc::clone(&o.metrics)).unwrap_or_default()).collect()
+    }
+
+    /// Those of a subtask, by its number in the job.
+    pub(crate) fn of_task(&self, worker: usize) -> Arc<TaskMetrics> {
+        Arc::clone(&self.tasks[worker].metrics)
+    }
+
     pub(crate) fn snapshot(&self) -> MetricsSnapshot {
         MetricsSnapshot {
             operators: self.operators.iter().map(OperatorEntry::snapshot).collect(),
@@ -94,6 +121,11 @@ impl JobMetrics {
 }
 
 impl OperatorEntry {
+    fn of(plan: &Plan, id: NodeId, subtask: Subtask) -> Self {
+        let node = plan.graph.node(id);
+        OperatorEntry { node: id, name: node.name.clone(), uid: node.uid.clone(), subtask, metrics: Arc::default() }
+    }
+
     fn snapshot(&self) -> OperatorSnapshot {
         let m = &self.metrics;
         OperatorSnapshot {

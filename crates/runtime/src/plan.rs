@@ -35,6 +35,22 @@ impl Plan {
         names.join(" -> ")
     }
 
+    /// The first operator of a task.
+    pub(crate) fn head(&self, task: usize) -> &Node {
+        self.graph.node(self.tasks[task].nodes[0])
+    }
+
+    /// The number of a subtask among all subtasks of the job.
+    pub(crate) fn worker(&self, task: usize, subtask: u32) -> usize {
+        let before: usize = self.tasks[..task].iter().map(|t| t.parallelism as usize).sum();
+        before + subtask as usize
+    }
+
+    /// How many subtasks the job has.
+    pub(crate) fn workers(&self) -> usize {
+        self.worker(self.tasks.len(), 0)
+    }
+
     /// Whether a task gets rows from others.
     pub(crate) fn has_input(&self, task: &Task) -> bool {
         task.nodes.first().is_some_and(|head| self.graph.inputs(*head).next().is_some())

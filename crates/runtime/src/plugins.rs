@@ -21,6 +21,8 @@ pub struct Plugins {
     pub tables: Arc<TableFactories>,
     /// Time, randomness, tasks, files, terminal.
     pub environment: Environment,
+    /// Bytes of memory that the hot state of a job may take, unless its configuration says otherwise.
+    pub state_bytes_max: usize,
 }
 
 impl Plugins {

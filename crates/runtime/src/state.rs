@@ -1,35 +1,65 @@
-//! A store that keeps nothing, until there is the one.
+//! Where the state of a job's operators lies: opens the store of an operator instance, with what a
+//! restored checkpoint has of it.
 
-use bytes::Bytes;
-use flott_api::state::{
-    DeclaredState, EntryBatch, KeyBatch, Redistribution, ScanPage, StateDescriptor, StateNumber, StateStore,
-};
-use flott_api::{BoxFuture, Result};
+use std::sync::Arc;
 
-pub(crate) struct NoState;
+use flott_api::Result;
+use flott_api::env::Environment;
+use flott_api::ids::{Attempt, Subtask};
+use flott_api::key_group::range_of_subtask;
+use flott_api::object::ObjectStore;
+use flott_api::state::StateMemory;
+use flott_graph::Node;
+use flott_state::checkpoint::manifest::OperatorSnapshot;
+use flott_state::handle::StoreSnapshot;
+use flott_state::store::{BlockCache, SegmentStore, StoreOptions};
 
-impl StateStore for NoState {
-    fn declare(&self, _: &StateDescriptor) -> Result<DeclaredState> {
-        Ok(DeclaredState { number: StateNumber(0), restored: None })
+/// Where state lies.
+#[derive(Clone)]
+pub(crate) struct StateStorage {
+    /// Below the checkpoint directory of the job; or a folder for what does not fit into memory.
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    /// What the paths of new files begin with; unique for the run of this process.
+    pub(crate) prefix: String,
+    pub(crate) attempt: Attempt,
+    pub(crate) cache: Arc<BlockCache>,
+    pub(crate) memory: Arc<StateMemory>,
+    /// State up to this size lies in the manifest.
+    pub(crate) inline_bytes_max: usize,
+    /// Whether there are checkpoints.
+    pub(crate) durable: bool,
+}
+
+/// What a store collects before it writes a file; less where memory is scarce.
+const MEMTABLE_BYTES_MAX: usize = 32 << 20;
+const MEMTABLE_BYTES_MIN: usize = 1 << 20;
+/// The part of the memory for hot state that one store may collect besides.
+const MEMTABLE_PART: usize = 16;
+
+impl StateStorage {
+    /// The store of one operator instance.
+    pub(crate) fn open(
+        &self,
+        node: &Node,
+        subtask: Subtask,
+        environment: &Environment,
+        restored: Option<&OperatorSnapshot>,
+    ) -> Result<Arc<SegmentStore>> {
+        let parts: Vec<StoreSnapshot> =
+            restored.into_iter().flat_map(|o| &o.subtasks).filter_map(|s| s.store.clone()).collect();
+        let file_prefix = format!("{}{}-{}-{}-", self.prefix, self.attempt.0, short(&node.uid.0), subtask.index);
+        let key_groups = range_of_subtask(node.max_parallelism, subtask.parallelism, subtask.index);
+        let (objects, cache) = (Arc::clone(&self.objects), Arc::clone(&self.cache));
+        let options = StoreOptions {
+            memtable_bytes: (self.memory.limit_bytes() / MEMTABLE_PART).clamp(MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX),
+            inline_bytes_max: self.inline_bytes_max,
+            ..StoreOptions::new(objects, environment.clone(), file_prefix, (subtask, key_groups), cache)
+        };
+        SegmentStore::open(options, &parts).map_err(|e| e.context(format_args!("operator '{}'", node.name)))
     }
+}
 
-    fn write<'a>(&'a self, _: StateNumber, _: &'a EntryBatch) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn fetch<'a>(&'a self, _: StateNumber, keys: &'a KeyBatch) -> BoxFuture<'a, Result<Vec<Option<Bytes>>>> {
-        Box::pin(async { Ok(vec![None; keys.len()]) })
-    }
-
-    fn scan<'a>(&'a self, _: StateNumber, _: &'a [u8], _: &'a [u8], _: usize) -> BoxFuture<'a, Result<ScanPage>> {
-        Box::pin(async { Ok(ScanPage::default()) })
-    }
-
-    fn prefetch(&self, _: StateNumber, _: KeyBatch) {}
-
-    fn list(&self, _: &str) -> Option<Vec<Bytes>> {
-        None
-    }
-
-    fn set_list(&self, _: &str, _: Redistribution, _: Vec<Bytes>) {}
+/// A uid that is fit for a file name: what others it has in common with are told apart by subtask and attempt.
+fn short(uid: &str) -> String {
+    uid.chars().filter(char::is_ascii_alphanumeric).take(16).collect()
 }

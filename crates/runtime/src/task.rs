@@ -1,5 +1,6 @@
 //! A subtask: rebuilds its operators from the graph's bytes and runs them in one tokio task.
 
+mod acknowledge;
 mod build;
 mod operator;
 mod pace;
@@ -10,15 +11,17 @@ use std::sync::Arc;
 
 use flott_api::ids::{JobId, Subtask};
 use flott_api::metrics::{OperatorMetrics, TaskMetrics};
-use tokio::sync::{mpsc, watch};
+use flott_state::checkpoint::manifest::Manifest;
+use tokio::sync::watch;
 
 use crate::Plugins;
-use crate::channel::{Barrier, ChannelReceiver, ChannelSender};
-use crate::coordinator::commit::WriterDone;
+use crate::channel::{ChannelReceiver, ChannelSender};
 use crate::coordinator::enumerator::EnumeratorLine;
-use crate::job::Control;
+use crate::region::Control;
+use crate::report::ReportLine;
+use crate::state::StateStorage;
 
-pub(crate) use worker::{Blame, run_subtask, run_worker};
+pub(crate) use worker::{Blame, caught, run_enumerator, run_subtask};
 
 /// All that a subtask gets, besides the graph's bytes.
 pub(crate) struct Setup {
@@ -27,6 +30,8 @@ pub(crate) struct Setup {
     /// The position of its task.
     pub(crate) task: usize,
     pub(crate) subtask: Subtask,
+    /// Its number among all subtasks of the job.
+    pub(crate) worker: usize,
     pub(crate) plugins: Plugins,
     /// Of each operator in the task, in order.
     pub(crate) operator_metrics: Vec<Arc<OperatorMetrics>>,
@@ -37,20 +42,25 @@ pub(crate) struct Setup {
     pub(crate) senders: Vec<Vec<Box<dyn ChannelSender>>>,
     /// If it reads a source.
     pub(crate) source: Option<SourceLines>,
-    /// If it writes a table.
-    pub(crate) commit: Option<CommitLine>,
+    /// Where it tells what it has done.
+    pub(crate) report: ReportLine,
+    /// Where state lies.
+    pub(crate) storage: StateStorage,
+    /// What it goes on from.
+    pub(crate) restored: Option<Arc<Manifest>>,
 }
 
 /// How a source is steered.
 pub(crate) struct SourceLines {
     pub(crate) enumerator: EnumeratorLine,
-    pub(crate) barriers: mpsc::Receiver<Barrier>,
     pub(crate) control: watch::Receiver<Control>,
 }
 
-/// Where a sink's committables go.
-pub(crate) struct CommitLine {
-    /// The position of the sink's specification among those of the table.
-    pub(crate) part: usize,
-    pub(crate) done: mpsc::Sender<WriterDone>,
+/// How the work of a subtask has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its input was read to its end.
+    Finished,
+    /// It was stopped, and will be resumed one day.
+    Stopped,
 }

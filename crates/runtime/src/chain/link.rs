@@ -4,16 +4,22 @@ use std::sync::Arc;
 
 use flott_api::metrics::OperatorMetrics;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, OperatorInstance, TimeDomain, Timer};
-use flott_api::sink::{Committable, SinkWriter};
+use flott_api::sink::SinkWriter;
 use flott_api::{ChangeBatch, Error, Result, Watermark};
+use flott_graph::NodeId;
+use flott_state::hot::TimerQueue;
+use flott_state::store::SegmentStore;
 
 use super::{Below, Emitter};
 use crate::channel::SizedBatch;
 use crate::checker::Checker;
-use crate::timers::TimerQueue;
+
+/// How many timers an operator gets in one call: a watermark that fires millions of windows does not need the
+/// memory for all of them twice.
+pub(super) const TIMERS_PER_CALL_MAX: usize = 8192;
 
 /// What works on the rows.
-enum Body {
+pub(super) enum Body {
     /// An operator.
     Operator(Box<dyn Operator>),
     /// The end of the chain.
@@ -22,6 +28,7 @@ enum Body {
 
 /// A callback.
 enum Call<'a> {
+    Start,
     Batch(usize, ChangeBatch),
     Watermark(Watermark),
     Timers(&'a [Timer]),
@@ -31,9 +38,14 @@ enum Call<'a> {
 
 /// One operator instance in its chain.
 pub(crate) struct Link {
-    body: Body,
+    pub(super) body: Body,
+    pub(super) node: NodeId,
     event_time: EventTime,
-    timers: TimerQueue,
+    /// Of an operator that is open.
+    pub(super) timers: Option<TimerQueue>,
+    /// Of an operator.
+    pub(super) store: Option<Arc<SegmentStore>>,
+    cx: Option<OpenContext>,
     watermark: Watermark,
     checker: Checker,
     pub(super) metrics: Arc<OperatorMetrics>,
@@ -41,33 +53,63 @@ pub(crate) struct Link {
     pub(super) position: usize,
 }
 
+/// Which link it is.
+#[derive(Clone)]
+pub(crate) struct LinkPlace {
+    pub(crate) node: NodeId,
+    /// Its place in the task.
+    pub(crate) position: usize,
+    pub(crate) metrics: Arc<OperatorMetrics>,
+    /// The watermark that was in force at the restored checkpoint.
+    pub(crate) watermark: Watermark,
+}
+
 impl Link {
     pub(crate) fn operator(
         instance: OperatorInstance,
         checker: Checker,
-        metrics: Arc<OperatorMetrics>,
-        position: usize,
+        cx: OpenContext,
+        store: Option<Arc<SegmentStore>>,
+        place: LinkPlace,
     ) -> Self {
-        let (timers, watermark) = (TimerQueue::default(), Watermark::MIN);
         let OperatorInstance { operator, event_time } = instance;
-        Link { body: Body::Operator(operator), event_time, timers, watermark, checker, metrics, position }
+        Link { event_time, store, cx: Some(cx), checker, ..Link::of(Body::Operator(operator), place) }
     }
 
     /// A sink's writer; it does not look at time.
-    pub(crate) fn sink(writer: Box<dyn SinkWriter>, metrics: Arc<OperatorMetrics>, position: usize) -> Self {
-        let (timers, watermark) = (TimerQueue::default(), Watermark::MIN);
-        let checker = Checker::new(&flott_api::Schema::default());
-        let event_time = EventTime::Indifferent;
-        Link { body: Body::Sink(writer), event_time, timers, watermark, checker, metrics, position }
+    pub(crate) fn sink(writer: Box<dyn SinkWriter>, place: LinkPlace) -> Self {
+        Link::of(Body::Sink(writer), place)
     }
 
-    pub(super) fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        match &mut self.body {
-            Body::Operator(operator) => {
-                operator.open(&OpenContext { metrics: Arc::clone(&self.metrics), ..cx.clone() })
-            }
-            Body::Sink(_) => Ok(()),
+    fn of(body: Body, place: LinkPlace) -> Self {
+        let LinkPlace { node, position, metrics, watermark } = place;
+        Link {
+            body,
+            node,
+            event_time: EventTime::Indifferent,
+            timers: None,
+            store: None,
+            cx: None,
+            watermark,
+            checker: Checker::new(&flott_api::Schema::default()),
+            metrics,
+            position,
         }
+    }
+
+    /// Opens and starts it.
+    pub(super) async fn open(&mut self, below: &mut Below<'_>) -> Result<()> {
+        below.frame.enter(self.position);
+        if let (Body::Operator(operator), Some(cx)) = (&mut self.body, self.cx.take()) {
+            operator.open(&cx)?;
+            self.timers = Some(TimerQueue::open(&cx).await?);
+        }
+        self.call(Call::Start, below).await
+    }
+
+    /// The watermark in force, if there is one.
+    pub(super) fn watermark_in_force(&self) -> Option<i64> {
+        Some(self.watermark.0).filter(|w| *w != Watermark::MIN.0)
     }
 
     pub(super) async fn batch(&mut self, input: usize, batch: SizedBatch, below: &mut Below<'_>) -> Result<()> {
@@ -132,13 +174,14 @@ impl Link {
     }
 
     pub(super) fn next_processing_ms(&self) -> Option<i64> {
-        self.timers.next_processing_ms()
+        self.timers.as_ref().and_then(TimerQueue::next_processing_ms)
     }
 
     /// Fires timers, also those that are set meanwhile and are due already.
     pub(super) async fn fire(&mut self, domain: TimeDomain, until_ms: i64, below: &mut Below<'_>) -> Result<()> {
         loop {
-            let due = self.timers.take_due(domain, until_ms);
+            let Some(timers) = &mut self.timers else { return Ok(()) };
+            let due = timers.take_due(domain, until_ms, TIMERS_PER_CALL_MAX);
             if due.is_empty() {
                 return Ok(());
             }
@@ -161,26 +204,21 @@ impl Link {
     async fn call(&mut self, call: Call<'_>, below: &mut Below<'_>) -> Result<()> {
         let Link { body, timers, watermark, checker, metrics, position, .. } = self;
         below.frame.enter(*position);
-        let operator = match body {
-            Body::Operator(operator) => operator,
-            Body::Sink(writer) => return write(writer.as_mut(), call).await,
+        let (operator, timers) = match (body, timers) {
+            (Body::Operator(operator), Some(timers)) => (operator, timers),
+            (Body::Operator(_), None) => return Err(Error::internal("an operator is called before it is open")),
+            (Body::Sink(writer), _) => return write(writer.as_mut(), call).await,
         };
         let processing_time_ms = below.frame.clock.now_ms();
         let output = &mut Emitter { below, metrics, checker, position: *position };
         let mut cx = OperatorContext { output, timers, processing_time_ms, watermark: *watermark, metrics };
         match call {
+            Call::Start => operator.start(&mut cx).await,
             Call::Batch(input, batch) => operator.process_batch(input, batch, &mut cx).await,
             Call::Watermark(watermark) => operator.process_watermark(watermark, &mut cx).await,
             Call::Timers(due) => operator.on_timers(due, &mut cx).await,
             Call::BeforeCheckpoint => operator.before_checkpoint(&mut cx).await,
             Call::Finish => operator.finish(&mut cx).await,
-        }
-    }
-
-    pub(super) async fn prepare_commit(&mut self) -> Result<Option<Vec<Committable>>> {
-        match &mut self.body {
-            Body::Operator(_) => Ok(None),
-            Body::Sink(writer) => writer.prepare_commit(true).await.map(Some),
         }
     }
 
@@ -194,8 +232,17 @@ impl Link {
 /// A writer takes rows; of all else it needs to know nothing.
 async fn write(writer: &mut dyn SinkWriter, call: Call<'_>) -> Result<()> {
     match call {
-        Call::Batch(0, batch) => writer.write(batch.without_marks()).await,
+        Call::Batch(0, batch) => {
+            let last = batch.last_watermark();
+            writer.write(batch.without_marks()).await?;
+            last.into_iter().for_each(|w| writer.write_watermark(w));
+            Ok(())
+        }
         Call::Batch(input, _) => Err(Error::internal(format!("a sink has no input {input}"))),
-        Call::Watermark(_) | Call::Timers(_) | Call::BeforeCheckpoint | Call::Finish => Ok(()),
+        Call::Watermark(watermark) => {
+            writer.write_watermark(watermark);
+            Ok(())
+        }
+        Call::Start | Call::Timers(_) | Call::BeforeCheckpoint | Call::Finish => Ok(()),
     }
 }

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::metrics::TaskMetrics;
 use flott_api::operator::{EventTime, Operator, OperatorContext, OperatorInstance, Timer};
-use flott_api::state::StateMemory;
-use flott_api::testing::FakeStateStore;
+use flott_api::testing::{FakeWorld, open_context};
 use flott_api::{ChangeBatch, Error};
 
 use super::*;
@@ -71,17 +70,26 @@ struct Fixture {
     clock: Arc<ManualClock>,
 }
 
-fn fixture(operators: &[(&'static str, EventTime, Option<TimeDomain>)]) -> Fixture {
+fn link(instance: OperatorInstance, position: usize) -> Link {
+    let cx = open_context(&FakeWorld::at(0), flott_api::ids::Subtask { index: 0, parallelism: 1 }, 128);
+    let (node, watermark) = (flott_graph::NodeId(position as u32), Watermark::MIN);
+    let place = LinkPlace { node, position, metrics: Arc::default(), watermark };
+    Link::operator(instance, Checker::new(&schema()), cx, None, place)
+}
+
+async fn fixture(operators: &[(&'static str, EventTime, Option<TimeDomain>)]) -> Fixture {
     let (log, clock): (Log, Arc<ManualClock>) = Default::default();
-    let link = |(position, (name, event_time, domain)): (usize, &(&'static str, EventTime, Option<TimeDomain>))| {
+    let make = |(position, (name, event_time, domain)): (usize, &(&'static str, EventTime, Option<TimeDomain>))| {
         let operator = Box::new(Recorder { name, log: Arc::clone(&log), domain: *domain });
         let instance = OperatorInstance { operator, event_time: *event_time };
-        Link::operator(instance, Checker::new(&schema()), Arc::default(), position)
+        link(instance, position)
     };
-    let links = operators.iter().enumerate().map(link).collect();
+    let links = operators.iter().enumerate().map(make).collect();
     let exchange = Exchange::new(Vec::new(), clock.clone(), Arc::new(TaskMetrics::default()));
     let frame = Arc::new(Frame::new(clock.clone()));
-    Fixture { chain: Chain { links, exchange, frame }, log, clock }
+    let mut chain = Chain::new(links, exchange, frame);
+    chain.open().await.unwrap();
+    Fixture { chain, log, clock }
 }
 
 impl Fixture {
@@ -99,7 +107,7 @@ use EventTime::{Indifferent, Sliced, WholeWithMarks};
 
 #[tokio::test]
 async fn a_sliced_operator_sees_rows_and_watermarks_in_turn() {
-    let mut f = fixture(&[("a", Sliced, None)]);
+    let mut f = fixture(&[("a", Sliced, None)]).await;
     f.rows(&[1, 2, 3], &[(0, 10), (2, 20), (3, 30)]).await;
     let min = i64::MIN;
     let expected = [&format!("a w10 after {min}"), "a 0:[1, 2][]", "a w20 after 10", "a 0:[3][]", "a w30 after 20"];
@@ -108,7 +116,7 @@ async fn a_sliced_operator_sees_rows_and_watermarks_in_turn() {
 
 #[tokio::test]
 async fn an_indifferent_operator_keeps_marks_for_the_next() {
-    let mut f = fixture(&[("a", Indifferent, None), ("b", WholeWithMarks, None), ("c", Sliced, None)]);
+    let mut f = fixture(&[("a", Indifferent, None), ("b", WholeWithMarks, None), ("c", Sliced, None)]).await;
     f.rows(&[1, 2], &[(1, 10)]).await;
     let min = i64::MIN;
     let expected =
@@ -120,7 +128,7 @@ async fn an_indifferent_operator_keeps_marks_for_the_next() {
 
 #[tokio::test]
 async fn timers_fire_before_the_watermark_goes_on() {
-    let mut f = fixture(&[("a", Sliced, Some(TimeDomain::Event)), ("b", Sliced, None)]);
+    let mut f = fixture(&[("a", Sliced, Some(TimeDomain::Event)), ("b", Sliced, None)]).await;
     f.rows(&[7, 5, 12], &[]).await;
     f.take_log();
     f.chain.watermark(Watermark(9)).await.unwrap();
@@ -131,7 +139,7 @@ async fn timers_fire_before_the_watermark_goes_on() {
 
 #[tokio::test]
 async fn processing_time_timers_fire_by_the_clock() {
-    let mut f = fixture(&[("a", Sliced, Some(TimeDomain::Processing))]);
+    let mut f = fixture(&[("a", Sliced, Some(TimeDomain::Processing))]).await;
     f.rows(&[100, 200], &[]).await;
     f.take_log();
     assert_eq!(f.chain.next_timer_ms(), Some(100));
@@ -145,15 +153,15 @@ async fn processing_time_timers_fire_by_the_clock() {
 
 #[tokio::test]
 async fn the_end_of_time_precedes_finish_operator_by_operator() {
-    let mut f = fixture(&[("a", Sliced, None), ("b", Sliced, None)]);
+    let mut f = fixture(&[("a", Sliced, None), ("b", Sliced, None)]).await;
     f.chain.finish(true).await.unwrap();
     let (max, min) = (i64::MAX, i64::MIN);
     let [a, b] = ["a", "b"].map(|n| format!("{n} w{max} after {min}"));
     assert_eq!(f.take_log(), [&a, &b, "a finish", "b finish"]);
-    let mut f = fixture(&[("values", Sliced, None), ("b", Sliced, None)]);
+    let mut f = fixture(&[("values", Sliced, None), ("b", Sliced, None)]).await;
     f.chain.finish(false).await.unwrap();
     assert_eq!(f.take_log(), ["values finish", &b, "b finish"]);
-    let mut f = fixture(&[("a", Sliced, Some(TimeDomain::Event))]);
+    let mut f = fixture(&[("a", Sliced, Some(TimeDomain::Event))]).await;
     f.rows(&[5], &[]).await;
     f.take_log();
     f.chain.stop().await.unwrap();
@@ -162,7 +170,7 @@ async fn the_end_of_time_precedes_finish_operator_by_operator() {
 
 #[tokio::test]
 async fn rows_and_bytes_are_counted_where_they_are_handed_on() {
-    let mut f = fixture(&[("a", Indifferent, None)]);
+    let mut f = fixture(&[("a", Indifferent, None)]).await;
     f.rows(&[1, 2], &[(2, 5)]).await;
     let m = &f.chain.links[0].metrics;
     assert_eq!((m.num_records_in.get(), m.num_records_out.get()), (2, 2));
@@ -185,27 +193,13 @@ impl Operator for Picky {
 
 #[tokio::test]
 async fn the_operator_that_fails_is_known() {
-    let mut f = fixture(&[("a", Indifferent, None), ("b", Indifferent, None), ("c", Indifferent, None)]);
+    let mut f = fixture(&[("a", Indifferent, None), ("b", Indifferent, None), ("c", Indifferent, None)]).await;
     let instance = OperatorInstance { operator: Box::new(Picky {}), event_time: Indifferent };
-    f.chain.links[1] = Link::operator(instance, Checker::new(&schema()), Arc::default(), 1);
+    f.chain.links[1] = link(instance, 1);
+    f.chain.open().await.unwrap();
     f.rows(&[1], &[]).await;
     assert_eq!(f.chain.frame.position(), 0);
     let bad = SizedBatch::measure(batch([-1], &[]));
     assert!(f.chain.batch(0, bad).await.is_err());
     assert_eq!(f.chain.frame.position(), 1);
-}
-
-#[tokio::test]
-async fn operators_open_once_with_their_own_counters() {
-    let mut f = fixture(&[("a", Indifferent, None)]);
-    let cx = OpenContext {
-        subtask: flott_api::ids::Subtask { index: 0, parallelism: 1 },
-        max_parallelism: 128,
-        environment: environment(f.clock.clone()),
-        metrics: Arc::default(),
-        state: FakeStateStore::new(),
-        key_groups: 0..128,
-        memory: StateMemory::new(usize::MAX, true),
-    };
-    f.chain.open(&cx).unwrap();
 }

@@ -1,25 +1,52 @@
-//! Runs the enumerator of one source: finds splits and hands them to the readers.
+//! Runs the enumerator of one source: finds splits, hands them to the readers, and passes barriers on.
+//!
+//! A barrier takes the same line to a reader as its splits. So a split that was handed out before the
+//! enumerator's snapshot is in the reader's, and one handed out after it is in neither's before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flott_api::source::{Split, SplitEnumerator};
+use flott_api::ids::CheckpointId;
+use flott_api::source::{Discovery, Split, SplitEnumerator};
 use flott_api::{Error, Result};
+use flott_graph::NodeId;
+use flott_state::checkpoint::manifest::EnumeratorSnapshot;
 use tokio::sync::{mpsc, watch};
 
 use super::assignment::{Assignment, Command};
-use crate::job::Control;
+use crate::channel::Barrier;
+use crate::region::Control;
+use crate::report::{News, ReportLine};
 
 /// How many messages may wait for a reader.
 const MESSAGES_MAX: usize = 64;
+/// How many orders may wait for an enumerator.
+pub(crate) const ORDERS_MAX: usize = 64;
 
 /// What a reader is told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ReaderMessage {
     /// Read these too.
     AddSplits(Vec<Split>),
     /// No more will come.
     NoMoreSplits,
+    /// Take part in a checkpoint.
+    Barrier(Barrier),
+    /// The checkpoint after which the source was to stop has failed: go on.
+    Resume,
+    /// A checkpoint is complete: what it has of the source may be acknowledged outside.
+    Complete(CheckpointId),
+}
+
+/// What an enumerator is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    /// Take a snapshot, then pass the barrier on.
+    Barrier(Barrier),
+    /// See [`ReaderMessage::Resume`].
+    Resume,
+    /// See [`ReaderMessage::Complete`].
+    Complete(CheckpointId),
 }
 
 /// The enumerator's end of the line to one reader.
@@ -43,47 +70,110 @@ pub(crate) fn line() -> (ReaderLine, EnumeratorLine) {
     (reader, EnumeratorLine { messages: receiver, finished })
 }
 
-/// Runs until there are no more splits, or the job is stopped.
-pub(crate) async fn run(
-    mut enumerator: Box<dyn SplitEnumerator>,
-    readers: &[ReaderLine],
-    mut control: watch::Receiver<Control>,
-) -> Result<()> {
-    let mut assignment = Assignment::new(readers.len());
-    loop {
-        let discovery = tokio::select! {
-            biased;
-            _ = control.wait_for(|c| *c != Control::Run) => return Ok(()),
-            discovery = enumerator.discover() => discovery?,
-        };
-        let ended = discovery.finished;
-        let finished: Vec<u64> = readers.iter().map(|r| r.finished.load(Ordering::Relaxed)).collect();
-        let commands = assignment.on_discovery(discovery, &finished);
-        tokio::select! {
-            biased;
-            _ = control.wait_for(|c| *c != Control::Run) => return Ok(()),
-            sent = execute(commands, readers) => sent?,
-        }
-        if ended {
-            return Ok(());
-        }
-    }
+/// What a restored checkpoint has of a source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RestoredSplits {
+    /// Splits that readers held, with how far each was read.
+    pub(crate) splits: Vec<Split>,
+    /// Whether the enumerator had said that there will be no more.
+    pub(crate) finished: bool,
 }
 
-async fn execute(commands: Vec<Command>, readers: &[ReaderLine]) -> Result<()> {
-    for command in commands {
-        match command {
-            Command::Assign { reader, splits } => send(&readers[reader], ReaderMessage::AddSplits(splits)).await?,
-            Command::NoMoreSplits => {
-                for reader in readers {
-                    send(reader, ReaderMessage::NoMoreSplits).await?;
+/// An enumerator at work.
+pub(crate) struct EnumeratorWorker {
+    pub(crate) node: NodeId,
+    pub(crate) enumerator: Box<dyn SplitEnumerator>,
+    pub(crate) readers: Vec<ReaderLine>,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) control: watch::Receiver<Control>,
+    pub(crate) report: ReportLine,
+    pub(crate) restored: RestoredSplits,
+}
+
+enum Step {
+    Found(Discovery),
+    Order(Order),
+    Leave,
+}
+
+impl EnumeratorWorker {
+    /// Runs until the job ends or is stopped.
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let mut assignment = Assignment::new(self.readers.len());
+        let mut ended = self.restored.finished;
+        let splits = std::mem::take(&mut self.restored.splits);
+        if ended || !splits.is_empty() {
+            self.assign(&mut assignment, Discovery { splits, finished: ended }).await?;
+        }
+        loop {
+            match self.next(ended).await? {
+                Step::Found(discovery) => {
+                    ended = discovery.finished;
+                    self.assign(&mut assignment, discovery).await?;
                 }
+                Step::Order(order) => self.execute(order, ended).await?,
+                Step::Leave => return Ok(()),
             }
         }
+    }
+
+    /// A stop ends the search for splits; orders are taken until the end.
+    async fn next(&mut self, ended: bool) -> Result<Step> {
+        loop {
+            let control = *self.control.borrow_and_update();
+            if matches!(control, Control::Cancel | Control::Release) {
+                return Ok(Step::Leave);
+            }
+            tokio::select! {
+                biased;
+                _ = self.control.changed() => {}
+                Some(order) = self.orders.recv() => return Ok(Step::Order(order)),
+                found = self.enumerator.discover(), if !ended && control == Control::Run => {
+                    return found.map(Step::Found);
+                }
+                else => return Ok(Step::Leave),
+            }
+        }
+    }
+
+    async fn assign(&mut self, assignment: &mut Assignment, discovery: Discovery) -> Result<()> {
+        let finished: Vec<u64> = self.readers.iter().map(|r| r.finished.load(Ordering::Relaxed)).collect();
+        for command in assignment.on_discovery(discovery, &finished) {
+            match command {
+                Command::Assign { reader, splits } => send(&self.readers[reader], ReaderMessage::AddSplits(splits)).await?,
+                Command::NoMoreSplits => tell_all(&self.readers, &ReaderMessage::NoMoreSplits).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, order: Order, ended: bool) -> Result<()> {
+        match order {
+            Order::Barrier(barrier) => {
+                let snapshot = EnumeratorSnapshot { state: self.enumerator.snapshot()?, finished: ended };
+                let (node, checkpoint) = (self.node, barrier.checkpoint);
+                self.report.tell(News::Enumerator { node, checkpoint, snapshot }).await;
+                tell_all(&self.readers, &ReaderMessage::Barrier(barrier)).await
+            }
+            Order::Resume => tell_all(&self.readers, &ReaderMessage::Resume).await,
+            Order::Complete(checkpoint) => tell_all(&self.readers, &ReaderMessage::Complete(checkpoint)).await,
+        }
+    }
+
+}
+
+async fn tell_all(readers: &[ReaderLine], message: &ReaderMessage) -> Result<()> {
+    for reader in readers {
+        send(reader, message.clone()).await?;
     }
     Ok(())
 }
 
+/// A reader that has read all of its splits is gone, and needs to hear nothing; but it gets no splits.
 async fn send(reader: &ReaderLine, message: ReaderMessage) -> Result<()> {
-    reader.messages.send(message).await.map_err(|_| Error::cancelled("a reader is gone"))
+    let lost = matches!(message, ReaderMessage::AddSplits(_));
+    match reader.messages.send(message).await {
+        Err(_) if lost => Err(Error::cancelled("a reader is gone")),
+        _ => Ok(()),
+    }
 }

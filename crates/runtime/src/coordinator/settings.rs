@@ -27,7 +27,8 @@ const UNALIGNED: &[&str] = &["execution.checkpointing.unaligned.enabled", "execu
 const ALIGNED_TIMEOUT: &[&str] =
     &["execution.checkpointing.aligned-checkpoint-timeout", "execution.checkpointing.alignment-timeout"];
 const STORAGE: &[&str] = &["execution.checkpointing.storage", "state.checkpoint-storage"];
-const DIRECTORY: &[&str] = &["execution.checkpointing.dir", "state.checkpoints.dir", "state.backend.fs.checkpointdir"];
+const DIRECTORY: &[&str] =
+    &["execution.checkpointing.dir", "state.checkpoints.dir", "state.backend.fs.checkpointdir"];
 const SAVEPOINT_DIRECTORY: &[&str] =
     &["execution.checkpointing.savepoint-dir", "state.savepoints.dir", "savepoints.state.backend.fs.dir"];
 const SUBDIRECTORY: &[&str] = &["execution.checkpointing.create-subdir", "state.checkpoints.create-subdir"];
@@ -102,7 +103,8 @@ pub(crate) struct CheckpointSettings {
     pub(crate) failures_tolerable: u32,
     /// How many complete checkpoints are kept.
     pub(crate) retained_max: u32,
-    pub(crate) retention: Retention,
+    /// Nothing if it is not set: then they are kept too, where Flink deletes them.
+    pub(crate) retention: Option<Retention>,
     /// How long a barrier is aligned before it overtakes; nothing if it never does.
     pub(crate) unaligned_after_ms: Option<u64>,
     /// Where checkpoints lie.
@@ -262,13 +264,13 @@ impl Reader<'_> {
         Ok(timeout)
     }
 
-    fn retention(&self) -> Result<Retention> {
+    fn retention(&self) -> Result<Option<Retention>> {
         let choices = [
-            ("NO_EXTERNALIZED_CHECKPOINTS", Retention::Never),
-            ("DELETE_ON_CANCELLATION", Retention::OnFailure),
-            ("RETAIN_ON_CANCELLATION", Retention::Always),
+            ("NO_EXTERNALIZED_CHECKPOINTS", Some(Retention::Never)),
+            ("DELETE_ON_CANCELLATION", Some(Retention::OnFailure)),
+            ("RETAIN_ON_CANCELLATION", Some(Retention::Always)),
         ];
-        self.choice(RETENTION, &choices, Retention::Never)
+        self.choice(RETENTION, &choices, None)
     }
 
     fn unaligned(&self, mode: CheckpointMode, concurrent_max: u32) -> Result<Option<u64>> {
@@ -391,7 +393,7 @@ mod tests {
                 concurrent_max: 1,
                 failures_tolerable: 0,
                 retained_max: 1,
-                retention: Never,
+                retention: None,
                 unaligned_after_ms: None,
                 directory: None,
                 savepoint_directory: None,
@@ -447,7 +449,9 @@ mod tests {
                 concurrent_max: 3,
                 failures_tolerable: 2,
                 retained_max: 5,
-                retention: Always,
+                retention: Some(
+                    Always,
+                ),
                 unaligned_after_ms: None,
                 directory: Some(
                     "file:///checkpoints",
@@ -540,7 +544,6 @@ mod tests {
             option 'restart-strategy.exponential-delay.backoff-multiplier' must be greater than 1
             option 'restart-strategy.exponential-delay.backoff-multiplier' must be greater than 1
             option 'restart-strategy.exponential-delay.jitter-factor' must be from 0 to 1
-            option 'restart-strategy.exponential-delay.attempts-before-reset-backoff' must be at least 1"#]]
-        .assert_eq(&refused.join("\n"));
+            option 'restart-strategy.exponential-delay.attempts-before-reset-backoff' must be at least 1"#]].assert_eq(&refused.join("\n"));
     }
 }

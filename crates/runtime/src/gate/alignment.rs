@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn barrier(id: u64) -> Barrier {
-        Barrier { checkpoint: CheckpointId(id), timestamp_ms: 0 }
+        Barrier { checkpoint: CheckpointId(id), timestamp_ms: 0, stop: None }
     }
 
     /// What each channel delivers: `0` is its end.

@@ -21,7 +21,7 @@ fn fixture(inputs: &[usize]) -> Fixture {
         senders.push(sender);
         receivers.push((*input, receiver));
     }
-    Fixture { gate: Gate::new(receivers), senders }
+    Fixture { gate: Gate::new(receivers, Watermark::MIN), senders }
 }
 
 impl Fixture {
@@ -34,7 +34,7 @@ impl Fixture {
     }
 
     fn barrier(&mut self, channel: usize, id: u64) {
-        self.send(channel, Element::Barrier(Barrier { checkpoint: CheckpointId(id), timestamp_ms: 0 }));
+        self.send(channel, Element::Barrier(Barrier { checkpoint: CheckpointId(id), timestamp_ms: 0, stop: None }));
     }
 
     /// All that can be had now, as text.

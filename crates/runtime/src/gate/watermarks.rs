@@ -41,13 +41,14 @@ struct ChannelTime {
 }
 
 impl TaskTime {
-    /// `inputs[c]` is the input that channel `c` ends in.
-    pub(crate) fn new(inputs: &[usize]) -> Self {
+    /// `inputs[c]` is the input that channel `c` ends in. Only what is above `watermark` is new: after a
+    /// restore the channels begin below it.
+    pub(crate) fn new(inputs: &[usize], watermark: Watermark) -> Self {
         let count = inputs.iter().max().map_or(0, |last| last + 1);
         let mut time = TaskTime {
             inputs: (0..count).map(|_| InputTime::new()).collect(),
             places: Vec::with_capacity(inputs.len()),
-            watermark: Watermark::MIN,
+            watermark,
             idle: false,
         };
         for input in inputs {
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_slowest_channel_decides() {
-        let mut time = TaskTime::new(&[0, 0]);
+        let mut time = TaskTime::new(&[0, 0], Watermark::MIN);
         assert_eq!(watermark(&mut time, 0, 5), NOTHING);
         assert_eq!(watermark(&mut time, 1, 3), rise(3));
         assert_eq!(watermark(&mut time, 1, 2), NOTHING);
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_slowest_input_decides() {
-        let mut time = TaskTime::new(&[0, 1, 1]);
+        let mut time = TaskTime::new(&[0, 1, 1], Watermark::MIN);
         assert_eq!(watermark(&mut time, 0, 5), NOTHING);
         assert_eq!(watermark(&mut time, 1, 7), NOTHING);
         assert_eq!(watermark(&mut time, 2, 6), rise(5));
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_an_idle_channel_until_it_has_caught_up() {
-        let mut time = TaskTime::new(&[0, 0]);
+        let mut time = TaskTime::new(&[0, 0], Watermark::MIN);
         watermark(&mut time, 0, 5);
         assert_eq!(time.on_status(1, true), rise(5));
         assert_eq!(watermark(&mut time, 0, 8), rise(8));
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_task_is_idle_when_all_its_channels_are() {
-        let mut time = TaskTime::new(&[0, 0]);
+        let mut time = TaskTime::new(&[0, 0], Watermark::MIN);
         watermark(&mut time, 0, 5);
         watermark(&mut time, 1, 3);
         assert_eq!(time.on_status(0, true), NOTHING);
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn two_idle_inputs_do_not_push_each_other_on() {
-        let mut time = TaskTime::new(&[0, 1]);
+        let mut time = TaskTime::new(&[0, 1], Watermark::MIN);
         watermark(&mut time, 0, 50);
         assert_eq!(watermark(&mut time, 1, 3), rise(3));
         assert_eq!(time.on_status(1, true), rise(50));
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_end_of_an_idle_channel_counts() {
-        let mut time = TaskTime::new(&[0, 0]);
+        let mut time = TaskTime::new(&[0, 0], Watermark::MIN);
         time.on_status(0, true);
         assert_eq!(watermark(&mut time, 1, i64::MAX), rise(i64::MAX));
         assert_eq!(watermark(&mut time, 0, i64::MAX), NOTHING);

@@ -1,4 +1,4 @@
-//! Builds a subtask's operators, reader and writer from bytes.
+//! Builds a subtask's operators, reader and writer from bytes, with what a restored checkpoint has of them.
 
 use std::sync::Arc;
 
@@ -6,15 +6,16 @@ use flott_api::key_group::range_of_subtask;
 use flott_api::operator::OpenContext;
 use flott_api::sink::WriterContext;
 use flott_api::source::ReaderContext;
-use flott_api::state::StateMemory;
-use flott_api::{Error, Result};
-use flott_graph::{Node, Role, Task};
+use flott_api::{Error, Result, Watermark};
+use flott_graph::{Node, NodeId, Role, Task};
+use flott_state::checkpoint::manifest::OperatorSnapshot;
 
+use super::Setup;
+use super::acknowledge::Acknowledge;
 use super::operator::GateWorker;
 use super::pace::Pace;
 use super::source::SourceWorker;
-use super::{CommitLine, Setup};
-use crate::chain::{Chain, Frame, Link};
+use crate::chain::{Chain, Frame, Link, LinkPlace};
 use crate::channel::ChannelSender;
 use crate::checker::Checker;
 use crate::exchange::route::Router;
@@ -28,15 +29,16 @@ pub(super) enum Head {
     Gate(GateWorker),
     /// `VALUES`: nothing comes in.
     Nothing,
+    /// All of the task had come to its end before the restored checkpoint.
+    Ended,
 }
 
 /// A subtask that can run.
 pub(super) struct BuiltTask {
     pub(super) head: Head,
     pub(super) chain: Chain,
-    pub(super) cx: OpenContext,
+    pub(super) ack: Acknowledge,
     pub(super) pace: Pace,
-    pub(super) commit: Option<CommitLine>,
 }
 
 pub(super) fn build(setup: Setup, frame: Arc<Frame>) -> Result<BuiltTask> {
@@ -48,27 +50,14 @@ pub(super) fn build(setup: Setup, frame: Arc<Frame>) -> Result<BuiltTask> {
     let edges = output_edges(&plan, &setup, senders);
     let exchange = Exchange::new(edges, Arc::clone(&clock), Arc::clone(&setup.task_metrics));
     let links = links(&plan, task, &setup, &frame)?;
-    let head_node = plan.graph.node(task.nodes[0]);
     frame.enter(0);
+    let spawner = Arc::clone(&setup.plugins.environment.spawner);
     Ok(BuiltTask {
-        cx: open_context(&setup, head_node),
         pace: Pace::new(clock, Arc::clone(&setup.task_metrics)),
-        commit: setup.commit.take(),
-        head: head(&plan, task, head_node, setup)?,
-        chain: Chain { links, exchange, frame },
+        ack: Acknowledge::new(setup.worker, setup.storage.durable, setup.report.clone(), spawner),
+        head: head(&plan, task, setup)?,
+        chain: Chain::new(links, exchange, frame),
     })
-}
-
-fn open_context(setup: &Setup, node: &Node) -> OpenContext {
-    OpenContext {
-        subtask: setup.subtask,
-        max_parallelism: node.max_parallelism,
-        environment: setup.plugins.environment.clone(),
-        metrics: Arc::clone(&setup.operator_metrics[0]),
-        state: Arc::new(crate::state::NoState),
-        key_groups: range_of_subtask(node.max_parallelism, setup.subtask.parallelism, setup.subtask.index),
-        memory: StateMemory::new(usize::MAX, true),
-    }
 }
 
 fn output_edges(plan: &Plan, setup: &Setup, senders: Vec<Vec<Box<dyn ChannelSender>>>) -> Vec<OutputEdge> {
@@ -86,41 +75,76 @@ fn links(plan: &Plan, task: &Task, setup: &Setup, frame: &Frame) -> Result<Vec<L
     let mut links = Vec::with_capacity(task.nodes.len());
     for (position, id) in task.nodes.iter().enumerate() {
         frame.enter(position);
-        links.extend(link(plan.graph.node(*id), position, setup)?);
+        links.extend(link(plan.graph.node(*id), *id, position, setup)?);
     }
     Ok(links)
 }
 
+fn restored<'a>(setup: &'a Setup, node: &Node) -> Option<&'a OperatorSnapshot> {
+    setup.restored.as_ref().and_then(|m| m.operator(&node.uid))
+}
+
+/// The lowest watermark that any instance had: what holds for all of their rows.
+fn restored_watermark(restored: Option<&OperatorSnapshot>) -> Watermark {
+    let subtasks = restored.into_iter().flat_map(|o| &o.subtasks).filter(|s| !s.finished);
+    subtasks.map(|s| s.watermark.map_or(Watermark::MIN, Watermark)).min().unwrap_or(Watermark::MIN)
+}
+
 /// The link of a node; a source has none, it is the head.
-fn link(node: &Node, position: usize, setup: &Setup) -> Result<Option<Link>> {
+fn link(node: &Node, id: NodeId, position: usize, setup: &Setup) -> Result<Option<Link>> {
+    let restored = restored(setup, node);
     let metrics = Arc::clone(&setup.operator_metrics[position]);
+    let place = LinkPlace { node: id, position, metrics, watermark: restored_watermark(restored) };
     match &node.role {
         Role::Source(_) => Ok(None),
         Role::Operator { kind, spec } => {
             let bytes = serde_json::to_vec(spec)
                 .map_err(|e| Error::internal(format!("a '{kind}' cannot be written")).with_source(e))?;
             let instance = setup.plugins.operators.create(kind, &bytes)?;
-            let checker = Checker::new(&node.output);
-            Ok(Some(Link::operator(instance, checker, metrics, position)))
+            let store = setup.storage.open(node, setup.subtask, &setup.plugins.environment, restored)?;
+            let cx = OpenContext {
+                subtask: setup.subtask,
+                max_parallelism: node.max_parallelism,
+                environment: setup.plugins.environment.clone(),
+                metrics: Arc::clone(&place.metrics),
+                state: Arc::clone(&store) as _,
+                key_groups: range_of_subtask(node.max_parallelism, setup.subtask.parallelism, setup.subtask.index),
+                memory: Arc::clone(&setup.storage.memory),
+            };
+            Ok(Some(Link::operator(instance, Checker::new(&node.output), cx, Some(store), place)))
         }
         Role::Sink(spec) => {
             let cx = WriterContext {
                 job: setup.job,
-                restored: Vec::new(),
+                restored: restored_writers(restored, setup.subtask.index, setup.subtask.parallelism),
                 subtask: setup.subtask,
                 environment: setup.plugins.environment.clone(),
-                metrics: Arc::clone(&metrics),
+                metrics: Arc::clone(&place.metrics),
             };
             let writer = setup.plugins.table(&spec.connector)?.sink(spec)?.writer(cx)?;
-            Ok(Some(Link::sink(writer, metrics, position)))
+            Ok(Some(Link::sink(writer, place)))
         }
     }
 }
 
-fn head(plan: &Plan, task: &Task, node: &Node, setup: Setup) -> Result<Head> {
+/// Each of the writers' states to one writer.
+fn restored_writers(restored: Option<&OperatorSnapshot>, index: u32, parallelism: u32) -> Vec<bytes::Bytes> {
+    let writers = restored.into_iter().flat_map(|o| &o.subtasks).filter_map(|s| s.writer.as_ref());
+    let mine = (0..).zip(writers).filter(|(n, _): &(u32, _)| n % parallelism == index);
+    mine.map(|(_, w)| w.state.clone()).collect()
+}
+
+fn head(plan: &Plan, task: &Task, setup: Setup) -> Result<Head> {
+    let nodes = || task.nodes.iter().map(|n| plan.graph.node(*n));
+    let ended = |node: &Node| restored(&setup, node).is_some_and(|o| o.subtasks.iter().all(|s| s.finished));
+    if nodes().all(ended) {
+        return Ok(Head::Ended);
+    }
+    let node = plan.graph.node(task.nodes[0]);
     let Role::Source(spec) = &node.role else {
+        let watermark = restored_watermark(restored(&setup, node));
         return Ok(if plan.has_input(task) {
-            Head::Gate(GateWorker::new(Gate::new(setup.receivers)))
+            Head::Gate(GateWorker::new(Gate::new(setup.receivers, watermark)))
         } else {
             Head::Nothing
         });
@@ -133,5 +157,5 @@ fn head(plan: &Plan, task: &Task, node: &Node, setup: Setup) -> Result<Head> {
         metrics: Arc::clone(&metrics),
     };
     let reader = setup.plugins.table(&spec.connector)?.source(spec)?.reader(cx)?;
-    Ok(Head::Source(SourceWorker::new(reader, lines, Checker::new(&node.output), metrics)))
+    Ok(Head::Source(SourceWorker::new(task.nodes[0], reader, lines, Checker::new(&node.output), metrics)))
 }

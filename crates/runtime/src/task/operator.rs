@@ -1,7 +1,11 @@
 //! The loop of a subtask that gets its rows from others.
 
+use std::future::{pending, ready};
+
 use flott_api::Result;
 
+use super::End;
+use super::acknowledge::Acknowledge;
 use super::pace::{Pace, sleep_until};
 use crate::chain::Chain;
 use crate::gate::{Gate, GateEvent};
@@ -14,6 +18,7 @@ pub(super) struct GateWorker {
 enum Step {
     Event(GateEvent),
     TimersDue,
+    Drain,
 }
 
 impl GateWorker {
@@ -22,9 +27,9 @@ impl GateWorker {
     }
 
     /// Runs until every channel has ended.
-    pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace) -> Result<()> {
+    pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace, ack: &mut Acknowledge) -> Result<End> {
         loop {
-            let step = self.next(chain.next_timer_ms(), pace).await?;
+            let step = self.next((chain.next_timer_ms(), chain.is_draining()), pace).await?;
             pace.waited();
             let mut rows = 0;
             match step {
@@ -34,22 +39,38 @@ impl GateWorker {
                 }
                 Step::Event(GateEvent::Watermark(watermark)) => chain.watermark(watermark).await?,
                 Step::Event(GateEvent::Status { idle }) => chain.status(idle)?,
-                Step::Event(GateEvent::Barrier(barrier)) => chain.barrier(barrier).await?,
-                Step::Event(GateEvent::End { drained: true }) => return chain.finish(true).await,
-                Step::Event(GateEvent::End { drained: false }) => return chain.stop().await,
-                Step::TimersDue => {}
+                Step::Event(GateEvent::Barrier(barrier)) => ack.barrier(barrier, None, chain).await?,
+                Step::Event(GateEvent::End { drained: true }) => {
+                    chain.finish(true).await?;
+                    return Ok(End::Finished);
+                }
+                Step::Event(GateEvent::End { drained: false }) => {
+                    chain.stop().await?;
+                    return Ok(End::Stopped);
+                }
+                Step::TimersDue | Step::Drain => {}
             }
             chain.fire_due().await?;
+            ack.step(chain).await?;
             pace.step(rows).await;
         }
     }
 
-    async fn next(&mut self, timer_ms: Option<i64>, pace: &Pace) -> Result<Step> {
-        let Some(at_ms) = timer_ms else { return self.gate.next().await.map(Step::Event) };
+    async fn next(&mut self, (timer_ms, draining): (Option<i64>, bool), pace: &Pace) -> Result<Step> {
+        if timer_ms.is_none() && !draining {
+            return self.gate.next().await.map(Step::Event);
+        }
+        let timers = async {
+            match timer_ms {
+                Some(at_ms) => sleep_until(pace.clock(), at_ms).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             biased;
             event = self.gate.next() => event.map(Step::Event),
-            () = sleep_until(pace.clock(), at_ms) => Ok(Step::TimersDue),
+            () = timers => Ok(Step::TimersDue),
+            () = ready(()), if draining => Ok(Step::Drain),
         }
     }
 }

@@ -1,26 +1,31 @@
 //! The loop of a subtask that reads a source.
 //!
-//! Splits come from the enumerator; barriers and stop come on lines of their own. Watermarks per
-//! split would be merged here, where each batch still names its split; no connector makes them yet.
+//! Splits and barriers come from the enumerator, a stop on a line of its own. Watermarks per split
+//! would be merged here, where each batch still names its split; no connector makes them yet.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flott_api::metrics::OperatorMetrics;
 use flott_api::source::{ReadEvent, SplitReader};
 use flott_api::{ChangeBatch, Error, Result};
+use flott_graph::NodeId;
+use flott_state::checkpoint::manifest::{SplitSnapshot, SubtaskSnapshot};
 
-use super::SourceLines;
 use super::pace::{Pace, sleep_until};
+use super::{End, SourceLines};
 use crate::chain::{Chain, Emitter};
 use crate::channel::Barrier;
 use crate::checker::Checker;
 use crate::coordinator::enumerator::ReaderMessage;
-use crate::job::Control;
+use crate::region::Control;
+use crate::report::OperatorPart;
+use crate::task::acknowledge::Acknowledge;
 
 /// Feeds a chain from a reader.
 pub(super) struct SourceWorker {
+    node: NodeId,
     reader: Box<dyn SplitReader>,
     lines: SourceLines,
     checker: Checker,
@@ -28,31 +33,34 @@ pub(super) struct SourceWorker {
     /// Splits that the reader holds.
     open_splits: usize,
     more_splits: bool,
+    /// Behind the barrier of the savepoint with which the job shall stop, nothing is read.
+    paused: bool,
 }
 
 enum Step {
     Read(ReadEvent),
     Message(ReaderMessage),
-    Barrier(Barrier),
     Stop { drain: bool },
     TimersDue,
+    Drain,
 }
 
 impl SourceWorker {
     pub(super) fn new(
+        node: NodeId,
         reader: Box<dyn SplitReader>,
         lines: SourceLines,
         checker: Checker,
         metrics: Arc<OperatorMetrics>,
     ) -> Self {
-        SourceWorker { reader, lines, checker, metrics, open_splits: 0, more_splits: true }
+        SourceWorker { node, reader, lines, checker, metrics, open_splits: 0, more_splits: true, paused: false }
     }
 
     /// Runs until all splits are read, or the job is stopped.
-    pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace) -> Result<()> {
-        while self.more_splits || self.open_splits > 0 {
+    pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace, ack: &mut Acknowledge) -> Result<End> {
+        while self.more_splits || self.open_splits > 0 || self.paused {
             chain.frame.enter(0);
-            let step = self.next(chain.next_timer_ms(), pace).await?;
+            let step = self.next((chain.next_timer_ms(), chain.is_draining()), pace).await?;
             pace.waited();
             let mut rows = 0;
             match step {
@@ -61,34 +69,39 @@ impl SourceWorker {
                     self.emit(batch, chain).await?;
                 }
                 Step::Read(ReadEvent::Finished { split }) => self.finish_split(&split)?,
-                Step::Message(message) => self.accept(message)?,
-                Step::Barrier(barrier) => chain.barrier(barrier).await?,
+                Step::Message(message) => self.accept(message, chain, ack).await?,
                 Step::Stop { drain: true } => break,
-                Step::Stop { drain: false } => return chain.stop().await,
-                Step::TimersDue => {}
+                Step::Stop { drain: false } => {
+                    chain.stop().await?;
+                    return Ok(End::Stopped);
+                }
+                Step::TimersDue => chain.fire_due().await?,
+                Step::Drain => {}
             }
             chain.fire_due().await?;
+            ack.step(chain).await?;
             pace.step(rows).await;
         }
-        chain.finish(true).await
+        chain.finish(true).await?;
+        Ok(End::Finished)
     }
 
     /// Each branch loses nothing when another one is taken.
-    async fn next(&mut self, timer_ms: Option<i64>, pace: &Pace) -> Result<Step> {
+    async fn next(&mut self, (timer_ms, draining): (Option<i64>, bool), pace: &Pace) -> Result<Step> {
         let timers = async {
             match timer_ms {
                 Some(at_ms) => sleep_until(pace.clock(), at_ms).await,
                 None => pending().await,
             }
         };
-        let SourceLines { enumerator, barriers, control } = &mut self.lines;
+        let SourceLines { enumerator, control } = &mut self.lines;
         tokio::select! {
             biased;
             drain = stopped(control) => Ok(Step::Stop { drain }),
-            Some(barrier) = barriers.recv() => Ok(Step::Barrier(barrier)),
             Some(message) = enumerator.messages.recv() => Ok(Step::Message(message)),
-            event = self.reader.next(), if self.open_splits > 0 => event.map(Step::Read),
+            event = self.reader.next(), if self.open_splits > 0 && !self.paused => event.map(Step::Read),
             () = timers => Ok(Step::TimersDue),
+            () = ready(()), if draining => Ok(Step::Drain),
         }
     }
 
@@ -99,7 +112,7 @@ impl SourceWorker {
         emitter.batch(batch).await
     }
 
-    fn accept(&mut self, message: ReaderMessage) -> Result<()> {
+    async fn accept(&mut self, message: ReaderMessage, chain: &mut Chain, ack: &mut Acknowledge) -> Result<()> {
         match message {
             ReaderMessage::AddSplits(splits) => {
                 self.open_splits += splits.len();
@@ -109,7 +122,30 @@ impl SourceWorker {
                 self.more_splits = false;
                 Ok(())
             }
+            ReaderMessage::Barrier(barrier) => self.barrier(barrier, chain, ack).await,
+            ReaderMessage::Resume => {
+                self.paused = false;
+                Ok(())
+            }
+            ReaderMessage::Complete(checkpoint) => self.reader.checkpoint_complete(checkpoint).await,
         }
+    }
+
+    async fn barrier(&mut self, barrier: Barrier, chain: &mut Chain, ack: &mut Acknowledge) -> Result<()> {
+        if barrier.stop == Some(true) {
+            chain.end_of_time().await?;
+        }
+        self.paused |= barrier.stop.is_some();
+        let part = self.part()?;
+        ack.barrier(barrier, Some(part), chain).await
+    }
+
+    /// What is to be known of the reader.
+    pub(super) fn part(&mut self) -> Result<OperatorPart> {
+        let splits = self.reader.snapshot()?;
+        let splits = splits.into_iter().map(|s| SplitSnapshot { id: s.id, state: s.state }).collect();
+        let snapshot = SubtaskSnapshot { splits, ..SubtaskSnapshot::default() };
+        Ok(OperatorPart { node: self.node, snapshot, committables: Vec::new() })
     }
 
     fn finish_split(&mut self, split: &str) -> Result<()> {

@@ -1,5 +1,5 @@
-//! What every worker of a job has in common: it ends when the job is cancelled, wherever it waits;
-//! its failure or panic becomes the job's and names the operator; and its end is always heard of.
+//! What every worker of a region has in common: it ends when the region is cancelled, wherever it waits;
+//! its failure or panic becomes the region's and names the operator; and its end is always heard of.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -11,12 +11,11 @@ use flott_api::{Error, Result};
 use futures::FutureExt;
 use futures::future::{Either, select};
 
-use super::Setup;
 use super::build::{BuiltTask, Head, build};
+use super::{End, Setup};
 use crate::chain::Frame;
-use crate::coordinator::commit::WriterDone;
-use crate::job::status::Event;
-use crate::job::{Control, Job};
+use crate::region::status::Event;
+use crate::region::{Control, Region};
 
 /// Whom to name in an error.
 pub(crate) struct Blame {
@@ -39,28 +38,31 @@ impl Blame {
 
 /// Reports that the worker is gone, also when its future is dropped unfinished.
 struct Presence {
-    job: Arc<Job>,
+    region: Arc<Region>,
+    is_subtask: bool,
     ended: bool,
 }
 
 impl Presence {
     fn finished(&mut self) {
         self.ended = true;
-        self.job.on(Event::WorkerFinished);
+        if self.is_subtask {
+            self.region.on(Event::SubtaskFinished);
+        }
     }
 
     fn failed(&mut self, error: Error) {
         self.ended = true;
-        self.job.on_failure(error);
+        self.region.on_failure(error);
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
         if !self.ended {
-            self.job.on_failure(Error::cancelled("the process is shutting down"));
+            self.region.on_failure(Error::cancelled("the process is shutting down"));
         }
-        self.job.on(Event::WorkerGone);
+        self.region.on(Event::WorkerGone);
     }
 }
 
@@ -71,9 +73,9 @@ enum Ended {
     Panicked(Box<dyn Any + Send>),
 }
 
-/// Runs work until it ends or the job is cancelled.
-async fn run_until_cancelled(job: &Job, work: impl Future<Output = Result<()>>) -> Ended {
-    let mut control = job.control();
+/// Runs work until it ends or the region is cancelled.
+async fn run_until_cancelled(region: &Region, work: impl Future<Output = Result<()>>) -> Ended {
+    let mut control = region.control();
     let cancelled = pin!(control.wait_for(|c| *c == Control::Cancel));
     let work = pin!(AssertUnwindSafe(work).catch_unwind());
     match select(cancelled, work).await {
@@ -83,7 +85,7 @@ async fn run_until_cancelled(job: &Job, work: impl Future<Output = Result<()>>) 
     }
 }
 
-/// Tells the job how the work ended.
+/// Tells the region how the work ended.
 fn report(presence: &mut Presence, ended: Ended, blame: &Blame, position: usize) {
     match ended {
         Ended::Cancelled => presence.failed(Error::cancelled("the job is cancelled")),
@@ -103,24 +105,31 @@ fn panic_error(panic: &(dyn Any + Send)) -> Error {
     }
 }
 
-/// Runs an enumerator or a committer.
-pub(crate) async fn run_worker(job: Arc<Job>, blame: Blame, work: impl Future<Output = Result<()>>) {
-    let mut presence = Presence { job: Arc::clone(&job), ended: false };
-    let ended = run_until_cancelled(&job, work).await;
+/// The result of work, with a panic as an error; blamed on whom it belongs to.
+pub(crate) async fn caught<T>(blame: &Blame, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result.map_err(|e| blame.on(e, 0)),
+        Err(panic) => Err(blame.on(panic_error(panic.as_ref()), 0)),
+    }
+}
+
+/// Runs an enumerator.
+pub(crate) async fn run_enumerator(region: Arc<Region>, blame: Blame, work: impl Future<Output = Result<()>>) {
+    let mut presence = Presence { region: Arc::clone(&region), is_subtask: false, ended: false };
+    let ended = run_until_cancelled(&region, work).await;
     report(&mut presence, ended, &blame, 0);
 }
 
 /// Runs a subtask.
-pub(crate) async fn run_subtask(job: Arc<Job>, setup: Setup, blame: Blame) {
-    let mut presence = Presence { job: Arc::clone(&job), ended: false };
+pub(crate) async fn run_subtask(region: Arc<Region>, setup: Setup, blame: Blame, writes: bool) {
+    let mut presence = Presence { region: Arc::clone(&region), is_subtask: true, ended: false };
     let frame = Arc::new(Frame::new(Arc::clone(&setup.plugins.environment.clock)));
-    let writes = setup.commit.is_some();
     let mut built = None;
     let work = Box::pin(async {
         let task = built.insert(build(setup, Arc::clone(&frame))?);
         run_built(task).await
     });
-    let ended = run_until_cancelled(&job, work).await;
+    let ended = run_until_cancelled(&region, work).await;
     let done = matches!(ended, Ended::Done(Ok(())));
     report(&mut presence, ended, &blame, frame.position());
     let Some(mut task) = built else { return };
@@ -128,32 +137,38 @@ pub(crate) async fn run_subtask(job: Arc<Job>, setup: Setup, blame: Blame) {
         return;
     }
     // What a sink wrote may still have to be removed: until the last commit the job may fail.
-    if !(done && released(&job).await) {
+    if !(done && released(&region).await) {
         task.chain.abort().await;
     }
 }
 
 async fn run_built(task: &mut BuiltTask) -> Result<()> {
-    let BuiltTask { head, chain, cx, pace, commit } = task;
-    chain.open(cx)?;
-    match head {
-        Head::Source(source) => source.run(chain, pace).await?,
-        Head::Gate(gate) => gate.run(chain, pace).await?,
-        Head::Nothing => chain.finish(false).await?,
+    let BuiltTask { head, chain, ack, pace } = task;
+    if matches!(head, Head::Ended) {
+        chain.end_again()?;
+        return ack.finish(End::Finished, None, chain).await;
     }
-    if let Some(committables) = chain.prepare_commit().await?
-        && let Some(line) = commit
-    {
-        let done = WriterDone { part: line.part, committables };
-        line.done.send(done).await.map_err(|_| Error::cancelled("the committer is gone"))?;
-    }
+    chain.open().await?;
+    let end = match head {
+        Head::Source(source) => source.run(chain, pace, ack).await?,
+        Head::Gate(gate) => gate.run(chain, pace, ack).await?,
+        Head::Nothing | Head::Ended => {
+            chain.finish(false).await?;
+            End::Finished
+        }
+    };
+    let part = match head {
+        Head::Source(source) => Some(source.part()?),
+        _ => None,
+    };
+    ack.finish(end, part, chain).await?;
     pace.worked();
     Ok(())
 }
 
-/// Waits for the end of the job; whether all of its work was done.
-async fn released(job: &Job) -> bool {
-    let mut control = job.control();
+/// Waits for the end of the attempt; whether all of its work was done and committed.
+async fn released(region: &Region) -> bool {
+    let mut control = region.control();
     let end = control.wait_for(|c| matches!(c, Control::Release | Control::Cancel)).await;
     end.is_ok_and(|c| *c == Control::Release)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use flott_api::env::Environment;
+use flott_api::env::{Environment, Rng};
 use flott_api::ids::CheckpointId;
 use flott_api::operator::{EventTime, Operator, OperatorFactory, OperatorInstance};
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
@@ -13,12 +13,14 @@ use flott_api::source::{
     Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
 };
 use flott_api::table::{SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory};
+use flott_api::testing::MemoryObjects;
 use flott_api::{ChangeBatch, Error, Result};
 use tokio::sync::watch;
 
 use super::rows::values;
 use super::world::{ManualClock, environment};
-use crate::{JobHandle, Plugins, submit};
+use crate::environment::SeededRandom;
+use crate::{JobHandle, Plugins, SubmitOptions, submit};
 
 /// What a source does after its splits' batches.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,11 @@ pub(crate) struct World {
     operators: Mutex<BTreeMap<String, Make>>,
     log: Mutex<Vec<String>>,
     written: Mutex<Vec<(String, u32, Vec<i64>)>>,
+    /// By the id of the committable.
+    committed: Mutex<BTreeMap<String, Vec<i64>>>,
+    objects: Arc<MemoryObjects>,
+    /// One for all jobs: what two of them draw is not the same.
+    rng: Arc<SeededRandom>,
     /// While true, sinks take nothing.
     pub(crate) sinks_blocked: watch::Sender<bool>,
     /// Panics where a table's name says so.
@@ -58,6 +65,9 @@ impl World {
             operators: Mutex::default(),
             log: Mutex::default(),
             written: Mutex::default(),
+            committed: Mutex::default(),
+            objects: MemoryObjects::new(),
+            rng: Arc::new(SeededRandom::from_seed(1)),
             sinks_blocked: watch::channel(false).0,
             commit_fails: watch::channel(false).0,
         })
@@ -91,6 +101,20 @@ impl World {
         written.iter().filter(|(t, ..)| t == table).flat_map(|(_, _, v)| v.clone()).collect()
     }
 
+    /// All rows of a table that are visible, sorted.
+    pub(crate) fn committed(&self, table: &str) -> Vec<i64> {
+        let committed = self.committed.lock().unwrap();
+        let of_table = committed.iter().filter(|(id, _)| id.starts_with(&format!("{table}-")));
+        let mut rows: Vec<i64> = of_table.flat_map(|(_, rows)| rows.clone()).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Its object storage.
+    pub(crate) fn objects(&self) -> &Arc<MemoryObjects> {
+        &self.objects
+    }
+
     /// The same, of one subtask.
     pub(crate) fn written_by(&self, subtask: u32) -> Vec<i64> {
         let written = self.written.lock().unwrap();
@@ -102,12 +126,13 @@ impl World {
         Plugins {
             operators: Arc::new(FakeOperators { world: Arc::clone(self) }),
             tables: Arc::new(BTreeMap::from([("fake", tables)])),
-            environment: environment(Arc::clone(&self.clock)),
+            environment: environment(Arc::clone(&self.clock), Arc::clone(&self.objects), Arc::clone(&self.rng)),
+            state_bytes_max: 64 << 20,
         }
     }
 
     pub(crate) fn submit(self: &Arc<Self>, graph: &super::graph::GraphBuilder) -> JobHandle {
-        submit(&graph.bytes(), &self.plugins()).unwrap()
+        submit(&graph.bytes(), &self.plugins(), SubmitOptions::default()).unwrap()
     }
 }
 
@@ -163,13 +188,23 @@ impl Source for FakeSource {
 
     fn enumerator(&self, _: &Environment, _: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
         let splits = 0..self.script.splits.len() as u8;
-        let split = |n: u8| Split { id: format!("split-{n}"), state: Bytes::copy_from_slice(&[n]) };
-        Ok(Box::new(FakeEnumerator { splits: splits.map(split).collect() }))
+        Ok(Box::new(FakeEnumerator { splits: splits.map(|n| split(format!("split-{n}"), n as usize, 0)).collect() }))
     }
 
     fn reader(&self, _: ReaderContext) -> Result<Box<dyn SplitReader>> {
         Ok(Box::new(FakeReader { script: self.script.clone(), open: Vec::new() }))
     }
+}
+
+/// A split's bytes are its number and the position of its next batch.
+fn split(id: String, number: usize, at: usize) -> Split {
+    let mut state = (number as u32).to_le_bytes().to_vec();
+    state.extend_from_slice(&(at as u32).to_le_bytes());
+    Split { id, state: Bytes::from(state) }
+}
+
+fn number(bytes: &[u8]) -> usize {
+    u32::from_le_bytes(bytes.try_into().unwrap()) as usize
 }
 
 struct FakeEnumerator {
@@ -198,7 +233,7 @@ struct FakeReader {
 #[async_trait]
 impl SplitReader for FakeReader {
     fn add_splits(&mut self, splits: Vec<Split>) -> Result<()> {
-        self.open.extend(splits.into_iter().map(|s| (s.id, s.state[0] as usize, 0)));
+        self.open.extend(splits.into_iter().map(|s| (s.id, number(&s.state[..4]), number(&s.state[4..]))));
         Ok(())
     }
 
@@ -217,7 +252,7 @@ impl SplitReader for FakeReader {
     }
 
     fn snapshot(&mut self) -> Result<Vec<Split>> {
-        Ok(Vec::new())
+        Ok(self.open.iter().map(|(id, index, at)| split(id.clone(), *index, *at)).collect())
     }
 
     fn pause_split(&mut self, _: &str, _: bool) {}
@@ -230,8 +265,8 @@ struct FakeSink {
 
 impl Sink for FakeSink {
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>> {
-        let subtask = cx.subtask.index;
-        Ok(Box::new(FakeWriter { world: Arc::clone(&self.world), table: self.table.clone(), subtask }))
+        let (world, table, subtask) = (Arc::clone(&self.world), self.table.clone(), cx.subtask.index);
+        Ok(Box::new(FakeWriter { world, table, subtask, rng: cx.environment.rng, rows: Vec::new() }))
     }
 
     fn committer(&self, _: &Environment) -> Result<Option<Box<dyn Committer>>> {
@@ -243,6 +278,9 @@ struct FakeWriter {
     world: Arc<World>,
     table: String,
     subtask: u32,
+    rng: Arc<dyn Rng>,
+    /// Not yet handed over.
+    rows: Vec<i64>,
 }
 
 #[async_trait]
@@ -251,14 +289,20 @@ impl SinkWriter for FakeWriter {
         let mut blocked = self.world.sinks_blocked.subscribe();
         blocked.wait_for(|b| !*b).await.unwrap();
         assert!(batch.marks().is_empty());
+        self.rows.extend(values(&batch));
         self.world.written.lock().unwrap().push((self.table.clone(), self.subtask, values(&batch)));
         Ok(())
     }
 
     async fn prepare_commit(&mut self, end_of_input: bool) -> Result<Vec<Committable>> {
-        assert!(end_of_input);
-        self.world.log(format!("prepare {}-{}", self.table, self.subtask));
-        Ok(vec![Committable { id: format!("{}-{}", self.table, self.subtask), payload: Bytes::new() }])
+        if end_of_input {
+            self.world.log(format!("prepare {}-{}", self.table, self.subtask));
+        } else if self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let payload: Vec<u8> = self.rows.drain(..).flat_map(i64::to_le_bytes).collect();
+        let id = format!("{}-{}#{:x}", self.table, self.subtask, self.rng.next_u64());
+        Ok(vec![Committable { id, payload: Bytes::from(payload) }])
     }
 
     async fn abort(&mut self) {
@@ -277,7 +321,12 @@ impl Committer for FakeCommitter {
         if *self.world.commit_fails.borrow() {
             return Err(Error::external("no disk"));
         }
-        let mut ids: Vec<String> = committables.into_iter().map(|c| c.id).collect();
+        let mut ids: Vec<String> = Vec::new();
+        for committable in committables {
+            let rows = committable.payload.chunks(8).map(|c| i64::from_le_bytes(c.try_into().unwrap())).collect();
+            ids.push(committable.id.split('#').next().unwrap_or_default().to_owned());
+            self.world.committed.lock().unwrap().insert(committable.id, rows);
+        }
         ids.sort();
         self.world.log(format!("commit {}", ids.join(" ")));
         Ok(())

@@ -65,13 +65,17 @@ impl Clock for ManualClock {
     }
 }
 
-pub(crate) fn environment(clock: Arc<ManualClock>) -> Environment {
+pub(crate) fn environment(
+    clock: Arc<ManualClock>,
+    objects: Arc<MemoryObjects>,
+    rng: Arc<SeededRandom>,
+) -> Environment {
     Environment {
         clock,
-        rng: Arc::new(SeededRandom::from_seed(1)),
+        rng,
         spawner: Arc::new(TokioSpawner::current()),
         files: Arc::new(LocalFiles::new()),
-        objects: Arc::new(MemoryObjects::new()),
+        objects: Arc::new(objects),
         console: Arc::new(Terminal::new()),
     }
 }

@@ -1,13 +1,11 @@
 //! Cancel, stop, failure, panic, back-pressure: nothing hangs, and everybody cleans up.
 
 use super::*;
-use crate::channel::Barrier;
 use crate::testing::fakes::Then;
 use crate::testing::graph::GraphBuilder;
 use crate::testing::rows::batch;
-use crate::{JobHandle, JobOutcome, JobStatus, submit};
+use crate::{JobHandle, JobOutcome, JobStatus, SubmitOptions, submit};
 use flott_api::ErrorKind;
-use flott_api::ids::CheckpointId;
 use flott_graph::Partitioning::{Forward, Hash, Rebalance};
 
 /// `s -> moody -> k`, over channels.
@@ -160,22 +158,5 @@ async fn what_only_a_subtask_finds_fails_the_job() {
     let error = soon(world.submit(&g).wait()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.message().ends_with("no script 'unknown'"));
-    assert!(submit(b"{", &world.plugins()).is_err());
-}
-
-#[tokio::test]
-async fn barriers_travel_through_the_whole_graph_between_the_rows() {
-    let world = world();
-    world.script("s", vec![vec![batch([1], &[])], vec![batch([2], &[])]], Then::Wait);
-    let job = pipeline(&world, 2);
-    until(|| world.written("k").len() == 2).await;
-    for id in 1..=3 {
-        soon(job.send_barrier(Barrier { checkpoint: CheckpointId(id), timestamp_ms: 0 })).await;
-        until(|| sorted_lines(&world, "checkpoint").len() == 2 * id as usize).await;
-    }
-    job.stop(true);
-    assert_eq!(soon(job.wait()).await.unwrap(), JobOutcome::Stopped);
-    assert_eq!(sorted_lines(&world, "checkpoint").len(), 6);
-    // A source that has ended takes no more.
-    soon(job.send_barrier(Barrier { checkpoint: CheckpointId(4), timestamp_ms: 0 })).await;
+    assert!(submit(b"{", &world.plugins(), SubmitOptions::default()).is_err());
 }

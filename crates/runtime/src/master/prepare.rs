@@ -1,0 +1,298 @@
+//! Before a job starts: claims its checkpoint directory, finds what to go on from, and checks that it
+//! fits. And after its end: removes what nobody will need.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use flott_api::ids::{CheckpointId, OperatorUid};
+use flott_api::state::StateMemory;
+use flott_api::{Error, Result};
+use flott_state::checkpoint::manifest::{Manifest, OperatorSnapshot, SubtaskSnapshot};
+use flott_state::checkpoint::savepoint::{Snapshot, read_snapshot};
+use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects, Run, job_key};
+use flott_state::store::BlockCache;
+use tokio::sync::mpsc;
+
+use super::checkpoints::Checkpoints;
+use super::regions::regions;
+use super::snapshot::Collected;
+use super::vault::Vault;
+use super::{Master, Slot, SlotState};
+use crate::Plugins;
+use crate::coordinator::commit::Committers;
+use crate::coordinator::restart::RestartStrategy;
+use crate::coordinator::settings::{CheckpointSettings, RestartSettings, Retention};
+use crate::job::{JobStatus, Request, Shared, Wish};
+use crate::launch::Launcher;
+use crate::plan::Plan;
+use crate::report::REPORTS_MAX;
+use crate::state::StateStorage;
+
+/// The part of the memory for hot state that blocks of cold state may take besides: an eighth.
+const CACHE_PART: usize = 8;
+const CACHE_BYTES_MIN: usize = 8 << 20;
+
+/// `execution.state-recovery.path` with this value is the newest good checkpoint of the job's own directory.
+const LATEST: &str = "latest";
+
+/// All that a job is made of, before anything was looked at outside of this process.
+pub(crate) struct Preparation {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) plan: Plan,
+    pub(crate) plugins: Plugins,
+    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) checkpointing: CheckpointSettings,
+    pub(crate) restart: RestartSettings,
+    pub(crate) memory: Arc<StateMemory>,
+    /// The number of the job among those of its name.
+    pub(crate) ordinal: u32,
+}
+
+/// What was found outside.
+struct Found {
+    directory: Option<CheckpointDirectory>,
+    objects: Arc<RoutingObjects>,
+    /// The position of this run's claim; 0 without a directory.
+    epoch: u64,
+    /// What the paths of new state files begin with.
+    prefix: String,
+    restored: Option<Manifest>,
+    newest: CheckpointId,
+}
+
+impl Preparation {
+    /// Prepares the job and runs it to its end.
+    pub(crate) async fn run(self) {
+        let shared = Arc::clone(&self.shared);
+        let mut wish = shared.wish.subscribe();
+        let prepared = tokio::select! {
+            biased;
+            _ = wish.wait_for(|w| *w == Wish::Cancel) => return shared.end(JobStatus::Cancelled, None),
+            prepared = self.prepare() => prepared,
+        };
+        match prepared {
+            Ok(master) => master.run().await,
+            Err(error) => shared.end(JobStatus::Failed, Some(error)),
+        }
+    }
+
+    async fn prepare(mut self) -> Result<Master> {
+        let found = self.find().await?;
+        if let Some(manifest) = &found.restored {
+            self.fit(manifest)?;
+            self.shared.count(|c| c.restored = Some(manifest.checkpoint));
+            tracing::info!(job = %self.shared.id, checkpoint = manifest.checkpoint.0, "the job goes on from a checkpoint");
+        }
+        self.master(found)
+    }
+
+    async fn find(&mut self) -> Result<Found> {
+        let stores = Arc::clone(&self.plugins.environment.objects);
+        let Some(dir) = self.checkpointing.directory.clone() else { return self.find_without_directory().await };
+        let root = format!("{}/{}", dir.trim_end_matches('/'), job_key(&self.plan.graph.name, self.ordinal));
+        let objects = RoutingObjects::new(stores, &root)?;
+        let mut directory = CheckpointDirectory::new(Arc::clone(&objects), &self.plugins.environment);
+        let claimed = directory.claim(self.this_run()).await?;
+        let newest = claimed.latest.as_ref().map_or(CheckpointId(0), |r| r.id);
+        let restored = match self.plan.configuration.recovery_path.clone().as_deref() {
+            None => None,
+            Some(LATEST) => self.latest(&mut directory).await?,
+            Some(path) => {
+                let snapshot = self.foreign(path).await?;
+                if self.plan.configuration.claims {
+                    directory.adopt(&snapshot).await?;
+                }
+                Some(snapshot.manifest.rebased(&snapshot.root))
+            }
+        };
+        if let Err(error) = directory.remove_orphans(&BTreeSet::new()).await {
+            tracing::warn!(job = %self.shared.id, "what earlier runs have left cannot be removed: {error}");
+        }
+        let (epoch, prefix) = (claimed.epoch, format!("shared/{:020}/", claimed.epoch));
+        Ok(Found { directory: Some(directory), objects, epoch, prefix, restored, newest })
+    }
+
+    fn this_run(&self) -> Run {
+        Run { nonce: self.shared.id.to_string(), host: host(), pid: std::process::id() }
+    }
+
+    /// The newest good checkpoint. What is damaged is said, and never used in part.
+    async fn latest(&mut self, directory: &mut CheckpointDirectory) -> Result<Option<Manifest>> {
+        let Some(latest) = directory.latest_good().await? else { return Ok(None) };
+        for error in &latest.damaged {
+            tracing::error!(job = %self.shared.id, "a newer checkpoint cannot be used: {error}");
+        }
+        Ok(Some(latest.manifest))
+    }
+
+    async fn foreign(&mut self, path: &str) -> Result<Snapshot> {
+        let environment = self.plugins.environment.clone();
+        read_snapshot(path, Arc::clone(&environment.objects), &environment).await
+    }
+
+    /// State that does not fit into memory goes to a temporary folder.
+    async fn find_without_directory(&mut self) -> Result<Found> {
+        let stores = Arc::clone(&self.plugins.environment.objects);
+        let restored = match self.plan.configuration.recovery_path.clone().as_deref() {
+            None => None,
+            Some(LATEST) => {
+                return Err(Error::invalid("there is no 'execution.checkpointing.dir' to look for the latest checkpoint in"));
+            }
+            Some(path) => {
+                let snapshot = self.foreign(path).await?;
+                Some(snapshot.manifest.rebased(&snapshot.root))
+            }
+        };
+        let temporary = self.plan.configuration.temporary_dir.clone().unwrap_or_else(temporary_folder);
+        let folder = format!("{}/flott-state-{}", temporary.trim_end_matches('/'), self.shared.id);
+        let objects = RoutingObjects::new(stores, &folder)?;
+        Ok(Found { directory: None, objects, epoch: 0, prefix: "shared/".to_owned(), restored, newest: CheckpointId(0) })
+    }
+
+    /// Takes over what must not change, and refuses what would be lost.
+    fn fit(&mut self, manifest: &Manifest) -> Result<()> {
+        for operator in &manifest.operators {
+            match self.plan.graph.nodes.iter_mut().find(|n| n.uid == operator.uid) {
+                Some(node) if has_keyed_state(operator) => {
+                    if node.parallelism > operator.max_parallelism {
+                        let message = format!("operator '{}' cannot have parallelism {}", node.name, node.parallelism);
+                        return Err(Error::invalid(message).with_detail(format!(
+                            "Its state in checkpoint {} is cut into {} key groups.",
+                            manifest.checkpoint.0, operator.max_parallelism
+                        )));
+                    }
+                    node.max_parallelism = operator.max_parallelism;
+                }
+                Some(_) => {}
+                None if !is_empty(operator) && !self.plan.configuration.ignores_unclaimed_state => {
+                    return Err(unclaimed(operator, manifest, &self.plan));
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn master(self, found: Found) -> Result<Master> {
+        let Preparation { shared, plan, plugins, requests, checkpointing, restart, memory, .. } = self;
+        let graph: Arc<[u8]> = plan.graph.to_bytes()?.into();
+        let job = found.restored.as_ref().map_or(shared.id, |m| m.job);
+        let (sender, reports) = mpsc::channel(REPORTS_MAX);
+        let (clock, rng) = (Arc::clone(&plugins.environment.clock), Arc::clone(&plugins.environment.rng));
+        let slots = slots(&plan);
+        let committers = slots.iter().map(|s| Committers::open(&plan.graph, &s.nodes, &plugins)).collect::<Result<_>>()?;
+        let storage = StateStorage {
+            objects: Arc::clone(&found.objects) as _,
+            prefix: found.prefix,
+            attempt: flott_api::ids::Attempt(0),
+            cache: BlockCache::new(CACHE_BYTES_MIN.max(memory.limit_bytes() / CACHE_PART)),
+            memory,
+            inline_bytes_max: checkpointing.inline_bytes_max as usize,
+            durable: found.directory.is_some(),
+        };
+        let machine = found.directory.as_ref().map(|_| {
+            Checkpoints::new(&checkpointing, &plan)
+        });
+        let vault = Vault {
+            job,
+            directory: found.directory,
+            committers,
+            objects: found.objects,
+            environment: plugins.environment.clone(),
+            retained: checkpointing.retained_max as usize,
+            retention: checkpointing.retention,
+            protected: BTreeSet::new(),
+        };
+        let metrics = Arc::clone(&shared.metrics);
+        let launcher = Launcher { job, graph, plan: Arc::new(plan), plugins, metrics, reports: sender, storage };
+        Ok(Master {
+            wish: shared.wish.subscribe(),
+            shared,
+            launcher,
+            slots,
+            attempts: 0,
+            reports,
+            requests,
+            wished: Wish::Run,
+            collected: Collected::new(found.newest, found.epoch),
+            checkpoints: machine,
+            restored: found.restored.map(Arc::new),
+            restart: RestartStrategy::new(restart),
+            vault: Some(vault),
+            errand: None,
+            errands: Default::default(),
+            failure: None,
+            clock,
+            rng,
+        })
+    }
+}
+
+fn slots(plan: &Plan) -> Vec<Slot> {
+    let slot = |tasks: Vec<usize>| Slot {
+        nodes: tasks.iter().flat_map(|t| plan.tasks[*t].nodes.clone()).collect(),
+        workers: tasks.iter().flat_map(|t| (0..plan.tasks[*t].parallelism).map(|s| plan.worker(*t, s))).collect(),
+        tasks,
+        state: SlotState::Recovering,
+    };
+    regions(plan).into_iter().map(slot).collect()
+}
+
+fn has_keyed_state(operator: &OperatorSnapshot) -> bool {
+    let keyed = |s: &SubtaskSnapshot| s.store.as_ref().is_some_and(|s| !s.files.is_empty() || s.inline.is_some());
+    operator.subtasks.iter().any(keyed)
+}
+
+/// Whether nothing is lost without it.
+fn is_empty(operator: &OperatorSnapshot) -> bool {
+    let lists = |s: &SubtaskSnapshot| s.store.as_ref().is_some_and(|s| s.lists.iter().any(|l| !l.items.is_empty()));
+    let subtasks = operator.subtasks.iter();
+    let nothing = |s: &SubtaskSnapshot| s.splits.is_empty() && s.writer.is_none() && !lists(s);
+    !has_keyed_state(operator)
+        && operator.enumerator.is_none()
+        && operator.committables.is_empty()
+        && subtasks.into_iter().all(nothing)
+}
+
+fn unclaimed(operator: &OperatorSnapshot, manifest: &Manifest, plan: &Plan) -> Error {
+    let known: Vec<&OperatorUid> = plan.graph.nodes.iter().map(|n| &n.uid).collect();
+    let known: Vec<String> = known.iter().map(|u| u.to_string()).collect();
+    Error::invalid(format!("checkpoint {} has state of operator '{}', which the job does not have", manifest.checkpoint.0, operator.name))
+        .with_detail(format!("Its uid is '{}'; the job has {}.", operator.uid, known.join(", ")))
+        .with_hint("Set 'execution.state-recovery.ignore-unclaimed-state' to true to leave that state behind.")
+}
+
+fn temporary_folder() -> String {
+    std::env::temp_dir().to_string_lossy().into_owned()
+}
+
+fn host() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// After the end: what is not to be kept goes.
+pub(super) async fn clean_up(launcher: &Launcher, vault: Option<Vault>, status: JobStatus) {
+    let removed = match vault {
+        Some(Vault { directory: Some(mut directory), retention, .. }) => match (status, retention) {
+            (JobStatus::Cancelled, Some(Retention::OnFailure))
+            | (JobStatus::Cancelled | JobStatus::Failed, Some(Retention::Never)) => directory.drop_job().await,
+            _ => Ok(()),
+        },
+        _ => remove_temporary(launcher).await,
+    };
+    if let Err(error) = removed {
+        tracing::warn!(job = %launcher.job, "what the job has left cannot be removed: {error}");
+    }
+}
+
+async fn remove_temporary(launcher: &Launcher) -> Result<()> {
+    if launcher.storage.durable {
+        return Ok(());
+    }
+    let objects = &launcher.storage.objects;
+    for object in objects.list(&launcher.storage.prefix).await? {
+        objects.delete(&object.path).await?;
+    }
+    Ok(())
+}
+

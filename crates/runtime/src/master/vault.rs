@@ -1,0 +1,157 @@
+//! What the master does outside of this process, one thing after the other: checkpoints are stored,
+//! tables committed, what is no longer needed removed. It happens beside the master's loop.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use flott_api::env::Environment;
+use flott_api::ids::{CheckpointId, JobId};
+use flott_api::{BoxFuture, Error, Result};
+use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects};
+use flott_state::checkpoint::manifest::Manifest;
+use flott_state::checkpoint::savepoint::write_savepoint;
+
+use crate::coordinator::commit::{Committables, Committers};
+use crate::coordinator::settings::Retention;
+
+/// What is to be done.
+pub(crate) enum Errand {
+    /// Store a checkpoint in the directory, if it is one of the job's own, and copy it to a savepoint.
+    Store { manifest: Box<Manifest>, log: bool, savepoint: Option<String>, discarded: Vec<String> },
+    /// Commit what a checkpoint has written.
+    Commit { checkpoint: CheckpointId, committables: Committables },
+    /// Before a region starts: remove what earlier attempts have left, and commit again what the
+    /// restored checkpoint has.
+    Recover { region: usize, checkpoint: Option<CheckpointId>, committables: Committables },
+    /// Commit what a region has left, and let its tables know that this was all.
+    CommitRegion { region: usize, committables: Committables },
+}
+
+/// What has become of it.
+pub(crate) enum Done {
+    Stored { manifest: Box<Manifest>, log: bool, savepoint: Option<Result<String>> },
+    NotStored { checkpoint: CheckpointId, error: Error },
+    Committed { checkpoint: CheckpointId, result: Result<()> },
+    Recovered { region: usize, result: Result<()> },
+    RegionCommitted { region: usize, result: Result<()> },
+}
+
+/// What errands need.
+pub(crate) struct Vault {
+    /// The job, for what it wrote under its name.
+    pub(crate) job: JobId,
+    pub(crate) directory: Option<CheckpointDirectory>,
+    /// By region.
+    pub(crate) committers: Vec<Committers>,
+    /// All files of the job, also those of what it was restored from.
+    pub(crate) objects: Arc<RoutingObjects>,
+    pub(crate) environment: Environment,
+    pub(crate) retained: usize,
+    pub(crate) retention: Option<Retention>,
+    /// Files that belong to checkpoints that are still being taken.
+    pub(crate) protected: BTreeSet<String>,
+}
+
+/// An errand under way, which gives the vault back.
+pub(crate) type Running = BoxFuture<'static, (Vault, Done)>;
+
+impl Vault {
+    /// Does it.
+    pub(crate) fn run(mut self, errand: Errand) -> Running {
+        Box::pin(async move {
+            let done = self.execute(errand).await;
+            (self, done)
+        })
+    }
+
+    async fn execute(&mut self, errand: Errand) -> Done {
+        match errand {
+            Errand::Store { manifest, log, savepoint, discarded } => {
+                let checkpoint = manifest.checkpoint;
+                let logged = if log { self.log(&manifest, discarded).await } else { Ok(()) };
+                match logged {
+                    Ok(()) => self.copy(manifest, log, savepoint).await,
+                    Err(error) => Done::NotStored { checkpoint, error },
+                }
+            }
+            Errand::Commit { checkpoint, committables } => {
+                let result = self.commit(Some(checkpoint), &committables).await;
+                Done::Committed { checkpoint, result }
+            }
+            Errand::Recover { region, checkpoint, committables } => {
+                let result = self.recover(region, checkpoint, &committables).await;
+                Done::Recovered { region, result }
+            }
+            Errand::CommitRegion { region, committables } => {
+                let result = self.commit_region(region, &committables).await;
+                Done::RegionCommitted { region, result }
+            }
+        }
+    }
+
+    async fn log(&mut self, manifest: &Manifest, discarded: Vec<String>) -> Result<()> {
+        let checkpoint = manifest.checkpoint;
+        let directory = self.directory.as_mut().ok_or_else(|| Error::internal("there is no checkpoint directory"))?;
+        directory.complete(manifest).await?;
+        // What is left behind here is found by the next run; the checkpoint is complete.
+        if let Err(error) = directory.retire(self.retained, discarded, &self.protected).await {
+            tracing::warn!(checkpoint = checkpoint.0, "what older checkpoints left cannot be removed: {error}");
+        }
+        Ok(())
+    }
+
+    async fn copy(&mut self, manifest: Box<Manifest>, log: bool, savepoint: Option<String>) -> Done {
+        let savepoint = match savepoint {
+            Some(target) => Some(write_savepoint(&target, &manifest, &self.objects, &self.environment).await),
+            None => None,
+        };
+        match savepoint {
+            // Nothing else has it.
+            Some(Err(error)) if !log => Done::NotStored { checkpoint: manifest.checkpoint, error },
+            savepoint => Done::Stored { manifest, log, savepoint },
+        }
+    }
+
+    async fn commit(&mut self, checkpoint: Option<CheckpointId>, committables: &Committables) -> Result<()> {
+        for committers in &mut self.committers {
+            committers.commit(checkpoint, committables).await?;
+        }
+        Ok(())
+    }
+
+    async fn recover(
+        &mut self,
+        region: usize,
+        checkpoint: Option<CheckpointId>,
+        committables: &Committables,
+    ) -> Result<()> {
+        let committers = &mut self.committers[region];
+        committers.recover(self.job, committables).await?;
+        match checkpoint {
+            Some(_) => committers.commit(checkpoint, committables).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn commit_region(&mut self, region: usize, committables: &Committables) -> Result<()> {
+        let committers = &mut self.committers[region];
+        committers.commit(None, committables).await?;
+        committers.finish().await
+    }
+}
+
+/// What a manifest has to commit, by the operator's place in a graph.
+pub(crate) fn committables_of(
+    manifest: &Manifest,
+    node_of: impl Fn(&flott_api::ids::OperatorUid) -> Option<flott_graph::NodeId>,
+) -> Committables {
+    let mut all: Committables = BTreeMap::new();
+    for operator in &manifest.operators {
+        let Some(node) = node_of(&operator.uid) else { continue };
+        let own = operator.committables.iter();
+        let own = own.map(|c| flott_api::sink::Committable { id: c.id.clone(), payload: c.payload.clone() });
+        all.entry(node).or_default().extend(own);
+    }
+    all.retain(|_, c| !c.is_empty());
+    all
+}
