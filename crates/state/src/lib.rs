@@ -12,3 +12,4 @@ pub mod hot;
 pub mod key;
 pub mod row;
 pub mod store;
+mod crc;
