@@ -306,7 +306,8 @@ impl CheckpointMachine {
 
     fn begin_checkpoint(&mut self) {
         let due = self.periodic_at().is_some_and(|at| at <= self.now_ms);
-        if self.is_stopping() || !self.has_room() || !(due || !self.waiting.is_empty()) {
+        let wanted = due || !self.waiting.is_empty();
+        if !wanted || self.is_stopping() || !self.has_room() {
             return;
         }
         if due {
