@@ -34,7 +34,8 @@ pub struct NamedState {
 /// A file with entries of one instance; never changed once it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateFile {
-    /// Its path in the store of the checkpoint directory.
+    /// Its path in the directory of the job, or its URI if it lies elsewhere
+    /// (`checkpoint::RoutingObjects` takes both).
     pub path: String,
     /// Bytes.
     pub size: u64,

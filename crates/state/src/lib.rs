@@ -6,6 +6,7 @@
 
 pub mod canonical;
 pub mod checkpoint;
+mod crc;
 pub mod handle;
 pub mod hot;
 pub mod key;

@@ -9,12 +9,12 @@ use std::ops::Range;
 
 use flott_api::{Error, Result};
 
+pub(crate) use crate::crc::crc32;
+
 const MAGIC: [u8; 4] = *b"FLKS";
 /// Rises when the layout changes.
 pub const VERSION: u16 = 1;
 const CHECKSUM_BYTES: usize = 4;
-/// The reflected polynomial of IEEE 802.3.
-const CRC_POLYNOMIAL: u32 = 0xedb8_8320;
 
 /// Writes a snapshot, an entry at a time.
 #[derive(Debug)]
@@ -157,28 +157,6 @@ pub fn take_i64(input: &mut &[u8]) -> Result<i64> {
     take_array(input).map(i64::from_le_bytes)
 }
 
-const CRC_TABLE: [u32; 256] = crc_table();
-
-const fn crc_table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        let mut crc = i as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ CRC_POLYNOMIAL } else { crc >> 1 };
-            bit += 1;
-        }
-        table[i] = crc;
-        i += 1;
-    }
-    table
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc: u32, b| CRC_TABLE[((crc ^ u32::from(*b)) & 0xff) as usize] ^ (crc >> 8))
-}
-
 #[cfg(test)]
 mod tests {
     use flott_api::ErrorKind;
@@ -213,10 +191,5 @@ mod tests {
     fn another_state_is_refused_by_name() {
         let error = entries(&sample(), "max", &(0..128)).unwrap_err();
         assert_eq!(error.message(), "the state is 'sum', not 'max'");
-    }
-
-    #[test]
-    fn the_checksum_is_the_usual_one() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use flott_api::ids::{CheckpointId, JobId, OperatorUid};
 use serde::{Deserialize, Serialize};
 
-use crate::handle::{StoreSnapshot, base64_text};
+use super::location::{is_uri, join};
+use crate::handle::{StateFile, StoreSnapshot, base64_text};
 
 /// A checkpoint of a job, complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,7 +142,29 @@ impl Manifest {
 
     /// The paths of all state files that it names; some may come twice.
     pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.state_files().map(|f| f.path.as_str())
+    }
+
+    /// All state files that it names; some may come twice.
+    pub fn state_files(&self) -> impl Iterator<Item = &StateFile> {
         let subtasks = self.operators.iter().flat_map(|o| &o.subtasks);
-        subtasks.filter_map(|s| s.store.as_ref()).flat_map(|s| &s.files).map(|f| f.path.as_str())
+        subtasks.filter_map(|s| s.store.as_ref()).flat_map(|s| &s.files)
+    }
+
+    /// The same, with every file where `path` says.
+    #[must_use]
+    pub fn with_paths(&self, path: impl Fn(&str) -> String) -> Manifest {
+        let mut moved = self.clone();
+        let subtasks = moved.operators.iter_mut().flat_map(|o| &mut o.subtasks);
+        for file in subtasks.filter_map(|s| s.store.as_mut()).flat_map(|s| &mut s.files) {
+            file.path = path(&file.path);
+        }
+        moved
+    }
+
+    /// The same, for use in another directory: what lies in the one it comes from is named by URI.
+    #[must_use]
+    pub fn rebased(&self, from_root: &str) -> Manifest {
+        self.with_paths(|path| if is_uri(path) { path.to_owned() } else { join(from_root, path) })
     }
 }
