@@ -18,13 +18,14 @@ const fn tables() -> [[u32; 256]; STEP_BYTES] {
             bit += 1;
         }
         tables[0][i] = crc;
-        let mut table = 1;
-        while table < STEP_BYTES {
-            crc = (crc >> 8) ^ tables[0][(crc & 0xff) as usize];
-            tables[table][i] = crc;
-            table += 1;
-        }
         i += 1;
+    }
+    // Each of the others has what becomes of it behind one more byte of zero.
+    let mut at = 256;
+    while at < 256 * STEP_BYTES {
+        let before = tables[at / 256 - 1][at % 256];
+        tables[at / 256][at % 256] = (before >> 8) ^ tables[0][(before & 0xff) as usize];
+        at += 1;
     }
     tables
 }

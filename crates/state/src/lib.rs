@@ -7,9 +7,9 @@
 pub mod canonical;
 pub mod checkpoint;
 pub mod codec;
+mod crc;
 pub mod handle;
 pub mod hot;
 pub mod key;
 pub mod row;
 pub mod store;
-mod crc;

@@ -74,8 +74,8 @@ pub(super) enum Files {
     /// Not read yet.
     Unread,
     Known(BTreeSet<String>),
-    /// The manifest is damaged, as the text says.
-    Damaged(String),
+    /// The manifest is damaged.
+    Damaged,
     /// There is no manifest.
     Missing,
 }

@@ -418,8 +418,13 @@ impl OwnershipLog {
     fn fenced_by(&self, found: &[u8]) -> Error {
         let error = |who: String| Error::new(ErrorKind::Fenced, format!("{who} took over '{}'", self.reader.root));
         match self.reader.decode(self.next, found) {
-            Ok(other) => error(format!("the run '{}' on host '{}' (pid {})", other.run.nonce, other.run.host, other.run.pid))
-                .with_detail(format!("Its claim is of {} ms after 1970, and has number {}.", other.at_ms, other.epoch)),
+            Ok(other) => {
+                error(format!("the run '{}' on host '{}' (pid {})", other.run.nonce, other.run.host, other.run.pid))
+                    .with_detail(format!(
+                        "Its claim is of {} ms after 1970, and has number {}.",
+                        other.at_ms, other.epoch
+                    ))
+            }
             Err(damage) => error("another run".to_owned()).with_source(damage),
         }
     }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use flott_api::{ErrorKind, Result};
+use flott_api::{BoxFuture, ErrorKind, Result};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::codec::decode_manifest;
@@ -90,7 +90,7 @@ impl CheckpointDirectory {
         }
         match self.read(record).await {
             Ok(manifest) => Ok(Files::Known(self.names(&manifest)?)),
-            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Files::Damaged(error.message().to_owned())),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Files::Damaged),
             Err(error) => Err(error),
         }
     }
@@ -144,7 +144,7 @@ impl CheckpointDirectory {
     }
 
     fn is_any_damaged(&self) -> bool {
-        self.held.iter().any(|h| matches!(h.files, Files::Damaged(_) | Files::Missing))
+        self.held.iter().any(|h| matches!(h.files, Files::Damaged | Files::Missing))
     }
 
     /// While a retained checkpoint is damaged, nobody knows what it names: nothing is deleted then.
@@ -152,22 +152,30 @@ impl CheckpointDirectory {
         if self.is_any_damaged() {
             return Ok(());
         }
-        let named = self.named();
-        let protected = protected.iter().map(|p| self.routing.name_of(p)).collect::<Result<BTreeSet<_>>>()?;
-        let claimed: Vec<String> = self.claimed()?.into_iter().map(|c| c.copy).collect();
-        let owned: Vec<_> = claimed.iter().filter_map(|copy| self.owned.get(copy)).collect();
-        let is_ours = |name: &String| !is_uri(name) || owned.iter().any(|files| files.contains(name));
-        // What a checkpoint names comes back when that one is retired.
-        let left: BTreeSet<String> = self.candidates.iter().filter(|f| !named.contains(*f) && is_ours(f)).cloned().collect();
-        let (kept, unneeded): (BTreeSet<_>, BTreeSet<_>) = left.into_iter().partition(|f| protected.contains(f));
+        let (kept, unneeded) = self.sort_candidates(protected)?;
         self.delete_all(&unneeded).await?;
         self.candidates = kept;
         Ok(())
     }
 
+    /// The candidates that must stay for now, and those that can go.
+    fn sort_candidates(&mut self, protected: &BTreeSet<String>) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+        let claimed = self.claimed()?;
+        let owned: Vec<_> = claimed.iter().filter_map(|c| self.owned.get(&c.copy)).collect();
+        let is_ours = |name: &String| !is_uri(name) || owned.iter().any(|files| files.contains(name));
+        // What a checkpoint names comes back when that one is retired.
+        let named = self.named();
+        let left = self.candidates.iter().filter(|f| !named.contains(*f) && is_ours(f)).cloned();
+        let protected = self.names_of(protected)?;
+        Ok(left.partition(|f| protected.contains(f)))
+    }
+
+    fn names_of(&self, paths: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+        paths.iter().map(|path| self.routing.name_of(path)).collect()
+    }
+
     async fn delete_all(&self, names: &BTreeSet<String>) -> Result<()> {
-        // Boxed futures in a list: a closure that makes them would keep this one from being `Send`.
-        let deletes: Vec<_> = names.into_iter().map(|name| self.objects.delete(name)).collect();
+        let deletes: Vec<BoxFuture<'_, Result<()>>> = names.iter().map(|name| self.objects.delete(name)).collect();
         stream::iter(deletes).buffer_unordered(DELETES_MAX).try_collect::<()>().await
     }
 
@@ -184,9 +192,8 @@ impl CheckpointDirectory {
         if self.is_any_damaged() || !self.log_damage.is_empty() {
             return Ok(Vec::new());
         }
-        let protected = protected.iter().map(|p| self.routing.name_of(p)).collect::<Result<BTreeSet<_>>>()?;
         let mut needed = self.named();
-        needed.extend(protected);
+        needed.extend(self.names_of(protected)?);
         needed.extend(self.held.iter().chain(&self.in_doubt).map(|h| h.record.path.clone()));
         needed.extend(self.claimed()?.into_iter().map(|c| c.copy));
         let mut orphans = BTreeSet::new();
@@ -234,7 +241,8 @@ impl CheckpointDirectory {
         self.delete_all(&elsewhere).await?;
         let all: Vec<String> = self.objects.list("").await?.into_iter().map(|o| o.path).collect();
         // What the job owns elsewhere is known until all of that is deleted.
-        let (copies, others) = all.into_iter().filter(|p| !p.starts_with(FOLDER)).partition(|p| p.starts_with("claimed/"));
+        let (copies, others) =
+            all.into_iter().filter(|p| !p.starts_with(FOLDER)).partition(|p| p.starts_with("claimed/"));
         self.delete_all(&others).await?;
         self.delete_all(&copies).await?;
         if self.log()?.is_alone().await? {

@@ -185,6 +185,9 @@ mod tests {
             assert_eq!(objects.name_of(path).unwrap(), "shared/1");
         }
         assert_eq!(objects.name_of("/jobs/onetwo/x").unwrap(), "/jobs/onetwo/x");
-        assert_eq!((objects.uri("chk-1/_metadata"), objects.uri("s3://b//c")), ("/jobs/one/chk-1/_metadata".into(), "s3://b/c".into()));
+        assert_eq!(
+            (objects.uri("chk-1/_metadata"), objects.uri("s3://b//c")),
+            ("/jobs/one/chk-1/_metadata".into(), "s3://b/c".into())
+        );
     }
 }

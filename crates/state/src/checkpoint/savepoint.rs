@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use flott_api::env::Environment;
 use flott_api::object::{ObjectStore, ObjectStores, PutMode};
-use flott_api::{Error, Result};
+use flott_api::{BoxFuture, Error, Result};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::codec::{decode_manifest, encode_manifest};
@@ -79,8 +79,7 @@ async fn copy_all(
         names.entry(path.to_owned()).or_insert_with(|| format!("state/{number:06}-{}", base_name(path)));
     }
     let pairs: Vec<(String, &String)> = names.iter().map(|(from, to)| (source.uri(from), to)).collect();
-    // Boxed futures in a list: a closure that makes them would keep this one from being `Send`.
-    let copies: Vec<_> = pairs.iter().map(|(from, to)| objects.copy(from, to)).collect();
+    let copies: Vec<BoxFuture<'_, Result<()>>> = pairs.iter().map(|(from, to)| objects.copy(from, to)).collect();
     stream::iter(copies).buffer_unordered(COPIES_MAX).try_collect::<()>().await?;
     let moved = Manifest { epoch: 0, ..manifest.with_paths(|path| names[path].clone()) };
     if let Some(broken) = check_files(objects, target, moved.state_files()).await?.into_iter().next() {

@@ -5,7 +5,8 @@ use flott_api::testing::ready;
 use super::super::testing::{ROOT, Storage, manifest, put_file};
 use super::*;
 
-const FILES: [(&str, u64); 3] = [("shared/1/a.seg", 10), ("shared/2/a.seg", 10), ("memory://other/job/shared/1/a.seg", 10)];
+const FILES: [(&str, u64); 3] =
+    [("shared/1/a.seg", 10), ("shared/2/a.seg", 10), ("memory://other/job/shared/1/a.seg", 10)];
 
 fn savepoint() -> Manifest {
     Manifest { kind: SnapshotKind::Savepoint { drained: true }, ..manifest(7, 3, &FILES) }
@@ -36,7 +37,10 @@ fn saved(storage: &Storage) -> Vec<String> {
 fn a_savepoint_needs_nothing_outside_and_can_be_moved() {
     let storage = storage();
     let folder = write(&storage, vec![]).0.unwrap();
-    assert!(folder.starts_with("memory://save/savepoint-000000-") && folder.len() == "memory://save/savepoint-000000-".len() + 12);
+    assert!(
+        folder.starts_with("memory://save/savepoint-000000-")
+            && folder.len() == "memory://save/savepoint-000000-".len() + 12
+    );
     let all = storage.memory.all();
     for (path, bytes) in &all {
         storage.memory.damage(path, None);
@@ -103,7 +107,11 @@ fn a_checkpoint_is_opened_by_its_folder_or_its_manifest() {
     let path = format!("shared/{epoch:020}/a.seg");
     put_file(&directory, &path);
     ready(directory.complete(&manifest(7, epoch, &[(path.as_str(), 10)]))).unwrap();
-    for uri in ["memory://checkpoints/job/chk-7", "memory://checkpoints/job/chk-7/", "memory://checkpoints/job/chk-7/_metadata"] {
+    for uri in [
+        "memory://checkpoints/job/chk-7",
+        "memory://checkpoints/job/chk-7/",
+        "memory://checkpoints/job/chk-7/_metadata",
+    ] {
         let snapshot = open(&storage, uri).unwrap();
         assert_eq!((snapshot.root.as_str(), snapshot.manifest.checkpoint.0), (ROOT, 7));
         assert_eq!(snapshot.manifest.rebased(&snapshot.root).files().next().unwrap(), format!("{ROOT}/{path}"));
