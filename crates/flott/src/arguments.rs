@@ -1,4 +1,4 @@
-//! What the user types: `flott run`, `flott check`, `flott sql`, `flott options`, `flott completions`.
+//! What the user types: `flott run`, `flott check`, `flott sql`, `flott state`, `flott options`, `flott completions`.
 
 use std::path::PathBuf;
 
@@ -36,6 +36,9 @@ pub enum Command {
     Check(CheckArguments),
     /// Open the interactive SQL shell.
     Sql(ShellArguments),
+    /// Look into a checkpoint or savepoint.
+    #[command(subcommand)]
+    State(StateCommand),
     /// List every option with its value and who set it.
     Options(CommonArguments),
     /// Print a completion script for a shell.
@@ -45,15 +48,23 @@ pub enum Command {
     },
 }
 
-/// What every command takes.
+/// Where the configuration comes from.
 #[derive(Clone, Debug, Default, Args)]
-pub struct CommonArguments {
+pub struct ConfigurationArguments {
     /// Flink's configuration file: YAML, nested or with flat keys.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set an option, as in `-D parallelism.default=2`. May be repeated.
     #[arg(short = 'D', value_name = "KEY=VALUE")]
     pub define: Vec<String>,
+}
+
+/// What every command with a session takes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CommonArguments {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub configuration: ConfigurationArguments,
     /// A script to run first, for its definitions.
     #[arg(short, long, value_name = "FILE")]
     pub init: Option<PathBuf>,
@@ -79,9 +90,89 @@ pub struct RunArguments {
     /// How rows are shown.
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,
+    /// What its jobs resume from.
+    #[command(flatten)]
+    pub recovery: RecoveryArguments,
     /// Configuration.
     #[command(flatten)]
     pub common: CommonArguments,
+}
+
+/// What jobs resume from.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RecoveryArguments {
+    /// Resume from a checkpoint or savepoint, or from the newest checkpoint of each job.
+    ///
+    /// A path fits one job. With `latest` each job of the script looks for its newest good checkpoint below
+    /// execution.checkpointing.dir, by its name, and begins anew where there is none. Queries that are shown begin anew.
+    #[arg(long, value_name = "PATH|latest")]
+    pub from: Option<String>,
+    /// Whether the job owns the files that it resumes from.
+    #[arg(long, value_enum, ignore_case = true, value_name = "MODE")]
+    pub claim_mode: Option<ClaimMode>,
+    /// Leave out state that no operator of the job asks for.
+    #[arg(long)]
+    pub allow_non_restored_state: bool,
+}
+
+/// Flink's claim modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ClaimMode {
+    /// The job leaves them to the user, and soon no longer needs them.
+    NoClaim,
+    /// The job deletes them when it no longer needs them.
+    Claim,
+}
+
+/// What to do with a checkpoint or savepoint.
+#[derive(Clone, Debug, Subcommand)]
+pub enum StateCommand {
+    /// List its operators with their states, sources, sinks and files.
+    List(StateListArguments),
+    /// Show the entries of its keyed states.
+    Show(StateShowArguments),
+}
+
+/// A checkpoint or savepoint, and how it is shown.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotArguments {
+    /// Its folder, as a path or a URI such as s3://bucket/folder.
+    pub snapshot: String,
+    /// How rows are shown.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub output: OutputFormat,
+    /// Configuration.
+    #[command(flatten)]
+    pub configuration: ConfigurationArguments,
+}
+
+/// What `state list` takes.
+#[derive(Clone, Debug, Args)]
+pub struct StateListArguments {
+    /// Which, and how.
+    #[command(flatten)]
+    pub snapshot: SnapshotArguments,
+    /// List each file too.
+    #[arg(long)]
+    pub files: bool,
+}
+
+/// What `state show` takes.
+#[derive(Clone, Debug, Args)]
+pub struct StateShowArguments {
+    /// Which, and how.
+    #[command(flatten)]
+    pub snapshot: SnapshotArguments,
+    /// Only of the operator with this uid.
+    #[arg(long, value_name = "UID")]
+    pub operator: Option<String>,
+    /// Only of states with this name.
+    #[arg(long, value_name = "NAME")]
+    pub state: Option<String>,
+    /// The most entries to show.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
 }
 
 /// What `check` takes.
@@ -132,5 +223,30 @@ mod tests {
         let parsed = Arguments::try_parse_from(["flott", "run", "-", "-D", "a=b", "--output", "json"]).unwrap();
         assert!(Arguments::try_parse_from(["flott", "check", "-", "--output", "json"]).is_err());
         assert!(matches!(parsed.command, Command::Run(RunArguments { output: OutputFormat::Json, .. })));
+    }
+
+    #[test]
+    fn jobs_resume_as_they_are_told() {
+        let parse = |more: &[&str]| {
+            let words = ["flott", "run", "-"].iter().chain(more).copied();
+            Arguments::try_parse_from(words).map(|parsed| match parsed.command {
+                Command::Run(run) => run.recovery,
+                other => panic!("{other:?}"),
+            })
+        };
+        let recovery = parse(&["--from", "latest", "--claim-mode", "CLAIM", "--allow-non-restored-state"]).unwrap();
+        assert_eq!((recovery.from.as_deref(), recovery.claim_mode), (Some("latest"), Some(ClaimMode::Claim)));
+        assert!(recovery.allow_non_restored_state);
+        assert_eq!(parse(&["--claim-mode", "no_claim"]).unwrap().claim_mode, Some(ClaimMode::NoClaim));
+        assert!(parse(&["--claim-mode", "legacy"]).is_err());
+        assert!(Arguments::try_parse_from(["flott", "check", "-", "--from", "latest"]).is_err());
+    }
+
+    #[test]
+    fn snapshots_are_listed_and_shown() {
+        let parsed = Arguments::try_parse_from(["flott", "state", "show", "/c/chk-1", "--limit", "5"]).unwrap();
+        let Command::State(StateCommand::Show(show)) = parsed.command else { panic!("not shown") };
+        assert_eq!((show.snapshot.snapshot.as_str(), show.limit), ("/c/chk-1", 5));
+        assert!(Arguments::try_parse_from(["flott", "state", "list"]).is_err());
     }
 }

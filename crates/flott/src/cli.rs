@@ -10,13 +10,15 @@ use flott_api::env::Environment;
 use flott_api::{Error, Result};
 use flott_runtime::environment;
 
-use crate::arguments::{Arguments, CheckArguments, Command, CommonArguments, OutputFormat};
+use crate::arguments::{
+    Arguments, CheckArguments, Command, CommonArguments, OutputFormat, RecoveryArguments, RunArguments,
+};
 use crate::client::Client;
 use crate::exit::Exit;
 use crate::interrupts::Interrupts;
 use crate::screen::{Screen, Terminal};
 use crate::script::{self, Script};
-use crate::{listing, logs, settings, shell};
+use crate::{listing, logs, settings, shell, state};
 
 /// Where the last panic happened and what it said; a panic hook has no other way to tell.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -63,12 +65,13 @@ async fn execute(command: Command, terminal: Terminal) -> Result<Exit> {
     match command {
         Command::Run(arguments) => {
             let scripts = Script::all_of(&arguments.scripts)?;
-            run_scripts(&arguments.common, arguments.output, scripts, environment, screen).await
+            let RunArguments { output, recovery, common, .. } = arguments;
+            run_scripts(Settings { common: &common, recovery, format: output }, scripts, environment, screen).await
         }
         Command::Check(arguments) => check(&arguments, environment, screen),
         Command::Sql(arguments) if shell::is_interactive() => {
             let (mut client, init, _signals) =
-                open(&arguments.common, OutputFormat::Table, environment, Arc::clone(&screen))?;
+                open(&Settings::of(&arguments.common), environment, Arc::clone(&screen))?;
             match script::run_init(&mut client, &init).await {
                 Exit::Done => shell::run(client).await,
                 failed => Ok(failed),
@@ -76,14 +79,15 @@ async fn execute(command: Command, terminal: Terminal) -> Result<Exit> {
         }
         Command::Sql(arguments) => {
             let scripts = vec![Script::stdin()?];
-            run_scripts(&arguments.common, OutputFormat::Table, scripts, environment, screen).await
+            run_scripts(Settings::of(&arguments.common), scripts, environment, screen).await
         }
         Command::Options(arguments) => {
-            let (mut client, init, _signals) = open(&arguments, OutputFormat::Table, environment, Arc::clone(&screen))?;
+            let (mut client, init, _signals) = open(&Settings::of(&arguments), environment, Arc::clone(&screen))?;
             let exit = script::run_init(&mut client, &init).await;
             screen.show(listing::options(client.session().configuration()))?;
             Ok(exit)
         }
+        Command::State(command) => state::run(&command, environment, &screen).await,
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "flott", &mut out);
@@ -93,37 +97,45 @@ async fn execute(command: Command, terminal: Terminal) -> Result<Exit> {
     }
 }
 
+/// What the command line says of a session.
+struct Settings<'a> {
+    common: &'a CommonArguments,
+    recovery: RecoveryArguments,
+    format: OutputFormat,
+}
+
+impl<'a> Settings<'a> {
+    fn of(common: &'a CommonArguments) -> Self {
+        Settings { common, recovery: RecoveryArguments::default(), format: OutputFormat::Table }
+    }
+}
+
 type Opened = (Client, Vec<Script>, Box<dyn flott_api::env::TaskHandle>);
 
 /// A client with the configuration of the command line, and the scripts to run first.
-fn open(
-    arguments: &CommonArguments,
-    format: OutputFormat,
-    environment: Environment,
-    screen: Arc<Screen>,
-) -> Result<Opened> {
-    let (configuration, warnings) = settings::read(arguments)?;
+fn open(settings: &Settings<'_>, environment: Environment, screen: Arc<Screen>) -> Result<Opened> {
+    let (mut configuration, warnings) = settings::read(&settings.common.configuration)?;
+    settings::set_recovery(&mut configuration, &settings.recovery)?;
     warnings.iter().for_each(|warning| screen.warning(warning));
-    let init = arguments.init.iter().map(|path| Script::file(path)).collect::<Result<_>>()?;
+    let init = settings.common.init.iter().map(|path| Script::file(path)).collect::<Result<_>>()?;
     let (interrupts, signals) = Interrupts::listen(environment.spawner.as_ref())?;
-    Ok((Client::new(configuration, environment, screen, format, interrupts)?, init, signals))
+    Ok((Client::new(configuration, environment, screen, settings.format, interrupts)?, init, signals))
 }
 
 async fn run_scripts(
-    arguments: &CommonArguments,
-    format: OutputFormat,
+    settings: Settings<'_>,
     scripts: Vec<Script>,
     environment: Environment,
     screen: Arc<Screen>,
 ) -> Result<Exit> {
-    let (mut client, mut all, _signals) = open(arguments, format, environment, screen)?;
+    let (mut client, mut all, _signals) = open(&settings, environment, screen)?;
     all.extend(scripts);
     Ok(script::run(&mut client, &all).await)
 }
 
 fn check(arguments: &CheckArguments, environment: Environment, screen: Arc<Screen>) -> Result<Exit> {
     let scripts = Script::all_of(&arguments.scripts)?;
-    let (mut client, mut all, _signals) = open(&arguments.common, OutputFormat::Table, environment, screen)?;
+    let (mut client, mut all, _signals) = open(&Settings::of(&arguments.common), environment, screen)?;
     all.extend(scripts);
     Ok(script::check(&mut client, &all))
 }

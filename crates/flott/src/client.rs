@@ -9,9 +9,9 @@ use std::sync::Arc;
 use flott_api::env::{ConsoleState, Environment, TaskHandle};
 use flott_api::{Error, ErrorKind, Result};
 use flott_runtime::{JobOutcome, Plugins};
-use flott_sql::config::Configuration;
+use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::ast::{ClientCommand, Statement};
-use flott_sql::session::{Job, JobKind, Outcome, Session};
+use flott_sql::session::{Job, JobKind, Outcome, Session, TextTable};
 
 use crate::arguments::OutputFormat;
 use crate::collect::{OpenResult, Results};
@@ -19,9 +19,10 @@ use crate::exit::Exit;
 use crate::interrupts::Interrupts;
 use crate::jobs::{Done, Jobs, Reported, SubmittedJob};
 use crate::output::{self, Ending, RowsWriter, View};
-use crate::plugins::{UserConnectors, plugins};
+use crate::plugins::{self, UserConnectors};
 use crate::progress::Progress;
 use crate::screen::Screen;
+use crate::settings::RECOVERY_PATH;
 
 /// How a statement went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +88,10 @@ impl Client {
         interrupts: Interrupts,
     ) -> Result<Self> {
         environment.console = Arc::clone(&screen) as _;
+        environment.objects = plugins::objects(&configuration, &environment)?;
         let results = Arc::new(Results::default());
         let files = Arc::clone(&environment.files);
-        let plugins = plugins(environment, &results);
+        let plugins = plugins::plugins(environment, &results);
         let session = Session::new(configuration, Arc::new(UserConnectors::of(&plugins)), files)?;
         Ok(Client {
             session,
@@ -143,17 +145,17 @@ impl Client {
             Outcome::Table(table) => Ok(self.show(output::text_table(self.view()?.style, &table))?),
             Outcome::Text(text) => Ok(self.show(output::text(self.view()?.style, &text))?),
             Outcome::Job(job) => self.run_job(&job).await,
-            Outcome::StopJob { job, drain } => {
+            Outcome::StopJob { job, savepoint: None, .. } => {
                 let job = Arc::clone(self.jobs.find(job)?);
-                if drain {
-                    job.handle().stop(true)
-                } else {
-                    job.handle().cancel()
-                }
-                // It reports its own failure.
-                drop(job.handle().wait().await);
+                cancel(std::slice::from_ref(&job)).await;
                 self.screen.say("[INFO] The specified job is stopped.\n");
                 Ok(Step::Next)
+            }
+            Outcome::StopJob { job, savepoint: Some(target), drain } => {
+                let job = Arc::clone(self.jobs.find(job)?);
+                let path = stop_with_savepoint(&job, target, drain).await?;
+                let table = TextTable::column("savepoint path", [path]);
+                Ok(self.show(output::text_table(self.view()?.style, &table))?)
             }
             Outcome::ShowJobs => {
                 let view = self.view()?;
@@ -215,6 +217,10 @@ impl Client {
     async fn insert(&mut self, job: &Job) -> Result<Step, Failure> {
         self.screen.say("[INFO] Submitting SQL update statement...\n");
         let is_sync: bool = self.session.configuration().value("table.dml-sync")?;
+        // Who sets the path in the script says of each job what it resumes from, as with Flink.
+        if self.session.configuration().origin(RECOVERY_PATH) != Origin::Session {
+            self.jobs.take_path(job)?;
+        }
         let reported = if is_sync { Reported::ByStatement } else { Reported::ByWatcher };
         let submitted = self.jobs.submit(&self.plugins, job, reported)?;
         self.screen
@@ -378,6 +384,12 @@ impl Client {
         cancel(&running).await;
         running.len()
     }
+}
+
+/// Lets a job take a savepoint and end; answers with the savepoint's path.
+async fn stop_with_savepoint(_: &SubmittedJob, _: String, _: bool) -> Result<String> {
+    // SEAM: `job.handle().stop_with_savepoint(target, drain).await`, once the runtime has it.
+    Err(Error::unsupported("STOP JOB WITH SAVEPOINT"))
 }
 
 /// Whether a job ended because nobody reads its output any more (`| head`): that is no failure.

@@ -1,5 +1,6 @@
 //! The jobs of this process: submitting them, listing them, stopping them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::TimestampMillisecondArray;
@@ -8,7 +9,10 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_functions::{TextStyle, format_value};
 use flott_graph::{NodeId, Role};
 use flott_runtime::{JobHandle, JobStatus, MetricsSnapshot, Plugins, submit};
-use flott_sql::session::{Job, TextTable};
+use flott_sql::config::LATEST;
+use flott_sql::session::{Job, JobKind, TextTable};
+
+use crate::settings::RECOVERY_PATH;
 
 /// A job that was submitted.
 pub struct SubmittedJob {
@@ -116,6 +120,10 @@ pub fn time_text(millis: i64, zone: &str) -> Result<String> {
 #[derive(Default)]
 pub struct Jobs {
     all: Vec<Arc<SubmittedJob>>,
+    /// How many `INSERT` jobs of a name there were.
+    of_name: BTreeMap<String, u32>,
+    /// The paths that jobs resumed from, with the name of the job.
+    resumed: BTreeMap<String, String>,
 }
 
 impl Jobs {
@@ -128,11 +136,46 @@ impl Jobs {
         let is_source = |id: &NodeId| matches!(job.graph.node(*id).role, Role::Source(_));
         let sources = job.graph.node_ids().filter(is_source).collect();
         let started_ms = plugins.environment.clock.now_ms();
+        let ordinal = self.next_ordinal(job);
+        tracing::debug!(name = job.graph.name, ordinal, "submits a job");
+        // SEAM: `ordinal` goes to the runtime with its `SubmitOptions`.
         let handle = submit(&bytes, plugins)?;
         let is_reported = Mutex::new(false);
         let submitted = Arc::new(SubmittedJob { handle, started_ms, sources, reported_by, is_reported });
         self.all.push(Arc::clone(&submitted));
         Ok(submitted)
+    }
+
+    /// Which `INSERT` job of its name this is, from 0: with the name it says where the job's checkpoints lie, so a script
+    /// that runs again finds those of each of its jobs. Queries have no checkpoints and are not counted.
+    fn next_ordinal(&mut self, job: &Job) -> u32 {
+        if matches!(job.kind, JobKind::Select { .. }) {
+            return 0;
+        }
+        let count = self.of_name.entry(job.graph.name.clone()).or_insert(0);
+        *count += 1;
+        *count - 1
+    }
+
+    /// Remembers the path that a job resumes from, for it fits no other job.
+    ///
+    /// # Errors
+    /// If another one has it already.
+    pub fn take_path(&mut self, job: &Job) -> Result<()> {
+        let path = job.graph.configuration.get(RECOVERY_PATH).filter(|path| *path != LATEST);
+        let Some(path) = path else { return Ok(()) };
+        let name = &job.graph.name;
+        match self.resumed.get(path) {
+            Some(other) => Err(Error::invalid(format!(
+                "job '{name}' cannot resume from '{path}', from which job '{other}' has resumed"
+            ))
+            .with_detail("A checkpoint or savepoint is that of one job.")
+            .with_hint(format!("SET '{RECOVERY_PATH}' in the script before each INSERT, or use '--from {LATEST}'."))),
+            None => {
+                self.resumed.insert(path.clone(), name.clone());
+                Ok(())
+            }
+        }
     }
 
     /// Those that have not ended.
@@ -216,5 +259,44 @@ mod tests {
     fn an_unknown_job_is_named() {
         let error = Jobs::default().find(JobId(1)).err().unwrap();
         assert_eq!(error.message(), "job '00000000000000000000000000000001' does not exist");
+    }
+
+    fn job(name: &str, kind: JobKind, from: Option<&str>) -> Job {
+        let configuration = from.map(|path| (RECOVERY_PATH.to_owned(), path.to_owned())).into_iter().collect();
+        let graph = flott_graph::JobGraph {
+            name: name.to_owned(),
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            factories: Vec::new(),
+            artifacts: Vec::new(),
+            configuration,
+        };
+        Job { graph, kind, schema: flott_api::Schema::default(), warnings: Vec::new() }
+    }
+
+    fn insert() -> JobKind {
+        JobKind::Insert { tables: Vec::new() }
+    }
+
+    #[test]
+    fn jobs_of_a_name_are_counted_and_queries_are_not() {
+        let mut jobs = Jobs::default();
+        let query = || JobKind::Select { result: "1".into() };
+        let order = [("a", insert()), ("b", insert()), ("a", query()), ("a", insert()), ("a", insert())];
+        let given = order.map(|(name, kind)| jobs.next_ordinal(&job(name, kind, None)));
+        assert_eq!(given, [0, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_path_fits_one_job_and_latest_fits_all() {
+        let mut jobs = Jobs::default();
+        for name in ["a", "b"] {
+            jobs.take_path(&job(name, insert(), Some("latest"))).unwrap();
+            jobs.take_path(&job(name, insert(), None)).unwrap();
+        }
+        jobs.take_path(&job("a", insert(), Some("/c/chk-1"))).unwrap();
+        let error = jobs.take_path(&job("b", insert(), Some("/c/chk-1"))).unwrap_err();
+        assert_eq!(error.message(), "job 'b' cannot resume from '/c/chk-1', from which job 'a' has resumed");
+        jobs.take_path(&job("b", insert(), Some("/c/chk-2"))).unwrap();
     }
 }

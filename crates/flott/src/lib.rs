@@ -2,7 +2,8 @@
 //!
 //! Only this crate knows every other one. Reading order: [`cli`] (what happens in which order), [`arguments`] (what the user
 //! typed), [`settings`] (how it is set), [`plugins`] (what there is), [`client`] (executing statements, with [`jobs`] and
-//! [`collect`]), [`script`] and [`shell`] (where statements come from), [`output`] and [`screen`] (showing rows).
+//! [`collect`]), [`script`] and [`shell`] (where statements come from), [`output`] and [`screen`] (showing rows), [`state`]
+//! (looking into checkpoints).
 
 pub mod arguments;
 pub mod cli;
@@ -21,3 +22,4 @@ pub mod screen;
 pub mod script;
 pub mod settings;
 pub mod shell;
+pub mod state;

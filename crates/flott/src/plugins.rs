@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use flott_api::Result;
 use flott_api::env::Environment;
+use flott_api::object::ObjectStores;
+use flott_api::options::Options;
 use flott_api::table::TableFactory;
+use flott_runtime::environment::Objects;
 use flott_runtime::{Plugins, TableFactories};
+use flott_sql::config::{Configuration, OPTIONS};
 use flott_sql::session::Connectors;
 
 use crate::collect::{COLLECT, CollectFactory, Results};
@@ -17,6 +22,23 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     }
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment }
+}
+
+/// The object stores that jobs find by URI, as the configuration tells them.
+///
+/// # Errors
+/// If what it tells is not complete.
+pub fn objects(configuration: &Configuration, _: &Environment) -> Result<Arc<dyn ObjectStores>> {
+    // SEAM: `Objects` takes these options, once it reads them; the environment gives it clock and tasks.
+    let _ = store_options(configuration);
+    Ok(Arc::new(Objects::default()))
+}
+
+/// What the object stores are told: the keys `s3.*` with their values, the secret among them. They stay in this process;
+/// no job graph has them.
+pub fn store_options(configuration: &Configuration) -> Options {
+    let keys = OPTIONS.iter().map(|o| o.key).filter(|key| key.starts_with("s3."));
+    Options(keys.filter_map(|key| Some((key.to_owned(), configuration.get(key)?.to_owned()))).collect())
 }
 
 /// The connectors that a user may name.
@@ -60,5 +82,17 @@ mod tests {
         assert!(connectors.find("print").is_some());
         assert!(!connectors.identifiers().contains(&COLLECT.to_owned()));
         assert!(connectors.identifiers().contains(&"filesystem".to_owned()));
+    }
+
+    #[test]
+    fn stores_are_told_their_keys() {
+        let mut configuration = Configuration::default();
+        for (key, value) in [("s3.secret.key", "hush"), ("s3.endpoint", "http://host"), ("parallelism.default", "2")] {
+            configuration.set(key, value, flott_sql::config::Origin::File).unwrap();
+        }
+        let told = store_options(&configuration).0;
+        let told: Vec<(&str, &str)> = told.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let expected = [("s3.endpoint", "http://host"), ("s3.path.style.access", "false"), ("s3.secret-key", "hush")];
+        assert_eq!(told, expected);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use flott_api::{Error, ErrorKind};
+use flott_sql::secret::is_secret;
 use unicode_width::UnicodeWidthStr;
 
 /// The text that a statement came from, for messages.
@@ -24,7 +25,7 @@ pub fn error(error: &Error, source: Option<SourceText<'_>>, verbose: bool) -> St
         // Writing to a string cannot fail.
         _ = writeln!(out, "  --> {}:{}:{}", source.name, at.line, at.column);
         if let Some(line) = source.text.lines().nth(at.line.saturating_sub(1) as usize) {
-            show_line(&mut out, line, at.line, at.column.saturating_sub(1) as usize);
+            show_line(&mut out, &hidden(line), at.line, at.column.saturating_sub(1) as usize);
         }
     }
     if let Some(detail) = error.detail() {
@@ -62,6 +63,25 @@ fn show_line(out: &mut String, line: &str, number: u64, column: usize) {
     _ = writeln!(out, " {margin} |");
     _ = writeln!(out, " {number} | {shown}");
     _ = writeln!(out, " {margin} | {}^", " ".repeat(before.width()));
+}
+
+/// The line with stars for the values of secret options: `'password' = '****'`. The places of all else stay.
+fn hidden(line: &str) -> String {
+    let mut shown: Vec<char> = line.chars().collect();
+    let quotes: Vec<usize> = shown.iter().enumerate().filter(|(_, c)| **c == '\'').map(|(i, _)| i).collect();
+    let mut at = 0;
+    while let Some(&[key_open, key_close, value_open]) = quotes.get(at..at + 3) {
+        let key: String = shown[key_open + 1..key_close].iter().collect();
+        let between: String = shown[key_close + 1..value_open].iter().collect();
+        if between.trim() == "=" && is_secret(&key) {
+            let value_close = quotes.get(at + 3).copied().unwrap_or(shown.len());
+            shown[value_open + 1..value_close].fill('*');
+            at += 4;
+        } else {
+            at += 1;
+        }
+    }
+    shown.into_iter().collect()
 }
 
 /// A warning, ready to print; ends with a line break.
@@ -113,5 +133,14 @@ mod tests {
         assert!(text.len() < 600);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[3].find('X'), lines[4].find('^'));
+    }
+
+    #[test]
+    fn secrets_in_a_line_are_stars() {
+        let line = "SET 's3.secret-key' = 'hush'; SET 'x' = 'y', 'password'='p";
+        assert_eq!(hidden(line), "SET 's3.secret-key' = '****'; SET 'x' = 'y', 'password'='*");
+        for plain in ["SELECT 'secret', 'x'", "'a' = 'b'", "it's", ""] {
+            assert_eq!(hidden(plain), plain);
+        }
     }
 }
