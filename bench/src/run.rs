@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use flott::plugins::{UserConnectors, plugins};
 use flott_api::env::Environment;
 use flott_api::{Error, Result};
-use flott_runtime::{Plugins, environment, submit};
+use flott_runtime::{Plugins, environment, SubmitOptions, submit};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Outcome, Session};
@@ -48,7 +48,7 @@ pub(crate) fn run(query: &Query, parallelism: u32, events: u64, hash: bool) -> R
         for statement in parse_script(&query.script(events, hash)) {
             if let Outcome::Job(job) = session.execute(&statement?.statement)? {
                 let started = world.clock.monotonic_ns();
-                submit(&job.graph.to_bytes()?, &plugins)?.wait().await?;
+                submit(&job.graph.to_bytes()?, &plugins, SubmitOptions::default())?.wait().await?;
                 nanos += world.clock.monotonic_ns() - started;
             }
         }

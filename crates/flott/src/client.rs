@@ -387,9 +387,10 @@ impl Client {
 }
 
 /// Lets a job take a savepoint and end; answers with the savepoint's path.
-async fn stop_with_savepoint(_: &SubmittedJob, _: String, _: bool) -> Result<String> {
-    // SEAM: `job.handle().stop_with_savepoint(target, drain).await`, once the runtime has it.
-    Err(Error::unsupported("STOP JOB WITH SAVEPOINT"))
+async fn stop_with_savepoint(job: &SubmittedJob, target: String, drain: bool) -> Result<String> {
+    let path = job.handle().stop_with_savepoint(Some(&target), drain).await?;
+    job.handle().wait().await?;
+    Ok(path)
 }
 
 /// Whether a job ended because nobody reads its output any more (`| head`): that is no failure.

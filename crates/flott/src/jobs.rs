@@ -8,7 +8,7 @@ use flott_api::ids::JobId;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_functions::{TextStyle, format_value};
 use flott_graph::{NodeId, Role};
-use flott_runtime::{JobHandle, JobStatus, MetricsSnapshot, Plugins, submit};
+use flott_runtime::{JobHandle, JobStatus, MetricsSnapshot, Plugins, SubmitOptions, submit};
 use flott_sql::config::LATEST;
 use flott_sql::session::{Job, JobKind, TextTable};
 
@@ -100,6 +100,7 @@ fn done_of(metrics: &MetricsSnapshot, sources: &[NodeId]) -> Done {
 fn status_name(status: JobStatus) -> &'static str {
     match status {
         JobStatus::Running | JobStatus::Stopping => "RUNNING",
+        JobStatus::Restarting => "RESTARTING",
         JobStatus::Failing => "FAILING",
         JobStatus::Cancelling => "CANCELLING",
         JobStatus::Finished | JobStatus::Stopped => "FINISHED",
@@ -137,9 +138,7 @@ impl Jobs {
         let sources = job.graph.node_ids().filter(is_source).collect();
         let started_ms = plugins.environment.clock.now_ms();
         let ordinal = self.next_ordinal(job);
-        tracing::debug!(name = job.graph.name, ordinal, "submits a job");
-        // SEAM: `ordinal` goes to the runtime with its `SubmitOptions`.
-        let handle = submit(&bytes, plugins)?;
+        let handle = submit(&bytes, plugins, SubmitOptions { ordinal })?;
         let is_reported = Mutex::new(false);
         let submitted = Arc::new(SubmittedJob { handle, started_ms, sources, reported_by, is_reported });
         self.all.push(Arc::clone(&submitted));

@@ -7,12 +7,16 @@ use flott_api::env::Environment;
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
 use flott_api::table::TableFactory;
-use flott_runtime::environment::Objects;
+use flott_runtime::environment::{Objects, StoreWorld, memory_bytes};
 use flott_runtime::{Plugins, TableFactories};
 use flott_sql::config::{Configuration, OPTIONS};
 use flott_sql::session::Connectors;
 
 use crate::collect::{COLLECT, CollectFactory, Results};
+
+/// The part of the memory that the hot state of a job may take if nobody says how much: Flink's default of
+/// `taskmanager.memory.managed.fraction` is 0.4 of what it has.
+const STATE_MEMORY_PART: usize = 3;
 
 /// Everything a job is built from; the results of queries go to `results`.
 pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
@@ -21,17 +25,18 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
         tables.insert(factory.identifier(), Arc::from(factory));
     }
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
-    Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment }
+    let state_bytes_max = memory_bytes() / STATE_MEMORY_PART;
+    Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment, state_bytes_max }
 }
 
 /// The object stores that jobs find by URI, as the configuration tells them.
 ///
 /// # Errors
 /// If what it tells is not complete.
-pub fn objects(configuration: &Configuration, _: &Environment) -> Result<Arc<dyn ObjectStores>> {
+pub fn objects(configuration: &Configuration, environment: &Environment) -> Result<Arc<dyn ObjectStores>> {
     // SEAM: `Objects` takes these options, once it reads them; the environment gives it clock and tasks.
     let _ = store_options(configuration);
-    Ok(Arc::new(Objects::default()))
+    Ok(Arc::new(Objects::new(StoreWorld::of(environment))))
 }
 
 /// What the object stores are told: the keys `s3.*` with their values, the secret among them. They stay in this process;

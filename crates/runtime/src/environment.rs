@@ -7,6 +7,7 @@
 mod clock;
 mod console;
 mod files;
+mod memory;
 mod objects;
 mod random;
 mod spawner;
@@ -18,6 +19,7 @@ use flott_api::env::{Clock, Environment, Rng, Spawner};
 pub use clock::SystemClock;
 pub use console::Terminal;
 pub use files::{LocalFileSystem, LocalFiles};
+pub use memory::memory_bytes;
 pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Objects, StoreWorld};
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flott_api::env::{Console, ConsoleState, FileSystems};
 use flott_api::table::TableFactory;
 use flott_api::{Error, ErrorKind, Result};
-use flott_runtime::{JobHandle, JobOutcome, MetricsSnapshot, Plugins, TableFactories, environment, submit};
+use flott_runtime::{JobHandle, JobOutcome, MetricsSnapshot, Plugins, TableFactories, environment, SubmitOptions, submit};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Connectors, Job, Outcome, Session};
@@ -44,7 +44,7 @@ impl World {
         configuration.set("table.local-time-zone", "UTC", Origin::File).unwrap();
         configuration.set("table.dml-sync", "true", Origin::File).unwrap();
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
-        let plugins = Plugins { operators: Arc::new(flott_operators::Factory), tables, environment: world };
+        let plugins = Plugins { operators: Arc::new(flott_operators::Factory), tables, environment: world, state_bytes_max: 64 << 20 };
         World { runtime, session, plugins, lines, folder: tempfile::tempdir().unwrap(), metrics: None }
     }
 
@@ -101,7 +101,7 @@ impl World {
     }
 
     fn submit(&self, job: &Job) -> Result<JobHandle> {
-        self.runtime.block_on(async { submit(&job.graph.to_bytes()?, &self.plugins) })
+        self.runtime.block_on(async { submit(&job.graph.to_bytes()?, &self.plugins, SubmitOptions::default()) })
     }
 
     /// Waits for a job that must not hang.
