@@ -20,9 +20,10 @@ use super::log::{Change, CheckpointRecord, ClaimedSnapshot, FOLDER};
 const DELETES_MAX: usize = 16;
 
 impl CheckpointDirectory {
-    /// Retires all checkpoints but the newest `keep` (at least one), and deletes the files that nothing
-    /// names any more: those of retired checkpoints, and `discarded`, which the stores have said they no
-    /// longer use. `protected` are files that somebody needs although no checkpoint names them (yet).
+    /// Retires all checkpoints but the newest `keep` (at least one), once this run has completed one, and
+    /// deletes the files that nothing names any more: those of retired checkpoints, and `discarded`, which
+    /// the stores have said they no longer use. `protected` are files that somebody needs although no
+    /// checkpoint names them (yet).
     ///
     /// # Errors
     /// If the store fails; the next call goes on.
@@ -33,7 +34,7 @@ impl CheckpointDirectory {
             self.candidates.insert(name);
         }
         self.read_files().await?;
-        let surplus = self.held.len().saturating_sub(keep.max(1));
+        let surplus = self.surplus(keep)?;
         for index in 0..surplus {
             if let Files::Known(files) = &self.held[index].files {
                 self.candidates.extend(files.iter().cloned());
@@ -48,6 +49,14 @@ impl CheckpointDirectory {
         self.delete_candidates(protected).await?;
         self.forget_claimed().await?;
         self.log()?.trim().await
+    }
+
+    /// How many are too many. None before this run has completed one: of those from before it is not said
+    /// that the newest is good.
+    fn surplus(&mut self, keep: usize) -> Result<usize> {
+        let epoch = self.epoch()?;
+        let is_own = self.held.last().is_some_and(|h| h.record.epoch == epoch);
+        Ok(if is_own { self.held.len().saturating_sub(keep.max(1)) } else { 0 })
     }
 
     /// Tells the log which checkpoints are retained now.

@@ -1,3 +1,5 @@
+//! Owners, crashes at every call, retention, damage, and snapshots from elsewhere.
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
@@ -446,6 +448,9 @@ fn every_damage_of_the_newest_is_told_and_the_older_one_is_taken() {
         if path != file {
             assert_eq!(ready(directory.remove_orphans(&NONE)).unwrap(), Vec::<String>::new());
         }
+        // The good one is not retired for a damaged one.
+        ready(directory.retire(1, vec![], &NONE)).unwrap();
+        assert_eq!(good(&mut directory), Some((1, 1)), "{path}");
         // With two new ones the damaged one is history.
         complete(&mut directory, 5, &["c"]).unwrap();
         complete(&mut directory, 6, &["c"]).unwrap();
