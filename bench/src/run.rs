@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use flott::plugins::{UserConnectors, plugins};
 use flott_api::env::Environment;
 use flott_api::{Error, Result};
-use flott_runtime::{Plugins, environment, SubmitOptions, submit};
+use flott_runtime::{Plugins, SubmitOptions, environment, submit};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Outcome, Session};

@@ -34,7 +34,6 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
 /// # Errors
 /// If what it tells is not complete.
 pub fn objects(configuration: &Configuration, environment: &Environment) -> Result<Arc<dyn ObjectStores>> {
-    // SEAM: `Objects` takes these options, once it reads them; the environment gives it clock and tasks.
     let _ = store_options(configuration);
     Ok(Arc::new(Objects::new(StoreWorld::of(environment))))
 }

@@ -7,11 +7,17 @@ pub mod listing;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use flott_api::env::Environment;
+use flott_api::ids::Subtask;
+use flott_api::key_group::PARALLELISM_MAX;
+use flott_api::state::StateStore;
 use flott_api::{Error, Result};
 use flott_sql::session::TextTable;
 use flott_state::checkpoint::manifest::{Manifest, OperatorSnapshot};
-use flott_state::handle::NamedState;
+use flott_state::checkpoint::{RoutingObjects, read_snapshot};
+use flott_state::handle::{NamedState, StoreSnapshot};
+use flott_state::store::{BlockCache, SegmentStore, StoreOptions};
 
 use crate::arguments::{SnapshotArguments, StateCommand, StateShowArguments};
 use crate::exit::Exit;
@@ -19,6 +25,10 @@ use crate::output::{self, View};
 use crate::screen::Screen;
 use crate::{plugins, settings};
 use entries::Entries;
+
+/// How many entries are read at once.
+const PAGE_ENTRIES: usize = 4096;
+const CACHE_BYTES: usize = 16 << 20;
 
 /// Does what the command says.
 ///
@@ -42,6 +52,9 @@ pub async fn run(command: &StateCommand, environment: Environment, screen: &Arc<
 /// A checkpoint or savepoint that is open to be read.
 struct Opened {
     manifest: Manifest,
+    /// Those that it names.
+    files: Arc<RoutingObjects>,
+    environment: Environment,
     view: View,
 }
 
@@ -49,14 +62,11 @@ async fn open(arguments: &SnapshotArguments, mut environment: Environment, scree
     let (configuration, warnings) = settings::read(&arguments.configuration)?;
     warnings.iter().for_each(|warning| screen.warning(warning));
     environment.objects = plugins::objects(&configuration, &environment)?;
-    let manifest = read_manifest(&settings::location(&arguments.snapshot)?, &environment).await?;
+    let location = settings::location(&arguments.snapshot)?;
+    let snapshot = read_snapshot(&location, Arc::clone(&environment.objects), &environment).await?;
+    let files = RoutingObjects::new(Arc::clone(&environment.objects), &snapshot.root)?;
     let view = View::of(arguments.output, &configuration)?;
-    Ok(Opened { manifest, view })
-}
-
-async fn read_manifest(uri: &str, _: &Environment) -> Result<Manifest> {
-    // SEAM: `flott_state::checkpoint::read_snapshot(uri, stores, environment)`, once it is there.
-    Err(Error::unsupported(format!("reading the checkpoint '{uri}'")))
+    Ok(Opened { manifest: snapshot.manifest, files, environment, view })
 }
 
 /// The entries that are asked for.
@@ -66,16 +76,32 @@ async fn shown(opened: &Opened, arguments: &StateShowArguments) -> Result<TextTa
         if entries.is_full() {
             break;
         }
-        read_entries(operator, state, &mut entries).await?;
+        read_entries(opened, (operator, state), &mut entries).await?;
     }
     Ok(entries.into_table())
 }
 
-/// Puts the entries of a state.
-async fn read_entries(operator: &OperatorSnapshot, state: &NamedState, _: &mut Entries) -> Result<()> {
-    // SEAM: a `SegmentStore` of the operator's snapshots scans the state, page by page, and `Entries::put` takes each
-    // entry, once the store is there.
-    Err(Error::unsupported(format!("showing state '{}' of operator '{}'", state.descriptor.name, operator.uid)))
+/// Puts the entries of a state, as many as are wanted.
+async fn read_entries(
+    opened: &Opened,
+    (operator, state): (&OperatorSnapshot, &NamedState),
+    entries: &mut Entries,
+) -> Result<()> {
+    let parts: Vec<StoreSnapshot> = operator.subtasks.iter().filter_map(|s| s.store.clone()).collect();
+    let all = (Subtask { index: 0, parallelism: 1 }, 0..PARALLELISM_MAX);
+    let (files, cache) = (Arc::clone(&opened.files) as _, BlockCache::new(CACHE_BYTES));
+    let options = StoreOptions::new(files, opened.environment.clone(), String::new(), all, cache);
+    let store = SegmentStore::open(options, &parts)?;
+    let number = store.declare(&state.descriptor)?.number;
+    let mut from = Bytes::new();
+    while !entries.is_full() {
+        let page = store.scan(number, &[], &from, PAGE_ENTRIES).await?;
+        let found: Vec<(&[u8], &[u8])> = page.entries.iter().map(|(k, v)| (k.as_ref(), v.as_ref())).collect();
+        entries.put(&operator.uid.0, &state.descriptor, &found)?;
+        let Some(next) = page.next else { break };
+        from = next;
+    }
+    Ok(())
 }
 
 /// The keyed states that are asked for.

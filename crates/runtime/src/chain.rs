@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flott_api::env::Clock;
 use flott_api::operator::TimeDomain;
-use flott_api::{Result, Watermark};
+use flott_api::{ChangeBatch, Result, Watermark};
 
 use crate::channel::SizedBatch;
 use crate::exchange::Exchange;
 pub(crate) use downstream::{Below, Emitter};
 pub(crate) use link::{Link, LinkPlace};
-pub(crate) use snapshot::Sealed;
 use snapshot::Passed;
+pub(crate) use snapshot::Sealed;
 
 /// What the operators of a chain share.
 pub(crate) struct Frame {
@@ -82,6 +82,16 @@ impl Chain {
     pub(crate) async fn batch(&mut self, input: usize, batch: SizedBatch) -> Result<()> {
         let mut below = self.below_source();
         below.batch(input, batch).await
+    }
+
+    /// Whether its head has keyed state, which may lie outside of memory.
+    pub(crate) fn wants_prefetch(&mut self) -> bool {
+        self.links.first_mut().is_some_and(Link::has_containers)
+    }
+
+    /// A batch that comes later tells the head which keys it will need.
+    pub(crate) fn prefetch(&self, input: usize, batch: &ChangeBatch) -> Result<()> {
+        self.links.first().map_or(Ok(()), |head| head.prefetch(input, batch))
     }
 
     /// The watermark has risen.

@@ -69,7 +69,7 @@ impl Launcher {
     ) -> Result<RunningRegion> {
         let wires = self.lay_channels(tasks, attempt)?;
         let (subtasks, sources) = self.workers(tasks);
-        let region = Arc::new(Region::new(self.job, attempt, subtasks, subtasks + sources));
+        let region = Arc::new(Region::new(attempt, subtasks, subtasks + sources));
         let report = ReportLine { attempt, reports: self.reports.clone() };
         let mut launch = Launch { launcher: self, region, report, restored, orders: Vec::new() };
         for (task, wires) in tasks.iter().zip(wires) {

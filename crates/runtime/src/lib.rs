@@ -16,21 +16,20 @@ pub mod environment;
 mod exchange;
 mod gate;
 pub mod job;
+mod launch;
+mod master;
 pub mod metrics;
 mod plan;
 mod plugins;
 mod region;
 mod report;
 mod state;
-mod launch;
-mod master;
 mod submit;
 mod task;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-
 
 pub use job::{JobHandle, JobOutcome, JobStatus};
 pub use metrics::MetricsSnapshot;

@@ -8,8 +8,8 @@
 mod checkpoints;
 mod prepare;
 mod regions;
-mod vault;
 mod snapshot;
+mod vault;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;

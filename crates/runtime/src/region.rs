@@ -6,7 +6,7 @@ pub(crate) mod status;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use flott_api::ids::{Attempt, JobId};
+use flott_api::ids::Attempt;
 use flott_api::{Error, ErrorKind};
 use tokio::sync::watch;
 
@@ -38,7 +38,6 @@ pub(crate) enum Progress {
 
 /// The centre of one attempt of a region.
 pub(crate) struct Region {
-    pub(crate) job: JobId,
     pub(crate) attempt: Attempt,
     state: Mutex<State>,
     control: watch::Sender<Control>,
@@ -52,9 +51,8 @@ struct State {
 
 impl Region {
     /// An attempt with so many subtasks, and so many workers in all: enumerators are those besides.
-    pub(crate) fn new(job: JobId, attempt: Attempt, subtasks: usize, workers: usize) -> Self {
+    pub(crate) fn new(attempt: Attempt, subtasks: usize, workers: usize) -> Self {
         Region {
-            job,
             attempt,
             state: Mutex::new(State { machine: RegionState::new(subtasks, workers), failure: None }),
             control: watch::channel(Control::Run).0,

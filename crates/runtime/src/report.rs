@@ -1,8 +1,8 @@
 //! What the workers tell the master of their job.
 
+use flott_api::Error;
 use flott_api::ids::{Attempt, CheckpointId};
 use flott_api::sink::Committable;
-use flott_api::Error;
 use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::{EnumeratorSnapshot, SubtaskSnapshot};
 use tokio::sync::mpsc;

@@ -31,8 +31,14 @@ pub fn submit(graph_bytes: &[u8], plugins: &Plugins, options: SubmitOptions) -> 
     let plan = Plan::from_bytes(graph_bytes)?;
     let checkpointing = CheckpointSettings::read(&plan.graph.configuration)?;
     if checkpointing.interval_ms.is_some() && checkpointing.directory.is_none() {
-        return Err(Error::invalid("checkpoints are switched on, and there is no 'execution.checkpointing.dir' for them")
-            .with_hint("Set it to a folder, as in 'file:///var/lib/flott/checkpoints', or to a bucket."));
+        return Err(Error::invalid(
+            "checkpoints are switched on, and there is no 'execution.checkpointing.dir' for them",
+        )
+        .with_hint("Set it to a folder, as in 'file:///var/lib/flott/checkpoints', or to a bucket."));
+    }
+    if checkpointing.unaligned_after_ms.is_some() {
+        return Err(Error::unsupported("option 'execution.checkpointing.unaligned.enabled' = 'true'")
+            .with_detail("Barriers are aligned: a checkpoint waits for the rows that are on their way."));
     }
     let restart = RestartSettings::read(&plan.graph.configuration, checkpointing.interval_ms.is_some())?;
     let limit_bytes = plan.configuration.state_bytes_max.unwrap_or(plugins.state_bytes_max);

@@ -13,7 +13,7 @@ use flott_api::table::{
 };
 use flott_api::{ChangeBatch, Error, LogicalType, Result, Schema};
 use flott_functions::{TextStyle, format_value};
-use flott_runtime::{Plugins, TableFactories, environment, SubmitOptions, submit};
+use flott_runtime::{Plugins, SubmitOptions, TableFactories, environment, submit};
 use flott_sql::config::Configuration;
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Connectors, JobKind, Outcome, Session, TextTable};
@@ -184,7 +184,12 @@ impl Runner {
         configuration.set("table.local-time-zone", "UTC", flott_sql::config::Origin::File).unwrap();
         let files = Arc::clone(&world.files);
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
-        let plugins = Plugins { operators: Arc::new(flott_operators::Factory), tables, environment: world, state_bytes_max: 64 << 20 };
+        let plugins = Plugins {
+            operators: Arc::new(flott_operators::Factory),
+            tables,
+            environment: world,
+            state_bytes_max: 64 << 20,
+        };
         (session, plugins)
     }
 
@@ -219,7 +224,9 @@ impl Runner {
                 if let JobKind::Select { .. } = job.kind {
                     answer.schema = Some(schema_text(&job.schema));
                 }
-                let ended = self.runtime.block_on(async { submit(&job.graph.to_bytes()?, plugins, SubmitOptions::default())?.wait().await });
+                let ended = self.runtime.block_on(async {
+                    submit(&job.graph.to_bytes()?, plugins, SubmitOptions::default())?.wait().await
+                });
                 answer.failed = ended.err().map(|e| e.to_string());
                 answer.changes = std::mem::take(&mut self.rows.0.lock().unwrap());
                 answer.printed = std::mem::take(&mut self.console.0.lock().unwrap());

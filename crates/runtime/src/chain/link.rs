@@ -127,6 +127,20 @@ impl Link {
         }
     }
 
+    pub(super) fn has_containers(&mut self) -> bool {
+        match &mut self.body {
+            Body::Operator(operator) => !operator.containers().is_empty(),
+            Body::Sink(_) => false,
+        }
+    }
+
+    pub(super) fn prefetch(&self, input: usize, batch: &ChangeBatch) -> Result<()> {
+        match &self.body {
+            Body::Operator(operator) => operator.prefetch(input, batch),
+            Body::Sink(_) => Ok(()),
+        }
+    }
+
     /// The rows between two marks, then the mark, as if each row came alone.
     async fn slices(&mut self, input: usize, batch: &ChangeBatch, below: &mut Below<'_>) -> Result<()> {
         let mut from = 0;

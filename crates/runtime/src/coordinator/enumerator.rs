@@ -140,7 +140,9 @@ impl EnumeratorWorker {
         let finished: Vec<u64> = self.readers.iter().map(|r| r.finished.load(Ordering::Relaxed)).collect();
         for command in assignment.on_discovery(discovery, &finished) {
             match command {
-                Command::Assign { reader, splits } => send(&self.readers[reader], ReaderMessage::AddSplits(splits)).await?,
+                Command::Assign { reader, splits } => {
+                    send(&self.readers[reader], ReaderMessage::AddSplits(splits)).await?
+                }
                 Command::NoMoreSplits => tell_all(&self.readers, &ReaderMessage::NoMoreSplits).await?,
             }
         }
@@ -159,7 +161,6 @@ impl EnumeratorWorker {
             Order::Complete(checkpoint) => tell_all(&self.readers, &ReaderMessage::Complete(checkpoint)).await,
         }
     }
-
 }
 
 async fn tell_all(readers: &[ReaderLine], message: &ReaderMessage) -> Result<()> {

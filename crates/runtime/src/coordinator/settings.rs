@@ -27,8 +27,7 @@ const UNALIGNED: &[&str] = &["execution.checkpointing.unaligned.enabled", "execu
 const ALIGNED_TIMEOUT: &[&str] =
     &["execution.checkpointing.aligned-checkpoint-timeout", "execution.checkpointing.alignment-timeout"];
 const STORAGE: &[&str] = &["execution.checkpointing.storage", "state.checkpoint-storage"];
-const DIRECTORY: &[&str] =
-    &["execution.checkpointing.dir", "state.checkpoints.dir", "state.backend.fs.checkpointdir"];
+const DIRECTORY: &[&str] = &["execution.checkpointing.dir", "state.checkpoints.dir", "state.backend.fs.checkpointdir"];
 const SAVEPOINT_DIRECTORY: &[&str] =
     &["execution.checkpointing.savepoint-dir", "state.savepoints.dir", "savepoints.state.backend.fs.dir"];
 const SUBDIRECTORY: &[&str] = &["execution.checkpointing.create-subdir", "state.checkpoints.create-subdir"];
@@ -544,6 +543,7 @@ mod tests {
             option 'restart-strategy.exponential-delay.backoff-multiplier' must be greater than 1
             option 'restart-strategy.exponential-delay.backoff-multiplier' must be greater than 1
             option 'restart-strategy.exponential-delay.jitter-factor' must be from 0 to 1
-            option 'restart-strategy.exponential-delay.attempts-before-reset-backoff' must be at least 1"#]].assert_eq(&refused.join("\n"));
+            option 'restart-strategy.exponential-delay.attempts-before-reset-backoff' must be at least 1"#]]
+        .assert_eq(&refused.join("\n"));
     }
 }

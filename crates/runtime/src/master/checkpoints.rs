@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use super::vault::Errand;
 use super::{Master, SlotState};
 use crate::channel::Barrier;
-use crate::coordinator::commit::Committables;
 use crate::coordinator::checkpoint::{
     AbortReason, Cause, CheckpointKind, CheckpointMachine, Command, Event, Outcome, Requested,
 };
+use crate::coordinator::commit::Committables;
 use crate::coordinator::enumerator::Order;
 use crate::coordinator::settings::CheckpointSettings;
 use crate::job::Request;
@@ -48,7 +48,6 @@ pub(super) struct Checkpoints {
 #[derive(Clone, Debug)]
 struct Begun {
     kind: CheckpointKind,
-    began_ms: i64,
     /// Where its copy goes.
     target: Option<String>,
     /// Where its copy is.
@@ -195,7 +194,7 @@ impl Master {
         };
         self.collected.begin(checkpoint, snapshot, timestamp_ms);
         if let Some(checkpoints) = &mut self.checkpoints {
-            let begun = Begun { kind, began_ms: timestamp_ms, target: None, path: None };
+            let begun = Begun { kind, target: None, path: None };
             checkpoints.begun.insert(checkpoint, begun);
         }
         self.order(Order::Barrier(Barrier { checkpoint, timestamp_ms, stop }));

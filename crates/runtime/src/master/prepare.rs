@@ -136,7 +136,9 @@ impl Preparation {
         let restored = match self.plan.configuration.recovery_path.clone().as_deref() {
             None => None,
             Some(LATEST) => {
-                return Err(Error::invalid("there is no 'execution.checkpointing.dir' to look for the latest checkpoint in"));
+                return Err(Error::invalid(
+                    "there is no 'execution.checkpointing.dir' to look for the latest checkpoint in",
+                ));
             }
             Some(path) => {
                 let snapshot = self.foreign(path).await?;
@@ -146,7 +148,14 @@ impl Preparation {
         let temporary = self.plan.configuration.temporary_dir.clone().unwrap_or_else(temporary_folder);
         let folder = format!("{}/flott-state-{}", temporary.trim_end_matches('/'), self.shared.id);
         let objects = RoutingObjects::new(stores, &folder)?;
-        Ok(Found { directory: None, objects, epoch: 0, prefix: "shared/".to_owned(), restored, newest: CheckpointId(0) })
+        Ok(Found {
+            directory: None,
+            objects,
+            epoch: 0,
+            prefix: "shared/".to_owned(),
+            restored,
+            newest: CheckpointId(0),
+        })
     }
 
     /// Takes over what must not change, and refuses what would be lost.
@@ -180,7 +189,8 @@ impl Preparation {
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
         let (clock, rng) = (Arc::clone(&plugins.environment.clock), Arc::clone(&plugins.environment.rng));
         let slots = slots(&plan);
-        let committers = slots.iter().map(|s| Committers::open(&plan.graph, &s.nodes, &plugins)).collect::<Result<_>>()?;
+        let committers =
+            slots.iter().map(|s| Committers::open(&plan.graph, &s.nodes, &plugins)).collect::<Result<_>>()?;
         let storage = StateStorage {
             objects: Arc::clone(&found.objects) as _,
             prefix: found.prefix,
@@ -190,9 +200,7 @@ impl Preparation {
             inline_bytes_max: checkpointing.inline_bytes_max as usize,
             durable: found.directory.is_some(),
         };
-        let machine = found.directory.as_ref().map(|_| {
-            Checkpoints::new(&checkpointing, &plan)
-        });
+        let machine = found.directory.as_ref().map(|_| Checkpoints::new(&checkpointing, &plan));
         let vault = Vault {
             job,
             directory: found.directory,
@@ -257,9 +265,12 @@ fn is_empty(operator: &OperatorSnapshot) -> bool {
 fn unclaimed(operator: &OperatorSnapshot, manifest: &Manifest, plan: &Plan) -> Error {
     let known: Vec<&OperatorUid> = plan.graph.nodes.iter().map(|n| &n.uid).collect();
     let known: Vec<String> = known.iter().map(|u| u.to_string()).collect();
-    Error::invalid(format!("checkpoint {} has state of operator '{}', which the job does not have", manifest.checkpoint.0, operator.name))
-        .with_detail(format!("Its uid is '{}'; the job has {}.", operator.uid, known.join(", ")))
-        .with_hint("Set 'execution.state-recovery.ignore-unclaimed-state' to true to leave that state behind.")
+    Error::invalid(format!(
+        "checkpoint {} has state of operator '{}', which the job does not have",
+        manifest.checkpoint.0, operator.name
+    ))
+    .with_detail(format!("Its uid is '{}'; the job has {}.", operator.uid, known.join(", ")))
+    .with_hint("Set 'execution.state-recovery.ignore-unclaimed-state' to true to leave that state behind.")
 }
 
 fn temporary_folder() -> String {
@@ -295,4 +306,3 @@ async fn remove_temporary(launcher: &Launcher) -> Result<()> {
     }
     Ok(())
 }
-

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use flott_api::env::Environment;
 use flott_api::ids::{CheckpointId, JobId};
-use flott_api::{BoxFuture, Error, Result};
-use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects};
+use flott_api::{BoxFuture, Error, ErrorKind, Result};
 use flott_state::checkpoint::manifest::Manifest;
 use flott_state::checkpoint::savepoint::write_savepoint;
+use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects};
 
 use crate::coordinator::commit::{Committables, Committers};
 use crate::coordinator::settings::Retention;
+
+/// Between two questions whether a checkpoint is stored; each asks several times by itself.
+const DOUBT_PAUSE_MS: u64 = 1000;
 
 /// What is to be done.
 pub(crate) enum Errand {
@@ -92,7 +95,14 @@ impl Vault {
     async fn log(&mut self, manifest: &Manifest, discarded: Vec<String>) -> Result<()> {
         let checkpoint = manifest.checkpoint;
         let directory = self.directory.as_mut().ok_or_else(|| Error::internal("there is no checkpoint directory"))?;
-        directory.complete(manifest).await?;
+        // Until it is known whether the record stands, nobody may go on from an older checkpoint.
+        while let Err(error) = directory.complete(manifest).await {
+            if !matches!(error.kind(), ErrorKind::External { .. }) {
+                return Err(error);
+            }
+            tracing::warn!(checkpoint = checkpoint.0, "it is not known whether a checkpoint is stored: {error}");
+            self.environment.clock.sleep_ms(DOUBT_PAUSE_MS).await;
+        }
         // What is left behind here is found by the next run; the checkpoint is complete.
         if let Err(error) = directory.retire(self.retained, discarded, &self.protected).await {
             tracing::warn!(checkpoint = checkpoint.0, "what older checkpoints left cannot be removed: {error}");

@@ -32,7 +32,12 @@ impl Acknowledge {
     }
 
     /// A barrier has come. What is left of the one before is written first.
-    pub(super) async fn barrier(&mut self, barrier: Barrier, head: Option<OperatorPart>, chain: &mut Chain) -> Result<()> {
+    pub(super) async fn barrier(
+        &mut self,
+        barrier: Barrier,
+        head: Option<OperatorPart>,
+        chain: &mut Chain,
+    ) -> Result<()> {
         while chain.is_draining() {
             self.drain(chain).await?;
         }

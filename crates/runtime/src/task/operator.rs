@@ -3,6 +3,7 @@
 use std::future::{pending, ready};
 
 use flott_api::Result;
+use futures::FutureExt;
 
 use super::End;
 use super::acknowledge::Acknowledge;
@@ -13,6 +14,8 @@ use crate::gate::{Gate, GateEvent};
 /// Feeds a chain from its gate.
 pub(super) struct GateWorker {
     gate: Gate,
+    /// What comes next, if it was looked at already.
+    ahead: Option<GateEvent>,
 }
 
 enum Step {
@@ -23,7 +26,7 @@ enum Step {
 
 impl GateWorker {
     pub(super) fn new(gate: Gate) -> Self {
-        GateWorker { gate }
+        GateWorker { gate, ahead: None }
     }
 
     /// Runs until every channel has ended.
@@ -35,6 +38,7 @@ impl GateWorker {
             match step {
                 Step::Event(GateEvent::Batch { input, batch }) => {
                     rows = batch.batch.len();
+                    self.look_ahead(chain)?;
                     chain.batch(input, batch).await?;
                 }
                 Step::Event(GateEvent::Watermark(watermark)) => chain.watermark(watermark).await?,
@@ -56,7 +60,23 @@ impl GateWorker {
         }
     }
 
+    /// The next batch, if it is there, tells the operator which state it will need, so that this is loaded
+    /// while the batch before is worked on. It is executed in its turn.
+    fn look_ahead(&mut self, chain: &mut Chain) -> Result<()> {
+        if !chain.wants_prefetch() {
+            return Ok(());
+        }
+        self.ahead = self.gate.next().now_or_never().transpose()?;
+        match &self.ahead {
+            Some(GateEvent::Batch { input, batch }) => chain.prefetch(*input, &batch.batch),
+            _ => Ok(()),
+        }
+    }
+
     async fn next(&mut self, (timer_ms, draining): (Option<i64>, bool), pace: &Pace) -> Result<Step> {
+        if let Some(event) = self.ahead.take() {
+            return Ok(Step::Event(event));
+        }
         if timer_ms.is_none() && !draining {
             return self.gate.next().await.map(Step::Event);
         }

@@ -65,11 +65,7 @@ impl Clock for ManualClock {
     }
 }
 
-pub(crate) fn environment(
-    clock: Arc<ManualClock>,
-    objects: Arc<MemoryObjects>,
-    rng: Arc<SeededRandom>,
-) -> Environment {
+pub(crate) fn environment(clock: Arc<ManualClock>, objects: Arc<MemoryObjects>, rng: Arc<SeededRandom>) -> Environment {
     Environment {
         clock,
         rng,

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use flott_api::env::{Console, ConsoleState, FileSystems};
 use flott_api::table::TableFactory;
 use flott_api::{Error, ErrorKind, Result};
-use flott_runtime::{JobHandle, JobOutcome, MetricsSnapshot, Plugins, TableFactories, environment, SubmitOptions, submit};
+use flott_runtime::{
+    JobHandle, JobOutcome, MetricsSnapshot, Plugins, SubmitOptions, TableFactories, environment, submit,
+};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Connectors, Job, Outcome, Session};
@@ -44,7 +46,12 @@ impl World {
         configuration.set("table.local-time-zone", "UTC", Origin::File).unwrap();
         configuration.set("table.dml-sync", "true", Origin::File).unwrap();
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
-        let plugins = Plugins { operators: Arc::new(flott_operators::Factory), tables, environment: world, state_bytes_max: 64 << 20 };
+        let plugins = Plugins {
+            operators: Arc::new(flott_operators::Factory),
+            tables,
+            environment: world,
+            state_bytes_max: 64 << 20,
+        };
         World { runtime, session, plugins, lines, folder: tempfile::tempdir().unwrap(), metrics: None }
     }
 
