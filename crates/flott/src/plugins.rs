@@ -24,13 +24,12 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment }
 }
 
-/// The object stores that jobs find by URI, as the configuration tells them.
+/// The object stores that jobs find by URI, told by [`store_options`].
 ///
 /// # Errors
-/// If what it tells is not complete.
-pub fn objects(configuration: &Configuration, _: &Environment) -> Result<Arc<dyn ObjectStores>> {
-    // SEAM: `Objects` takes these options, once it reads them; the environment gives it clock and tasks.
-    let _ = store_options(configuration);
+/// If what they are told is not complete.
+pub fn objects(_: &Options, _: &Environment) -> Result<Arc<dyn ObjectStores>> {
+    // SEAM: `Objects` takes these options, once it reads them, and of the environment clock, randomness and tasks.
     Ok(Arc::new(Objects::default()))
 }
 

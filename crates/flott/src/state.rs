@@ -48,12 +48,13 @@ struct Opened {
 async fn open(arguments: &SnapshotArguments, mut environment: Environment, screen: &Screen) -> Result<Opened> {
     let (configuration, warnings) = settings::read(&arguments.configuration)?;
     warnings.iter().for_each(|warning| screen.warning(warning));
-    environment.objects = plugins::objects(&configuration, &environment)?;
+    environment.objects = plugins::objects(&plugins::store_options(&configuration), &environment)?;
     let manifest = read_manifest(&settings::location(&arguments.snapshot)?, &environment).await?;
     let view = View::of(arguments.output, &configuration)?;
     Ok(Opened { manifest, view })
 }
 
+#[expect(clippy::unused_async, reason = "what it will await is on another branch")]
 async fn read_manifest(uri: &str, _: &Environment) -> Result<Manifest> {
     // SEAM: `flott_state::checkpoint::read_snapshot(uri, stores, environment)`, once it is there.
     Err(Error::unsupported(format!("reading the checkpoint '{uri}'")))
@@ -72,6 +73,7 @@ async fn shown(opened: &Opened, arguments: &StateShowArguments) -> Result<TextTa
 }
 
 /// Puts the entries of a state.
+#[expect(clippy::unused_async, reason = "what it will await is on another branch")]
 async fn read_entries(operator: &OperatorSnapshot, state: &NamedState, _: &mut Entries) -> Result<()> {
     // SEAM: a `SegmentStore` of the operator's snapshots scans the state, page by page, and `Entries::put` takes each
     // entry, once the store is there.

@@ -3,6 +3,7 @@
 
 mod checking;
 mod flott;
+mod recovery;
 mod results;
 mod running;
 mod shell;
