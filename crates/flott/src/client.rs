@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use flott_api::env::{ConsoleState, Environment, TaskHandle};
+use flott_api::options::Options;
 use flott_api::{Error, ErrorKind, Result};
 use flott_runtime::{JobOutcome, Plugins};
 use flott_sql::config::{Configuration, Origin};
@@ -67,6 +68,8 @@ impl Failure {
 pub struct Client {
     session: Session,
     plugins: Plugins,
+    /// What the object stores were told.
+    store_options: Options,
     results: Arc<Results>,
     jobs: Jobs,
     watchers: Vec<Box<dyn TaskHandle>>,
@@ -88,7 +91,8 @@ impl Client {
         interrupts: Interrupts,
     ) -> Result<Self> {
         environment.console = Arc::clone(&screen) as _;
-        environment.objects = plugins::objects(&configuration, &environment)?;
+        let store_options = plugins::store_options(&configuration);
+        environment.objects = plugins::objects(&store_options, &environment)?;
         let results = Arc::new(Results::default());
         let files = Arc::clone(&environment.files);
         let plugins = plugins::plugins(environment, &results);
@@ -96,6 +100,7 @@ impl Client {
         Ok(Client {
             session,
             plugins,
+            store_options,
             results,
             jobs: Jobs::default(),
             watchers: Vec::new(),
@@ -200,7 +205,18 @@ impl Client {
         }
     }
 
+    /// Jobs from now on see the stores that the configuration tells of now.
+    fn renew_stores(&mut self) -> Result<()> {
+        let options = plugins::store_options(self.session.configuration());
+        if options != self.store_options {
+            self.plugins.environment.objects = plugins::objects(&options, &self.plugins.environment)?;
+            self.store_options = options;
+        }
+        Ok(())
+    }
+
     async fn run_job(&mut self, job: &Job) -> Result<Step, Failure> {
+        self.renew_stores()?;
         job.warnings.iter().for_each(|w| self.screen.warning(w));
         match &job.kind {
             JobKind::Select { result } => {

@@ -145,15 +145,15 @@ impl Jobs {
         Ok(submitted)
     }
 
-    /// Which `INSERT` job of its name this is, from 0: with the name it says where the job's checkpoints lie, so a script
+    /// Which `INSERT` job of its name this is, from 1: with the name it says where the job's checkpoints lie, so a script
     /// that runs again finds those of each of its jobs. Queries have no checkpoints and are not counted.
     fn next_ordinal(&mut self, job: &Job) -> u32 {
         if matches!(job.kind, JobKind::Select { .. }) {
-            return 0;
+            return 1;
         }
         let count = self.of_name.entry(job.graph.name.clone()).or_insert(0);
         *count += 1;
-        *count - 1
+        *count
     }
 
     /// Remembers the path that a job resumes from, for it fits no other job.
@@ -283,7 +283,7 @@ mod tests {
         let query = || JobKind::Select { result: "1".into() };
         let order = [("a", insert()), ("b", insert()), ("a", query()), ("a", insert()), ("a", insert())];
         let given = order.map(|(name, kind)| jobs.next_ordinal(&job(name, kind, None)));
-        assert_eq!(given, [0, 0, 0, 1, 2]);
+        assert_eq!(given, [1, 1, 1, 2, 3]);
     }
 
     #[test]

@@ -29,12 +29,12 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment, state_bytes_max }
 }
 
-/// The object stores that jobs find by URI, as the configuration tells them.
+/// The object stores that jobs find by URI, told by [`store_options`].
 ///
 /// # Errors
-/// If what it tells is not complete.
-pub fn objects(configuration: &Configuration, environment: &Environment) -> Result<Arc<dyn ObjectStores>> {
-    let _ = store_options(configuration);
+/// If what they are told is not complete.
+pub fn objects(_: &Options, environment: &Environment) -> Result<Arc<dyn ObjectStores>> {
+    // SEAM: S3
     Ok(Arc::new(Objects::new(StoreWorld::of(environment))))
 }
 

@@ -16,10 +16,16 @@ use crate::plan::Plan;
 use crate::{JobHandle, Plugins};
 
 /// What besides its graph makes a job.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct SubmitOptions {
-    /// Its number among the jobs of its name in this session, from 0: each has a checkpoint directory of its own.
+    /// Its number among the jobs of its name in this session, from 1: each has a checkpoint directory of its own.
     pub ordinal: u32,
+}
+
+impl Default for SubmitOptions {
+    fn default() -> Self {
+        SubmitOptions { ordinal: 1 }
+    }
 }
 
 /// Starts a job. Must be called within the tokio runtime that the environment's spawner uses.

@@ -80,7 +80,7 @@ fn operator_rows(operator: &OperatorSnapshot, files: bool) -> Vec<Vec<Option<Str
     let mut lines: Vec<Line> = keyed_states(operator).into_iter().map(|s| state_line(&s.descriptor)).collect();
     lines.extend(store_lines(operator));
     if files {
-        lines.extend(stores(operator).flat_map(|store| &store.files).map(file_line));
+        lines.extend(files_of(operator).into_iter().map(file_line));
     }
     lines.extend(list_lines(operator));
     lines.extend(connector_lines(operator));
@@ -94,6 +94,14 @@ fn stores(operator: &OperatorSnapshot) -> impl Iterator<Item = &StoreSnapshot> {
     operator.subtasks.iter().filter_map(|subtask| subtask.store.as_ref())
 }
 
+/// The files, each once: after a rescale several subtasks share one.
+fn files_of(operator: &OperatorSnapshot) -> Vec<&StateFile> {
+    let mut files: Vec<&StateFile> = stores(operator).flat_map(|store| &store.files).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path).then(a.key_groups.start.cmp(&b.key_groups.start)));
+    files.dedup_by(|a, b| a.path == b.path);
+    files
+}
+
 fn state_line(descriptor: &StateDescriptor) -> Line {
     let parts: Vec<String> = descriptor.parts.iter().map(|part| format!("{} {}", part.name, part.ty)).collect();
     let namespace = if descriptor.namespaced { "window, " } else { "" };
@@ -104,7 +112,7 @@ fn state_line(descriptor: &StateDescriptor) -> Line {
 
 /// What the keyed states of all subtasks take together.
 fn store_lines(operator: &OperatorSnapshot) -> Vec<Line> {
-    let files: Vec<&StateFile> = stores(operator).flat_map(|store| &store.files).collect();
+    let files = files_of(operator);
     let inline: usize = stores(operator).filter_map(|store| store.inline.as_ref()).map(|i| i.bytes.len()).sum();
     let mut lines = Vec::new();
     if !files.is_empty() {
@@ -122,14 +130,7 @@ fn store_lines(operator: &OperatorSnapshot) -> Vec<Line> {
 }
 
 fn file_line(file: &StateFile) -> Line {
-    let groups = format!("key groups {} to {}", file.key_groups.start, file.key_groups.end.saturating_sub(1));
-    Line {
-        name: file.path.clone(),
-        key: groups,
-        entries: Some(file.entries),
-        bytes: Some(file.size),
-        ..Line::of("file")
-    }
+    Line { name: file.path.clone(), entries: Some(file.entries), bytes: Some(file.size), ..Line::of("file") }
 }
 
 /// Each list with the items of all subtasks.

@@ -96,14 +96,43 @@ fn show(operator: Option<&str>, state: Option<&str>) -> StateShowArguments {
 #[test]
 fn everything_that_is_remembered_is_listed() {
     let listed = output::text_table(Style::Csv, &listing::table(&manifest(), false));
-    expect![[""]].assert_eq(&listed);
+    expect![[r#"
+        uid,operator,parallelism,what,name,key,parts,files,entries,bytes
+        s1,TableSourceScan,1/128,enumerator,,,,,1,7
+        s1,TableSourceScan,1/128,splits,,,,,2,12
+        u1,GroupAggregate,2/128,keyed state,groups,"INT, STRING","rows BIGINT, sum-1 DECIMAL(38, 2)",,,
+        u1,GroupAggregate,2/128,keyed state,timers,window,"rows BIGINT, sum-1 DECIMAL(38, 2)",,,
+        u1,GroupAggregate,2/128,files,,,,2,20,2000
+        u1,GroupAggregate,2/128,in the manifest,,,,,,4
+        u1,GroupAggregate,2/128,union list,seen,,,,4,6
+        u1,GroupAggregate,2/128,under way,,,,,1,4
+        k1,Sink,1/128,writers,,,,,1,4
+        k1,Sink,1/128,committables,,,,,1,4
+        c1,Calc,1/128,nothing,,,,,,
+    "#]]
+    .assert_eq(&listed);
 }
 
 #[test]
 fn files_are_listed_where_they_are_asked_for() {
     let listed = output::text_table(Style::Csv, &listing::table(&manifest(), true));
     let files: String = listed.lines().filter(|l| l.contains(",file,")).map(|l| format!("{l}\n")).collect();
-    expect![[""]].assert_eq(&files);
+    expect![[r#"
+        u1,GroupAggregate,2/128,file,state/u-0.seg,,,,10,1000
+        u1,GroupAggregate,2/128,file,state/u-64.seg,,,,10,1000
+    "#]]
+    .assert_eq(&files);
+}
+
+#[test]
+fn a_file_that_subtasks_share_counts_once() {
+    let mut manifest = manifest();
+    for subtask in &mut manifest.operators[1].subtasks {
+        let store = subtask.store.as_mut().unwrap();
+        store.files[0].path = "shared/1/x.seg".into();
+    }
+    let listed = output::text_table(Style::Csv, &listing::table(&manifest, false));
+    assert!(listed.contains("u1,GroupAggregate,2/128,files,,,,1,10,1000\n"), "{listed}");
 }
 
 #[test]

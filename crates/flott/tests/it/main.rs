@@ -4,6 +4,7 @@
 mod checking;
 mod flott;
 mod killing;
+mod recovery;
 mod results;
 mod running;
 mod shell;

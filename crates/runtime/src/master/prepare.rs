@@ -89,7 +89,7 @@ impl Preparation {
     async fn find(&mut self) -> Result<Found> {
         let stores = Arc::clone(&self.plugins.environment.objects);
         let Some(dir) = self.checkpointing.directory.clone() else { return self.find_without_directory().await };
-        let root = format!("{}/{}", dir.trim_end_matches('/'), job_key(&self.plan.graph.name, self.ordinal + 1));
+        let root = format!("{}/{}", dir.trim_end_matches('/'), job_key(&self.plan.graph.name, self.ordinal));
         let objects = RoutingObjects::new(stores, &root)?;
         let mut directory = CheckpointDirectory::new(Arc::clone(&objects), &self.plugins.environment);
         let claimed = directory.claim(self.this_run()).await?;

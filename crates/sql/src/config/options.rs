@@ -137,7 +137,7 @@ fn is_directory(value: &str) -> bool {
     let of_scheme = |(scheme, rest): (&str, &str)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-            && rest.trim_matches('/') != ""
+            && !rest.trim_matches('/').is_empty()
     };
     value.starts_with('/') || value.split_once(":/").is_some_and(of_scheme)
 }
