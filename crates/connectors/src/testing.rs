@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use flott_api::env::{Environment, FileStatus, FileSystem, FileSystems, ReadFile, WriteFile};
@@ -105,6 +106,25 @@ impl FileSystem for Local {
 
     fn exists(&self, path: &str) -> io::Result<bool> {
         std::fs::exists(path)
+    }
+}
+
+/// Files of the machine, for a process that dies when it has looked at so many paths: nothing it does then has an effect.
+pub(crate) struct Dying(AtomicU64);
+
+impl Dying {
+    /// A process that lives for so many paths.
+    pub(crate) fn after(paths: u64) -> Arc<Self> {
+        Arc::new(Dying(AtomicU64::new(paths)))
+    }
+}
+
+impl FileSystems for Dying {
+    fn resolve(&self, path: &str) -> Result<(Arc<dyn FileSystem>, String)> {
+        // There is one for each change at least, so it can die between any two.
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map_err(|_| flott_api::Error::cancelled("the process is dead"))?;
+        Local.resolve(path)
     }
 }
 
