@@ -71,13 +71,18 @@ pub trait FileSystem: Send + Sync {
     /// does. Sorted by path.
     fn list(&self, path: &str) -> io::Result<Vec<FileStatus>>;
 
+    /// The hidden files (`.x`, `_x`) below a folder that `list` leaves out, sorted by path. Hidden folders are
+    /// not entered: they are not ours. A missing folder has none.
+    fn list_hidden(&self, path: &str) -> io::Result<Vec<FileStatus>>;
+
     /// Opens a file.
     fn open(&self, path: &str) -> io::Result<Box<dyn ReadFile>>;
 
-    /// Creates a file and the folders above it; fails if it exists.
+    /// Creates a file and the folders above it, whose names are durable at once; fails if it exists.
     fn create(&self, path: &str) -> io::Result<Box<dyn WriteFile>>;
 
-    /// Renames, replacing nothing: fails if the target exists.
+    /// Renames, replacing nothing: fails with `AlreadyExists` if the target exists, and with `NotFound` if there is
+    /// nothing to rename. Whoever has renamed it, the target's name is durable when this returns.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Deletes a file or a folder with all in it. A missing one is no error.

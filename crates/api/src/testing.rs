@@ -1,12 +1,15 @@
 //! Fakes and harnesses for tests: a world that stands still ([`world`]), rows from text ([`text`]),
-//! object storage, also with faults, and state in memory ([`objects`], [`state`]), what every object
-//! store must do ([`mod@object_contract`]), a seeded executor ([`executor`]) and the operator harness
-//! ([`operator`]). Never part of a release.
+//! object storage, also with faults, and state in memory ([`objects`], [`state`]), a seeded executor
+//! ([`executor`]), the operator harness ([`operator`]), and what every object store, source and sink
+//! promises ([`mod@object_contract`], [`mod@source_contract`], [`mod@sink_contract`]). Never part of a
+//! release.
 
 pub mod executor;
 pub mod object_contract;
 pub mod objects;
 pub mod operator;
+pub mod sink_contract;
+pub mod source_contract;
 pub mod state;
 pub mod text;
 pub mod world;
@@ -15,6 +18,8 @@ pub use executor::SimExecutor;
 pub use object_contract::{object_contract, object_pages_contract};
 pub use objects::{FaultyObjects, MemoryObjects};
 pub use operator::{Case, check, check_restorable};
+pub use sink_contract::{SinkWorld, sink_contract};
+pub use source_contract::source_contract;
 pub use state::{FakeSnapshot, FakeStateStore};
 pub use text::{batch, lines};
 pub use world::{FakeTimers, FakeWorld, RecordedOutput, open_context, open_context_with, ready};

@@ -75,3 +75,23 @@ impl SinkWriter for BlackholeWriter {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flott_api::testing::{FakeWorld, SinkWorld, batch, sink_contract};
+    use flott_api::{Field, LogicalType, Schema, TypeKind};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_and_nothing_to_be_committed() {
+        let schema = Schema::new(vec![Field::new("a", LogicalType::new(TypeKind::Int))]);
+        let world = || SinkWorld {
+            sink: Box::new(|| Box::new(BlackholeSink)),
+            environment: FakeWorld::at(0).environment(),
+            visible: Box::new(Vec::new),
+            hidden: Box::new(|| 0),
+        };
+        sink_contract(&world, &[batch(&schema, "+I | 1"), batch(&schema, "-D | 1")], &|_| Vec::new());
+    }
+}

@@ -1,25 +1,45 @@
 //! `'connector' = 'filesystem'`: files of a folder as a table, counterpart of Flink's connector of that name.
 //!
 //! Reading: all files below `path` (or the one file), compressed ones by their extension, in splits; bounded, or
-//! watching for new files with `source.monitor-interval`. A split's position is a byte offset, and restarts go on
-//! exactly there. Writing: hidden files that a checkpoint (or the end of the input) makes visible by renaming them, so
-//! that no row is seen twice or lost. Partition columns are folders `k=v` and not in the files.
+//! watching for new files with `source.monitor-interval`. A split's position is a byte offset and the rows behind it that
+//! were read, and restarts go on exactly there.
 //!
-//! Differences to Flink: a checkpoint ends all open files in every format; there is no compaction, and partitions are
-//! committed as soon as they are visible (`process-time` without delay). The rolling policy is looked at with every
-//! batch, so its `check-interval` only has to be valid.
+//! Writing: exactly-once. Files are hidden until a checkpoint is complete (or the input has ended), and are then made
+//! visible by renaming them, so that no row is seen twice or lost, whenever a process ends. Before a restored job goes on,
+//! what its earlier attempts have begun and no checkpoint knows is deleted. Partition columns are folders `k=v` and not in
+//! the files. `sink.partition-commit.*` writes a success file when a partition is complete, by the clock or by the
+//! watermark ([`partition_commit`]).
+//!
+//! **State**: readers have the positions of their splits, the enumerator the paths that it has seen and the splits that
+//! nobody has. Writers have none. What is still to be made visible lies in the checkpoint, and a partition that waits for
+//! its success file is marked by an empty hidden file in its folder.
+//!
+//! Differences to Flink:
+//! - A checkpoint ends all open files. Flink does this for bulk formats (parquet), and keeps files of row formats (csv,
+//!   json, raw) open over checkpoints, so here rows are seen earlier, in more and smaller files.
+//! - The rolling policy is looked at with every batch and at checkpoints, so `sink.rolling-policy.check-interval` only has
+//!   to be valid: an idle file is ended by the next checkpoint at the latest, and cannot be seen sooner anyway.
+//! - `INSERT OVERWRITE` also works in a streaming job, where Flink refuses it. What was there goes with the first
+//!   checkpoint that has rows for its table or partition; files of the job itself stay.
+//! - With trigger `process-time`, a partition's age counts from the checkpoint that has its first file.
+//! - A partition without a time fails trigger `partition-time` when its first row comes, and not at the checkpoint.
+//! - There is no compaction.
 
 mod blocking;
+mod committable;
 mod committer;
 mod compression;
 mod cursor;
 mod enumerator;
+mod names;
 mod options;
 mod partition;
+mod partition_commit;
 mod reader;
 mod sink;
 mod source;
 mod split;
+mod writer;
 
 use flott_api::source::Source;
 use flott_api::table::{
@@ -104,5 +124,9 @@ fn metadata() -> Vec<MetadataColumn> {
 
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod sink_tests;
+#[cfg(test)]
+mod source_tests;
 #[cfg(test)]
 mod tests;

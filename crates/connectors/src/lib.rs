@@ -3,6 +3,7 @@
 pub mod blackhole;
 pub mod datagen;
 pub mod filesystem;
+mod fixed_splits;
 pub mod nexmark;
 pub mod print;
 #[cfg(test)]

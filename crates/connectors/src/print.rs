@@ -3,6 +3,9 @@
 //! Counterpart of Flink's print sink with its prefixes: `id> ` for a `print-identifier`, `id:2> ` or `2> ` if the
 //! sink has several subtasks. Values are written as Flink's Java objects print. When nobody reads the output any more
 //! (`| head`), the job is stopped without an error.
+//!
+//! At-least-once, as in Flink: a line is out when its row comes, and comes again after a failure if the row lies behind
+//! the last checkpoint.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -149,7 +152,7 @@ mod tests {
     use std::sync::Arc;
 
     use flott_api::ids::{JobId, Subtask};
-    use flott_api::testing::{FakeWorld, batch, ready};
+    use flott_api::testing::{FakeWorld, SinkWorld, batch, lines, ready, sink_contract};
     use flott_api::{Field, LogicalType, TypeKind};
 
     use super::*;
@@ -194,6 +197,25 @@ mod tests {
         assert_eq!(printed(&[("print-identifier", "id")], second).0, lines("id:2> "));
         assert_eq!(printed(&[], second).0, lines("2> "));
         assert_eq!(printed(&[("standard-error", "true")], one), (String::new(), lines("")));
+    }
+
+    #[test]
+    fn a_line_is_out_before_its_checkpoint_is() {
+        let schema = Schema::new(vec![Field::new("a", LogicalType::new(TypeKind::Int))]);
+        let table = schema.clone();
+        let world = move || {
+            let (world, schema) = (FakeWorld::at(0), table.clone());
+            let environment = world.environment();
+            let sink = move || -> Box<dyn Sink> {
+                Box::new(PrintSink { options: PrintOptions::default(), schema: schema.clone(), zone: "UTC".into() })
+            };
+            let visible = move || world.stdout().lines().map(str::to_owned).collect();
+            SinkWorld { sink: Box::new(sink), environment, visible: Box::new(visible), hidden: Box::new(|| 0) }
+        };
+        let rows = |batches: &[ChangeBatch]| {
+            batches.iter().flat_map(lines).map(|l| format!("{}]", l.replace(" | ", "["))).collect()
+        };
+        sink_contract(&world, &[batch(&schema, "+I | 1\n-D | 1"), batch(&schema, "+I | 2")], &rows);
     }
 
     #[test]

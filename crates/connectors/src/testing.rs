@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use flott_api::env::{Environment, FileStatus, FileSystem, FileSystems, ReadFile, WriteFile};
@@ -46,26 +47,38 @@ fn status(path: &str) -> io::Result<FileStatus> {
     Ok(FileStatus { path: path.to_owned(), size: metadata.len(), modified_ms: modified.as_millis() as i64 })
 }
 
-fn list_into(path: &str, found: &mut Vec<FileStatus>) -> io::Result<()> {
+/// All files at or below a path, hidden or not.
+fn list_all(path: &str, found: &mut Vec<FileStatus>) -> io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {
         found.push(status(path)?);
         return Ok(());
     }
     for entry in std::fs::read_dir(path)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && !name.starts_with('_') {
-            list_into(&format!("{}/{name}", path.trim_end_matches('/')), found)?;
+        match list_all(&format!("{}/{name}", path.trim_end_matches('/')), found) {
+            // It went between the listing and the look at it.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
         }
     }
     Ok(())
 }
 
+fn list(path: &str, hidden: bool) -> io::Result<Vec<FileStatus>> {
+    let mut found = Vec::new();
+    list_all(path, &mut found)?;
+    found.retain(|f| f.path.rsplit('/').next().is_some_and(|n| n.starts_with(['.', '_'])) == hidden);
+    found.sort();
+    Ok(found)
+}
+
 impl FileSystem for Local {
     fn list(&self, path: &str) -> io::Result<Vec<FileStatus>> {
-        let mut found = Vec::new();
-        list_into(path, &mut found)?;
-        found.sort();
-        Ok(found)
+        list(path, false)
+    }
+
+    fn list_hidden(&self, path: &str) -> io::Result<Vec<FileStatus>> {
+        if std::fs::exists(path)? { list(path, true) } else { Ok(Vec::new()) }
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn ReadFile>> {
@@ -80,10 +93,8 @@ impl FileSystem for Local {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        if std::fs::exists(to)? {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        std::fs::rename(from, to)
+        std::fs::hard_link(from, to)?;
+        std::fs::remove_file(from)
     }
 
     fn delete(&self, path: &str) -> io::Result<()> {
@@ -95,6 +106,25 @@ impl FileSystem for Local {
 
     fn exists(&self, path: &str) -> io::Result<bool> {
         std::fs::exists(path)
+    }
+}
+
+/// Files of the machine, for a process that dies when it has looked at so many paths: nothing it does then has an effect.
+pub(crate) struct Dying(AtomicU64);
+
+impl Dying {
+    /// A process that lives for so many paths.
+    pub(crate) fn after(paths: u64) -> Arc<Self> {
+        Arc::new(Dying(AtomicU64::new(paths)))
+    }
+}
+
+impl FileSystems for Dying {
+    fn resolve(&self, path: &str) -> Result<(Arc<dyn FileSystem>, String)> {
+        // There is one for each change at least, so it can die between any two.
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map_err(|_| flott_api::Error::cancelled("the process is dead"))?;
+        Local.resolve(path)
     }
 }
 

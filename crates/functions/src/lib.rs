@@ -31,6 +31,7 @@ pub use format::{TextStyle, format_value};
 pub use registry::{
     Resolved, Volatility, function_names, is_deterministic, resolve, resolve_with_literals, volatility,
 };
+pub use time::local::{LocalTimeFormat, TimeZone};
 pub use typing::aggregate::aggregate_type;
 pub use typing::casts::{explicit_cast, implicit_cast, store_assignment};
 pub use typing::common_type::common_type;

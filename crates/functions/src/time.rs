@@ -5,6 +5,7 @@ pub(crate) mod civil;
 mod convert;
 mod current;
 pub(crate) mod extract;
+pub(crate) mod local;
 pub(crate) mod moments;
 mod pattern;
 mod round;

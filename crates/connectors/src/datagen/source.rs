@@ -7,15 +7,14 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{Clock, Environment};
-use flott_api::source::{
-    Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
-};
+use flott_api::source::{Boundedness, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::SourceSpec;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::DatagenOptions;
 use super::generate::{Rows, Stream, column};
+use crate::fixed_splits::FixedSplits;
 
 const VERSION: u32 = 1;
 /// A batch is made about this often, if the rate is low.
@@ -78,7 +77,7 @@ impl State {
     fn decode(split: &Split) -> Result<Self> {
         let damaged = |e| Error::corrupt(format!("split '{}' of a datagen table is damaged", split.id)).with_source(e);
         let state: State = serde_json::from_slice(&split.state).map_err(damaged)?;
-        if state.version != VERSION || state.block == 0 {
+        if state.version != VERSION || state.block == 0 || state.splits == 0 {
             return Err(Error::corrupt(format!("split '{}' of a datagen table has an unknown version", split.id)));
         }
         Ok(state)
@@ -91,16 +90,13 @@ impl Source for DatagenSource {
     }
 
     fn enumerator(&self, environment: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
-        if restored.is_some() {
-            // All splits are handed out at once, so a restored enumerator has none left.
-            return Ok(Box::new(DatagenEnumerator { splits: Vec::new() }));
-        }
-        let splits = u64::from(self.options.parallelism.unwrap_or(1));
-        let block = (self.options.rows_per_second / (10 * splits)).clamp(1, BATCH_ROWS_MAX as u64);
-        let seed = environment.rng.next_u64();
-        let state = |index| State { version: VERSION, index, splits, block, made: 0, seed };
-        let splits = (0..splits).map(|index| state(index).encode()).collect::<Result<_>>()?;
-        Ok(Box::new(DatagenEnumerator { splits }))
+        Ok(Box::new(FixedSplits::new(restored, || {
+            let splits = u64::from(self.options.parallelism.unwrap_or(1));
+            let block = (self.options.rows_per_second / (10 * splits)).clamp(1, BATCH_ROWS_MAX as u64);
+            let seed = environment.rng.next_u64();
+            let state = |index| State { version: VERSION, index, splits, block, made: 0, seed };
+            (0..splits).map(|index| state(index).encode()).collect()
+        })?))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
@@ -112,25 +108,6 @@ impl Source for DatagenSource {
             clock: cx.environment.clock,
             splits: Vec::new(),
         }))
-    }
-}
-
-struct DatagenEnumerator {
-    splits: Vec<Split>,
-}
-
-#[async_trait]
-impl SplitEnumerator for DatagenEnumerator {
-    async fn discover(&mut self) -> Result<Discovery> {
-        Ok(Discovery { splits: std::mem::take(&mut self.splits), finished: true })
-    }
-
-    fn add_back(&mut self, splits: Vec<Split>) {
-        self.splits.extend(splits);
-    }
-
-    fn snapshot(&mut self) -> Result<Bytes> {
-        Ok(Bytes::from_static(&[VERSION as u8]))
     }
 }
 

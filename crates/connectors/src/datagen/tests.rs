@@ -1,10 +1,12 @@
 //! The connector as a whole, in a world whose clock moves when somebody sleeps.
 
+use flott_api::source::ReadEvent;
 use flott_api::table::{SourceSpec, TableFactory};
+use flott_api::testing::{lines, ready, source_contract};
 use flott_api::{Error, Field, LogicalType, Schema, TypeKind};
 
 use super::Datagen;
-use crate::testing::{environment, options, read_all};
+use crate::testing::{environment, options, read_all, reader_context};
 
 fn spec(columns: &[(&str, TypeKind)], pairs: &[(&str, &str)]) -> SourceSpec {
     let schema = Schema::new(columns.iter().map(|(n, k)| Field::new(*n, LogicalType::new(k.clone()))).collect());
@@ -93,6 +95,45 @@ fn a_restart_goes_on_with_the_same_rows() {
     straight.sort();
     restarted.sort();
     assert_eq!(restarted, straight);
+}
+
+#[test]
+fn the_contract_of_sources_is_kept() {
+    let columns = [("a", TypeKind::BigInt), ("b", TypeKind::Varchar(9)), ("c", TypeKind::Double)];
+    let sequence = [("fields.a.kind", "sequence"), ("fields.a.start", "1"), ("fields.a.end", "2500")];
+    for parallelism in ["1", "3"] {
+        let pairs = [&sequence[..], &[("scan.parallelism", parallelism), ("rows-per-second", "3000")]].concat();
+        let table = spec(&columns, &pairs);
+        source_contract(&|| Datagen.source(&table).unwrap(), &environment);
+    }
+}
+
+/// How many splits there are is settled by the first start.
+#[test]
+fn another_parallelism_after_a_restore_changes_no_row() {
+    let sequence = [("fields.a.kind", "sequence"), ("fields.a.start", "1"), ("fields.a.end", "500")];
+    let at = |parallelism| {
+        let pairs = [&sequence[..], &[("scan.parallelism", parallelism)]].concat();
+        Datagen.source(&spec(&[("a", TypeKind::BigInt)], &pairs)).unwrap()
+    };
+    let world = environment();
+    let snapshot = at("2").enumerator(&world, None).unwrap().snapshot().unwrap();
+    let source = at("5");
+    let splits = ready(source.enumerator(&world, Some(snapshot)).unwrap().discover()).unwrap().splits;
+    assert_eq!(splits.len(), 2);
+    let mut reader = source.reader(reader_context(&world, &std::sync::Arc::default())).unwrap();
+    reader.add_splits(splits).unwrap();
+    let (mut rows, mut finished) = (Vec::new(), 0);
+    while finished < 2 {
+        match ready(reader.next()).unwrap() {
+            ReadEvent::Batch { batch, .. } => rows.extend(lines(&batch)),
+            ReadEvent::Finished { .. } => finished += 1,
+        }
+    }
+    rows.sort();
+    let mut expected: Vec<String> = (1..=500).map(|i| format!("+I | {i}")).collect();
+    expected.sort();
+    assert_eq!(rows, expected);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use flott_api::{Error, Result};
 use flott_formats::Format;
 use regex::Regex;
 
+use super::partition_commit::PartitionCommit;
+
 /// The options, checked.
 #[derive(Clone, Debug)]
 pub(super) struct FileOptions {
@@ -27,8 +29,8 @@ pub(super) struct FileOptions {
     pub(super) inactivity_ms: u64,
     /// `sink.parallelism`
     pub(super) sink_parallelism: Option<u32>,
-    /// The file that says that a partition is complete, if it is asked for.
-    pub(super) success_file: Option<String>,
+    /// When and how partitions are completed, if that is asked for.
+    pub(super) partition_commit: Option<PartitionCommit>,
 }
 
 /// Options that say more than Flott does yet.
@@ -36,11 +38,8 @@ const REFUSED: &[&str] = &[
     "compaction.file-size",
     "compaction.parallelism",
     "partition.time-extractor.class",
-    "partition.time-extractor.timestamp-formatter",
-    "partition.time-extractor.timestamp-pattern",
     "sink.partition-commit.policy.class",
     "sink.partition-commit.policy.class.parameters",
-    "sink.partition-commit.watermark-time-zone",
 ];
 
 impl FileOptions {
@@ -65,7 +64,7 @@ impl FileOptions {
             rollover_ms: reader.value_or("sink.rolling-policy.rollover-interval", Millis(30 * 60_000))?.0,
             inactivity_ms: reader.value_or("sink.rolling-policy.inactivity-interval", Millis(30 * 60_000))?.0,
             sink_parallelism: reader.value("sink.parallelism")?,
-            success_file: success_file(&reader)?,
+            partition_commit: PartitionCommit::read(&reader)?,
         };
         let check_ms = reader.value_or("sink.rolling-policy.check-interval", Millis(60_000))?.0;
         if check_ms > day_ms {
@@ -122,32 +121,5 @@ fn refuse(reader: &OptionReader<'_>) -> Result<()> {
     if !reader.choice("partition.time-extractor.kind", &kinds, true)? {
         return refused("partition.time-extractor.kind' = 'custom");
     }
-    let triggers = [("process-time", true), ("partition-time", false)];
-    if !reader.choice("sink.partition-commit.trigger", &triggers, true)? {
-        return refused("sink.partition-commit.trigger' = 'partition-time");
-    }
-    if reader.value_or("sink.partition-commit.delay", Millis(0))?.0 > 0 {
-        return refused("sink.partition-commit.delay");
-    }
     Ok(())
-}
-
-/// Of the policies `success-file` is there.
-fn success_file(reader: &OptionReader<'_>) -> Result<Option<String>> {
-    let name = reader.text("sink.partition-commit.success-file.name").unwrap_or("_SUCCESS").to_owned();
-    let Some(policies) = reader.text("sink.partition-commit.policy.kind") else { return Ok(None) };
-    for policy in policies.split(',').map(str::trim) {
-        match policy {
-            "success-file" => {}
-            "metastore" | "custom" => {
-                let what = format!("policy '{policy}' of option 'sink.partition-commit.policy.kind'");
-                return Err(Error::unsupported(what));
-            }
-            other => {
-                let message = format!("option 'sink.partition-commit.policy.kind' has the value '{other}'");
-                return Err(Error::invalid(message).with_detail("It may be 'success-file'."));
-            }
-        }
-    }
-    Ok(Some(name))
 }

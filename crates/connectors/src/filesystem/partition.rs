@@ -2,14 +2,17 @@
 
 /// What a path says of the partition columns.
 pub(super) fn values_of(path: &str, root: &str, keys: &[String], default: &str) -> Vec<Option<String>> {
-    let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or(path);
-    let parts: Vec<(String, String)> =
-        below.split('/').filter_map(|part| part.split_once('=')).map(|(k, v)| (unescape(k), unescape(v))).collect();
+    let parts = texts_of(path.strip_prefix(root.trim_end_matches('/')).unwrap_or(path));
     let value = |key: &String| {
         let found = parts.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
         found.filter(|v| v != default)
     };
     keys.iter().map(value).collect()
+}
+
+/// All `k=v` of a path, as they were before they became names of folders.
+pub(super) fn texts_of(path: &str) -> Vec<(String, String)> {
+    path.split('/').filter_map(|part| part.split_once('=')).map(|(k, v)| (unescape(k), unescape(v))).collect()
 }
 
 /// Whether the path has a folder for each partition column.

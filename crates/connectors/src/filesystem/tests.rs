@@ -21,7 +21,7 @@ fn schema(columns: &[(&str, TypeKind)]) -> Schema {
     Schema::new(columns.iter().map(|(n, k)| Field::new(*n, LogicalType::new(k.clone()))).collect())
 }
 
-fn abc() -> Schema {
+pub(super) fn abc() -> Schema {
     schema(&[("a", TypeKind::Varchar(9)), ("b", TypeKind::Int), ("d", TypeKind::Varchar(9))])
 }
 
@@ -46,7 +46,7 @@ pub(super) fn source_spec(schema: Schema, options: Options) -> SourceSpec {
     }
 }
 
-fn sink_spec(schema: Schema, options: Options) -> SinkSpec {
+pub(super) fn sink_spec(schema: Schema, options: Options) -> SinkSpec {
     SinkSpec {
         connector: "filesystem".to_owned(),
         table: "c.d.t".to_owned(),
@@ -62,11 +62,11 @@ fn sink_spec(schema: Schema, options: Options) -> SinkSpec {
     }
 }
 
-fn read(spec: &SourceSpec) -> Result<Vec<String>> {
+pub(super) fn read(spec: &SourceSpec) -> Result<Vec<String>> {
     read_all(&*FileSystemTable.source(spec)?, &environment(), usize::MAX)
 }
 
-fn write(spec: &SinkSpec, environment: &Environment, job: u128, texts: &[&str]) {
+pub(super) fn write(spec: &SinkSpec, environment: &Environment, job: u128, texts: &[&str]) {
     let batches = texts.iter().map(|t| batch(&spec.schema, t)).collect();
     write_all(&*FileSystemTable.sink(spec).unwrap(), environment, job, batches).unwrap();
 }

@@ -9,20 +9,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{Clock, Environment};
-use flott_api::source::{
-    Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
-};
+use flott_api::source::{Boundedness, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::SourceSpec;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 
 use super::columns::{Generator, NexmarkColumn};
 use super::options::NexmarkOptions;
+use crate::fixed_splits::FixedSplits;
 
 const BLOCK_EVENTS: u64 = BATCH_ROWS_MAX as u64;
 /// How many splits there are: enough for any number of readers that one machine has.
 const SPLITS: u64 = 64;
-/// The version of a split's bytes: it, the split's number, the number of its next event.
-const SPLIT_VERSION: u8 = 1;
+/// The version of a split's bytes: it, the split's number, the number of its next event, and how far the pace had come.
+const SPLIT_VERSION: u8 = 2;
+/// The first version had no pace.
+const SPLIT_VERSION_UNPACED: u8 = 1;
 /// A rate-limited reader does not wake up more often than this.
 const WAIT_MS_MIN: i64 = 5;
 
@@ -53,10 +54,10 @@ impl Source for NexmarkSource {
     }
 
     fn enumerator(&self, _: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
-        // All splits are handed out at once: a restored enumerator has none left.
-        let first = if restored.is_some() { SPLITS } else { 0 };
-        let splits = (first..SPLITS).map(|split| encode(split, split * BLOCK_EVENTS)).collect();
-        Ok(Box::new(NexmarkEnumerator { splits }))
+        Ok(Box::new(FixedSplits::new(restored, || {
+            let unread = |split| Position { split, event: split * BLOCK_EVENTS, paced_ms: i64::MIN, paused: false };
+            Ok((0..SPLITS).map(|split| unread(split).encode()).collect())
+        })?))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
@@ -65,7 +66,7 @@ impl Source for NexmarkSource {
             generator: self.generator.clone(),
             events: self.options.events_num.unwrap_or(u64::MAX),
             keep_alive: self.options.keep_alive,
-            base_time_ms: self.options.base_time_ms,
+            pace_from_ms: self.options.base_time_ms,
             splits: Vec::new(),
             clock,
             started_ns: None,
@@ -73,33 +74,24 @@ impl Source for NexmarkSource {
     }
 }
 
-struct NexmarkEnumerator {
-    splits: Vec<Split>,
-}
-
-#[async_trait]
-impl SplitEnumerator for NexmarkEnumerator {
-    async fn discover(&mut self) -> Result<Discovery> {
-        Ok(Discovery { splits: std::mem::take(&mut self.splits), finished: true })
-    }
-
-    fn add_back(&mut self, splits: Vec<Split>) {
-        self.splits.extend(splits);
-    }
-
-    fn snapshot(&mut self) -> Result<Bytes> {
-        Ok(Bytes::from_static(&[SPLIT_VERSION]))
-    }
-}
-
 struct Position {
     split: u64,
     /// The number of the next event to read.
     event: u64,
+    /// Up to which event time a rate-limited reader had let events through.
+    paced_ms: i64,
     paused: bool,
 }
 
 impl Position {
+    fn encode(&self) -> Split {
+        let mut state = vec![SPLIT_VERSION];
+        for number in [self.split, self.event, self.paced_ms as u64] {
+            state.extend_from_slice(&number.to_le_bytes());
+        }
+        Split { id: self.split.to_string(), state: state.into() }
+    }
+
     /// Where the block ends that is being read.
     fn block_end(&self) -> u64 {
         (self.event / BLOCK_EVENTS + 1).saturating_mul(BLOCK_EVENTS)
@@ -120,7 +112,8 @@ struct NexmarkReader {
     /// Numbers from here on do not exist.
     events: u64,
     keep_alive: bool,
-    base_time_ms: i64,
+    /// The event time at which the pace begins.
+    pace_from_ms: i64,
     splits: Vec<Position>,
     /// The clock to be held back by, if rate-limited.
     clock: Option<Arc<dyn Clock>>,
@@ -128,15 +121,21 @@ struct NexmarkReader {
 }
 
 impl NexmarkReader {
+    /// Up to which event time events may be read.
+    fn paced_ms(&self) -> i64 {
+        let (Some(clock), Some(started_ns)) = (&self.clock, self.started_ns) else { return self.pace_from_ms };
+        let passed_ms = (clock.monotonic_ns() - started_ns) / 1_000_000;
+        self.pace_from_ms.saturating_add(passed_ms as i64)
+    }
+
     /// How many of these events may be read now: all of them, or those whose time has come in real time. Waits for the
     /// first. Cancel-safe: nothing moves.
     async fn due(&mut self, events: Range<u64>) -> u64 {
         let all = events.end - events.start;
         let Some(clock) = &self.clock else { return all };
-        let started = *self.started_ns.get_or_insert_with(|| clock.monotonic_ns());
+        self.started_ns.get_or_insert_with(|| clock.monotonic_ns());
         loop {
-            let passed_ms = ((clock.monotonic_ns() - started) / 1_000_000) as i64;
-            let now_ms = self.base_time_ms.saturating_add(passed_ms);
+            let now_ms = self.paced_ms();
             let due = partition_point(events.clone(), |event| self.generator.timestamp(event) <= now_ms);
             if due > events.start {
                 return due - events.start;
@@ -164,7 +163,12 @@ fn partition_point(mut events: Range<u64>, is_before: impl Fn(u64) -> bool) -> u
 impl SplitReader for NexmarkReader {
     fn add_splits(&mut self, splits: Vec<Split>) -> Result<()> {
         for split in splits {
-            self.splits.push(decode(&split)?);
+            let position = decode(&split)?;
+            if self.started_ns.is_none() {
+                // All readers of a restored job go on from where the furthest of their splits was.
+                self.pace_from_ms = self.pace_from_ms.max(position.paced_ms);
+            }
+            self.splits.push(position);
         }
         Ok(())
     }
@@ -188,7 +192,8 @@ impl SplitReader for NexmarkReader {
     }
 
     fn snapshot(&mut self) -> Result<Vec<Split>> {
-        Ok(self.splits.iter().map(|p| encode(p.split, p.event)).collect())
+        let paced_ms = self.paced_ms();
+        Ok(self.splits.iter().map(|p| Position { paced_ms, ..*p }.encode()).collect())
     }
 
     fn pause_split(&mut self, split: &str, paused: bool) {
@@ -198,17 +203,18 @@ impl SplitReader for NexmarkReader {
     }
 }
 
-fn encode(split: u64, event: u64) -> Split {
-    let mut state = vec![SPLIT_VERSION];
-    state.extend_from_slice(&split.to_le_bytes());
-    state.extend_from_slice(&event.to_le_bytes());
-    Split { id: split.to_string(), state: state.into() }
-}
-
 fn decode(split: &Split) -> Result<Position> {
     let damaged = || Error::corrupt(format!("split '{}' of a nexmark table cannot be read", split.id));
-    let [SPLIT_VERSION, rest @ ..] = split.state.as_ref() else { return Err(damaged()) };
-    let (number, event) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let event = <[u8; 8]>::try_from(event).map_err(|_| damaged())?;
-    Ok(Position { split: u64::from_le_bytes(*number), event: u64::from_le_bytes(event), paused: false })
+    let (version, rest) = split.state.split_first().ok_or_else(damaged)?;
+    let (numbers, end) = rest.as_chunks::<8>();
+    let numbers: Vec<u64> = numbers.iter().map(|n| u64::from_le_bytes(*n)).collect();
+    let (number, event, paced_ms) = match (*version, numbers.as_slice()) {
+        (SPLIT_VERSION, [number, event, paced]) => (*number, *event, *paced as i64),
+        (SPLIT_VERSION_UNPACED, [number, event]) => (*number, *event, i64::MIN),
+        _ => return Err(damaged()),
+    };
+    if !end.is_empty() {
+        return Err(damaged());
+    }
+    Ok(Position { split: number, event, paced_ms, paused: false })
 }

@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use flott_api::ids::Subtask;
 use flott_api::options::Options;
 use flott_api::source::{ReadEvent, ReaderContext, Split, SplitReader};
-use flott_api::testing::{FakeWorld, ready};
+use flott_api::testing::{FakeWorld, ready, source_contract};
 
 use super::columns::{Generator, NexmarkColumn};
 use super::*;
@@ -208,4 +208,47 @@ fn rows_wait_for_real_time_where_that_is_asked_for() {
     }
     assert_eq!(rows, 10_000);
     assert!(batches > 1000, "rows come as their time comes, not a block at a time: {batches}");
+}
+
+#[test]
+fn the_contract_of_sources_is_kept() {
+    let paced = [("events.num", "200"), ("rate-limited", "true"), ("first-event.rate", "1000")];
+    for (options, projection) in [(&[("events.num", "17000")][..], vec![0]), (&paced, vec![0, 3])] {
+        let table = SourceSpec { projection, ..spec(options) };
+        source_contract(&|| Nexmark.source(&table).unwrap(), &|| FakeWorld::at(0).environment());
+    }
+}
+
+#[test]
+fn a_restored_reader_keeps_the_pace_and_does_not_begin_it_anew() {
+    let limited = [("events.num", "100000"), ("first-event.rate", "1000"), ("rate-limited", "true")];
+    let source = Nexmark.source(&spec(&limited)).unwrap();
+    let world = FakeWorld::at(0);
+    let mut before = reader(source.as_ref(), &world);
+    before.add_splits(splits(source.as_ref(), &world)).unwrap();
+    let mut rows = 0;
+    while rows < 50_000 {
+        let ReadEvent::Batch { batch, .. } = ready(before.next()).unwrap() else { panic!() };
+        rows += batch.len();
+    }
+    let positions = before.snapshot().unwrap();
+    // Two readers after it, some time later. One has splits that begin later: it waits for their time.
+    for (part, waits_ms) in [(&positions[..7], 0..10), (&positions[7..], 7_000..8_000)] {
+        let world = FakeWorld::at(1_000_000);
+        let mut after = reader(source.as_ref(), &world);
+        after.add_splits(part.to_vec()).unwrap();
+        let ReadEvent::Batch { .. } = ready(after.next()).unwrap() else { panic!() };
+        let waited_ms = world.environment().clock.now_ms() - 1_000_000;
+        assert!(waits_ms.contains(&waited_ms), "{waited_ms} ms");
+    }
+}
+
+#[test]
+fn splits_of_the_first_version_are_read() {
+    let source = Nexmark.source(&spec(&[("events.num", "100")])).unwrap();
+    let mut reader = reader(source.as_ref(), &FakeWorld::at(0));
+    let state = [&[1_u8][..], &0_u64.to_le_bytes(), &60_u64.to_le_bytes()].concat();
+    reader.add_splits(vec![Split { id: "0".into(), state: state.into() }]).unwrap();
+    let ReadEvent::Batch { batch, .. } = ready(reader.next()).unwrap() else { panic!() };
+    assert_eq!(batch.len(), 40);
 }

@@ -73,10 +73,19 @@ impl FileSystem for LocalFileSystem {
         let root = Path::new(path);
         let mut found = Vec::new();
         match fs::metadata(root)? {
-            m if m.is_dir() => list_folder(root, &mut found)?,
+            m if m.is_dir() => list_folder(root, false, &mut found)?,
             m if m.is_file() => found.push(status(root)?),
             // A pipe or device has no length: it would seem to be empty.
             _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "it is neither a file nor a folder")),
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn list_hidden(&self, path: &str) -> io::Result<Vec<FileStatus>> {
+        let mut found = Vec::new();
+        if fs::metadata(path).is_ok_and(|m| m.is_dir()) {
+            list_folder(Path::new(path), true, &mut found)?;
         }
         found.sort();
         Ok(found)
@@ -94,17 +103,10 @@ impl FileSystem for LocalFileSystem {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         create_folders_above(Path::new(to))?;
-        if fs::metadata(from)?.is_dir() {
-            return rename_folder(from, to);
-        }
-        // A plain rename would replace; a second name fails if the target exists, in one step.
-        match fs::hard_link(from, to) {
-            Ok(()) => fs::remove_file(from)?,
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(e),
-            // Some file systems have no hard links.
-            Err(_) => rename_folder(from, to)?,
-        }
-        sync_folder_of(Path::new(to))
+        let renamed = rename_only(from, to);
+        // Also if it failed: another process may have renamed the file a moment ago, and its caller goes by that.
+        sync_folder_of(Path::new(to))?;
+        renamed
     }
 
     fn delete(&self, path: &str) -> io::Result<()> {
@@ -124,6 +126,23 @@ impl FileSystem for LocalFileSystem {
     }
 }
 
+fn rename_only(from: &str, to: &str) -> io::Result<()> {
+    if fs::metadata(from)?.is_dir() {
+        return rename_folder(from, to);
+    }
+    // A plain rename would replace; a second name fails if the target exists, in one step.
+    match fs::hard_link(from, to) {
+        Ok(()) => match fs::remove_file(from) {
+            // Somebody who found the target took the old name away.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        },
+        Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => Err(e),
+        // Some file systems have no hard links.
+        Err(_) => rename_folder(from, to),
+    }
+}
+
 /// The check and the rename are two steps: only for folders, which have one owner.
 fn rename_folder(from: &str, to: &str) -> io::Result<()> {
     if fs::symlink_metadata(to).is_ok() {
@@ -132,31 +151,38 @@ fn rename_folder(from: &str, to: &str) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// A folder that is new lasts only when the folder above it is durable too.
 fn create_folders_above(path: &Path) -> io::Result<()> {
+    let new: Vec<&Path> = path.ancestors().skip(1).take_while(|above| !above.exists()).collect();
     path.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| {
         // "File exists" would not say which one, nor that a folder is wanted.
         let in_the_way = path.ancestors().skip(1).find(|above| above.exists()).filter(|above| !above.is_dir());
         in_the_way.map_or(e, |file| {
             io::Error::new(io::ErrorKind::NotADirectory, format!("'{}' is no folder", file.display()))
         })
-    })
+    })?;
+    new.into_iter().filter(|folder| !folder.as_os_str().is_empty()).try_for_each(sync_folder_of)
 }
 
 fn is_hidden(name: &std::ffi::OsStr) -> bool {
     matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_'))
 }
 
-fn list_folder(folder: &Path, found: &mut Vec<FileStatus>) -> io::Result<()> {
+/// Lists the files below a folder: all but the hidden ones, or only those.
+fn list_folder(folder: &Path, hidden: bool, found: &mut Vec<FileStatus>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if is_hidden(&entry.file_name()) {
+        let is_folder = || entry.metadata().is_ok_and(|m| m.is_dir());
+        let is_hidden = is_hidden(&entry.file_name());
+        if is_hidden && (!hidden || is_folder()) {
             continue;
         }
         // A file may go between the listing and the look at it; it is then not there.
         let listed = match fs::metadata(entry.path()) {
             // A linked folder is not entered: it might lead back up.
             Ok(m) if m.is_dir() && entry.file_type()?.is_symlink() => Ok(()),
-            Ok(m) if m.is_dir() => list_folder(&entry.path(), found),
+            Ok(m) if m.is_dir() => list_folder(&entry.path(), hidden, found),
+            Ok(_) if hidden != is_hidden => Ok(()),
             Ok(_) => status(&entry.path()).map(|s| found.push(s)),
             Err(e) => Err(e),
         };

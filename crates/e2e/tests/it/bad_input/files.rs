@@ -278,6 +278,10 @@ impl FileSystem for FullFiles {
         self.0.list(path)
     }
 
+    fn list_hidden(&self, path: &str) -> std::io::Result<Vec<FileStatus>> {
+        self.0.list_hidden(path)
+    }
+
     fn open(&self, path: &str) -> std::io::Result<Box<dyn ReadFile>> {
         if path.ends_with("forbidden.csv") {
             return Err(std::io::ErrorKind::PermissionDenied.into());

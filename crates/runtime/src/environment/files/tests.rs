@@ -48,6 +48,18 @@ fn a_listing_is_recursive_sorted_and_without_hidden_files() {
 }
 
 #[test]
+fn hidden_files_are_listed_apart_and_hidden_folders_left_alone() {
+    let folder = Folder::new();
+    for name in ["b/2", ".hidden", "_temporary/.x", ".git/x", "b/.part", "b/c/_y"] {
+        folder.write(name, name);
+    }
+    let found = LocalFileSystem {}.list_hidden(&folder.path("")).unwrap();
+    let names: Vec<&str> = found.iter().map(|f| f.path.strip_prefix(&folder.path("")).unwrap()).collect();
+    assert_eq!(names, [".hidden", "b/.part", "b/c/_y"]);
+    assert!(LocalFileSystem {}.list_hidden(&folder.path("none")).unwrap().is_empty());
+}
+
+#[test]
 fn a_file_where_a_folder_should_be_is_named() {
     let folder = Folder::new();
     folder.write("a", "a");
@@ -80,6 +92,28 @@ fn nothing_is_ever_replaced() {
     assert!(files.rename(&folder.path("sub"), &folder.path("old")).is_err());
     files.rename(&folder.path("sub"), &folder.path("moved")).unwrap();
     assert_eq!(folder.read("moved/newer"), "new");
+}
+
+#[test]
+fn two_that_rename_the_same_file_leave_one_whole_file() {
+    let folder = Folder::new();
+    let rename = || LocalFileSystem {}.rename(&folder.path("from"), &folder.path("to"));
+    for _ in 0..200 {
+        folder.write("from", "x");
+        let both = std::thread::scope(|scope| {
+            let other = scope.spawn(rename);
+            [rename(), other.join().unwrap()]
+        });
+        let done = both.iter().filter(|r| r.is_ok()).count();
+        assert!(done >= 1, "{both:?}");
+        for refused in both.iter().filter_map(|r| r.as_ref().err()) {
+            assert!(matches!(refused.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound), "{refused}");
+        }
+        assert_eq!(folder.read("to"), "x");
+        LocalFileSystem {}.delete(&folder.path("from")).unwrap();
+        LocalFileSystem {}.delete(&folder.path("to")).unwrap();
+    }
+    assert_eq!(rename().unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 
 #[test]

@@ -59,6 +59,10 @@ impl FileSystem for MemoryFiles {
         Ok(below.map(|(p, b)| FileStatus { path: p.clone(), size: b.len() as u64, modified_ms: 0 }).collect())
     }
 
+    fn list_hidden(&self, _: &str) -> io::Result<Vec<FileStatus>> {
+        Ok(Vec::new())
+    }
+
     fn open(&self, path: &str) -> io::Result<Box<dyn ReadFile>> {
         let bytes = self.all().get(path).cloned().ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(Cursor::new(bytes)))
