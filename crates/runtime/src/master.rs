@@ -295,7 +295,8 @@ impl Master {
 
     fn commit_region(&mut self, region: usize) {
         let committables = self.collected.take_committables(&self.slots[region].nodes);
-        self.errands.push_back(Errand::CommitRegion { region, committables });
+        let ended = self.collected.have_finished(&self.slots[region].workers);
+        self.errands.push_back(Errand::CommitRegion { region, committables, ended });
     }
 
     fn on_region_ended(&mut self, region: usize, ending: Ending) {

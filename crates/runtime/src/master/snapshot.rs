@@ -140,6 +140,12 @@ impl Collected {
         drop(self.take_committables(nodes));
     }
 
+    /// Whether these workers have read their input to its end, and were not stopped.
+    pub(crate) fn have_finished(&self, workers: &BTreeSet<usize>) -> bool {
+        let ended = |s: &TaskState| s.operators.iter().all(|p| p.snapshot.finished);
+        workers.iter().all(|w| self.finished.get(w).is_some_and(ended))
+    }
+
     pub(crate) fn take_discarded(&mut self) -> Vec<String> {
         std::mem::take(&mut self.discarded)
     }

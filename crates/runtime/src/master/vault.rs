@@ -26,8 +26,8 @@ pub(crate) enum Errand {
     /// Before a region starts: remove what earlier attempts have left, and commit again what the
     /// restored checkpoint has.
     Recover { region: usize, checkpoint: Option<CheckpointId>, committables: Committables },
-    /// Commit what a region has left, and let its tables know that this was all.
-    CommitRegion { region: usize, committables: Committables },
+    /// Commit what a region has left, and let its tables know that this was all, if its input has ended.
+    CommitRegion { region: usize, committables: Committables, ended: bool },
 }
 
 /// What has become of it.
@@ -85,8 +85,8 @@ impl Vault {
                 let result = self.recover(region, checkpoint, &committables).await;
                 Done::Recovered { region, result }
             }
-            Errand::CommitRegion { region, committables } => {
-                let result = self.commit_region(region, &committables).await;
+            Errand::CommitRegion { region, committables, ended } => {
+                let result = self.commit_region(region, &committables, ended).await;
                 Done::RegionCommitted { region, result }
             }
         }
@@ -143,10 +143,10 @@ impl Vault {
         }
     }
 
-    async fn commit_region(&mut self, region: usize, committables: &Committables) -> Result<()> {
+    async fn commit_region(&mut self, region: usize, committables: &Committables, ended: bool) -> Result<()> {
         let committers = &mut self.committers[region];
         committers.commit(None, committables).await?;
-        committers.finish().await
+        if ended { committers.finish().await } else { Ok(()) }
     }
 }
 
