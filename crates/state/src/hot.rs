@@ -15,6 +15,8 @@ mod map_view;
 mod region;
 mod row_store;
 mod sorted_view;
+#[cfg(test)]
+mod testing;
 mod timer_queue;
 mod values;
 mod windowed_state;

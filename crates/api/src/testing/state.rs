@@ -71,6 +71,7 @@ struct State {
     now: FakeSnapshot,
     restored: FakeSnapshot,
     fetches: u64,
+    prefetched: usize,
 }
 
 impl FakeStateStore {
@@ -82,7 +83,7 @@ impl FakeStateStore {
     /// A store with what a checkpoint had.
     pub fn restored(snapshot: FakeSnapshot) -> Arc<Self> {
         let now = FakeSnapshot { lists: snapshot.lists.clone(), ..FakeSnapshot::default() };
-        Arc::new(FakeStateStore { state: Mutex::new(State { now, restored: snapshot, fetches: 0 }) })
+        Arc::new(FakeStateStore { state: Mutex::new(State { now, restored: snapshot, fetches: 0, prefetched: 0 }) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -92,6 +93,11 @@ impl FakeStateStore {
     /// All that was written.
     pub fn snapshot(&self) -> FakeSnapshot {
         self.lock().now.clone()
+    }
+
+    /// How many keys it was told of that will be looked up.
+    pub fn prefetched(&self) -> usize {
+        self.lock().prefetched
     }
 
     /// How often keys were looked up.
@@ -151,7 +157,9 @@ impl StateStore for FakeStateStore {
         Box::pin(async { Ok(ScanPage { entries, next }) })
     }
 
-    fn prefetch(&self, _: StateNumber, _: KeyBatch) {}
+    fn prefetch(&self, _: StateNumber, keys: KeyBatch) {
+        self.lock().prefetched += keys.len();
+    }
 
     fn list(&self, name: &str) -> Option<Vec<Bytes>> {
         self.lock().restored.lists.get(name).map(|(_, items)| items.clone())

@@ -60,11 +60,13 @@ impl<E: GroupEntries> KeyedState<E> {
         self.region.touch(&self.link, groups, &mut self.pending)
     }
 
-    /// Says that these groups were read, for a time to live that reading starts anew.
+    /// Says that these groups were read and will not be touched: they stay in memory for longer, and a time to
+    /// live that reading starts anew does so.
     ///
     /// # Errors
     /// If an entry cannot be written; a bug.
     pub fn read(&mut self, groups: &[u32], now_ms: i64) -> Result<()> {
+        self.region.refer(groups);
         let options = self.region.expiry.options;
         if !options.is_on() || options.update != TtlUpdate::OnReadAndWrite {
             return Ok(());

@@ -242,6 +242,11 @@ impl<E: GroupEntries> Region<E> {
         self.encode(link, &images, pending)
     }
 
+    /// Says that these groups were looked at.
+    pub(super) fn refer(&mut self, groups: &[u32]) {
+        groups.iter().for_each(|group| self.flags[*group as usize] |= REFERENCED);
+    }
+
     /// Numbers that came and went within an epoch must not pile up where no checkpoint ever ends one.
     fn forget_stale(&mut self) {
         let (bit, list) = (DIRTY[self.epoch], &mut self.changed[self.epoch]);
@@ -446,7 +451,10 @@ impl<E: GroupEntries> Region<E> {
         cursor: &mut Cursor,
         now_ms: i64,
     ) -> Result<Option<EntryPage<E>>> {
-        while self.spilled {
+        if !self.spilled {
+            return Ok(None);
+        }
+        loop {
             let Some(found) = link.next_page(self.namespace, cursor).await? else { return Ok(None) };
             let keys = found.keys();
             let resident = self.table.find(&decode(self.table.types(), &keys)?, keys.len())?;
@@ -466,7 +474,6 @@ impl<E: GroupEntries> Region<E> {
             entries.load(&(0..own.len() as u32).collect::<Vec<_>>(), &values, now_ms)?;
             return Ok(Some(EntryPage { keys: decode(self.table.types(), &own)?, entries, len: own.len() }));
         }
-        Ok(None)
     }
 
     /// Tells the store which of these keys will be fetched.
