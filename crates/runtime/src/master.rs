@@ -23,6 +23,7 @@ use futures::future::{pending, select_all};
 use tokio::sync::{mpsc, watch};
 
 use crate::coordinator::checkpoint::{Cause, Event as CheckpointEvent};
+use crate::coordinator::commit::Committables;
 use crate::coordinator::restart::{RestartDecision, RestartStrategy};
 use crate::job::{JobStatus, Request, Shared, Wish, copy_of};
 use crate::launch::{Launcher, RunningRegion};
@@ -135,7 +136,14 @@ impl Master {
         }
         let Some(mut vault) = self.vault.take() else { return };
         vault.protected = self.collected.protected();
-        self.errand = self.errands.pop_front().map(|errand| vault.run(errand));
+        let mut errand = self.errands.pop_front();
+        if let Some(Errand::Recover { region, newest, committables }) = &mut errand {
+            (*newest, *committables) = (self.restored.clone(), self.owed(*region));
+        }
+        match errand {
+            Some(errand) => self.errand = Some(vault.run(errand)),
+            None => self.vault = Some(vault),
+        }
     }
 
     async fn next(&mut self) -> Event {
@@ -235,19 +243,26 @@ impl Master {
 
     /// First what is left of earlier attempts is removed, and what the restored checkpoint has is committed.
     fn recover(&mut self, region: usize) {
-        let (slot, graph) = (&mut self.slots[region], &self.launcher.plan.graph);
-        slot.state = SlotState::Recovering;
-        let own = |uid: &_| slot.nodes.iter().copied().find(|n| graph.node(*n).uid == *uid);
-        let committables = self.restored.as_ref().map(|m| committables_of(m, own)).unwrap_or_default();
-        let checkpoint = self.restored.as_ref().map(|m| m.checkpoint);
-        self.errands.push_back(Errand::Recover { region, checkpoint, committables });
+        self.slots[region].state = SlotState::Recovering;
+        self.errands.push_back(Errand::Recover { region, newest: None, committables: Default::default() });
     }
 
-    fn start(&mut self, region: usize) {
+    /// What the newest checkpoint has of a region to commit.
+    fn owed(&self, region: usize) -> Committables {
+        let (slot, graph) = (&self.slots[region], &self.launcher.plan.graph);
+        let own = |uid: &_| slot.nodes.iter().copied().find(|n| graph.node(*n).uid == *uid);
+        self.restored.as_ref().map(|m| committables_of(m, own)).unwrap_or_default()
+    }
+
+    fn start(&mut self, region: usize, newest: Option<Arc<Manifest>>) {
         let slot = &mut self.slots[region];
+        if !matches!(slot.state, SlotState::Recovering) {
+            // The job is leaving.
+            return;
+        }
         self.attempts += 1;
         let attempt = Attempt(self.attempts);
-        match self.launcher.launch(&slot.tasks, attempt, self.restored.clone()) {
+        match self.launcher.launch(&slot.tasks, attempt, newest) {
             Ok(running) => {
                 let mut progress = running.region.progress();
                 // It may have come further before anybody listened.
@@ -361,7 +376,7 @@ impl Master {
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::Recovered { region, result } => self.after(result, |master| master.start(region)),
+            Done::Recovered { region, newest, result } => self.after(result, |master| master.start(region, newest)),
             Done::RegionCommitted { region, result } => match result {
                 Ok(()) => self.release(region),
                 Err(error) => self.fail_region(region, error),

@@ -7,3 +7,4 @@ mod expressions;
 mod known;
 mod scripts;
 mod session;
+mod simulation;

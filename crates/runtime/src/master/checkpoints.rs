@@ -8,7 +8,7 @@ use flott_graph::{NodeId, Role};
 use flott_state::checkpoint::manifest::{Manifest, SnapshotKind};
 use tokio::sync::oneshot;
 
-use super::vault::Errand;
+use super::vault::{Errand, committables_of};
 use super::{Master, SlotState};
 use crate::channel::Barrier;
 use crate::coordinator::checkpoint::{
@@ -248,7 +248,8 @@ impl Master {
             return self.tell(Event::Stored { checkpoint });
         }
         self.count(&manifest);
-        let committables = self.collected.committables(checkpoint);
+        let graph = &self.launcher.plan.graph;
+        let committables = committables_of(&manifest, |uid| graph.node_ids().find(|n| graph.node(*n).uid == *uid));
         self.collected.stored(checkpoint);
         if let Some(checkpoints) = &mut self.checkpoints {
             checkpoints.committing = committables;

@@ -23,9 +23,9 @@ pub(crate) enum Errand {
     Store { manifest: Box<Manifest>, log: bool, savepoint: Option<String>, discarded: Vec<String> },
     /// Commit what a checkpoint has written.
     Commit { checkpoint: CheckpointId, committables: Committables },
-    /// Before a region starts: remove what earlier attempts have left, and commit again what the
-    /// restored checkpoint has.
-    Recover { region: usize, checkpoint: Option<CheckpointId>, committables: Committables },
+    /// Before a region starts: remove what earlier attempts have left, and commit again what the newest
+    /// checkpoint has. Which one that is, is known only when its turn comes.
+    Recover { region: usize, newest: Option<Arc<Manifest>>, committables: Committables },
     /// Commit what a region has left, and let its tables know that this was all, if its input has ended.
     CommitRegion { region: usize, committables: Committables, ended: bool },
 }
@@ -35,7 +35,7 @@ pub(crate) enum Done {
     Stored { manifest: Box<Manifest>, log: bool, savepoint: Option<Result<String>> },
     NotStored { checkpoint: CheckpointId, error: Error },
     Committed { checkpoint: CheckpointId, result: Result<()> },
-    Recovered { region: usize, result: Result<()> },
+    Recovered { region: usize, newest: Option<Arc<Manifest>>, result: Result<()> },
     RegionCommitted { region: usize, result: Result<()> },
 }
 
@@ -81,9 +81,10 @@ impl Vault {
                 let result = self.commit(Some(checkpoint), &committables).await;
                 Done::Committed { checkpoint, result }
             }
-            Errand::Recover { region, checkpoint, committables } => {
+            Errand::Recover { region, newest, committables } => {
+                let checkpoint = newest.as_ref().map(|m| m.checkpoint);
                 let result = self.recover(region, checkpoint, &committables).await;
-                Done::Recovered { region, result }
+                Done::Recovered { region, newest, result }
             }
             Errand::CommitRegion { region, committables, ended } => {
                 let result = self.commit_region(region, &committables, ended).await;
@@ -103,8 +104,10 @@ impl Vault {
             tracing::warn!(checkpoint = checkpoint.0, "it is not known whether a checkpoint is stored: {error}");
             self.environment.clock.sleep_ms(DOUBT_PAUSE_MS).await;
         }
+        // Of a job that has finished only the record that says so is worth keeping.
+        let keep = if manifest.finished { 1 } else { self.retained };
         // What is left behind here is found by the next run; the checkpoint is complete.
-        if let Err(error) = directory.retire(self.retained, discarded, &self.protected).await {
+        if let Err(error) = directory.retire(keep, discarded, &self.protected).await {
             tracing::warn!(checkpoint = checkpoint.0, "what older checkpoints left cannot be removed: {error}");
         }
         Ok(())
