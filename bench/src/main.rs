@@ -3,11 +3,13 @@
 //! Each measurement runs in a process of its own, so that memory is its own. Before anything is measured, the output
 //! of each query over a million events is hashed and compared with what was recorded: a fast wrong answer is none.
 //!
-//! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
+//! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers;
+//! `flott-bench state [rows]` the state store alone, in files below the current folder.
 
 mod measure;
 mod nexmark;
 mod run;
+mod state;
 
 use std::io::Write;
 use std::process::{Command, ExitCode};
@@ -19,6 +21,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Events in a measurement unless the command line says otherwise: some seconds a query.
 const EVENTS: u64 = 20_000_000;
+/// Rows that the state store is measured with: some dozens of files.
+const STATE_ROWS: u64 = 10_000_000;
 /// Events whose output is hashed.
 const HASHED_EVENTS: u64 = 1_000_000;
 const PARALLELISMS: [u32; 2] = [1, 2];
@@ -27,9 +31,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["one", query, parallelism, events, rest @ ..] => one(query, parallelism, events, *rest == ["hash"]),
+        ["state"] => state_store(STATE_ROWS),
+        ["state", rows] => number(rows).and_then(state_store),
         [] => all(EVENTS),
         [events] => number(events).and_then(all),
-        _ => Err(Error::invalid("usage: flott-bench [events]")),
+        _ => Err(Error::invalid("usage: flott-bench [events] | flott-bench state [rows]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,6 +59,17 @@ fn one(query: &str, parallelism: &str, events: &str, hash: bool) -> Result<()> {
         "{} {} {} {} {:016x}\n",
         measured.seconds, measured.rows, measured.bytes, measured.peak_kib, measured.hash
     ))
+}
+
+/// The state store alone, in a folder that is deleted at the end.
+fn state_store(rows: u64) -> Result<()> {
+    let failed = |e: std::io::Error| Error::external("the folder of the measurement cannot be used").with_source(e);
+    let folder = std::path::PathBuf::from("flott-bench-state");
+    std::fs::create_dir(&folder).map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
+    let report = runtime.block_on(async { state::measure(&flott_runtime::environment::real(), rows, &folder).await });
+    std::fs::remove_dir_all(&folder).map_err(failed)?;
+    print(&report?)
 }
 
 fn print(text: &str) -> Result<()> {

@@ -201,6 +201,7 @@ impl SegmentStore {
             if let Some(failure) = layers.failure.take() {
                 return Box::pin(std::future::ready(Err(failure)));
             }
+            layers.spare = None;
             layers.seal();
             let (states, lists) = (layers.states.named(), layers.lists.named());
             let pending = PendingCheckpoint { upto: layers.last_sealed, states, lists, reply };
@@ -239,7 +240,8 @@ impl SegmentStore {
     pub fn memory_bytes(&self) -> usize {
         let layers = self.shared.lock();
         let segments: usize = layers.segments.iter().map(|segment| segment.memory_bytes()).sum();
-        layers.active.memory_bytes() + layers.sealed_bytes() + segments
+        let spare = layers.spare.as_ref().map_or(0, |table| table.capacity_bytes());
+        layers.active.memory_bytes() + layers.sealed_bytes() + spare + segments
     }
 
     /// Takes writes from `from` on; how many are taken then, and whether the memtable is full and must wait.

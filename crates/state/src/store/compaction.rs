@@ -151,6 +151,7 @@ fn merge(shared: &Shared, chosen: &[Vec<Aged>], files: &[Aged]) -> Rewrite {
         now_ms: shared.io.environment.clock.now_ms(),
         block_bytes: settings.block_bytes,
         segment_bytes_max: settings.segment_bytes_max,
+        input_bytes: inputs.iter().map(|aged| aged.segment.size() as usize).sum(),
     };
     let clears = Clears::new(inputs.iter().flat_map(Aged::clears).collect());
     let stream = |run: &Vec<Aged>| Some(BlockStream::new(run.clone(), Vec::new()..END.to_vec(), Reading::Once));

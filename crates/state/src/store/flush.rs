@@ -9,6 +9,7 @@ use flott_api::{BoxFuture, Error, Result};
 
 use super::compaction;
 use super::layers::{Layers, Sealed, Shared, again};
+use super::memtable::Memtable;
 use super::merge::{Clears, Input, Merger};
 use super::rewrite::{Rewrite, Rules};
 use super::segment::Segment;
@@ -38,7 +39,7 @@ fn run(shared: Arc<Shared>) -> BoxFuture<'static, ()> {
         while let Some(flush) = next(&shared) {
             let done = write(&shared, &flush).await;
             match done {
-                Ok(segments) => install(&shared, &flush, segments),
+                Ok(segments) => install(&shared, flush, segments),
                 Err(error) => return fail(&shared, error),
             }
             compaction::start(&shared);
@@ -122,6 +123,8 @@ async fn merge(shared: &Arc<Shared>, flush: &Flush) -> Result<Rewrite> {
         clears.extend(aged.clears());
         streams.push(Some(BlockStream::new(vec![aged], Vec::new()..END.to_vec(), Reading::Once)));
     }
+    let tables = flush.tables.iter().map(|sealed| sealed.table.memory_bytes());
+    let input_bytes = tables.sum::<usize>() + flush.memory.iter().map(|segment| segment.size() as usize).sum::<usize>();
     let (tables, memory) = (flush.tables.clone(), flush.memory.len());
     // Sorting is the larger part of the work.
     let sort = move || {
@@ -137,16 +140,21 @@ async fn merge(shared: &Arc<Shared>, flush: &Flush) -> Result<Rewrite> {
         now_ms: 0,
         block_bytes: settings.block_bytes,
         segment_bytes_max: settings.segment_bytes_max,
+        input_bytes,
     };
     Ok(Rewrite::new(merger, streams, rules))
 }
 
-fn install(shared: &Shared, flush: &Flush, mut segments: Vec<Arc<Segment>>) {
+fn install(shared: &Shared, flush: Flush, mut segments: Vec<Arc<Segment>>) {
     let mut layers = shared.lock();
     layers.sealed.retain(|sealed| flush.tables.iter().all(|table| table.number != sealed.number));
     let stays = |segment: &&Arc<Segment>| flush.memory.iter().all(|flushed| !Arc::ptr_eq(flushed, segment));
     segments.extend(layers.segments.iter().filter(stays).cloned());
     layers.segments = Arc::new(segments);
+    if let (false, Some(sealed)) = (flush.may_be_inline, flush.tables.into_iter().next()) {
+        // Whoever reads it at the moment keeps it.
+        layers.spare = Arc::into_inner(sealed.table).map(Memtable::emptied);
+    }
     layers.wake_writers();
 }
 

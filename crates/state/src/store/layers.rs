@@ -43,6 +43,8 @@ pub(super) struct Layers {
     pub(super) lists: Lists,
     /// Takes the writes.
     pub(super) active: Memtable,
+    /// The memory of a memtable that was flushed: for the next one, as long as writes come fast.
+    pub(super) spare: Option<Memtable>,
     /// Memtables that wait to be flushed, the newest first.
     pub(super) sealed: VecDeque<Sealed>,
     /// The number of the memtable that was sealed last.
@@ -165,7 +167,8 @@ impl Layers {
     pub(super) fn seal(&mut self) {
         if !self.active.is_empty() {
             self.last_sealed += 1;
-            let table = Arc::new(std::mem::take(&mut self.active));
+            let next = self.spare.take().unwrap_or_default();
+            let table = Arc::new(std::mem::replace(&mut self.active, next));
             self.sealed.push_front(Sealed { number: self.last_sealed, table });
         }
     }

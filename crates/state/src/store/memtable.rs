@@ -56,6 +56,29 @@ struct Place {
     hash: u32,
 }
 
+/// Entries that were copied out of a memtable.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+}
+
+impl Copies {
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    #[inline]
+    pub(super) fn key(&self, at: usize) -> Option<&[u8]> {
+        self.places.get(at).map(|place| place.key(&self.bytes))
+    }
+
+    #[inline]
+    pub(super) fn value(&self, at: usize) -> Option<&[u8]> {
+        self.places.get(at).and_then(|place| place.value(&self.bytes))
+    }
+}
+
 /// What a memtable says of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
@@ -217,6 +240,34 @@ impl Memtable {
     #[inline]
     pub(super) fn value(&self, at: u32) -> Option<&[u8]> {
         self.entries[at as usize].value(&self.bytes)
+    }
+
+    /// Copies entries, in place of what was copied before.
+    pub(super) fn copy_to(&self, entries: &[u32], copies: &mut Copies) {
+        copies.bytes.clear();
+        copies.places.clear();
+        copies.places.extend(entries.iter().map(|at| self.entries[*at as usize]));
+        for place in &mut copies.places {
+            let start = copies.bytes.len() as u32;
+            let value_length = if place.value_length == DELETED { 0 } else { place.value_length };
+            let end = place.start as usize + place.key_length as usize + value_length as usize;
+            copies.bytes.extend_from_slice(&self.bytes[place.start as usize..end]);
+            place.start = start;
+        }
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(super) fn emptied(mut self) -> Self {
+        self.bytes.clear();
+        self.entries.clear();
+        self.index.clear();
+        Memtable { bytes: self.bytes, entries: self.entries, index: self.index, ..Memtable::default() }
+    }
+
+    /// Bytes of memory that it has, used or not.
+    pub(super) fn capacity_bytes(&self) -> usize {
+        let entries = self.entries.capacity() * size_of::<Place>();
+        self.bytes.capacity() + entries + self.index.capacity() * size_of::<u32>()
     }
 
     /// Entries in a range of full keys, copied out, deletions too, at most `entries_max`; whether these are all.

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use super::block::Block;
 use super::format::{Namespace, group_of, namespace_of, state_of};
 use super::index::Clear;
-use super::memtable::{Memtable, Row, head_of};
+use super::memtable::{Copies, Memtable, Row, head_of};
 
 /// Entries of one age, or of ages that share no key, ascending.
 pub(super) enum Input {
     /// A memtable that nobody writes to any more.
-    Memtable { table: Arc<Memtable>, order: Arc<[u32]>, at: usize, age: u32 },
+    Memtable(Staged),
     /// Entries that were copied out.
     Rows { rows: Vec<Row>, at: usize, age: u32 },
     /// Blocks of segments, as they are fed.
@@ -33,8 +33,7 @@ pub(super) struct Fed {
 
 impl Input {
     pub(super) fn memtable(table: Arc<Memtable>, age: u32) -> Self {
-        let order = Arc::clone(table.order());
-        Input::Memtable { table, order, at: 0, age }
+        Input::Memtable(Staged::new(table, age))
     }
 
     pub(super) fn blocks() -> Self {
@@ -44,7 +43,7 @@ impl Input {
     /// Moves to the first entry that is not below `key`.
     pub(super) fn seek(&mut self, key: &[u8]) {
         match self {
-            Input::Memtable { table, order, at, .. } => *at = order.partition_point(|e| table.key(*e) < key),
+            Input::Memtable(staged) => staged.seek(key),
             Input::Rows { rows, at, .. } => *at = rows.partition_point(|row| row.0 < key),
             Input::Blocks { fed, at, .. } => *at = fed.front().map_or(0, |first| first.block.seek(key, 0)),
         }
@@ -52,7 +51,7 @@ impl Input {
 
     fn key(&self) -> Option<&[u8]> {
         match self {
-            Input::Memtable { table, order, at, .. } => order.get(*at).map(|entry| table.key(*entry)),
+            Input::Memtable(staged) => staged.key(),
             Input::Rows { rows, at, .. } => rows.get(*at).map(|row| row.0.as_ref()),
             Input::Blocks { fed, at, .. } => fed.front().map(|first| first.block.key(*at)),
         }
@@ -60,7 +59,7 @@ impl Input {
 
     fn value(&self) -> Option<&[u8]> {
         match self {
-            Input::Memtable { table, order, at, .. } => table.value(order[*at]),
+            Input::Memtable(staged) => staged.value(),
             Input::Rows { rows, at, .. } => rows[*at].1.as_deref(),
             Input::Blocks { fed, at, .. } => fed.front().and_then(|first| first.block.value(*at)),
         }
@@ -68,14 +67,16 @@ impl Input {
 
     fn age(&self) -> u32 {
         match self {
-            Input::Memtable { age, .. } | Input::Rows { age, .. } => *age,
+            Input::Memtable(staged) => staged.age,
+            Input::Rows { age, .. } => *age,
             Input::Blocks { fed, .. } => fed.front().map_or(0, |first| first.age),
         }
     }
 
     fn advance(&mut self) {
         match self {
-            Input::Memtable { at, .. } | Input::Rows { at, .. } => *at += 1,
+            Input::Memtable(staged) => staged.advance(),
+            Input::Rows { at, .. } => *at += 1,
             Input::Blocks { fed, at, .. } => {
                 *at += 1;
                 if fed.front().is_some_and(|first| *at >= first.block.len()) {
@@ -98,6 +99,59 @@ impl Input {
 
     fn is_dry(&self) -> bool {
         matches!(self, Input::Blocks { fed, ended, .. } if fed.is_empty() && !ended)
+    }
+}
+
+/// Entries of a memtable in order, some copied out together: they lie anywhere in it, and the processor waits for the
+/// memory of many at once.
+pub(super) struct Staged {
+    table: Arc<Memtable>,
+    order: Arc<[u32]>,
+    /// How many of `order` were copied out.
+    upto: usize,
+    copies: Copies,
+    at: usize,
+    age: u32,
+}
+
+const STAGED_ENTRIES: usize = 64;
+
+impl Staged {
+    fn new(table: Arc<Memtable>, age: u32) -> Self {
+        let order = Arc::clone(table.order());
+        let mut staged = Staged { table, order, upto: 0, copies: Copies::default(), at: 0, age };
+        staged.stage();
+        staged
+    }
+
+    fn stage(&mut self) {
+        let next = &self.order[self.upto..self.order.len().min(self.upto + STAGED_ENTRIES)];
+        self.table.copy_to(next, &mut self.copies);
+        self.upto += next.len();
+        self.at = 0;
+    }
+
+    fn seek(&mut self, key: &[u8]) {
+        self.upto = self.order.partition_point(|entry| self.table.key(*entry) < key);
+        self.stage();
+    }
+
+    #[inline]
+    fn key(&self) -> Option<&[u8]> {
+        self.copies.key(self.at)
+    }
+
+    #[inline]
+    fn value(&self) -> Option<&[u8]> {
+        self.copies.value(self.at)
+    }
+
+    #[inline]
+    fn advance(&mut self) {
+        self.at += 1;
+        if self.at == self.copies.len() {
+            self.stage();
+        }
     }
 }
 
@@ -146,6 +200,8 @@ pub(super) struct Merger {
     /// The newest first.
     inputs: Vec<Input>,
     heads: Vec<u128>,
+    /// Which inputs have an entry.
+    live: Vec<bool>,
     /// Whose `heads` are no longer true.
     stale: Vec<usize>,
     clears: Clears,
@@ -167,8 +223,9 @@ const NO_HEAD: u128 = u128::MAX;
 impl Merger {
     /// Merges inputs, the newest first.
     pub(super) fn new(inputs: Vec<Input>, clears: Clears) -> Self {
-        let (heads, stale) = (vec![NO_HEAD; inputs.len()], (0..inputs.len()).collect());
-        Merger { inputs, heads, stale, clears }
+        let (heads, live) = (vec![NO_HEAD; inputs.len()], vec![false; inputs.len()]);
+        let stale = (0..inputs.len()).collect();
+        Merger { inputs, heads, live, stale, clears }
     }
 
     /// Gives an input its next blocks; none at its end.
@@ -192,10 +249,12 @@ impl Merger {
             if self.inputs[input].is_dry() {
                 return Step::Dry(input);
             }
-            self.heads[input] = self.inputs[input].key().map_or(NO_HEAD, head_of);
+            let key = self.inputs[input].key();
+            self.live[input] = key.is_some();
+            self.heads[input] = key.map_or(NO_HEAD, head_of);
             self.stale.pop();
         }
-        let Some(mut best) = (0..self.inputs.len()).find(|i| self.inputs[*i].key().is_some()) else {
+        let Some(mut best) = self.live.iter().position(|live| *live) else {
             return Step::End;
         };
         for other in best + 1..self.inputs.len() {
@@ -222,11 +281,12 @@ impl Merger {
         (key, if hidden { None } else { front.value() })
     }
 
-    /// Whether the entry at the front of an input is hidden by a clear.
+    /// The same, and nothing at all if it is cleared.
     #[inline]
-    pub(super) fn is_cleared(&self, input: usize) -> bool {
+    pub(super) fn uncleared(&self, input: usize) -> Option<(&[u8], Option<&[u8]>)> {
         let front = &self.inputs[input];
-        front.key().is_some_and(|key| self.clears.hide(key, front.age()))
+        let key = front.key()?;
+        (!self.clears.hide(key, front.age())).then(|| (key, front.value()))
     }
 
     /// Leaves the entry of `input`, and those of the same key in older ones.

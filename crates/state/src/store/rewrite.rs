@@ -10,7 +10,7 @@ use super::merge::{Merger, Step};
 use super::stream::BlockStream;
 use super::writer::{EncodedSegment, SegmentWriter};
 
-/// Entries that are merged between two looks at the size of what comes out.
+/// The time of the last change, before every value.
 const TIME_BYTES: usize = 8;
 
 /// What becomes of an entry.
@@ -25,9 +25,17 @@ pub(super) struct Rules {
     pub(super) now_ms: i64,
     pub(super) block_bytes: usize,
     pub(super) segment_bytes_max: usize,
+    /// Bytes of all that is merged, about.
+    pub(super) input_bytes: usize,
 }
 
 impl Rules {
+    fn writer(&self) -> SegmentWriter {
+        // With filters and indexes a segment is a little larger than its bound.
+        let bound = self.segment_bytes_max + self.segment_bytes_max / 8;
+        SegmentWriter::new(self.block_bytes, self.input_bytes.min(bound))
+    }
+
     /// Whether an entry's time is over.
     #[inline]
     fn is_expired(&self, key: &[u8], value: &[u8]) -> bool {
@@ -70,7 +78,7 @@ pub(super) struct Rewritten {
 
 impl Rewrite {
     pub(super) fn new(merger: Merger, streams: Vec<Option<BlockStream>>, rules: Rules) -> Self {
-        let writer = SegmentWriter::new(rules.block_bytes);
+        let writer = rules.writer();
         Rewrite { work: Some(Work { merger, rules, writer }), streams }
     }
 
@@ -110,11 +118,10 @@ impl Work {
                 Step::End => return self.finish().map(Pause::Done),
             };
             if self.writer.byte_len() >= self.rules.segment_bytes_max {
-                let writer = std::mem::replace(&mut self.writer, SegmentWriter::new(self.rules.block_bytes));
+                let writer = std::mem::replace(&mut self.writer, self.rules.writer());
                 return writer.finish(Vec::new(), self.rules.groups.clone()).map(Pause::Full);
             }
-            if !self.merger.is_cleared(input) {
-                let (key, value) = self.merger.entry(input);
+            if let Some((key, value)) = self.merger.uncleared(input) {
                 let value = value.filter(|value| !self.rules.is_expired(key, value));
                 if value.is_some() || self.rules.something_is_older {
                     self.writer.push(key, value)?;
@@ -130,7 +137,7 @@ impl Work {
         if self.writer.is_empty() && clears.is_empty() {
             return Ok(None);
         }
-        let writer = std::mem::replace(&mut self.writer, SegmentWriter::new(self.rules.block_bytes));
+        let writer = std::mem::replace(&mut self.writer, SegmentWriter::new(0, 0));
         writer.finish(clears, self.rules.groups.clone()).map(Some)
     }
 }

@@ -46,10 +46,11 @@ struct PendingPart {
 }
 
 impl SegmentWriter {
-    pub(super) fn new(block_bytes: usize) -> Self {
+    /// A writer of a segment of about `expected_bytes`.
+    pub(super) fn new(block_bytes: usize, expected_bytes: usize) -> Self {
         SegmentWriter {
             block_bytes,
-            out: Vec::new(),
+            out: Vec::with_capacity(expected_bytes),
             block: BlockWriter::new(block_bytes),
             hashes: Vec::new(),
             part_offset: 0,

@@ -3,6 +3,7 @@
 use flott_api::ErrorKind;
 use flott_api::env::Clock;
 use flott_api::state::WriteKind;
+use flott_api::testing::{FakeWorld, ready};
 
 use super::super::*;
 use super::world::{World, batch, descriptor, key, keys, noise, put, scan_all};
@@ -191,6 +192,31 @@ fn what_is_prefetched_needs_no_more_reads() {
     assert!(before > 0);
     assert_eq!(get(&world, &store, 0, key(3, b"a")), Some(noise(7, 100)));
     assert_eq!(store.metrics().read_bytes, before);
+}
+
+#[test]
+fn it_also_works_where_tasks_end_before_they_are_started() {
+    let fake = FakeWorld::at(0);
+    let cache = BlockCache::new(1 << 20);
+    let instance = (Subtask { index: 0, parallelism: 1 }, 0..12);
+    let objects = Arc::clone(fake.objects()) as _;
+    let options = StoreOptions::new(objects, fake.environment(), "a/".to_owned(), instance, cache);
+    let options = StoreOptions { memtable_bytes: 2000, inline_bytes_max: 100, ..options };
+    let store = SegmentStore::open(options.clone(), &[]).unwrap();
+    store.declare(&descriptor(0)).unwrap();
+    for n in 0..200u32 {
+        ready(store.write(StateNumber(0), &batch(&[put(key(n % 12, &n.to_be_bytes()), &noise(n, 100))]))).unwrap();
+    }
+    let snapshot = ready(store.checkpoint()).unwrap();
+    assert!(store.metrics().compacted_bytes > 0);
+    let store = SegmentStore::open(options, &[snapshot]).unwrap();
+    let mut found = 0;
+    let mut from = Some(Bytes::new());
+    while let Some(next) = from {
+        let page = ready(store.scan(StateNumber(0), &[], &next, 7)).unwrap();
+        (found, from) = (found + page.entries.len(), page.next);
+    }
+    assert_eq!(found, 200);
 }
 
 #[test]
