@@ -132,6 +132,10 @@ impl Shared {
         change(&mut lock(&self.checkpoints));
     }
 
+    pub(crate) fn restarts(&self) -> u64 {
+        lock(&self.checkpoints).restarts
+    }
+
     /// The job has ended, and everybody who waits is told.
     pub(crate) fn end(&self, status: JobStatus, failure: Option<Error>) {
         *lock(&self.failure) = failure;

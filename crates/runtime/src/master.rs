@@ -43,6 +43,8 @@ struct Slot {
     /// Its subtasks.
     workers: BTreeSet<usize>,
     state: SlotState,
+    /// The attempt that was last.
+    attempt: Option<Attempt>,
 }
 
 enum SlotState {
@@ -137,7 +139,7 @@ impl Master {
         let Some(mut vault) = self.vault.take() else { return };
         vault.protected = self.collected.protected();
         let mut errand = self.errands.pop_front();
-        if let Some(Errand::Recover { region, newest, committables }) = &mut errand {
+        if let Some(Errand::Recover { region, newest, committables, .. }) = &mut errand {
             (*newest, *committables) = (self.restored.clone(), self.owed(*region));
         }
         match errand {
@@ -244,7 +246,8 @@ impl Master {
     /// First what is left of earlier attempts is removed, and what the restored checkpoint has is committed.
     fn recover(&mut self, region: usize) {
         self.slots[region].state = SlotState::Recovering;
-        self.errands.push_back(Errand::Recover { region, newest: None, committables: Default::default() });
+        let (dead, committables) = (self.slots[region].attempt, Committables::new());
+        self.errands.push_back(Errand::Recover { region, dead, newest: None, committables });
     }
 
     /// What the newest checkpoint has of a region to commit.
@@ -262,6 +265,7 @@ impl Master {
         }
         self.attempts += 1;
         let attempt = Attempt(self.attempts);
+        slot.attempt = Some(attempt);
         match self.launcher.launch(&slot.tasks, attempt, newest) {
             Ok(running) => {
                 let mut progress = running.region.progress();
@@ -335,7 +339,7 @@ impl Master {
                 self.slots[region].state = SlotState::Waiting { until_ms };
             }
             RestartDecision::Fail { reason } => {
-                self.fail(if reason.is_empty() { error } else { with_reason(error, &reason) });
+                self.fail(if self.shared.restarts() > 0 { with_reason(error, &reason) } else { error });
             }
         }
     }
@@ -414,9 +418,8 @@ impl Master {
     }
 }
 
-/// What restarting could not mend.
+/// What restarting could not mend: why it was given up.
 fn with_reason(error: Error, reason: &str) -> Error {
-    // A plain failure stays as it is told; only where restarts were tried is there more to say.
     match error.kind() {
         ErrorKind::Invalid | ErrorKind::Data | ErrorKind::Fenced => error,
         _ if error.detail().is_none() => error.with_detail(reason.to_owned()),

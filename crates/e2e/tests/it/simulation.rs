@@ -188,7 +188,6 @@ impl Outside {
             ("execution.state-recovery.path", "latest"),
             ("restart-strategy.exponential-delay.initial-backoff", "10 ms"),
             ("restart-strategy.exponential-delay.max-backoff", "100 ms"),
-            ("taskmanager.memory.managed.size", "1 kb"),
             ("parallelism.default", &parallelism.to_string()),
         ] {
             configuration.set(key, value, Origin::File).unwrap();
@@ -196,7 +195,7 @@ impl Outside {
         let files = Arc::clone(&environment.files);
         let mut session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins =
-            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 << 20 };
+            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 };
         let mut graph = None;
         for statement in parse_script(SCRIPT) {
             if let Outcome::Job(job) = session.execute(&statement.unwrap().statement).unwrap() {

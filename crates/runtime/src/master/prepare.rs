@@ -193,7 +193,7 @@ impl Preparation {
             slots.iter().map(|s| Committers::open(&plan.graph, &s.nodes, &plugins)).collect::<Result<_>>()?;
         let storage = StateStorage {
             objects: Arc::clone(&found.objects) as _,
-            prefix: found.prefix,
+            prefix: found.prefix.clone(),
             attempt: flott_api::ids::Attempt(0),
             cache: BlockCache::new(CACHE_BYTES_MIN.max(memory.limit_bytes() / CACHE_PART)),
             memory,
@@ -207,6 +207,7 @@ impl Preparation {
             committers,
             objects: found.objects,
             environment: plugins.environment.clone(),
+            prefix: found.prefix,
             retained: checkpointing.retained_max as usize,
             retention: checkpointing.retention,
             protected: BTreeSet::new(),
@@ -242,6 +243,7 @@ fn slots(plan: &Plan) -> Vec<Slot> {
         workers: tasks.iter().flat_map(|t| (0..plan.tasks[*t].parallelism).map(|s| plan.worker(*t, s))).collect(),
         tasks,
         state: SlotState::Recovering,
+        attempt: None,
     };
     regions(plan).into_iter().map(slot).collect()
 }
@@ -282,7 +284,11 @@ fn host() -> String {
 }
 
 /// After the end: what is not to be kept goes.
-pub(super) async fn clean_up(launcher: &Launcher, vault: Option<Vault>, status: JobStatus) {
+pub(super) async fn clean_up(launcher: &Launcher, mut vault: Option<Vault>, status: JobStatus) {
+    if let (JobStatus::Finished, Some(vault)) = (status, &mut vault) {
+        vault.protected.clear();
+        vault.sweep("", 1).await;
+    }
     let removed = match vault {
         Some(Vault { directory: Some(mut directory), retention, .. }) => match (status, retention) {
             (JobStatus::Cancelled, Some(Retention::OnFailure))

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flott_api::env::Environment;
-use flott_api::ids::{CheckpointId, JobId};
+use flott_api::ids::{Attempt, CheckpointId, JobId};
+use flott_api::object::ObjectStore;
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
 use flott_state::checkpoint::manifest::Manifest;
 use flott_state::checkpoint::savepoint::write_savepoint;
@@ -24,8 +25,8 @@ pub(crate) enum Errand {
     /// Commit what a checkpoint has written.
     Commit { checkpoint: CheckpointId, committables: Committables },
     /// Before a region starts: remove what earlier attempts have left, and commit again what the newest
-    /// checkpoint has. Which one that is, is known only when its turn comes.
-    Recover { region: usize, newest: Option<Arc<Manifest>>, committables: Committables },
+    /// checkpoint has. Which one that is, is known only when its turn comes. `dead` is the attempt before.
+    Recover { region: usize, dead: Option<Attempt>, newest: Option<Arc<Manifest>>, committables: Committables },
     /// Commit what a region has left, and let its tables know that this was all, if its input has ended.
     CommitRegion { region: usize, committables: Committables, ended: bool },
 }
@@ -49,6 +50,8 @@ pub(crate) struct Vault {
     /// All files of the job, also those of what it was restored from.
     pub(crate) objects: Arc<RoutingObjects>,
     pub(crate) environment: Environment,
+    /// What the paths of this run's state files begin with.
+    pub(crate) prefix: String,
     pub(crate) retained: usize,
     pub(crate) retention: Option<Retention>,
     /// Files that belong to checkpoints that are still being taken.
@@ -81,7 +84,10 @@ impl Vault {
                 let result = self.commit(Some(checkpoint), &committables).await;
                 Done::Committed { checkpoint, result }
             }
-            Errand::Recover { region, newest, committables } => {
+            Errand::Recover { region, dead, newest, committables } => {
+                if let Some(dead) = dead {
+                    self.sweep(&format!("{}-", dead.0), self.retained).await;
+                }
                 let checkpoint = newest.as_ref().map(|m| m.checkpoint);
                 let result = self.recover(region, checkpoint, &committables).await;
                 Done::Recovered { region, newest, result }
@@ -90,6 +96,21 @@ impl Vault {
                 let result = self.commit_region(region, &committables, ended).await;
                 Done::RegionCommitted { region, result }
             }
+        }
+    }
+
+    /// Removes the state files of this run whose names begin so and that no retained checkpoint has.
+    pub(crate) async fn sweep(&mut self, begin: &str, keep: usize) {
+        let Some(directory) = &mut self.directory else { return };
+        let swept = match self.objects.list(&format!("{}{begin}", self.prefix)).await {
+            Ok(files) => {
+                let names = files.into_iter().map(|f| f.path).collect();
+                directory.retire(keep, names, &self.protected).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = swept {
+            tracing::warn!("state files that nothing needs cannot be removed: {error}");
         }
     }
 

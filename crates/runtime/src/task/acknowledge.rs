@@ -50,7 +50,8 @@ impl Acknowledge {
         if chain.is_draining() {
             self.drain(chain).await?;
         }
-        chain.relieve().await
+        // What has been drained must be sealed before anything of the new epoch comes into the store.
+        if chain.is_draining() { Ok(()) } else { chain.relieve().await }
     }
 
     async fn drain(&mut self, chain: &mut Chain) -> Result<()> {
