@@ -6,7 +6,7 @@
 //! | `Data` | the job fails | the same record comes again |
 //! | `Cancelled` | the job ends | somebody wanted it |
 //! | `Fenced` | the job fails here | another run owns it, and goes on |
-//! | `Corrupt` | as the strategy says | an older checkpoint may be good |
+//! | `Corrupt` | the job fails | the same bytes come again; going on from an older checkpoint is for the user to decide, whose sinks have committed since |
 //! | `External` | as the strategy says | the world may be better later |
 //! | `Internal` | as the strategy says | a race may go the other way |
 //!
@@ -116,7 +116,8 @@ fn hopeless(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::Data => Some("The same record would come again."),
         ErrorKind::Cancelled => Some("The job was cancelled."),
         ErrorKind::Fenced => Some("Another run owns the job."),
-        ErrorKind::Corrupt | ErrorKind::External { .. } | ErrorKind::Internal => None,
+        ErrorKind::Corrupt => Some("The same bytes would be read again."),
+        ErrorKind::External { .. } | ErrorKind::Internal => None,
     }
 }
 
@@ -172,7 +173,7 @@ mod tests {
         })
         .collect();
         let (external, final_external) = (EXTERNAL, ErrorKind::External { retry: false });
-        assert_eq!(tried_again, [ErrorKind::Corrupt, external, final_external, ErrorKind::Internal]);
+        assert_eq!(tried_again, [external, final_external, ErrorKind::Internal]);
         assert!(fails(&RestartStrategy::new(RestartSettings::None).on_failure(EXTERNAL, 0, 0)));
     }
 

@@ -29,8 +29,9 @@ pub(super) enum Head {
     Gate(GateWorker),
     /// `VALUES`: nothing comes in.
     Nothing,
-    /// All of the task had come to its end before the restored checkpoint.
-    Ended,
+    /// All of the task had come to its end before the restored checkpoint; its channels bring nothing but
+    /// their end.
+    Ended(Option<GateWorker>),
 }
 
 /// A subtask that can run.
@@ -137,10 +138,12 @@ fn restored_writers(restored: Option<&OperatorSnapshot>, index: u32, parallelism
 fn head(plan: &Plan, task: &Task, setup: Setup) -> Result<Head> {
     let nodes = || task.nodes.iter().map(|n| plan.graph.node(*n));
     let ended = |node: &Node| restored(&setup, node).is_some_and(|o| o.subtasks.iter().all(|s| s.finished));
-    if nodes().all(ended) {
-        return Ok(Head::Ended);
-    }
     let node = plan.graph.node(task.nodes[0]);
+    if nodes().all(ended) {
+        let watermark = restored_watermark(restored(&setup, node));
+        let gate = plan.has_input(task).then(|| GateWorker::new(Gate::new(setup.receivers, watermark)));
+        return Ok(Head::Ended(gate));
+    }
     let Role::Source(spec) = &node.role else {
         let watermark = restored_watermark(restored(&setup, node));
         return Ok(if plan.has_input(task) {

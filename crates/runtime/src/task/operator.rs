@@ -29,6 +29,12 @@ impl GateWorker {
         GateWorker { gate, ahead: None }
     }
 
+    /// Reads what is left for a task that had ended before: the end of each channel.
+    pub(super) async fn wait_for_end(&mut self) -> Result<()> {
+        while !matches!(self.gate.next().await?, GateEvent::End { .. }) {}
+        Ok(())
+    }
+
     /// Runs until every channel has ended.
     pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace, ack: &mut Acknowledge) -> Result<End> {
         loop {

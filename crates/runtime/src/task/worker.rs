@@ -144,7 +144,10 @@ pub(crate) async fn run_subtask(region: Arc<Region>, setup: Setup, blame: Blame,
 
 async fn run_built(task: &mut BuiltTask) -> Result<()> {
     let BuiltTask { head, chain, ack, pace } = task;
-    if matches!(head, Head::Ended) {
+    if let Head::Ended(gate) = head {
+        if let Some(gate) = gate {
+            gate.wait_for_end().await?;
+        }
         chain.end_again()?;
         return ack.finish(End::Finished, None, chain).await;
     }
@@ -152,7 +155,7 @@ async fn run_built(task: &mut BuiltTask) -> Result<()> {
     let end = match head {
         Head::Source(source) => source.run(chain, pace, ack).await?,
         Head::Gate(gate) => gate.run(chain, pace, ack).await?,
-        Head::Nothing | Head::Ended => {
+        Head::Nothing | Head::Ended(_) => {
             chain.finish(false).await?;
             End::Finished
         }
