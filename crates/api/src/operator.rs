@@ -17,9 +17,27 @@ use crate::metrics::OperatorMetrics;
 use crate::state::{KeyedContainer, StateMemory, StateStore};
 use crate::{BoxFuture, ChangeBatch, Result, Watermark};
 
+/// The keyed state of an operator, as the runtime sees it. One without says no more than that it has none.
+pub trait Stateful: Send {
+    /// Tells its containers which keys `batch` will need, so that they are loaded while earlier batches
+    /// run ([`StateStore::prefetch`](crate::state::StateStore::prefetch)).
+    ///
+    /// # Errors
+    /// If the batch does not fit the operator.
+    fn prefetch(&self, input: usize, batch: &ChangeBatch) -> Result<()> {
+        let _: (usize, &ChangeBatch) = (input, batch);
+        Ok(())
+    }
+
+    /// Its containers of keyed state.
+    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
+        Vec::new()
+    }
+}
+
 /// One parallel instance of one operator.
 #[async_trait]
-pub trait Operator: Send {
+pub trait Operator: Stateful {
     /// Called once, before any other callback.
     ///
     /// # Errors
@@ -34,21 +52,6 @@ pub trait Operator: Send {
     async fn start(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         let _: &mut OperatorContext<'_> = cx;
         Ok(())
-    }
-
-    /// Tells its containers which keys `batch` will need, so that they are loaded while earlier batches
-    /// run ([`StateStore::prefetch`](crate::state::StateStore::prefetch)).
-    ///
-    /// # Errors
-    /// If the batch does not fit the operator.
-    fn prefetch(&self, input: usize, batch: &ChangeBatch) -> Result<()> {
-        let _: (usize, &ChangeBatch) = (input, batch);
-        Ok(())
-    }
-
-    /// Its containers of keyed state.
-    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
-        Vec::new()
     }
 
     /// Changes have come on an input. The batch has marks only if the operator's [`EventTime`] says

@@ -57,6 +57,8 @@ impl FromSpec for Calc {
     }
 }
 
+impl flott_api::operator::Stateful for Calc {}
+
 #[async_trait]
 impl Operator for Calc {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {

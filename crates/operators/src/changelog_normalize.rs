@@ -69,13 +69,7 @@ impl FromSpec for ChangelogNormalize {
     }
 }
 
-#[async_trait]
-impl Operator for ChangelogNormalize {
-    fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        self.state = Some(KeyedState::open(cx, &self.options, RowStore::new(self.schema.clone()))?);
-        Ok(())
-    }
-
+impl flott_api::operator::Stateful for ChangelogNormalize {
     fn prefetch(&self, _: usize, batch: &ChangeBatch) -> Result<()> {
         let state = self.state.as_ref().ok_or_else(not_open)?;
         state.prefetch(&self.keys(batch), batch.len())
@@ -83,6 +77,14 @@ impl Operator for ChangelogNormalize {
 
     fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
         self.state.iter_mut().map(|s| s as &mut dyn KeyedContainer).collect()
+    }
+}
+
+#[async_trait]
+impl Operator for ChangelogNormalize {
+    fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        self.state = Some(KeyedState::open(cx, &self.options, RowStore::new(self.schema.clone()))?);
+        Ok(())
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

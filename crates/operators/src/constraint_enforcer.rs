@@ -39,6 +39,8 @@ impl FromSpec for ConstraintEnforcer {
     }
 }
 
+impl flott_api::operator::Stateful for ConstraintEnforcer {}
+
 #[async_trait]
 impl Operator for ConstraintEnforcer {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

@@ -26,6 +26,8 @@ impl FromSpec for DropUpdateBefore {
     }
 }
 
+impl flott_api::operator::Stateful for DropUpdateBefore {}
+
 #[async_trait]
 impl Operator for DropUpdateBefore {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

@@ -73,13 +73,7 @@ impl FromSpec for GroupAggregate {
     }
 }
 
-#[async_trait]
-impl Operator for GroupAggregate {
-    fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        self.state = Some(KeyedState::open(cx, &self.plan.state(STATE, self.ttl), self.plan.groups()?)?);
-        Ok(())
-    }
-
+impl flott_api::operator::Stateful for GroupAggregate {
     fn prefetch(&self, _: usize, batch: &ChangeBatch) -> Result<()> {
         let state = self.state.as_ref().ok_or_else(not_open)?;
         state.prefetch(&self.plan.keys(batch.rows()), batch.len())
@@ -87,6 +81,14 @@ impl Operator for GroupAggregate {
 
     fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
         self.state.iter_mut().map(|s| s as &mut dyn KeyedContainer).collect()
+    }
+}
+
+#[async_trait]
+impl Operator for GroupAggregate {
+    fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        self.state = Some(KeyedState::open(cx, &self.plan.state(STATE, self.ttl), self.plan.groups()?)?);
+        Ok(())
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

@@ -38,6 +38,8 @@ impl FromSpec for Limit {
     }
 }
 
+impl flott_api::operator::Stateful for Limit {}
+
 #[async_trait]
 impl Operator for Limit {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {

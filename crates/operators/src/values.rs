@@ -53,6 +53,8 @@ fn column(spec: &ValuesSpec, column: usize) -> Result<ArrayRef> {
     if values.is_empty() { Ok(arrow_array::new_empty_array(&ty.arrow())) } else { Ok(concat(&values)?) }
 }
 
+impl flott_api::operator::Stateful for Values {}
+
 #[async_trait]
 impl Operator for Values {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {

@@ -47,6 +47,8 @@ impl FromSpec for WatermarkAssigner {
     }
 }
 
+impl flott_api::operator::Stateful for WatermarkAssigner {}
+
 #[async_trait]
 impl Operator for WatermarkAssigner {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {

@@ -84,6 +84,25 @@ impl FromSpec for WindowAggregate {
     }
 }
 
+impl flott_api::operator::Stateful for WindowAggregate {
+    fn prefetch(&self, _: usize, batch: &ChangeBatch) -> Result<()> {
+        let state = self.state.as_ref().ok_or_else(not_open)?;
+        if !self.windows.is_event_time() || !state.has_spilled() {
+            return Ok(());
+        }
+        let Some(arrivals) = arrivals(batch, &self.windows, (Watermark::MIN, 0))? else { return Ok(()) };
+        for (end_ms, rows) in arrivals.windows {
+            let rows = rows.of(batch)?;
+            state.prefetch(end_ms, &self.plan.keys(rows.rows()), rows.len())?;
+        }
+        Ok(())
+    }
+
+    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
+        self.state.iter_mut().map(|s| s as &mut dyn KeyedContainer).collect()
+    }
+}
+
 #[async_trait]
 impl Operator for WindowAggregate {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
@@ -103,23 +122,6 @@ impl Operator for WindowAggregate {
             self.note_open(end_ms, cx)?;
         }
         Ok(())
-    }
-
-    fn prefetch(&self, _: usize, batch: &ChangeBatch) -> Result<()> {
-        let state = self.state.as_ref().ok_or_else(not_open)?;
-        if !self.windows.is_event_time() || !state.has_spilled() {
-            return Ok(());
-        }
-        let Some(arrivals) = arrivals(batch, &self.windows, (Watermark::MIN, 0))? else { return Ok(()) };
-        for (end_ms, rows) in arrivals.windows {
-            let rows = rows.of(batch)?;
-            state.prefetch(end_ms, &self.plan.keys(rows.rows()), rows.len())?;
-        }
-        Ok(())
-    }
-
-    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
-        self.state.iter_mut().map(|s| s as &mut dyn KeyedContainer).collect()
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

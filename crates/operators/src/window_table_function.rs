@@ -41,6 +41,8 @@ impl FromSpec for WindowTableFunction {
     }
 }
 
+impl flott_api::operator::Stateful for WindowTableFunction {}
+
 #[async_trait]
 impl Operator for WindowTableFunction {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

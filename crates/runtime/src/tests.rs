@@ -19,6 +19,8 @@ use crate::testing::rows::values;
 /// Hands everything on.
 struct Pass {}
 
+impl flott_api::operator::Stateful for Pass {}
+
 #[async_trait]
 impl Operator for Pass {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -30,6 +32,8 @@ impl Operator for Pass {
 struct Moody {
     world: Arc<World>,
 }
+
+impl flott_api::operator::Stateful for Moody {}
 
 #[async_trait]
 impl Operator for Moody {

@@ -29,6 +29,8 @@ impl Recorder {
     }
 }
 
+impl flott_api::operator::Stateful for Recorder {}
+
 #[async_trait]
 impl Operator for Recorder {
     async fn process_batch(&mut self, input: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -180,6 +182,8 @@ async fn rows_and_bytes_are_counted_where_they_are_handed_on() {
 
 /// Fails for a negative value, deep in the chain.
 struct Picky {}
+
+impl flott_api::operator::Stateful for Picky {}
 
 #[async_trait]
 impl Operator for Picky {

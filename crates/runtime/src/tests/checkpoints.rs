@@ -21,6 +21,8 @@ struct Summer {
     state: Option<Arc<dyn StateStore>>,
 }
 
+impl flott_api::operator::Stateful for Summer {}
+
 #[async_trait]
 impl Operator for Summer {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
@@ -50,6 +52,8 @@ impl Operator for Summer {
 struct Fragile {
     failures: Arc<AtomicI64>,
 }
+
+impl flott_api::operator::Stateful for Fragile {}
 
 #[async_trait]
 impl Operator for Fragile {

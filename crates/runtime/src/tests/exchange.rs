@@ -17,6 +17,8 @@ struct InOrder {
     last: BTreeMap<i64, RowKind>,
 }
 
+impl flott_api::operator::Stateful for InOrder {}
+
 #[async_trait]
 impl Operator for InOrder {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

@@ -98,6 +98,8 @@ async fn a_union_and_a_fork_lose_nothing() {
 /// Tells its inputs apart: negates the second one.
 struct Minus {}
 
+impl flott_api::operator::Stateful for Minus {}
+
 #[async_trait]
 impl Operator for Minus {
     async fn process_batch(&mut self, input: usize, found: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {

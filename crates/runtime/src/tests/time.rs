@@ -16,6 +16,8 @@ struct Watcher {
     world: Arc<World>,
 }
 
+impl flott_api::operator::Stateful for Watcher {}
+
 #[async_trait]
 impl Operator for Watcher {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -31,6 +33,8 @@ impl Operator for Watcher {
 
 /// Says that it is idle 100 ms after its last rows, as a watermark assigner does.
 struct Idler {}
+
+impl flott_api::operator::Stateful for Idler {}
 
 #[async_trait]
 impl Operator for Idler {
@@ -49,6 +53,8 @@ impl Operator for Idler {
 /// Holds all watermarks back.
 struct Deaf {}
 
+impl flott_api::operator::Stateful for Deaf {}
+
 #[async_trait]
 impl Operator for Deaf {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -62,6 +68,8 @@ impl Operator for Deaf {
 
 /// Emits a row at its end.
 struct Values {}
+
+impl flott_api::operator::Stateful for Values {}
 
 #[async_trait]
 impl Operator for Values {
@@ -126,6 +134,8 @@ async fn rows_and_watermarks_keep_their_order_over_a_channel() {
 /// Checks that no row lies behind the watermark.
 struct Punctual {}
 
+impl flott_api::operator::Stateful for Punctual {}
+
 #[async_trait]
 impl Operator for Punctual {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -182,6 +192,8 @@ async fn no_exchange_makes_a_row_late() {
 
 /// Lets its watermark fall.
 struct Liar {}
+
+impl flott_api::operator::Stateful for Liar {}
 
 #[async_trait]
 impl Operator for Liar {

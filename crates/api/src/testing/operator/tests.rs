@@ -99,6 +99,12 @@ impl KeyedContainer for Count {
     }
 }
 
+impl crate::operator::Stateful for First {
+    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
+        self.count.iter_mut().map(|c| c as &mut dyn KeyedContainer).collect()
+    }
+}
+
 #[async_trait]
 impl Operator for First {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
@@ -115,10 +121,6 @@ impl Operator for First {
         self.ended = store.list("ended").is_some_and(|items| !items.is_empty());
         self.count = Some(Count { fault, store, number, rows: None, dirty: false, closed: None, closing: false });
         Ok(())
-    }
-
-    fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
-        self.count.iter_mut().map(|c| c as &mut dyn KeyedContainer).collect()
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
