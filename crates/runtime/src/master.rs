@@ -87,7 +87,7 @@ pub(crate) struct Master {
 enum Event {
     Wish,
     Region(usize, Progress),
-    Errand(Vault, Done),
+    Errand(Box<Vault>, Done),
     Report(Report),
     Request(Request),
     Time,
@@ -158,7 +158,7 @@ impl Master {
             Some(report) = reports.recv() => Event::Report(report),
             _ = wish.changed() => Event::Wish,
             (region, progress) = changed(slots) => Event::Region(region, progress),
-            (vault, done) = under_way(errand) => Event::Errand(vault, done),
+            (vault, done) = under_way(errand) => Event::Errand(Box::new(vault), done),
             Some(request) = requests.recv() => Event::Request(request),
             () = sleep(clock.as_ref(), wait_ms) => Event::Time,
         }
@@ -180,7 +180,7 @@ impl Master {
             Event::Wish => self.on_wish(),
             Event::Region(region, progress) => self.on_progress(region, progress),
             Event::Errand(vault, done) => {
-                (self.vault, self.errand) = (Some(vault), None);
+                (self.vault, self.errand) = (Some(*vault), None);
                 self.on_done(done);
             }
             Event::Report(report) => self.on_report(report),

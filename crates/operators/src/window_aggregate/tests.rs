@@ -9,6 +9,8 @@ use flott_api::{Field, Schema};
 use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, Spec, WindowKind};
 
+use flott_api::operator::Stateful;
+
 use super::*;
 
 fn call(name: &str, args: &[usize], distinct: bool) -> AggregateCall {

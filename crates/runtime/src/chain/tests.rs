@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use flott_api::metrics::TaskMetrics;
 use flott_api::operator::{EventTime, Operator, OperatorContext, OperatorInstance, Timer};
 use flott_api::testing::{FakeWorld, open_context};
@@ -12,7 +11,7 @@ use flott_api::{ChangeBatch, Error};
 use super::*;
 use crate::checker::Checker;
 use crate::testing::rows::{batch, schema, values};
-use crate::testing::world::{ManualClock, environment};
+use crate::testing::world::ManualClock;
 
 type Log = Arc<Mutex<Vec<String>>>;
 

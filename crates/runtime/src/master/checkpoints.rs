@@ -36,6 +36,8 @@ pub(super) struct Checkpoints {
     begun: BTreeMap<CheckpointId, Begun>,
     requests: BTreeMap<u64, Asked>,
     next_request: u64,
+    /// Where the copies go of savepoints that have not begun, by request.
+    targets: VecDeque<(u64, String)>,
     /// Set when the job ends with a savepoint.
     stopped: bool,
     /// Nothing more is to be done but to end; sources are stopped so.
@@ -57,7 +59,7 @@ struct Begun {
 /// Somebody who waits for an answer.
 enum Asked {
     Checkpoint(oneshot::Sender<Result<CheckpointId>>),
-    Savepoint(String, oneshot::Sender<Result<String>>),
+    Savepoint(oneshot::Sender<Result<String>>),
 }
 
 impl Checkpoints {
@@ -74,6 +76,7 @@ impl Checkpoints {
             begun: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_request: 0,
+            targets: VecDeque::new(),
             stopped: false,
             finishing: false,
             committing: Committables::new(),
@@ -157,7 +160,8 @@ impl Master {
                     return answer.send(Err(missing)).unwrap_or_default();
                 };
                 let kind = stop.map_or(Requested::Savepoint, |drain| Requested::Stop { drain });
-                (Asked::Savepoint(target, answer), kind)
+                checkpoints.targets.push_back((number, target));
+                (Asked::Savepoint(answer), kind)
             }
         };
         checkpoints.requests.insert(number, asked);
@@ -194,7 +198,10 @@ impl Master {
         };
         self.collected.begin(checkpoint, snapshot, timestamp_ms);
         if let Some(checkpoints) = &mut self.checkpoints {
-            let begun = Begun { kind, target: None, path: None };
+            let is_savepoint = matches!(kind, CheckpointKind::Savepoint | CheckpointKind::Stop { .. });
+            // They begin in the order in which they were asked for.
+            let target = if is_savepoint { checkpoints.targets.pop_front().map(|(_, t)| t) } else { None };
+            let begun = Begun { kind, target, path: None };
             checkpoints.begun.insert(checkpoint, begun);
         }
         self.order(Order::Barrier(Barrier { checkpoint, timestamp_ms, stop }));
@@ -221,14 +228,7 @@ impl Master {
         let ready = |id: &&CheckpointId| self.collected.has_enumerators(**id, &checkpoints.sources);
         let Some(checkpoint) = checkpoints.wanted.iter().find(ready).copied() else { return };
         checkpoints.wanted.remove(&checkpoint);
-        let targets = checkpoints.requests.values().filter_map(|asked| match asked {
-            Asked::Savepoint(target, _) => Some(target.clone()),
-            Asked::Checkpoint(_) => None,
-        });
-        let target = targets.last();
-        let Some(begun) = checkpoints.begun.get_mut(&checkpoint) else { return };
-        let is_savepoint = matches!(begun.kind, CheckpointKind::Savepoint | CheckpointKind::Stop { .. });
-        begun.target = target.filter(|_| is_savepoint);
+        let Some(begun) = checkpoints.begun.get(&checkpoint) else { return };
         let (savepoint, log) = (begun.target.clone(), begun.kind.commits());
         let ended = begun.kind == CheckpointKind::Final;
         let Some(manifest) = self.collected.manifest(checkpoint, self.launcher.job, &self.launcher.plan, ended) else {
@@ -317,6 +317,7 @@ impl Master {
 
     fn answer(&mut self, request: u64, outcome: Outcome) {
         let Some(checkpoints) = &mut self.checkpoints else { return };
+        checkpoints.targets.retain(|(waiting, _)| *waiting != request);
         let Some(asked) = checkpoints.requests.remove(&request) else { return };
         let result = match outcome {
             Outcome::Done { checkpoint } => Ok(checkpoint),
@@ -325,7 +326,7 @@ impl Master {
         match asked {
             // Who asked may have gone.
             Asked::Checkpoint(answer) => answer.send(result).unwrap_or_default(),
-            Asked::Savepoint(_, answer) => {
+            Asked::Savepoint(answer) => {
                 let path = result.and_then(|checkpoint| checkpoints.path_of(checkpoint));
                 answer.send(path).unwrap_or_default();
             }

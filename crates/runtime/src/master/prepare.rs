@@ -71,7 +71,7 @@ impl Preparation {
             prepared = self.prepare() => prepared,
         };
         match prepared {
-            Ok(master) => master.run().await,
+            Ok(master) => Box::pin(master.run()).await,
             Err(error) => shared.end(JobStatus::Failed, Some(error)),
         }
     }

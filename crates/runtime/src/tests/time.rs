@@ -1,6 +1,5 @@
 //! Watermarks, idleness and timers through whole jobs, by a clock moved by hand.
 
-use bytes::Bytes;
 use flott_api::Watermark;
 use flott_api::operator::{TimeDomain, Timer};
 
