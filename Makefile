@@ -3,7 +3,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench setup setup-%
+.PHONY: help demo test lint nightly bench setup setup-%
 
 help: ## say what can be made here
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -16,6 +16,10 @@ test: setup-test ## run all tests
 
 lint: setup-lint ## check format, house rules, lints, licences
 	script/lint
+
+nightly: setup-test ## run the long tests: 2,000 seeds of the simulation, 50 kills of the binary
+	FLOTT_SEEDS=2000 cargo test -p flott-e2e --test it simulation
+	FLOTT_KILLS=50 cargo test -p flott --test it killing
 
 bench: setup-bench ## measure: Nexmark, as ratios in one run
 	cargo run --release -p flott-bench

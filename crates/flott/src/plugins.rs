@@ -34,7 +34,7 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
 /// # Errors
 /// If what they are told is not complete.
 pub fn objects(_: &Options, environment: &Environment) -> Result<Arc<dyn ObjectStores>> {
-    // SEAM: S3
+    // No store here has options; those of S3 come with it.
     Ok(Arc::new(Objects::new(StoreWorld::of(environment))))
 }
 
