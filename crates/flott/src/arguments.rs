@@ -119,7 +119,7 @@ pub struct RecoveryArguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum ClaimMode {
-    /// The job leaves them to the user, and soon no longer needs them.
+    /// The job leaves them to the user, who keeps them while the job runs.
     NoClaim,
     /// The job deletes them when it no longer needs them.
     Claim,

@@ -109,11 +109,12 @@ fn no_kill_loses_or_doubles_a_row() {
     while fired < kills {
         let before = records(stormy.path());
         let mut child = flott(&["run", "--from", "latest", "-e", &script]).spawn().unwrap();
-        // Past its claim, and then any moment.
-        while records(stormy.path()) == before && child.try_wait().unwrap().is_none() {
+        // Past its claim, every second time past a checkpoint too, and then any moment.
+        let wanted = before + 1 + (fired % 2) as usize;
+        while records(stormy.path()) < wanted && child.try_wait().unwrap().is_none() {
             pause(5);
         }
-        pause(below(&mut seed, 500));
+        pause(below(&mut seed, 400));
         assert!(child.try_wait().unwrap().is_none(), "the job ended after {fired} of {kills} kills: make it longer");
         child.kill().unwrap();
         child.wait().unwrap();
