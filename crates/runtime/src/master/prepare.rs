@@ -214,8 +214,11 @@ impl Preparation {
         };
         let metrics = Arc::clone(&shared.metrics);
         let launcher = Launcher { job, graph, plan: Arc::new(plan), plugins, metrics, reports: sender, storage };
+        let mut wish = shared.wish.subscribe();
+        // What was wished while all of this was looked up is not old news.
+        wish.mark_changed();
         Ok(Master {
-            wish: shared.wish.subscribe(),
+            wish,
             shared,
             launcher,
             slots,
