@@ -53,7 +53,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     option("execution.checkpointing.dir", None, Directory, "Where checkpoints lie, a folder for each job."),
     option(
         "execution.checkpointing.externalized-checkpoint-retention",
-        Some("NO_EXTERNALIZED_CHECKPOINTS"),
+        None,
         Choice(&["DELETE_ON_CANCELLATION", "RETAIN_ON_CANCELLATION", "NO_EXTERNALIZED_CHECKPOINTS"]),
         "What becomes of the checkpoints when the job ends.",
     ),
