@@ -105,7 +105,9 @@ impl Preparation {
                 Some(snapshot.manifest.rebased(&snapshot.root))
             }
         };
-        if let Err(error) = directory.remove_orphans(&BTreeSet::new()).await {
+        // A snapshot that was named by its path may be none that the log retains.
+        let needed = restored.iter().flat_map(Manifest::files).map(str::to_owned).collect();
+        if let Err(error) = directory.remove_orphans(&needed).await {
             tracing::warn!(job = %self.shared.id, "what earlier runs have left cannot be removed: {error}");
         }
         let (epoch, prefix) = (claimed.epoch, format!("shared/{:020}/", claimed.epoch));

@@ -202,7 +202,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         Choice(RESTART_STRATEGIES),
         "How a failed job is restarted; by default with exponential delay if there are checkpoints, else not.",
     ),
-    option("s3.access-key", None, Text, "The name of the key for S3."),
+    option("s3.access-key", None, Text, "The name of the key for S3. Buckets cannot be used yet."),
     option("s3.endpoint", None, Text, "The address of the S3 service, where it is not Amazon's."),
     option(
         "s3.path.style.access",
@@ -210,8 +210,8 @@ pub const OPTIONS: &[OptionSpec] = &[
         Boolean,
         "Whether the bucket stands in the path of an address and not in its host.",
     ),
-    option("s3.region", None, Text, "The region of the buckets."),
-    option("s3.secret-key", None, Text, "The secret of the key for S3."),
+    option("s3.region", None, Text, "The region of the buckets, which cannot be used yet."),
+    option("s3.secret-key", None, Text, "The secret of the key for S3. Buckets cannot be used yet."),
     option(
         "sql-client.execution.result-mode",
         Some("TABLEAU"),
