@@ -28,7 +28,8 @@ pub(crate) fn session() -> Session {
     Session::new(configuration, Arc::new(Known(Arc::default())), files).unwrap()
 }
 
-struct Known(Arc<TableFactories>);
+/// Connectors that a test has put together.
+pub(crate) struct Known(pub(crate) Arc<TableFactories>);
 
 impl Connectors for Known {
     fn find(&self, identifier: &str) -> Option<Arc<dyn TableFactory>> {

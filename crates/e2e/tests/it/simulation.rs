@@ -26,8 +26,10 @@ use flott_api::{ChangeBatch, Error, ErrorKind, Result};
 use flott_runtime::{JobHandle, JobOutcome, Plugins, SubmitOptions, TableFactories, submit};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
-use flott_sql::session::{Connectors, Outcome, Session};
+use flott_sql::session::{Outcome, Session};
 use futures::future::{Either, select};
+
+use crate::session::Known;
 
 const ROWS: usize = 400;
 const DIRECTORY: &str = "memory://sim/checkpoints";
@@ -139,18 +141,6 @@ impl Committer for Ledger {
             self.0.lock().unwrap().insert(committable.id, rows);
         }
         Ok(())
-    }
-}
-
-struct Known(Arc<TableFactories>);
-
-impl Connectors for Known {
-    fn find(&self, identifier: &str) -> Option<Arc<dyn TableFactory>> {
-        self.0.get(identifier).cloned()
-    }
-
-    fn identifiers(&self) -> Vec<String> {
-        self.0.keys().map(|k| (*k).to_owned()).collect()
     }
 }
 

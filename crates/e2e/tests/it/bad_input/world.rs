@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use flott_api::env::{Console, ConsoleState, FileSystems};
-use flott_api::table::TableFactory;
 use flott_api::{Error, ErrorKind, Result};
 use flott_runtime::{
     JobHandle, JobOutcome, MetricsSnapshot, Plugins, SubmitOptions, TableFactories, environment, submit,
 };
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
-use flott_sql::session::{Connectors, Job, Outcome, Session};
+use flott_sql::session::{Job, Outcome, Session};
+
+use crate::session::Known;
 
 /// A job that needs longer hangs.
 const HANG_MS: u64 = 60_000;
@@ -157,18 +158,6 @@ pub(super) fn said(error: &Error) -> String {
     let mut lines = vec![format!("{place}{error}")];
     lines.extend([error.detail(), error.hint()].into_iter().flatten().map(str::to_owned));
     lines.join("\n")
-}
-
-struct Known(Arc<TableFactories>);
-
-impl Connectors for Known {
-    fn find(&self, identifier: &str) -> Option<Arc<dyn TableFactory>> {
-        self.0.get(identifier).cloned()
-    }
-
-    fn identifiers(&self) -> Vec<String> {
-        self.0.keys().map(|k| (*k).to_owned()).collect()
-    }
 }
 
 /// What was printed.
