@@ -77,6 +77,20 @@ impl BytesColumn {
     }
 }
 
+/// A column shorter than this may double.
+const DOUBLING_MAX: usize = 1 << 16;
+/// Of a longer one, what is added at least.
+const GROWTH_PART: usize = 8;
+
+/// Makes a column with an entry for each group at least `end` long. A long one grows by an eighth and not to its
+/// double: state that fills its memory must not hold as much again for nothing.
+pub fn grow_column<T: Clone>(column: &mut Vec<T>, end: usize, fresh: T) {
+    if end > column.capacity() && end > DOUBLING_MAX {
+        column.reserve_exact(end.max(column.len() + column.len() / GROWTH_PART) - column.len());
+    }
+    column.resize(end.max(column.len()), fresh);
+}
+
 impl SlotColumn {
     /// A column without groups.
     pub fn new(ty: SlotType) -> Self {
@@ -91,10 +105,10 @@ impl SlotColumn {
     /// Makes room for groups below `groups`; never shrinks.
     pub fn grow(&mut self, groups: usize) {
         match self {
-            SlotColumn::Int64(v) => v.resize(groups.max(v.len()), 0),
-            SlotColumn::Int128(v) => v.resize(groups.max(v.len()), 0),
-            SlotColumn::Float64(v) => v.resize(groups.max(v.len()), 0.0),
-            SlotColumn::Bytes(v) => v.values.resize(groups.max(v.values.len()), Vec::new()),
+            SlotColumn::Int64(v) => grow_column(v, groups, 0),
+            SlotColumn::Int128(v) => grow_column(v, groups, 0),
+            SlotColumn::Float64(v) => grow_column(v, groups, 0.0),
+            SlotColumn::Bytes(v) => grow_column(&mut v.values, groups, Vec::new()),
         }
     }
 
@@ -105,6 +119,16 @@ impl SlotColumn {
             SlotColumn::Int128(v) => v[group as usize] = 0,
             SlotColumn::Float64(v) => v[group as usize] = 0.0,
             SlotColumn::Bytes(v) => v.clear(group),
+        }
+    }
+
+    /// Bytes of memory that a group takes, whether it holds anything or not.
+    pub fn slot_bytes(&self) -> usize {
+        match self {
+            SlotColumn::Int64(_) => size_of::<i64>(),
+            SlotColumn::Int128(_) => size_of::<i128>(),
+            SlotColumn::Float64(_) => size_of::<f64>(),
+            SlotColumn::Bytes(_) => size_of::<Vec<u8>>(),
         }
     }
 

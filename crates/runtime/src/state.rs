@@ -35,6 +35,10 @@ const MEMTABLE_BYTES_MAX: usize = 32 << 20;
 const MEMTABLE_BYTES_MIN: usize = 1 << 20;
 /// The part of the memory for hot state that one store may collect besides.
 const MEMTABLE_PART: usize = 16;
+/// A file is whole in memory before it is written, and a compaction writes one beside the flushes.
+const SEGMENT_PART: usize = 16;
+const SEGMENT_BYTES_MIN: usize = 8 << 20;
+const SEGMENT_BYTES_MAX: usize = 64 << 20;
 
 impl StateStorage {
     /// The store of one operator instance.
@@ -53,6 +57,7 @@ impl StateStorage {
         let options = StoreOptions {
             memtable_bytes: (self.memory.limit_bytes() / MEMTABLE_PART).clamp(MEMTABLE_BYTES_MIN, MEMTABLE_BYTES_MAX),
             inline_bytes_max: self.inline_bytes_max,
+            segment_bytes_max: (self.memory.limit_bytes() / SEGMENT_PART).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
             ..StoreOptions::new(objects, environment.clone(), file_prefix, (subtask, key_groups), cache)
         };
         SegmentStore::open(options, &parts).map_err(|e| e.context(format_args!("operator '{}'", node.name)))

@@ -3,8 +3,8 @@
 //!
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
-//! `link` and `values` how keys and values lie in the store, `expiry` when entries are over. What
-//! belongs to a number are [`map_view`], [`sorted_view`] and [`RowStore`].
+//! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
+//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`] and [`RowStore`].
 
 mod expiry;
 mod group_table;
@@ -15,6 +15,7 @@ mod map_view;
 mod region;
 mod row_store;
 mod sorted_view;
+mod spilled;
 #[cfg(test)]
 mod testing;
 mod timer_queue;

@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod checkpoint;
 pub mod codec;
 mod crc;
+mod filter;
 pub mod handle;
 pub mod hot;
 pub mod key;

@@ -6,7 +6,7 @@
 //! enough encoded in the checkpoint itself; a rescale gives every new instance the same files, each cut to
 //! its key groups.
 //!
-//! Reading order: what a file is ([`index`], [`block`], [`filter`], written by [`writer`]), how it is read
+//! Reading order: what a file is ([`index`], [`block`], [`filter`](mod@crate::filter), written by [`writer`]), how it is read
 //! ([`segment`], [`cache`], [`io`]); what was written last ([`memtable`]); the layers and who waits for them ([`layers`]);
 //! looks ([`fetch`], [`scan`], [`prefetch`]); merging ([`merge`], [`stream`], [`rewrite`]), of which [`flush`] and
 //! [`compaction`] are made; taking over a checkpoint ([`restore`]).
@@ -22,7 +22,6 @@ mod block;
 mod cache;
 mod compaction;
 mod fetch;
-mod filter;
 mod flush;
 mod format;
 mod index;
@@ -69,7 +68,7 @@ const MEMTABLE_BYTES_MAX: usize = 1 << 30;
 /// Memtables that may wait to be flushed before writers wait.
 const WAITING_MEMTABLES: usize = 2;
 const INLINE_BYTES_MAX: usize = 1 << 20;
-const BLOCK_BYTES: usize = 16 << 10;
+const BLOCK_BYTES: usize = 4 << 10;
 const SEGMENT_BYTES_MAX: usize = 64 << 20;
 
 /// What a store is opened with.

@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use flott_api::aggregate::{
     Aggregate, AggregateInput, AggregateState, Change, MapView, Running, SlotColumn, StateShape, View, ViewKind,
+    grow_column,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
@@ -278,7 +279,7 @@ impl GroupEntries for Groups {
     }
 
     fn grow(&mut self, end: usize) {
-        self.rows.resize(self.rows.len().max(end), 0);
+        grow_column(&mut self.rows, end, 0);
         self.calls.iter_mut().flat_map(|c| &mut c.slots).for_each(|s| s.grow(end));
     }
 
@@ -316,6 +317,11 @@ impl GroupEntries for Groups {
         let distinct: usize = self.distinct.iter().map(|v| v.memory_bytes()).sum();
         let calls: usize = self.calls.iter().map(CallState::memory_bytes).sum();
         self.rows.capacity() * size_of::<i64>() + calls + distinct
+    }
+
+    fn slot_bytes(&self) -> usize {
+        let calls = self.calls.iter().flat_map(|c| &c.slots).map(SlotColumn::slot_bytes);
+        size_of::<i64>() + calls.sum::<usize>()
     }
 }
 

@@ -16,6 +16,9 @@ use super::expiry::TtlUpdate;
 use super::link::{Cursor, KeyedStateOptions, Link, excess_bytes};
 use super::region::{ENCODED_TOGETHER, EntryPage, GroupEntries, Region};
 
+/// The least part of all groups that is evicted at once.
+const EVICTED_PART: usize = 16;
+
 /// A state by key.
 pub struct KeyedState<E> {
     region: Region<E>,
@@ -175,11 +178,11 @@ impl<E: GroupEntries> KeyedState<E> {
     }
 }
 
-/// Of `live` groups in `bytes`, how many to evict to give `excess` back: at least a quarter, as the rest is
-/// packed anew.
+/// Of `live` groups in `bytes`, how many to evict to give `excess` back: at least a part, so that there is peace for
+/// some batches.
 pub(super) fn groups_to_evict(live: usize, bytes: usize, excess: usize) -> usize {
     let kept = live as f64 * bytes.saturating_sub(excess) as f64 / bytes.max(1) as f64;
-    live - (kept as usize).min(live / 4 * 3)
+    live - (kept as usize).min(live - live / EVICTED_PART)
 }
 
 #[async_trait]

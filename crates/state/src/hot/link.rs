@@ -14,6 +14,7 @@ use flott_api::state::{
     EntryBatch, KeyBatch, MemoryShare, ScanPage, StateDescriptor, StateNumber, StatePart, StateStore,
 };
 use flott_api::{Error, LogicalType, Result};
+use twox_hash::XxHash64;
 
 use super::expiry::TtlOptions;
 use super::values::{self, Layouts};
@@ -21,6 +22,10 @@ use crate::codec::flipped;
 use crate::key::{self, EncodedKeys};
 
 const KEY_GROUP_BYTES: usize = 2;
+/// Of hashes that live as long as the process.
+const SPILLED_SEED: u64 = 0x666c_6f74;
+/// What of the memory for hot state the keys of one container that are spilled may take.
+const FILTER_PART: usize = 16;
 /// How many entries a page of a scan has, about.
 const PAGE_ENTRIES: usize = 1024;
 
@@ -65,6 +70,8 @@ pub(super) struct Link {
     pub(super) layouts: Layouts,
     /// Whether there was a checkpoint, so that the store may have entries from the begin.
     pub(super) restored: bool,
+    /// Beyond so many bytes it is not known any more which keys are spilled.
+    pub(super) filter_bytes_max: usize,
 }
 
 impl Link {
@@ -79,6 +86,7 @@ impl Link {
             max_parallelism: cx.max_parallelism,
             key_groups: cx.key_groups.clone(),
             restored: declared.restored.is_some(),
+            filter_bytes_max: cx.memory.limit_bytes() / FILTER_PART,
         })
     }
 
@@ -164,9 +172,16 @@ impl StoreKeys {
         &self.bytes[start..self.ends[row]]
     }
 
-    /// The rows in order of their keys, each key once, and those keys.
-    pub(super) fn sorted(&self) -> (Vec<usize>, KeyBatch) {
-        let mut rows: Vec<usize> = (0..self.ends.len()).collect();
+    /// For [`Spilled`](super::spilled::Spilled).
+    #[inline]
+    pub(super) fn hash(&self, row: usize) -> u64 {
+        XxHash64::oneshot(SPILLED_SEED, self.get(row))
+    }
+
+    /// The rows in order of their keys, each key once, and those keys; without those of which the hash says that they
+    /// need not be looked for.
+    pub(super) fn sorted(&self, may_be_there: impl Fn(u64) -> bool) -> (Vec<usize>, KeyBatch) {
+        let mut rows: Vec<usize> = (0..self.ends.len()).filter(|row| may_be_there(self.hash(*row))).collect();
         rows.sort_unstable_by_key(|row| self.get(*row));
         rows.dedup_by_key(|row| self.get(*row));
         let mut keys = KeyBatch::default();

@@ -11,11 +11,13 @@ use arrow_array::{ArrayRef, UInt64Array};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 use flott_api::Result;
+use flott_api::aggregate::grow_column;
 use flott_api::state::{EntryBatch, WriteKind};
 
 use super::GroupTable;
 use super::expiry::{Expiry, TtlOptions};
 use super::link::{Cursor, Link};
+use super::spilled::Spilled;
 use super::values::{Stored, Values};
 use crate::key::decode;
 
@@ -27,6 +29,12 @@ const STORED: u8 = 4;
 const REFERENCED: u8 = 8;
 /// Removed, and the tombstone is not written yet.
 const GONE: u8 = 16;
+/// Chosen to be evicted.
+const CHOSEN: u8 = 32;
+/// One of the keys that are known to be spilled.
+const SPILLED: u8 = 64;
+/// What changed in either epoch.
+const DIRTY_BITS: u8 = DIRTY[0] | DIRTY[1];
 /// Groups are encoded in batches of so many.
 pub(super) const ENCODED_TOGETHER: usize = 8192;
 
@@ -66,6 +74,9 @@ pub trait GroupEntries: Send {
 
     /// Bytes of memory that they take, about. Called between batches, so it must not walk through groups.
     fn memory_bytes(&self) -> usize;
+
+    /// Bytes of memory that a number takes also after it was cleared.
+    fn slot_bytes(&self) -> usize;
 }
 
 /// Entries that were only in the store.
@@ -89,8 +100,8 @@ pub(super) struct Region<E> {
     changed: [Vec<u32>; 2],
     /// The parity of the open epoch.
     epoch: usize,
-    /// Whether the store may have entries that are not here.
-    spilled: bool,
+    /// Entries that the store may have and that are not here.
+    spilled: Spilled,
     /// Whether the store has, or will have, any entry.
     stored: bool,
     /// Where the clock hand of eviction is.
@@ -112,7 +123,7 @@ impl<E: GroupEntries> Region<E> {
             flags: Vec::new(),
             changed: [Vec::new(), Vec::new()],
             epoch,
-            spilled,
+            spilled: Spilled::new(spilled),
             stored: spilled,
             hand: 0,
         })
@@ -132,7 +143,7 @@ impl<E: GroupEntries> Region<E> {
     }
 
     pub(super) fn has_spilled(&self) -> bool {
-        self.spilled
+        self.spilled.is_any()
     }
 
     pub(super) fn is_drained(&self) -> bool {
@@ -146,13 +157,22 @@ impl<E: GroupEntries> Region<E> {
     pub(super) fn memory_bytes(&self) -> usize {
         let lists: usize = self.changed.iter().map(|l| l.capacity() * size_of::<u32>()).sum();
         let held = self.table.memory_bytes() + self.entries.memory_bytes() + self.expiry.memory_bytes();
-        held + self.flags.capacity() + lists
+        let known = self.flags.capacity() + lists + self.spilled.memory_bytes();
+        (held + known).saturating_sub(self.vacant_bytes())
+    }
+
+    /// What numbers without a group take: the next keys get it, so it is not held against the others. Beyond half of
+    /// all it is given back.
+    fn vacant_bytes(&self) -> usize {
+        let expiry = if self.expiry.options.is_on() { size_of::<i64>() } else { 0 };
+        let slot = self.table.slot_bytes() + self.entries.slot_bytes() + expiry + size_of::<u8>();
+        self.table.vacant() * slot
     }
 
     fn grow(&mut self) {
         let end = self.table.end();
         if end > self.flags.len() {
-            self.flags.resize(end, 0);
+            grow_column(&mut self.flags, end, 0);
             self.entries.grow(end);
         }
     }
@@ -168,7 +188,7 @@ impl<E: GroupEntries> Region<E> {
         let before = self.table.len();
         let groups = self.table.assign(columns, rows)?;
         self.grow();
-        if self.spilled && self.table.len() > before {
+        if self.spilled.is_any() && self.table.len() > before {
             self.fetch(link, columns, &groups, now_ms).await?;
         }
         Ok(groups)
@@ -185,7 +205,10 @@ impl<E: GroupEntries> Region<E> {
         }
         let rows = UInt64Array::from(new);
         let picked = columns.iter().map(|c| take(c, &rows, None)).collect::<Result<Vec<_>, _>>()?;
-        let (order, keys) = link.keys(self.namespace, &picked, rows.len())?.sorted();
+        let (order, keys) = link.keys(self.namespace, &picked, rows.len())?.sorted(|hash| self.spilled.may_have(hash));
+        if order.is_empty() {
+            return Ok(());
+        }
         let values = link.store.fetch(link.number, &keys).await?;
         let number = |row: &usize| groups[rows.value(*row) as usize];
         let found: Vec<_> = order.iter().map(number).zip(&values).filter_map(|(g, v)| Some((g, v.as_ref()?))).collect();
@@ -197,7 +220,7 @@ impl<E: GroupEntries> Region<E> {
         let (mut groups, mut values): (Vec<u32>, Vec<Stored<'_>>) = (Vec::new(), Vec::new());
         for (group, value) in found {
             let stored = self.read(link, value, now_ms)?;
-            self.flags[*group as usize] |= STORED;
+            self.flags[*group as usize] |= STORED | SPILLED;
             if let Some(stored) = stored {
                 self.expiry.set(*group, stored.changed_ms);
                 groups.push(*group);
@@ -369,43 +392,74 @@ impl<E: GroupEntries> Region<E> {
         Ok(())
     }
 
-    /// Evicts about so many groups, those first that were not looked at for long. While an epoch is being
-    /// drained (`closing`) its groups must be written already, and those of the open one stay.
+    /// Evicts about so many groups, those first that were not looked at for long; what of them the store does not
+    /// have is written. While an epoch is being drained (`closing`) its groups must be written already, and those
+    /// of the open one stay.
+    ///
+    /// Their numbers are given out again, so that a state which is larger than memory evicts in place: only when most
+    /// numbers are vacant the rest is packed anew.
     pub(super) async fn evict(&mut self, link: &Link, wanted: usize, closing: bool) -> Result<()> {
+        let victims = self.choose(wanted, if closing { DIRTY_BITS } else { self.closed_bit() });
         let mut batch = EntryBatch::default();
-        if !closing {
-            while !self.encode_changed(link, self.epoch, ENCODED_TOGETHER, &mut batch)? {
-                link.write(&mut batch).await?;
-            }
+        for victims in victims.chunks(ENCODED_TOGETHER) {
+            let dirty = victims.iter().map(|g| (*g, self.flags[*g as usize]));
+            let dirty = dirty.filter(|(_, flags)| flags & DIRTY_BITS != 0);
+            let dirty: Vec<(u32, bool)> = dirty.map(|(group, flags)| (group, flags & GONE != 0)).collect();
+            self.encode(link, &dirty, &mut batch)?;
             link.write(&mut batch).await?;
+            self.note_spilled(link, victims)?;
+            for group in victims {
+                if self.flags[*group as usize] & GONE == 0 {
+                    self.entries.clear(*group);
+                }
+                self.free(*group);
+            }
         }
-        let before = self.table.len();
-        self.choose(wanted);
-        self.rebuild()?;
-        self.spilled |= self.table.len() < before;
+        if self.table.vacant() > self.table.len() {
+            self.rebuild()?;
+        }
         Ok(())
     }
 
-    /// Lets the clock hand go round until it has found so many groups that are not dirty, and takes their
-    /// flags. Twice round is enough: the first time takes the marks of being looked at.
-    fn choose(&mut self, wanted: usize) {
+    /// Notes which groups the store has from now on, and nobody else.
+    fn note_spilled(&mut self, link: &Link, groups: &[u32]) -> Result<()> {
+        if !self.spilled.is_known() {
+            return Ok(());
+        }
+        let is_new = |g: &&u32| {
+            let flags = self.flags[**g as usize];
+            flags & (STORED | DIRTY_BITS) != 0 && flags & SPILLED == 0
+        };
+        let new: Vec<u32> = groups.iter().filter(is_new).copied().collect();
+        let keys = link.keys(self.namespace, &self.table.columns(&new)?, new.len())?;
+        self.spilled.add((0..new.len()).map(|row| keys.hash(row)), link.filter_bytes_max);
+        Ok(())
+    }
+
+    /// Lets the clock hand go round until it has found so many groups without a flag of `kept`. Twice round is
+    /// enough: the first time takes the marks of being looked at.
+    fn choose(&mut self, wanted: usize, kept: u8) -> Vec<u32> {
         let end = self.flags.len();
-        let mut chosen = 0;
+        let mut chosen = Vec::new();
         for _ in 0..2 * end {
-            if chosen == wanted {
+            if chosen.len() == wanted {
                 break;
             }
             self.hand = (self.hand + 1) % end;
             let flags = &mut self.flags[self.hand];
             if *flags & REFERENCED != 0 {
                 *flags &= !REFERENCED;
+                if *flags != 0 {
+                    continue;
+                }
                 // Known to nobody: a key that was looked up and never touched.
-                chosen += usize::from(*flags == 0);
-            } else if *flags != 0 && *flags & (DIRTY[0] | DIRTY[1]) == 0 {
-                *flags = 0;
-                chosen += 1;
+            } else if *flags == 0 || *flags & (kept | CHOSEN) != 0 {
+                continue;
             }
+            *flags |= CHOSEN;
+            chosen.push(self.hand as u32);
         }
+        chosen
     }
 
     /// Numbers the groups anew that have flags, so that what the others took is given back.
@@ -451,7 +505,7 @@ impl<E: GroupEntries> Region<E> {
         cursor: &mut Cursor,
         now_ms: i64,
     ) -> Result<Option<EntryPage<E>>> {
-        if !self.spilled {
+        if !self.spilled.is_any() {
             return Ok(None);
         }
         loop {
@@ -478,7 +532,7 @@ impl<E: GroupEntries> Region<E> {
 
     /// Tells the store which of these keys will be fetched.
     pub(super) fn prefetch(&self, link: &Link, columns: &[ArrayRef], rows: usize) -> Result<()> {
-        if !self.spilled {
+        if !self.spilled.is_any() {
             return Ok(());
         }
         let found = self.table.find(columns, rows)?;
@@ -487,8 +541,11 @@ impl<E: GroupEntries> Region<E> {
             return Ok(());
         }
         let picked = columns.iter().map(|c| take(c, &missing, None)).collect::<Result<Vec<_>, _>>()?;
-        let (_, keys) = link.keys(self.namespace, &picked, missing.len())?.sorted();
-        link.store.prefetch(link.number, keys);
+        let (order, keys) =
+            link.keys(self.namespace, &picked, missing.len())?.sorted(|hash| self.spilled.may_have(hash));
+        if !order.is_empty() {
+            link.store.prefetch(link.number, keys);
+        }
         Ok(())
     }
 }

@@ -52,6 +52,10 @@ impl GroupEntries for Numbers {
     fn memory_bytes(&self) -> usize {
         self.0.capacity() * size_of::<i64>()
     }
+
+    fn slot_bytes(&self) -> usize {
+        size_of::<i64>()
+    }
 }
 
 pub(super) fn options(ttl: TtlOptions) -> KeyedStateOptions {

@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 use flott_api::{Error, Result};
-use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
+use lz4_flex::block::{
+    CompressTable, compress_into_with_table, decompress as decompress_block, get_maximum_output_size,
+};
 
 use super::format::{Input, KEY_BYTES_MIN, Parsed, put_varint};
 
@@ -96,9 +98,8 @@ fn decompress(stored: &[u8]) -> Parsed<Bytes> {
     if length > payload.len().saturating_mul(LZ4_RATIO_MAX) {
         return Err("a block's length is wrong");
     }
-    let mut plain = vec![0; length];
-    match decompress_into(payload, &mut plain) {
-        Ok(written) if written == length => Ok(plain.into()),
+    match decompress_block(payload, length) {
+        Ok(plain) if plain.len() == length => Ok(plain.into()),
         _ => Err("a block cannot be decompressed"),
     }
 }
@@ -124,18 +125,29 @@ fn places(bytes: &[u8]) -> Parsed<Box<[Place]>> {
     if places.is_empty() { Err("a block has no entry") } else { Ok(places.into()) }
 }
 
+/// How blocks are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    /// As they are.
+    Plain,
+    /// Compressed, where that makes them smaller.
+    Lz4,
+}
+
 /// Gathers entries, and writes them as a block.
 pub(super) struct BlockWriter {
     plain: Vec<u8>,
     last_key: usize,
     last_key_length: usize,
-    table: CompressTable,
+    /// What compressing needs, if blocks are.
+    table: Option<CompressTable>,
 }
 
 impl BlockWriter {
-    pub(super) fn new(block_bytes: usize) -> Self {
+    pub(super) fn new(block_bytes: usize, codec: Codec) -> Self {
         let plain = Vec::with_capacity(block_bytes + block_bytes / 4);
-        BlockWriter { plain, last_key: 0, last_key_length: 0, table: CompressTable::default() }
+        let table = (codec == Codec::Lz4).then(CompressTable::default);
+        BlockWriter { plain, last_key: 0, last_key_length: 0, table }
     }
 
     pub(super) fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
@@ -158,22 +170,33 @@ impl BlockWriter {
     /// Appends the stored block, and begins the next one.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let length = u32::try_from(self.plain.len()).map_err(|_| too_long())?;
-        let start = out.len();
-        out.resize(start + LZ4_HEADER_BYTES + get_maximum_output_size(self.plain.len()), 0);
-        let compressed = compress_into_with_table(&self.plain, &mut out[start + LZ4_HEADER_BYTES..], &mut self.table)
-            .map_err(|e| Error::internal("a block cannot be compressed").with_source(e))?;
-        if compressed + compressed / 8 + LZ4_HEADER_BYTES < self.plain.len() {
-            out[start] = LZ4;
-            out[start + 1..start + LZ4_HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
-            out.truncate(start + LZ4_HEADER_BYTES + compressed);
-        } else {
-            out.truncate(start);
+        let is_compressed = match &mut self.table {
+            Some(table) => compress(&self.plain, length, table, out)?,
+            None => false,
+        };
+        if !is_compressed {
             out.push(PLAIN);
             out.extend_from_slice(&self.plain);
         }
         self.plain.clear();
         Ok(())
     }
+}
+
+/// Appends a block compressed, unless that gains too little.
+fn compress(plain: &[u8], length: u32, table: &mut CompressTable, out: &mut Vec<u8>) -> Result<bool> {
+    let start = out.len();
+    out.resize(start + LZ4_HEADER_BYTES + get_maximum_output_size(plain.len()), 0);
+    let compressed = compress_into_with_table(plain, &mut out[start + LZ4_HEADER_BYTES..], table)
+        .map_err(|e| Error::internal("a block cannot be compressed").with_source(e))?;
+    if compressed + compressed / 8 + LZ4_HEADER_BYTES >= plain.len() {
+        out.truncate(start);
+        return Ok(false);
+    }
+    out[start] = LZ4;
+    out[start + 1..start + LZ4_HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
+    out.truncate(start + LZ4_HEADER_BYTES + compressed);
+    Ok(true)
 }
 
 fn too_long() -> Error {
@@ -185,7 +208,7 @@ mod tests {
     use super::*;
 
     fn stored(entries: &[(&[u8], Option<&[u8]>)]) -> Bytes {
-        let mut writer = BlockWriter::new(100);
+        let mut writer = BlockWriter::new(100, Codec::Lz4);
         for (key, value) in entries {
             writer.push(key, *value);
         }

@@ -147,12 +147,12 @@ mod tests {
     use super::*;
 
     fn item() -> Cached {
-        Cached::Part(Arc::new(PartIndex { blocks: Vec::new(), filter: Bytes::from(vec![0; 100]) }))
+        Cached::Part(Arc::new(PartIndex::of_filter(Bytes::from(vec![0; 100]))))
     }
 
     #[test]
     fn what_is_used_stays_and_the_bound_holds() {
-        let bytes = size_of::<Slot>() + 100;
+        let bytes = size_of::<Slot>() + item().memory_bytes();
         let cache = BlockCache::new(bytes * 4);
         for offset in 0..4 {
             cache.insert(0, offset, item());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use flott_api::{BoxFuture, ErrorKind, Result};
 
+use super::block::Codec;
 use super::fetch::read_directories;
 use super::flush;
 use super::format::cut;
@@ -150,6 +151,7 @@ fn merge(shared: &Shared, chosen: &[Vec<Aged>], files: &[Aged]) -> Rewrite {
         ttl_ms: shared.lock().states.ttl_ms(),
         now_ms: shared.io.environment.clock.now_ms(),
         block_bytes: settings.block_bytes,
+        codec: Codec::Lz4,
         segment_bytes_max: settings.segment_bytes_max,
         input_bytes: inputs.iter().map(|aged| aged.segment.size() as usize).sum(),
     };

@@ -1,5 +1,6 @@
 //! Looks up many keys at once: the newest layer first, each over all keys that are still open.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,16 +10,17 @@ use flott_api::state::{KeyBatch, StateNumber};
 use futures::future::try_join_all;
 
 use super::block::Block;
-use super::filter;
 use super::format::{STATE_BYTES, group_of, key_hash, namespace_of, state_of};
-use super::index::{BlockEntry, Directory, PartIndex};
+use super::index::{BlockRef, Directory, PartIndex};
 use super::io::Io;
-use super::layers::Shared;
+use super::layers::{Layers, Sealed, Shared};
 use super::memtable::{Found, Memtable};
+use super::prefetch::{Prefetched, Taken};
 use super::segment::Segment;
+use crate::filter;
 
 /// Blocks that are read together: so much of a look lies in memory beside the cache.
-const WINDOW_BLOCKS: usize = 512;
+const WINDOW_BLOCKS: usize = 2048;
 /// Directories that are read at the same time.
 const READS_MAX: usize = 8;
 /// A value that is a smaller share of its block is copied, so that it does not hold the block in memory.
@@ -45,27 +47,35 @@ struct Candidate {
     block: usize,
 }
 
-/// The value of each key.
+/// The value of each key, where possible from what was prefetched.
 pub(super) async fn fetch(shared: &Shared, state: StateNumber, keys: &KeyBatch) -> Result<Vec<Option<Bytes>>> {
     let mut lookup = Lookup::new(state, keys);
-    let (sealed, segments) = {
-        let layers = shared.lock();
-        lookup.memtable(&layers.active);
-        (layers.sealed.clone(), Arc::clone(&layers.segments))
+    let (layers, prefetched) = loop {
+        let waits = {
+            let mut layers = shared.lock();
+            match layers.take_prefetched(state, keys) {
+                Taken::Wait(done) => done,
+                Taken::Found(found) => break (lookup.below(&layers), Some(found)),
+                Taken::Nothing => break (lookup.below(&layers), None),
+            }
+        };
+        // Whatever became of it, look again.
+        _ = waits.await;
     };
-    for sealed in sealed {
-        lookup.memtable(&sealed.table);
-    }
-    if !lookup.open.is_empty() {
-        read_directories(&shared.io, &segments).await?;
-    }
-    for segment in segments.iter() {
-        if lookup.open.is_empty() {
-            break;
-        }
-        lookup.segment(&shared.io, segment).await?;
-    }
-    Ok(lookup.finish())
+    lookup.all(shared, layers, prefetched.as_deref()).await
+}
+
+/// The value of each key, whatever was prefetched.
+pub(super) async fn look_up(shared: &Shared, state: StateNumber, keys: &KeyBatch) -> Result<Vec<Option<Bytes>>> {
+    let mut lookup = Lookup::new(state, keys);
+    let layers = lookup.below(&shared.lock());
+    lookup.all(shared, layers, None).await
+}
+
+/// What lies below the memtable that takes writes, at one moment.
+struct Below {
+    sealed: VecDeque<Sealed>,
+    segments: Arc<Vec<Arc<Segment>>>,
 }
 
 /// Reads what is not known yet, several at a time: after a restore that is all of them.
@@ -105,6 +115,46 @@ impl Lookup {
         let index = index as usize;
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.keys[start..self.ends[index]]
+    }
+
+    /// Looks into the memtable that takes writes; what lies below it.
+    fn below(&mut self, layers: &Layers) -> Below {
+        self.memtable(&layers.active);
+        Below { sealed: layers.sealed.clone(), segments: Arc::clone(&layers.segments) }
+    }
+
+    async fn all(
+        mut self,
+        shared: &Shared,
+        below: Below,
+        prefetched: Option<&Prefetched>,
+    ) -> Result<Vec<Option<Bytes>>> {
+        below.sealed.iter().for_each(|sealed| self.memtable(&sealed.table));
+        if let Some(prefetched) = prefetched {
+            self.prefetched(prefetched);
+        }
+        if !self.open.is_empty() {
+            read_directories(&shared.io, &below.segments).await?;
+        }
+        for segment in below.segments.iter() {
+            if self.open.is_empty() {
+                break;
+            }
+            self.segment(&shared.io, segment).await?;
+        }
+        Ok(self.finish())
+    }
+
+    fn prefetched(&mut self, prefetched: &Prefetched) {
+        let (mut open, mut at) = (std::mem::take(&mut self.open), 0);
+        open.retain(|index| {
+            let key = &self.key(*index)[STATE_BYTES..];
+            at = prefetched.seek(key, at);
+            let Some(found) = prefetched.get(key, at) else { return true };
+            self.values[*index as usize] = found.clone();
+            false
+        });
+        self.open = open;
     }
 
     fn memtable(&mut self, table: &Memtable) {
@@ -184,18 +234,18 @@ impl Lookup {
         let (wanted, upto) = self.parts_of(directory, places.clone());
         let parts = segment.parts(io, directory, &wanted).await?;
         let (candidates, upto) = self.candidates(directory, &wanted, &parts, places.start..upto);
-        let mut blocks: Vec<&BlockEntry> = Vec::new();
+        let mut blocks: Vec<BlockRef<'_>> = Vec::new();
         for candidate in &candidates {
-            let entry = &parts[candidate.part].blocks[candidate.block];
-            if blocks.last().is_none_or(|last| last.section.offset != entry.section.offset) {
-                blocks.push(entry);
+            let block = parts[candidate.part].block(candidate.block);
+            if blocks.last().is_none_or(|last| last.section().offset != block.section().offset) {
+                blocks.push(block);
             }
         }
-        let offsets: Vec<u64> = blocks.iter().map(|entry| entry.section.offset).collect();
+        let offsets: Vec<u64> = blocks.iter().map(|block| block.section().offset).collect();
         let blocks = segment.blocks(io, &blocks).await?;
         let (mut at, mut from) = (0, 0);
         for candidate in candidates {
-            let offset = parts[candidate.part].blocks[candidate.block].section.offset;
+            let offset = parts[candidate.part].block(candidate.block).section().offset;
             if offsets[at] != offset {
                 (at, from) = (at + 1, 0);
             }
@@ -242,7 +292,7 @@ impl Lookup {
             if !filter::may_contain(&found.filter, self.hashes[index as usize]) {
                 continue;
             }
-            block += found.blocks[block..].partition_point(|entry| entry.last_key < key);
+            block = found.seek(key, block);
             if candidates.last().is_none_or(|last| (last.part, last.block) != (part, block)) {
                 if blocks == WINDOW_BLOCKS {
                     return (candidates, place);

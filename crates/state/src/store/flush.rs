@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use flott_api::{BoxFuture, Error, Result};
 
+use super::block::Codec;
 use super::compaction;
 use super::layers::{Layers, Sealed, Shared, again};
 use super::memtable::Memtable;
@@ -139,6 +140,8 @@ async fn merge(shared: &Arc<Shared>, flush: &Flush) -> Result<Rewrite> {
         ttl_ms: Vec::new(),
         now_ms: 0,
         block_bytes: settings.block_bytes,
+        // Compressing would take as long as all the rest; what lives long is compressed by a compaction.
+        codec: Codec::Plain,
         segment_bytes_max: settings.segment_bytes_max,
         input_bytes,
     };

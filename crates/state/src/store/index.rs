@@ -227,11 +227,38 @@ fn key(input: &mut Input<'_>) -> Parsed<Bytes> {
 /// The blocks of a part.
 #[derive(Debug)]
 pub(super) struct PartIndex {
-    pub(super) blocks: Vec<BlockEntry>,
+    blocks: Vec<BlockPlace>,
+    /// As it lies in the file: the keys are in here.
+    bytes: Bytes,
     pub(super) filter: Bytes,
 }
 
-/// A block in the index.
+/// A block, and where its last key lies in the index.
+#[derive(Clone, Copy, Debug)]
+struct BlockPlace {
+    section: Section,
+    key: u32,
+    key_length: u32,
+}
+
+/// A block of an index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlockRef<'a> {
+    pub(super) index: &'a PartIndex,
+    pub(super) at: usize,
+}
+
+impl<'a> BlockRef<'a> {
+    pub(super) fn section(self) -> &'a Section {
+        &self.index.blocks[self.at].section
+    }
+
+    pub(super) fn last_key(self) -> &'a [u8] {
+        self.index.last_key(self.at)
+    }
+}
+
+/// A block to be put into an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BlockEntry {
     pub(super) section: Section,
@@ -252,7 +279,7 @@ impl PartIndex {
     pub(super) fn read(part: &Part, index: &[u8], filter: Bytes, size: u64) -> Parsed<PartIndex> {
         part.index.check(index)?;
         part.filter.check(&filter)?;
-        super::filter::check(&filter)?;
+        crate::filter::check(&filter)?;
         // One copy for all keys: the index may be a slice of something large.
         let bytes = Bytes::copy_from_slice(index);
         let mut input = Input::new(&bytes);
@@ -261,20 +288,53 @@ impl PartIndex {
             let length = u32::try_from(input.varint()?).map_err(|_| "a block is too long")?;
             let checksum = input.u32()?;
             let key_length = input.slice()?.len();
-            let last_key = bytes.slice(input.position() - key_length..input.position());
-            blocks.push(BlockEntry { section: Section { offset, length, checksum }, last_key });
+            let key = input.position() - key_length;
+            let section = Section { offset, length, checksum };
+            blocks.push(BlockPlace { section, key: key as u32, key_length: key_length as u32 });
             offset += u64::from(length);
         }
-        let sorted = blocks.is_sorted_by(|a, b| a.last_key < b.last_key);
-        if !sorted || offset > size || blocks.last().is_none_or(|block| block.last_key != part.last_key) {
+        let index = PartIndex { blocks, bytes, filter };
+        let sorted = (1..index.len()).all(|at| index.last_key(at - 1) < index.last_key(at));
+        if !sorted || offset > size || index.len() == 0 || index.last_key(index.len() - 1) != part.last_key {
             return Err("an index has wrong blocks");
         }
-        Ok(PartIndex { blocks, filter })
+        Ok(index)
+    }
+
+    /// How many blocks; at least one.
+    pub(super) fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    pub(super) fn block(&self, at: usize) -> BlockRef<'_> {
+        BlockRef { index: self, at }
+    }
+
+    #[inline]
+    fn last_key(&self, at: usize) -> &[u8] {
+        let place = self.blocks[at];
+        &self.bytes[place.key as usize..place.key as usize + place.key_length as usize]
+    }
+
+    /// The first block from `from` on whose last key is not below `key`.
+    #[inline]
+    pub(super) fn seek(&self, key: &[u8], from: usize) -> usize {
+        let (mut low, mut high) = (from, self.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.last_key(middle) < key { low = middle + 1 } else { high = middle }
+        }
+        low
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let keys: usize = self.blocks.iter().map(|block| block.last_key.len() + 16).sum();
-        keys + self.blocks.len() * size_of::<BlockEntry>() + self.filter.len()
+        self.bytes.len() + self.blocks.len() * size_of::<BlockPlace>() + self.filter.len() + size_of::<PartIndex>()
+    }
+
+    /// An index of nothing but a filter.
+    #[cfg(test)]
+    pub(super) fn of_filter(filter: Bytes) -> Self {
+        PartIndex { blocks: Vec::new(), bytes: Bytes::new(), filter }
     }
 }
 

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flott_api::state::{KeyBatch, StateNumber};
 use flott_api::{BoxFuture, Error, Result};
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -13,6 +12,7 @@ use futures::future::{AbortHandle, Abortable};
 
 use super::io::Io;
 use super::memtable::Memtable;
+use super::prefetch::Prefetches;
 use super::restore::{Lists, States};
 use super::segment::{Discarded, Segment};
 use crate::handle::{InlineState, ListState, NamedState, StateFile, StoreSnapshot};
@@ -59,7 +59,7 @@ pub(super) struct Layers {
     pub(super) flush: Background,
     pub(super) compaction: Background,
     pub(super) prefetch: Background,
-    pub(super) prefetches: VecDeque<(StateNumber, KeyBatch)>,
+    pub(super) prefetches: Prefetches,
 }
 
 /// A memtable that nobody writes to any more.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use flott_api::{Error, Result};
 
+use super::block::Codec;
 use super::format::state_of;
 use super::io::Io;
 use super::merge::{Merger, Step};
@@ -24,6 +25,7 @@ pub(super) struct Rules {
     pub(super) ttl_ms: Vec<i64>,
     pub(super) now_ms: i64,
     pub(super) block_bytes: usize,
+    pub(super) codec: Codec,
     pub(super) segment_bytes_max: usize,
     /// Bytes of all that is merged, about.
     pub(super) input_bytes: usize,
@@ -33,7 +35,7 @@ impl Rules {
     fn writer(&self) -> SegmentWriter {
         // With filters and indexes a segment is a little larger than its bound.
         let bound = self.segment_bytes_max + self.segment_bytes_max / 8;
-        SegmentWriter::new(self.block_bytes, self.input_bytes.min(bound))
+        SegmentWriter::new(self.block_bytes, self.codec, self.input_bytes.min(bound))
     }
 
     /// Whether an entry's time is over.
@@ -137,7 +139,7 @@ impl Work {
         if self.writer.is_empty() && clears.is_empty() {
             return Ok(None);
         }
-        let writer = std::mem::replace(&mut self.writer, SegmentWriter::new(0, 0));
+        let writer = std::mem::replace(&mut self.writer, SegmentWriter::new(0, Codec::Plain, 0));
         writer.finish(clears, self.rules.groups.clone()).map(Some)
     }
 }

@@ -10,7 +10,7 @@ use flott_api::Result;
 use super::block::Block;
 use super::cache::Cached;
 use super::format::damaged;
-use super::index::{BlockEntry, Directory, FOOTER_BYTES, Footer, PartIndex};
+use super::index::{BlockRef, Directory, FOOTER_BYTES, Footer, PartIndex};
 use super::io::Io;
 use super::writer::EncodedSegment;
 use crate::handle::StateFile;
@@ -18,7 +18,7 @@ use crate::handle::StateFile;
 /// What is read at first: footer and directory of nearly every file.
 const TAIL_BYTES: u64 = 16 << 10;
 /// Reading so many bytes for nothing costs less than another request.
-const GAP_BYTES_MAX: u64 = 32 << 10;
+const GAP_BYTES_MAX: u64 = 4 << 10;
 
 /// Paths of files that nobody uses any more.
 pub(super) type Discarded = Arc<Mutex<Vec<String>>>;
@@ -221,17 +221,17 @@ impl Segment {
     }
 
     /// Blocks, which ascend, by way of the cache.
-    pub(super) async fn blocks(&self, io: &Io, wanted: &[&BlockEntry]) -> Result<Vec<Arc<Block>>> {
-        let cached = |entry: &&BlockEntry| io.cache.block(self.cache_id, entry.section.offset);
+    pub(super) async fn blocks(&self, io: &Io, wanted: &[BlockRef<'_>]) -> Result<Vec<Arc<Block>>> {
+        let cached = |block: &BlockRef<'_>| io.cache.block(self.cache_id, block.section().offset);
         let mut found: Vec<Option<Arc<Block>>> = wanted.iter().map(cached).collect();
         let missing: Vec<usize> = (0..wanted.len()).filter(|i| found[*i].is_none()).collect();
         if !missing.is_empty() {
-            let ranges: Vec<_> = missing.iter().map(|i| wanted[*i].section.range()).collect();
+            let ranges: Vec<_> = missing.iter().map(|i| wanted[*i].section().range()).collect();
             let read = self.read_near(io, &ranges).await?;
             for (place, bytes) in missing.into_iter().zip(&read) {
                 let entry = wanted[place];
                 let block = Arc::new(self.decode(entry, bytes, false)?);
-                io.cache.insert(self.cache_id, entry.section.offset, Cached::Block(Arc::clone(&block)));
+                io.cache.insert(self.cache_id, entry.section().offset, Cached::Block(Arc::clone(&block)));
                 found[place] = Some(block);
             }
         }
@@ -239,16 +239,16 @@ impl Segment {
     }
 
     /// Stored blocks one behind the other, past the cache: what a merge reads and only once.
-    pub(super) async fn stored_blocks(&self, io: &Io, wanted: &[BlockEntry]) -> Result<Vec<Bytes>> {
-        let ranges: Vec<_> = wanted.iter().map(|entry| entry.section.range()).collect();
+    pub(super) async fn stored_blocks(&self, io: &Io, index: &PartIndex, wanted: Range<usize>) -> Result<Vec<Bytes>> {
+        let ranges: Vec<_> = wanted.map(|at| index.block(at).section().range()).collect();
         self.read_near(io, &ranges).await
     }
 
     /// Checks and reads a stored block.
-    pub(super) fn decode(&self, entry: &BlockEntry, stored: &Bytes, owned: bool) -> Result<Block> {
-        let block = entry.section.check(stored).and_then(|()| Block::decode(stored, owned));
+    pub(super) fn decode(&self, entry: BlockRef<'_>, stored: &Bytes, owned: bool) -> Result<Block> {
+        let block = entry.section().check(stored).and_then(|()| Block::decode(stored, owned));
         let block = block.map_err(|why| damaged(self.path(), why))?;
-        if block.key(block.len() - 1) != entry.last_key {
+        if block.key(block.len() - 1) != entry.last_key() {
             return Err(damaged(self.path(), "a block is not the one that its index means"));
         }
         Ok(block)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flott_api::Result;
 
 use super::format::{group_of, state_of};
-use super::index::{BlockEntry, Clear, Directory};
+use super::index::{BlockRef, Clear, Directory, PartIndex};
 use super::io::Io;
 use super::merge::Fed;
 use super::segment::Segment;
@@ -101,32 +101,37 @@ impl BlockStream {
         let parts = next.segment.parts(io, directory, &[self.part]).await?;
         let Some(index) = parts.first() else { return Ok(Vec::new()) };
         let start = &self.range.start;
-        self.block += index.blocks[self.block..].partition_point(|block| block.last_key < *start);
-        let upto = index.blocks.len().min(self.block + self.ahead);
-        let wanted = &index.blocks[self.block..upto];
+        self.block = index.seek(start, self.block);
+        let upto = index.len().min(self.block + self.ahead);
         // The first block whose last key is not below the end is the last that can have any of the range.
-        let inside = wanted.partition_point(|block| block.last_key < self.range.end);
-        let blocks = self.read_blocks(io, next, &wanted[..wanted.len().min(inside + 1)]).await?;
+        let end = index.seek(&self.range.end, self.block).min(upto);
+        let blocks = self.read_blocks(io, next, index, self.block..upto.min(end + 1)).await?;
         self.ahead = (self.ahead * 2).min(AHEAD_BLOCKS_MAX);
         self.block = upto;
-        if inside < wanted.len() {
+        if end < upto {
             self.segments.clear();
-        } else if upto == index.blocks.len() {
+        } else if upto == index.len() {
             (self.part, self.block) = (self.part + 1, 0);
         }
         Ok(blocks)
     }
 
-    async fn read_blocks(&self, io: &Io, next: &Aged, wanted: &[BlockEntry]) -> Result<Vec<Fed>> {
+    async fn read_blocks(
+        &self,
+        io: &Io,
+        next: &Aged,
+        index: &Arc<PartIndex>,
+        wanted: Range<usize>,
+    ) -> Result<Vec<Fed>> {
         let fed = |block| Fed { block, groups: next.segment.groups().clone(), age: next.age };
         if self.reading == Reading::Cached {
-            let wanted: Vec<&BlockEntry> = wanted.iter().collect();
+            let wanted: Vec<BlockRef<'_>> = wanted.map(|at| index.block(at)).collect();
             return Ok(next.segment.blocks(io, &wanted).await?.into_iter().map(fed).collect());
         }
-        let stored = next.segment.stored_blocks(io, wanted).await?;
-        let (segment, wanted) = (Arc::clone(&next.segment), wanted.to_vec());
+        let stored = next.segment.stored_blocks(io, index, wanted.clone()).await?;
+        let (segment, index) = (Arc::clone(&next.segment), Arc::clone(index));
         let decode = move || {
-            let blocks = wanted.iter().zip(&stored).map(|(entry, bytes)| segment.decode(entry, bytes, true));
+            let blocks = wanted.zip(&stored).map(|(at, bytes)| segment.decode(index.block(at), bytes, true));
             blocks.map(|block| block.map(Arc::new)).collect::<Result<Vec<_>>>()
         };
         Ok(io.blocking(decode).await?.into_iter().map(fed).collect())

@@ -5,13 +5,13 @@ use std::ops::Range;
 use bytes::Bytes;
 use flott_api::Result;
 
-use super::block::BlockWriter;
-use super::filter;
+use super::block::{BlockWriter, Codec};
 use super::format::{checksum, key_hash};
 use super::index::{BlockEntry, Clear, Directory, Footer, Part, Section};
+use crate::filter;
 
-/// Blocks to a part: with blocks of 16 KB, a part has 1 MB, a filter of some 20 KB and an index of 2 KB.
-const PART_BLOCKS: usize = 64;
+/// Blocks to a part: with blocks of 4 KB, a part has 1 MB, a filter of some 20 KB and an index of 8 KB.
+const PART_BLOCKS: usize = 256;
 
 /// A segment as it will lie in a file.
 pub(super) struct EncodedSegment {
@@ -47,11 +47,11 @@ struct PendingPart {
 
 impl SegmentWriter {
     /// A writer of a segment of about `expected_bytes`.
-    pub(super) fn new(block_bytes: usize, expected_bytes: usize) -> Self {
+    pub(super) fn new(block_bytes: usize, codec: Codec, expected_bytes: usize) -> Self {
         SegmentWriter {
             block_bytes,
             out: Vec::with_capacity(expected_bytes),
-            block: BlockWriter::new(block_bytes),
+            block: BlockWriter::new(block_bytes, codec),
             hashes: Vec::new(),
             part_offset: 0,
             part_blocks: Vec::new(),

@@ -195,6 +195,32 @@ fn what_is_prefetched_needs_no_more_reads() {
 }
 
 #[test]
+fn what_is_written_after_a_prefetch_counts() {
+    let world = World::new(1);
+    let store = world.open(0, 1, &[]);
+    write(&world, &store, 0, &(0..12).map(|n| put(key(n, b"a"), &noise(7, 100))).collect::<Vec<_>>());
+    checkpoint(&world, &store);
+    let ask = |keys_of: &[u32]| {
+        store.prefetch(StateNumber(0), keys(&keys_of.iter().map(|n| key(*n, b"a")).collect::<Vec<_>>()));
+        world.executor.run_until_idle();
+    };
+    // In the memtable.
+    ask(&[3, 7]);
+    write(&world, &store, 0, &[put(key(3, b"a"), &noise(8, 100)), (WriteKind::Delete, key(7, b"a"), Vec::new())]);
+    assert_eq!(get(&world, &store, 0, key(3, b"a")), Some(noise(8, 100)));
+    assert_eq!(get(&world, &store, 0, key(7, b"a")), None);
+    // In a file that is newer.
+    ask(&[3, 4, 7]);
+    write(&world, &store, 0, &[put(key(4, b"a"), &noise(9, 100)), put(key(7, b"a"), &noise(9, 100))]);
+    checkpoint(&world, &store);
+    assert_eq!(get(&world, &store, 0, key(7, b"a")), Some(noise(9, 100)));
+    assert_eq!(get(&world, &store, 0, key(4, b"a")), Some(noise(9, 100)));
+    // While it is being looked up.
+    store.prefetch(StateNumber(0), keys(&[key(5, b"a")]));
+    assert_eq!(get(&world, &store, 0, key(5, b"a")), Some(noise(7, 100)));
+}
+
+#[test]
 fn it_also_works_where_tasks_end_before_they_are_started() {
     let fake = FakeWorld::at(0);
     let cache = BlockCache::new(1 << 20);

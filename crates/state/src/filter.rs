@@ -1,10 +1,8 @@
-//! Filters: whether a part of a segment can have a key at all.
+//! Filters: whether a part of a segment, or the store below a container, can have a key at all.
 //!
 //! A Bloom filter in lines of 64 bytes. A key's bits lie in one line, so a look costs one miss of the
 //! processor's cache; at 10 bits a key about one absent key of a hundred passes.
 //! Layout: the lines, one behind the other. The line of a hash is its upper half, scaled to the number of lines.
-
-use super::format::Parsed;
 
 const BITS_PER_KEY: usize = 10;
 const LINE_BYTES: usize = 64;
@@ -13,28 +11,40 @@ const PROBES: u32 = 7;
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Appends the filter of these hashes; of none it is empty.
-pub(super) fn build(hashes: &[u64], out: &mut Vec<u8>) {
-    let lines = (hashes.len() * BITS_PER_KEY).div_ceil(LINE_BYTES * 8);
+pub(crate) fn build(hashes: &[u64], out: &mut Vec<u8>) {
     let start = out.len();
-    out.resize(start + lines * LINE_BYTES, 0);
-    let filter = &mut out[start..];
-    for hash in hashes {
-        let line = line_of(*hash, lines);
-        let line = &mut filter[line * LINE_BYTES..(line + 1) * LINE_BYTES];
-        for bit in bits(*hash) {
-            line[bit >> 3] |= 1 << (bit & 7);
-        }
+    out.resize(start + bytes_for(hashes.len()), 0);
+    hashes.iter().for_each(|hash| add(&mut out[start..], *hash));
+}
+
+/// Bytes of a filter of so many keys.
+pub(crate) fn bytes_for(keys: usize) -> usize {
+    (keys * BITS_PER_KEY).div_ceil(LINE_BYTES * 8) * LINE_BYTES
+}
+
+/// How many keys a filter of at most so many bytes is for.
+pub(crate) fn keys_in(bytes: usize) -> usize {
+    bytes / LINE_BYTES * (LINE_BYTES * 8 / BITS_PER_KEY)
+}
+
+/// Adds a key to a filter that is not empty.
+#[inline]
+pub(crate) fn add(filter: &mut [u8], hash: u64) {
+    let line = line_of(hash, filter.len() / LINE_BYTES);
+    let line = &mut filter[line * LINE_BYTES..(line + 1) * LINE_BYTES];
+    for bit in bits(hash) {
+        line[bit >> 3] |= 1 << (bit & 7);
     }
 }
 
 /// Whether the bytes can be a filter.
-pub(super) fn check(filter: &[u8]) -> Parsed<()> {
+pub(crate) fn check(filter: &[u8]) -> Result<(), &'static str> {
     if filter.len().is_multiple_of(LINE_BYTES) { Ok(()) } else { Err("a filter has an odd length") }
 }
 
 /// Whether the key with this hash may be among those that it was built of.
 #[inline]
-pub(super) fn may_contain(filter: &[u8], hash: u64) -> bool {
+pub(crate) fn may_contain(filter: &[u8], hash: u64) -> bool {
     let lines = filter.len() / LINE_BYTES;
     if lines == 0 {
         return false;
@@ -57,12 +67,13 @@ fn bits(hash: u64) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::format::key_hash;
     use super::*;
+
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
     #[test]
     fn what_was_put_is_found_and_little_else() {
-        let hash = |n: u32| key_hash(&n.to_be_bytes());
+        let hash = |n: u32| (u64::from(n) + 1).wrapping_mul(STEP).rotate_left(29).wrapping_mul(STEP);
         let hashes: Vec<u64> = (0..10_000).map(hash).collect();
         let mut filter = vec![7];
         build(&hashes, &mut filter);
