@@ -3,15 +3,19 @@
 //! Each measurement runs in a process of its own, so that memory is its own. Before anything is measured, the output
 //! of each query over a million events is hashed and compared with what was recorded: a fast wrong answer is none.
 //!
-//! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers;
-//! `flott-bench state [rows]` the state store alone, in files below the current folder.
+//! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
+//! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
+//! their memory, with their checkpoints and restarts; both in files below the current folder.
 
+mod large;
 mod measure;
 mod nexmark;
+mod paced;
 mod run;
 mod state;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use flott_api::{Error, Result};
@@ -33,9 +37,13 @@ fn main() -> ExitCode {
         ["one", query, parallelism, events, rest @ ..] => one(query, parallelism, events, *rest == ["hash"]),
         ["state"] => state_store(STATE_ROWS),
         ["state", rows] => number(rows).and_then(state_store),
-        [] => all(EVENTS),
+        ["large"] => large_state(large::KEYS),
+        ["large", keys] => number(keys).and_then(large_state),
+        ["large", "throughput", way, keys] => number(keys).and_then(|k| in_folder(|f| large::throughput(way, k, f))),
+        ["large", "checkpoints", keys] => number(keys).and_then(|k| in_folder(|f| large::checkpoints(k, f))),
+        [] => all(EVENTS).and_then(|()| large_state(large::KEYS)),
         [events] => number(events).and_then(all),
-        _ => Err(Error::invalid("usage: flott-bench [events] | flott-bench state [rows]")),
+        _ => Err(Error::invalid("usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,15 +69,45 @@ fn one(query: &str, parallelism: &str, events: &str, hash: bool) -> Result<()> {
     ))
 }
 
-/// The state store alone, in a folder that is deleted at the end.
-fn state_store(rows: u64) -> Result<()> {
+/// Prints what is measured in a folder, which is deleted at the end.
+fn in_folder(measure: impl FnOnce(&Path) -> Result<String>) -> Result<()> {
     let failed = |e: std::io::Error| Error::external("the folder of the measurement cannot be used").with_source(e);
-    let folder = std::path::PathBuf::from("flott-bench-state");
+    let folder = std::env::current_dir().map_err(failed)?.join("flott-bench-state");
     std::fs::create_dir(&folder).map_err(failed)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
-    let report = runtime.block_on(async { state::measure(&flott_runtime::environment::real(), rows, &folder).await });
+    let report = measure(&folder);
     std::fs::remove_dir_all(&folder).map_err(failed)?;
     print(&report?)
+}
+
+/// The state store alone.
+fn state_store(rows: u64) -> Result<()> {
+    let failed = |e: std::io::Error| Error::external("no thread can be started").with_source(e);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
+    in_folder(|folder| runtime.block_on(state::measure(&flott_runtime::environment::real(), rows, folder)))
+}
+
+/// Jobs with state that is larger than their memory.
+fn large_state(keys: u64) -> Result<()> {
+    print(&format!("\n{}", large::title(keys)))?;
+    for way in large::ways() {
+        print(&text_of(&["large", "throughput", way, &keys.to_string()])?)?;
+    }
+    print("\n")?;
+    for keys in [large::fewer(keys), keys] {
+        print(&text_of(&["large", "checkpoints", &keys.to_string()])?)?;
+    }
+    Ok(())
+}
+
+/// What this program prints with these arguments, in a process of its own.
+fn text_of(arguments: &[&str]) -> Result<String> {
+    let failed = |e: std::io::Error| Error::external("a measurement cannot be started").with_source(e);
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let output = command.args(arguments).stderr(std::process::Stdio::inherit()).output().map_err(failed)?;
+    if !output.status.success() {
+        return Err(Error::external(format!("the measurement '{}' failed", arguments.join(" "))));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn print(text: &str) -> Result<()> {
@@ -87,14 +125,12 @@ struct Line {
 }
 
 fn child(query: &str, parallelism: u32, events: u64, hash: bool) -> Result<Line> {
-    let failed = |e: std::io::Error| Error::external("a measurement cannot be started").with_source(e);
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    command.args(["one", query, &parallelism.to_string(), &events.to_string()]);
+    let (parallel, count) = (parallelism.to_string(), events.to_string());
+    let mut arguments = vec!["one", query, &parallel, &count];
     if hash {
-        command.arg("hash");
+        arguments.push("hash");
     }
-    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(failed)?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = text_of(&arguments)?;
     let cells: Vec<&str> = text.split_whitespace().collect();
     let [seconds, rows, bytes, peak_kib, hash] = cells.as_slice() else {
         return Err(Error::external(format!("{query} at parallelism {parallelism} failed")));

@@ -71,7 +71,7 @@ fn with_measure(world: Environment, measured: &Arc<Measured>) -> Plugins {
 }
 
 /// `VmHWM` of this process.
-fn peak_kib() -> u64 {
+pub(crate) fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0)

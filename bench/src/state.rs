@@ -203,7 +203,7 @@ fn mix(value: u64) -> u64 {
 }
 
 /// User and system time of all threads of this process.
-fn cpu_nanos() -> u64 {
+pub(crate) fn cpu_nanos() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Behind the name in parentheses, the 12th and 13th field.
     let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
