@@ -32,7 +32,8 @@ const SMALLER: u64 = 10;
 const CHANGED_PART: u64 = 10;
 /// How often a measurement looks how far the job has come.
 const LOOK_MS: u64 = 2;
-/// Numbers of a key from one id to the next: no multiple of 2 or 5, so all keys come.
+/// From the key of one id to that of the next, 2 more the second time: no multiple of 2 or 5, so all keys come, each time
+/// in another order.
 const STRIDE: u64 = 7919;
 /// The least number of keys that makes a measurement.
 const KEYS_MIN: u64 = 100_000;
@@ -231,7 +232,7 @@ fn script(keys: u64) -> String {
         "CREATE TABLE ids (id BIGINT) WITH ('connector' = 'paced');
 CREATE TABLE counted (k BIGINT, n BIGINT, total BIGINT, text STRING) WITH ('connector' = 'measure');
 INSERT INTO counted SELECT k, COUNT(*), SUM(id), MIN(text) FROM (
-  SELECT MOD(id * {STRIDE}, {keys}) AS k, id, CONCAT('{}', CAST(id AS STRING)) AS text FROM ids
+  SELECT MOD(id * ({STRIDE} + 2 * (id / {keys})), {keys}) AS k, id, CONCAT('{}', CAST(id AS STRING)) AS text FROM ids
 ) GROUP BY k;",
         "abcdefghijklmnopqrstuvwxyz".repeat(3)
     )

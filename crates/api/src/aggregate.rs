@@ -77,20 +77,6 @@ impl BytesColumn {
     }
 }
 
-/// A column shorter than this may double.
-const DOUBLING_MAX: usize = 1 << 16;
-/// Of a longer one, what is added at least.
-const GROWTH_PART: usize = 8;
-
-/// Makes a column with an entry for each group at least `end` long. A long one grows by an eighth and not to its
-/// double: state that fills its memory must not hold as much again for nothing.
-pub fn grow_column<T: Clone>(column: &mut Vec<T>, end: usize, fresh: T) {
-    if end > column.capacity() && end > DOUBLING_MAX {
-        column.reserve_exact(end.max(column.len() + column.len() / GROWTH_PART) - column.len());
-    }
-    column.resize(end.max(column.len()), fresh);
-}
-
 impl SlotColumn {
     /// A column without groups.
     pub fn new(ty: SlotType) -> Self {
@@ -105,10 +91,10 @@ impl SlotColumn {
     /// Makes room for groups below `groups`; never shrinks.
     pub fn grow(&mut self, groups: usize) {
         match self {
-            SlotColumn::Int64(v) => grow_column(v, groups, 0),
-            SlotColumn::Int128(v) => grow_column(v, groups, 0),
-            SlotColumn::Float64(v) => grow_column(v, groups, 0.0),
-            SlotColumn::Bytes(v) => grow_column(&mut v.values, groups, Vec::new()),
+            SlotColumn::Int64(v) => v.resize(groups.max(v.len()), 0),
+            SlotColumn::Int128(v) => v.resize(groups.max(v.len()), 0),
+            SlotColumn::Float64(v) => v.resize(groups.max(v.len()), 0.0),
+            SlotColumn::Bytes(v) => v.values.resize(groups.max(v.values.len()), Vec::new()),
         }
     }
 
@@ -132,13 +118,13 @@ impl SlotColumn {
         }
     }
 
-    /// Bytes of memory it takes.
+    /// Bytes of memory it takes; room for more takes none before it is used.
     pub fn memory_bytes(&self) -> usize {
         match self {
-            SlotColumn::Int64(v) => v.capacity() * size_of::<i64>(),
-            SlotColumn::Int128(v) => v.capacity() * size_of::<i128>(),
-            SlotColumn::Float64(v) => v.capacity() * size_of::<f64>(),
-            SlotColumn::Bytes(v) => v.values.capacity() * size_of::<Vec<u8>>() + v.held_bytes,
+            SlotColumn::Int64(v) => v.len() * size_of::<i64>(),
+            SlotColumn::Int128(v) => v.len() * size_of::<i128>(),
+            SlotColumn::Float64(v) => v.len() * size_of::<f64>(),
+            SlotColumn::Bytes(v) => v.values.len() * size_of::<Vec<u8>>() + v.held_bytes,
         }
     }
 }

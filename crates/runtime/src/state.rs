@@ -34,9 +34,9 @@ pub(crate) struct StateStorage {
 const MEMTABLE_BYTES_MAX: usize = 32 << 20;
 const MEMTABLE_BYTES_MIN: usize = 1 << 20;
 /// The part of the memory for hot state that one store may collect besides.
-const MEMTABLE_PART: usize = 16;
+const MEMTABLE_PART: usize = 32;
 /// A file is whole in memory before it is written, and a compaction writes one beside the flushes.
-const SEGMENT_PART: usize = 16;
+const SEGMENT_PART: usize = 32;
 const SEGMENT_BYTES_MIN: usize = 8 << 20;
 const SEGMENT_BYTES_MAX: usize = 64 << 20;
 

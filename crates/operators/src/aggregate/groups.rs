@@ -12,7 +12,6 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use flott_api::aggregate::{
     Aggregate, AggregateInput, AggregateState, Change, MapView, Running, SlotColumn, StateShape, View, ViewKind,
-    grow_column,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
@@ -279,7 +278,7 @@ impl GroupEntries for Groups {
     }
 
     fn grow(&mut self, end: usize) {
-        grow_column(&mut self.rows, end, 0);
+        self.rows.resize(self.rows.len().max(end), 0);
         self.calls.iter_mut().flat_map(|c| &mut c.slots).for_each(|s| s.grow(end));
     }
 
@@ -316,7 +315,7 @@ impl GroupEntries for Groups {
     fn memory_bytes(&self) -> usize {
         let distinct: usize = self.distinct.iter().map(|v| v.memory_bytes()).sum();
         let calls: usize = self.calls.iter().map(CallState::memory_bytes).sum();
-        self.rows.capacity() * size_of::<i64>() + calls + distinct
+        self.rows.len() * size_of::<i64>() + calls + distinct
     }
 
     fn slot_bytes(&self) -> usize {

@@ -18,8 +18,9 @@ use super::{Below, Chain, Link};
 use crate::channel::Barrier;
 use crate::report::{OperatorPart, TaskState};
 
-/// How many entries are written between two batches.
-const ENTRIES_PER_STEP: usize = 4096;
+/// How many entries are written between two batches: more than a batch can change, or a job that is never idle would
+/// write for ever.
+const ENTRIES_PER_STEP: usize = 16_384;
 
 /// A barrier that has passed, whose state is not written yet.
 pub(super) struct Passed {

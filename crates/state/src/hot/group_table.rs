@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 
 use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array};
 use arrow_schema::DataType;
-use flott_api::aggregate::{SlotType, grow_column};
+use flott_api::aggregate::SlotType;
 use flott_api::{Error, Result};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -125,8 +125,8 @@ impl GroupTable {
         let entry = size_of::<(u64, u32)>() + 1;
         match &self.keys {
             Keys::One(_) => 0,
-            Keys::Int(k) => k.table.capacity() * entry + k.keys.capacity() * size_of::<i64>(),
-            Keys::Bytes(k) => k.table.capacity() * entry + k.keys.capacity() * size_of::<Box<[u8]>>() + k.held_bytes,
+            Keys::Int(k) => k.table.capacity() * entry + k.keys.len() * size_of::<i64>(),
+            Keys::Bytes(k) => k.table.capacity() * entry + k.keys.len() * size_of::<Box<[u8]>>() + k.held_bytes,
         }
     }
 
@@ -305,7 +305,7 @@ impl IntKeys {
 
     fn note(&mut self, group: u32, key: i64) {
         let group = group as usize;
-        grow_column(&mut self.keys, group + 1, 0);
+        self.keys.resize(self.keys.len().max(group + 1), 0);
         self.keys[group] = key;
     }
 
@@ -368,7 +368,7 @@ impl BytesKeys {
 
     fn note(&mut self, group: u32, key: Box<[u8]>) {
         let group = group as usize;
-        grow_column(&mut self.keys, group + 1, Box::default());
+        self.keys.resize(self.keys.len().max(group + 1), Box::default());
         self.held_bytes += key.len();
         self.keys[group] = key;
     }

@@ -11,7 +11,6 @@ use arrow_array::{ArrayRef, UInt64Array};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 use flott_api::Result;
-use flott_api::aggregate::grow_column;
 use flott_api::state::{EntryBatch, WriteKind};
 
 use super::GroupTable;
@@ -157,7 +156,7 @@ impl<E: GroupEntries> Region<E> {
     pub(super) fn memory_bytes(&self) -> usize {
         let lists: usize = self.changed.iter().map(|l| l.capacity() * size_of::<u32>()).sum();
         let held = self.table.memory_bytes() + self.entries.memory_bytes() + self.expiry.memory_bytes();
-        let known = self.flags.capacity() + lists + self.spilled.memory_bytes();
+        let known = self.flags.len() + lists + self.spilled.memory_bytes();
         (held + known).saturating_sub(self.vacant_bytes())
     }
 
@@ -172,7 +171,7 @@ impl<E: GroupEntries> Region<E> {
     fn grow(&mut self) {
         let end = self.table.end();
         if end > self.flags.len() {
-            grow_column(&mut self.flags, end, 0);
+            self.flags.resize(end, 0);
             self.entries.grow(end);
         }
     }

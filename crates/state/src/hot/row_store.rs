@@ -9,7 +9,6 @@ use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take_record_batch;
-use flott_api::aggregate::grow_column;
 use flott_api::{Error, Result};
 
 use super::region::GroupEntries;
@@ -84,7 +83,7 @@ impl RowStore {
             return Ok(());
         }
         let end = groups.iter().max().map_or(0, |g| *g as usize + 1);
-        grow_column(&mut self.places, end, None);
+        self.places.resize(self.places.len().max(end), None);
         let chunk = self.chunks.len() as u32;
         for (row, group) in groups.iter().enumerate() {
             self.live += usize::from(self.places[*group as usize].is_none());
@@ -173,7 +172,7 @@ impl GroupEntries for RowStore {
     }
 
     fn grow(&mut self, end: usize) {
-        grow_column(&mut self.places, end, None);
+        self.places.resize(self.places.len().max(end), None);
     }
 
     fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
@@ -205,7 +204,7 @@ impl GroupEntries for RowStore {
 
     fn memory_bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(|c| c.rows.get_array_memory_size() + c.groups.len() * 4).sum();
-        chunks + self.places.capacity() * size_of::<Option<Place>>()
+        chunks + self.places.len() * size_of::<Option<Place>>()
     }
 
     fn slot_bytes(&self) -> usize {

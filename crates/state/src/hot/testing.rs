@@ -50,7 +50,7 @@ impl GroupEntries for Numbers {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<i64>()
+        self.0.len() * size_of::<i64>()
     }
 
     fn slot_bytes(&self) -> usize {
