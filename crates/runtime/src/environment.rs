@@ -11,6 +11,7 @@ mod objects;
 mod random;
 mod spawner;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flott_api::env::{Clock, Environment, Rng, Spawner};
@@ -18,11 +19,13 @@ use flott_api::env::{Clock, Environment, Rng, Spawner};
 pub use clock::SystemClock;
 pub use console::Terminal;
 pub use files::{LocalFileSystem, LocalFiles};
+#[cfg(feature = "s3")]
+pub use objects::S3Objects;
 pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Objects, StoreWorld};
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;
 
-/// The real environment.
+/// The real environment. Its object stores have no settings: see [`configured`].
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -36,7 +39,15 @@ pub fn real() -> Environment {
         rng,
         spawner,
         files: Arc::new(LocalFiles::new()),
-        objects: Arc::new(Objects::new(world)),
+        objects: Arc::new(Objects::new(world, BTreeMap::new())),
         console: Arc::new(Terminal::new()),
     }
+}
+
+/// The same environment with object stores that know how to reach a bucket: the settings have Flink's
+/// keys `s3.…`.
+#[must_use]
+pub fn configured(environment: Environment, settings: BTreeMap<String, String>) -> Environment {
+    let world = StoreWorld::of(&environment);
+    Environment { objects: Arc::new(Objects::new(world, settings)), ..environment }
 }
