@@ -104,6 +104,8 @@ fn open(
 ) -> Result<Opened> {
     let (configuration, warnings) = settings::read(arguments)?;
     warnings.iter().for_each(|warning| screen.warning(warning));
+    let settings = configuration.set_values().into_iter().map(|option| (option.key, option.value)).collect();
+    let environment = environment::configured(environment, settings);
     let init = arguments.init.iter().map(|path| Script::file(path)).collect::<Result<_>>()?;
     let (interrupts, signals) = Interrupts::listen(environment.spawner.as_ref())?;
     Ok((Client::new(configuration, environment, screen, format, interrupts)?, init, signals))

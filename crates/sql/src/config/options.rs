@@ -52,6 +52,12 @@ const PARALLELISM_MAX: i64 = 1 << 15;
 /// All keys that Flott reads, by name.
 pub const OPTIONS: &[OptionSpec] = &[
     option("execution.runtime-mode", Some("STREAMING"), Choice(&["STREAMING"]), "How jobs run."),
+    option("fs.s3a.access.key", None, Text, "As 's3.access-key', in Hadoop's spelling."),
+    option("fs.s3a.endpoint", None, Text, "As 's3.endpoint', in Hadoop's spelling."),
+    option("fs.s3a.endpoint.region", None, Text, "As 's3.region', in Hadoop's spelling."),
+    option("fs.s3a.path.style.access", None, Boolean, "As 's3.path-style-access', in Hadoop's spelling."),
+    option("fs.s3a.secret.key", None, Text, "As 's3.secret-key', in Hadoop's spelling."),
+    option("fs.s3a.session.token", None, Text, "The token that belongs to temporary keys of S3."),
     option("parallelism.default", Some("1"), Integer(1, PARALLELISM_MAX), "Instances of each operator."),
     option(
         "pipeline.auto-watermark-interval",
@@ -72,6 +78,12 @@ pub const OPTIONS: &[OptionSpec] = &[
         Boolean,
         "Whether operators that forward to each other share a task.",
     ),
+    option("s3.access-key", None, Text, "The key for S3; without it AWS's environment variables count."),
+    option("s3.endpoint", None, Text, "The address of an S3 server that is not AWS's."),
+    option("s3.path-style-access", None, Boolean, "Whether buckets are paths; by default if there is an endpoint."),
+    option("s3.path.style.access", None, Boolean, "As 's3.path-style-access', the older spelling."),
+    option("s3.region", None, Text, "The region of the buckets."),
+    option("s3.secret-key", None, Text, "The secret of the key for S3."),
     option(
         "sql-client.execution.result-mode",
         Some("TABLEAU"),
