@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use flott_sql::config::{Configuration, OPTIONS};
+use flott_sql::secret;
 
 /// The list, aligned; ends with a line break.
 pub fn options(configuration: &Configuration) -> String {
@@ -11,7 +12,8 @@ pub fn options(configuration: &Configuration) -> String {
     for option in effective {
         let spec = OPTIONS.iter().find(|o| o.key == option.key);
         let what = spec.map_or("It is Flink's, and has no effect here.", |o| o.description);
-        rows.push([option.key, option.value, option.origin.to_string(), what.to_owned()]);
+        let value = secret::shown(&option.key, &option.value);
+        rows.push([option.key, value, option.origin.to_string(), what.to_owned()]);
     }
     for unset in OPTIONS.iter().filter(|o| configuration.get(o.key).is_none()) {
         rows.push([unset.key.to_owned(), String::new(), "nobody".to_owned(), unset.description.to_owned()]);
@@ -52,5 +54,15 @@ mod tests {
         assert_eq!(words, ["parallelism.default", "2", "command", "line"]);
         let unset = text.lines().find(|l| l.starts_with("pipeline.name")).unwrap();
         assert!(unset.contains("nobody"));
+    }
+
+    #[test]
+    fn secrets_are_not_listed() {
+        let mut configuration = Configuration::default();
+        for key in ["s3.secret-key", "fs.s3a.session.token"] {
+            configuration.set(key, "swordfish", Origin::File).unwrap();
+        }
+        let text = options(&configuration);
+        assert!(text.contains("****") && !text.contains("swordfish"), "{text}");
     }
 }
