@@ -7,7 +7,7 @@ mod server;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::flott::{Ran, flott};
@@ -28,6 +28,26 @@ fn in_bucket(server: &Server) -> Checkpoints {
     let folder = server.folder.path().join("buckets").join(BUCKET).join("jobs");
     let arguments = vec!["-Dexecution.checkpointing.data-inline-threshold=0 kb".to_owned()];
     Checkpoints { uri: format!("s3://{BUCKET}/jobs"), folder, arguments }
+}
+
+/// The same with copies of state on the local disk, and where they lie.
+fn mirrored(server: &Server) -> (Checkpoints, PathBuf) {
+    let (mut checkpoints, local) = (in_bucket(server), server.folder.path().join("local"));
+    let set = format!("-Dstate.backend.rocksdb.localdir={}", local.display());
+    checkpoints.arguments.extend(["-Dstate.backend.type=rocksdb".to_owned(), set]);
+    (checkpoints, local)
+}
+
+/// How many state files lie below a folder.
+fn state_files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries
+        .map(
+            |path| {
+                if path.is_dir() { state_files(&path) } else { usize::from(path.extension() == Some("seg".as_ref())) }
+            },
+        )
+        .sum()
 }
 
 /// The options that reach the server.
@@ -119,7 +139,7 @@ fn no_kill_loses_or_doubles_a_row_with_checkpoints_in_a_bucket() {
 #[test]
 fn a_job_goes_on_after_outages_of_its_store() {
     let Some(mut server) = Server::start("a_job_goes_on_after_outages_of_its_store") else { return };
-    let (folder, checkpoints) = (tempfile::tempdir().unwrap(), in_bucket(&server));
+    let (folder, (checkpoints, local)) = (tempfile::tempdir().unwrap(), mirrored(&server));
     let job = Job { rows: 60_000, rate: 4_000 };
     let log = folder.path().join("log");
     let mut command = with_variables(checkpoints.resumed(&job, folder.path()), &server);
@@ -128,6 +148,7 @@ fn a_job_goes_on_after_outages_of_its_store() {
     let logged = |text: &str| std::fs::read_to_string(&log).unwrap().contains(text);
 
     wait_until(&mut running, &log, "the first checkpoints", || checkpoints.records() > 3);
+    assert!(state_files(&local) > 0, "{local:?} has no copies");
     let outage = Outage::begin(&mut server);
     wait_until(&mut running, &log, "a request met the short outage", || outage.turned_away() > 0);
     outage.end(&mut server);
@@ -146,6 +167,7 @@ fn a_job_goes_on_after_outages_of_its_store() {
     let log = std::fs::read_to_string(&log).unwrap();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(!log.contains(S3_SECRET), "{log}");
+    assert_eq!(state_files(&local), 0, "{local:?} has copies of a job that has ended");
     job.check(folder.path());
 }
 
@@ -167,8 +189,8 @@ fn snapshots(folder: &Path, within: &str) -> Vec<String> {
 #[test]
 fn a_savepoint_in_a_bucket_is_looked_into_and_gone_on_from() {
     let Some(server) = Server::start("a_savepoint_in_a_bucket_is_looked_into_and_gone_on_from") else { return };
-    let (folder, checkpoints) = (tempfile::tempdir().unwrap(), in_bucket(&server));
-    let job = Job { rows: 60_000, rate: 10_000 };
+    let (folder, (checkpoints, _)) = (tempfile::tempdir().unwrap(), mirrored(&server));
+    let job = Job { rows: 80_000, rate: 10_000 };
     let init = folder.path().join("init.sql");
     std::fs::write(&init, checkpoints.settings() + &job.tables(folder.path())).unwrap();
 

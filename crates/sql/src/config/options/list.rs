@@ -125,6 +125,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         DirectoryOrLatest,
         "The checkpoint or savepoint that a job resumes from; 'latest' is the newest of each job.",
     ),
+    option("io.tmp.dirs", None, Text, "Folders for temporary files, of which the first is used; else the system's."),
     option("parallelism.default", Some("1"), Integer(1, PARALLELISM_MAX), "Instances of each operator."),
     option(
         "pipeline.auto-watermark-interval",
@@ -224,10 +225,16 @@ pub const OPTIONS: &[OptionSpec] = &[
     option("sql.parser.max-depth", Some("128"), Integer(10, 2_000), "How deep expressions and queries may nest."),
     option("sql.parser.max-length", Some("64 mb"), Memory, "How long a script may be."),
     option(
+        "state.backend.rocksdb.localdir",
+        None,
+        Text,
+        "Folders for copies of remote state, of which the first is used; else as 'io.tmp.dirs'.",
+    ),
+    option(
         "state.backend.type",
         None,
         Choice(&["hashmap", "rocksdb", "forst"]),
-        "hashmap: state must fit into memory; else what is cold lies in the files of the checkpoints.",
+        "hashmap: state must fit into memory; else what is cold lies in the files of the checkpoints, of which rocksdb copies remote ones to the local disk.",
     ),
     option(
         "table.builtin-catalog-name",
