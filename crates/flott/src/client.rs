@@ -92,7 +92,7 @@ impl Client {
     ) -> Result<Self> {
         environment.console = Arc::clone(&screen) as _;
         let store_options = plugins::store_options(&configuration);
-        environment.objects = plugins::objects(&store_options, &environment)?;
+        environment.objects = plugins::objects(&store_options, &environment);
         let results = Arc::new(Results::default());
         let files = Arc::clone(&environment.files);
         let plugins = plugins::plugins(environment, &results);
@@ -206,17 +206,16 @@ impl Client {
     }
 
     /// Jobs from now on see the stores that the configuration tells of now.
-    fn renew_stores(&mut self) -> Result<()> {
+    fn renew_stores(&mut self) {
         let options = plugins::store_options(self.session.configuration());
         if options != self.store_options {
-            self.plugins.environment.objects = plugins::objects(&options, &self.plugins.environment)?;
+            self.plugins.environment.objects = plugins::objects(&options, &self.plugins.environment);
             self.store_options = options;
         }
-        Ok(())
     }
 
     async fn run_job(&mut self, job: &Job) -> Result<Step, Failure> {
-        self.renew_stores()?;
+        self.renew_stores();
         job.warnings.iter().for_each(|w| self.screen.warning(w));
         match &job.kind {
             JobKind::Select { result } => {

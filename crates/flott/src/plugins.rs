@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use flott_api::Result;
 use flott_api::env::Environment;
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
@@ -29,13 +28,9 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment, state_bytes_max }
 }
 
-/// The object stores that jobs find by URI, told by [`store_options`].
-///
-/// # Errors
-/// If what they are told is not complete.
-pub fn objects(_: &Options, environment: &Environment) -> Result<Arc<dyn ObjectStores>> {
-    // No store here has options; those of S3 come with it.
-    Ok(Arc::new(Objects::new(StoreWorld::of(environment))))
+/// The object stores that jobs find by URI, told by [`store_options`]. What is missing there is said by the store that needs it.
+pub fn objects(told: &Options, environment: &Environment) -> Arc<dyn ObjectStores> {
+    Arc::new(Objects::new(StoreWorld::of(environment), told.0.clone()))
 }
 
 /// What the object stores are told: the keys `s3.*` with their values, the secret among them. They stay in this process;
@@ -96,7 +91,7 @@ mod tests {
         }
         let told = store_options(&configuration).0;
         let told: Vec<(&str, &str)> = told.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let expected = [("s3.endpoint", "http://host"), ("s3.path.style.access", "false"), ("s3.secret-key", "hush")];
+        let expected = [("s3.endpoint", "http://host"), ("s3.secret-key", "hush")];
         assert_eq!(told, expected);
     }
 }

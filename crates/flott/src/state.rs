@@ -61,7 +61,7 @@ struct Opened {
 async fn open(arguments: &SnapshotArguments, mut environment: Environment, screen: &Screen) -> Result<Opened> {
     let (configuration, warnings) = settings::read(&arguments.configuration)?;
     warnings.iter().for_each(|warning| screen.warning(warning));
-    environment.objects = plugins::objects(&plugins::store_options(&configuration), &environment)?;
+    environment.objects = plugins::objects(&plugins::store_options(&configuration), &environment);
     let location = settings::location(&arguments.snapshot)?;
     let snapshot = read_snapshot(&location, Arc::clone(&environment.objects), &environment).await?;
     let files = RoutingObjects::new(Arc::clone(&environment.objects), &snapshot.root)?;

@@ -21,6 +21,8 @@ const RECOVERY_IGNORES: &str = "execution.state-recovery.ignore-unclaimed-state"
 const MANAGED_MEMORY: &str = "taskmanager.memory.managed.size";
 /// Where state goes that does not fit into memory, if there is no checkpoint directory.
 const TEMPORARY: &str = "io.tmp.dirs";
+/// Where copies of remote state lie.
+const ROCKSDB_DIR: &str = "state.backend.rocksdb.localdir";
 
 /// A job's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct Configuration {
     pub(crate) state_bytes_max: Option<usize>,
     /// A folder for what does not fit into memory.
     pub(crate) temporary_dir: Option<String>,
+    /// A folder for copies of remote state, if it is not the one for what does not fit into memory.
+    pub(crate) rocksdb_dir: Option<String>,
 }
 
 impl Configuration {
@@ -60,10 +64,17 @@ impl Configuration {
             claims: reader.choice(RECOVERY_CLAIM, &[("NO_CLAIM", false), ("CLAIM", true)], false)?,
             ignores_unclaimed_state: reader.value_or(RECOVERY_IGNORES, false)?,
             state_bytes_max,
-            // Of several folders Flink uses all; one is enough for what is only written once.
-            temporary_dir: reader.text(TEMPORARY).and_then(|t| t.split([',', ':', ';']).next()).map(str::to_owned),
+            temporary_dir: reader.text(TEMPORARY).and_then(first_folder),
+            rocksdb_dir: reader.text(ROCKSDB_DIR).and_then(first_folder),
         })
     }
+}
+
+/// Of several folders Flink uses all; one is enough for what is only written once.
+fn first_folder(folders: &str) -> Option<String> {
+    // The scheme's colon parts nothing.
+    let folders = folders.trim().strip_prefix("file:").map_or(folders, |path| path.trim_start_matches("//"));
+    folders.split([',', '|', ':', ';']).map(str::trim).find(|folder| !folder.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -83,5 +94,20 @@ mod tests {
         assert!(!read(&[(CHAINING_OLD, "false")]).unwrap().chaining);
         assert!(read(&[(CHAINING, "maybe")]).is_err());
         assert!(read(&[(BUFFER_SIZE, "0")]).is_err());
+    }
+
+    #[test]
+    fn the_first_of_several_folders_is_used() {
+        for (folders, first) in [
+            ("/a", Some("/a")),
+            ("/a,/b", Some("/a")),
+            (" /a : /b", Some("/a")),
+            ("file:///a|file:///b", Some("/a")),
+            ("file:/a;/b", Some("/a")),
+            ("", None),
+        ] {
+            let set = read(&[(TEMPORARY, folders), (ROCKSDB_DIR, folders)]).unwrap();
+            assert_eq!((set.temporary_dir.as_deref(), set.rocksdb_dir.as_deref()), (first, first), "{folders}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod objects;
 mod random;
 mod spawner;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flott_api::env::{Clock, Environment, Rng, Spawner};
@@ -20,11 +21,13 @@ pub use clock::SystemClock;
 pub use console::Terminal;
 pub use files::{LocalFileSystem, LocalFiles};
 pub use memory::memory_bytes;
+#[cfg(feature = "s3")]
+pub use objects::S3Objects;
 pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Objects, StoreWorld};
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;
 
-/// The real environment.
+/// The real environment. Its object stores are told nothing of buckets: see [`Objects::new`].
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -38,7 +41,7 @@ pub fn real() -> Environment {
         rng,
         spawner,
         files: Arc::new(LocalFiles::new()),
-        objects: Arc::new(Objects::new(world)),
+        objects: Arc::new(Objects::new(world, BTreeMap::new())),
         console: Arc::new(Terminal::new()),
     }
 }

@@ -1,6 +1,8 @@
 //! Where the state of a job's operators lies: opens the store of an operator instance, with what a
 //! restored checkpoint has of it.
 
+pub(crate) mod mirror;
+
 use std::sync::Arc;
 
 use flott_api::Result;
@@ -13,6 +15,8 @@ use flott_graph::Node;
 use flott_state::checkpoint::manifest::OperatorSnapshot;
 use flott_state::handle::StoreSnapshot;
 use flott_state::store::{BlockCache, SegmentStore, StoreOptions};
+
+use mirror::Mirror;
 
 /// Where state lies.
 #[derive(Clone)]
@@ -28,6 +32,8 @@ pub(crate) struct StateStorage {
     pub(crate) inline_bytes_max: usize,
     /// Whether there are checkpoints.
     pub(crate) durable: bool,
+    /// Local copies of the files, if they are remote.
+    pub(crate) mirror: Option<Arc<Mirror>>,
 }
 
 /// What a store collects before it writes a file; less where memory is scarce.

@@ -60,6 +60,7 @@ use self::segment::{Discarded, Segment};
 use crate::handle::{ListState, StoreSnapshot};
 
 pub use self::cache::BlockCache;
+pub use self::layers::SEGMENT_SUFFIX;
 pub use self::restore::spread_lists;
 
 const MEMTABLE_BYTES: usize = 32 << 20;

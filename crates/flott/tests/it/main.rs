@@ -4,8 +4,10 @@
 mod checking;
 mod flott;
 mod killing;
+mod ledger;
 mod recovery;
 mod results;
 mod running;
+mod s3;
 mod shell;
 mod stopping;

@@ -20,7 +20,7 @@ fn without_a_terminal_it_is_a_script() {
 }
 
 /// The shell on a terminal of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     ours: File,
     seen: String,
@@ -63,9 +63,14 @@ fn can_read(file: &File) -> bool {
 
 impl Terminal {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let (ours, theirs) = open_terminal();
         let home = tempfile::tempdir().unwrap();
         let mut command = flott(&["sql"]);
+        command.args(arguments);
         let their = || Stdio::from(theirs.try_clone().unwrap());
         command.stdin(their()).stdout(their()).stderr(their());
         command.env("TERM", "xterm").env("XDG_STATE_HOME", home.path());
@@ -74,12 +79,12 @@ impl Terminal {
         Terminal { child, ours: File::from(ours), seen: String::new(), home }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.ours.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Reads until a text is seen; what was seen before it is forgotten.
-    fn expect(&mut self, text: &str) {
+    pub(crate) fn expect(&mut self, text: &str) {
         for _ in 0..200 {
             if let Some(at) = self.seen.find(text) {
                 self.seen.drain(..at + text.len());
@@ -88,6 +93,17 @@ impl Terminal {
             self.read();
         }
         panic!("'{text}' does not come, but: {:?}", self.seen);
+    }
+
+    /// The next characters.
+    pub(crate) fn take(&mut self, count: usize) -> String {
+        for _ in 0..200 {
+            if self.seen.len() >= count {
+                return self.seen.drain(..count).collect();
+            }
+            self.read();
+        }
+        panic!("{count} characters do not come, but: {:?}", self.seen);
     }
 
     fn read(&mut self) {
@@ -105,7 +121,7 @@ impl Terminal {
         self.seen.push_str(&text);
     }
 
-    fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         for _ in 0..200 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();

@@ -1,12 +1,16 @@
-//! Object storage of the real world: folders of this machine, memory of this process.
+//! Object storage of the real world: folders of this machine, memory of this process, buckets of S3.
 //!
-//! A URI says which: `/a/b`, `file:///a/b`, `memory://name/a`. All paths of this machine lie in one store.
+//! A URI says which: `/a/b`, `file:///a/b`, `memory://name/a`, `s3://bucket/a`. All paths of this
+//! machine lie in one store, and so do all of a bucket.
 
 mod local;
 mod memory;
 mod mirror;
+#[cfg(feature = "s3")]
+mod s3;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use flott_api::env::{Clock, Environment, Rng, Spawner};
 use flott_api::object::{ObjectStore, ObjectStores, check_path};
@@ -17,6 +21,11 @@ use super::files::{local_part, scheme};
 pub use local::LocalObjects;
 pub use memory::MemoryObjects;
 pub use mirror::{MirrorStatus, MirroredObjects};
+#[cfg(feature = "s3")]
+pub use s3::S3Objects;
+
+/// Schemes under which Flink finds S3.
+const S3_SCHEMES: &[&str] = &["s3", "s3a", "s3p"];
 
 /// What the stores need of the world.
 #[derive(Clone)]
@@ -40,17 +49,20 @@ impl StoreWorld {
     }
 }
 
-/// Finds the store of a URI.
+/// Finds the store of a URI. What a bucket needs to be reached is in the settings, under Flink's keys.
 pub struct Objects {
     world: StoreWorld,
+    settings: BTreeMap<String, String>,
     local: Arc<LocalObjects>,
+    /// A client for each bucket, made when it is first asked for.
+    buckets: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>>,
 }
 
 impl Objects {
-    /// The stores that can be reached from here.
-    pub fn new(world: StoreWorld) -> Self {
+    /// The stores that can be reached from here with these settings.
+    pub fn new(world: StoreWorld, settings: BTreeMap<String, String>) -> Self {
         let local = Arc::new(LocalObjects::of_machine(&world));
-        Objects { world, local }
+        Objects { world, settings, local, buckets: Mutex::default() }
     }
 
     fn local(&self, uri: &str, path: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
@@ -63,9 +75,33 @@ impl Objects {
         let (name, path) = authority(uri)?;
         Ok((Arc::new(MemoryObjects::named(name, Arc::clone(&self.world.clock))), within(uri, path)?))
     }
+
+    fn bucket(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+        let (name, path) = authority(uri)?;
+        let path = within(uri, path)?;
+        let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = buckets.get(name) {
+            return Ok((Arc::clone(known), path));
+        }
+        let store = open_bucket(name, &self.settings)?;
+        buckets.insert(name.to_owned(), Arc::clone(&store));
+        Ok((store, path))
+    }
+}
+
+#[cfg(feature = "s3")]
+fn open_bucket(name: &str, settings: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
+    Ok(Arc::new(S3Objects::open(name, settings)?))
+}
+
+#[cfg(not(feature = "s3"))]
+fn open_bucket(name: &str, _: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
+    Err(Error::invalid(format!("bucket '{name}' cannot be reached: this program was built without S3"))
+        .with_hint("Build it with the cargo feature 's3'."))
 }
 
 impl std::fmt::Debug for Objects {
+    /// Without the settings: there are secrets in them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Objects")
     }
@@ -78,9 +114,10 @@ impl ObjectStores for Objects {
             None => self.local(uri, uri),
             Some("file") => self.local(uri, local_part(uri)?),
             Some("memory") => self.memory(uri),
+            Some(s3) if S3_SCHEMES.contains(&s3) => self.bucket(uri),
             Some(other) => Err(Error::unsupported(format!("object storage '{other}'"))
                 .with_detail(format!("The URI is '{uri}'."))
-                .with_hint("Use a local path, or a URI that begins with 'file://' or 'memory://'.")),
+                .with_hint("Use a local path, or a URI that begins with 'file://', 's3://' or 'memory://'.")),
         }
     }
 }

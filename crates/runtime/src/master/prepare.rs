@@ -21,12 +21,13 @@ use super::{Master, Slot, SlotState};
 use crate::Plugins;
 use crate::coordinator::commit::Committers;
 use crate::coordinator::restart::RestartStrategy;
-use crate::coordinator::settings::{CheckpointSettings, RestartSettings, Retention};
+use crate::coordinator::settings::{CheckpointSettings, RestartSettings, Retention, StateBackend};
 use crate::job::{JobStatus, Request, Shared, Wish};
 use crate::launch::Launcher;
 use crate::plan::Plan;
 use crate::report::REPORTS_MAX;
 use crate::state::StateStorage;
+use crate::state::mirror::{Mirror, is_remote};
 
 /// The part of the memory for hot state that blocks of cold state may take besides: an eighth.
 const CACHE_PART: usize = 8;
@@ -58,6 +59,7 @@ struct Found {
     prefix: String,
     restored: Option<Manifest>,
     newest: CheckpointId,
+    mirror: Option<Arc<Mirror>>,
 }
 
 impl Preparation {
@@ -87,9 +89,10 @@ impl Preparation {
     }
 
     async fn find(&mut self) -> Result<Found> {
-        let stores = Arc::clone(&self.plugins.environment.objects);
         let Some(dir) = self.checkpointing.directory.clone() else { return self.find_without_directory().await };
         let root = format!("{}/{}", dir.trim_end_matches('/'), job_key(&self.plan.graph.name, self.ordinal));
+        let mirror = self.mirror(&root).await?;
+        let stores = mirror.clone().map_or_else(|| Arc::clone(&self.plugins.environment.objects), |mirror| mirror as _);
         let objects = RoutingObjects::new(stores, &root)?;
         let mut directory = CheckpointDirectory::new(Arc::clone(&objects), &self.plugins.environment);
         let claimed = directory.claim(self.this_run()).await?;
@@ -111,7 +114,18 @@ impl Preparation {
             tracing::warn!(job = %self.shared.id, "what earlier runs have left cannot be removed: {error}");
         }
         let (epoch, prefix) = (claimed.epoch, format!("shared/{:020}/", claimed.epoch));
-        Ok(Found { directory: Some(directory), objects, epoch, prefix, restored, newest })
+        Ok(Found { directory: Some(directory), objects, epoch, prefix, restored, newest, mirror })
+    }
+
+    /// Copies of state on the local disk, if the backend keeps them.
+    async fn mirror(&self, root: &str) -> Result<Option<Arc<Mirror>>> {
+        if self.checkpointing.backend != Some(StateBackend::Rocksdb) || !is_remote(root) {
+            return Ok(None);
+        }
+        let configuration = &self.plan.configuration;
+        let local = configuration.rocksdb_dir.as_ref().or(configuration.temporary_dir.as_ref());
+        let local = local.cloned().unwrap_or_else(temporary_folder);
+        Mirror::open(root, &local, &self.plugins.environment).await.map(Some)
     }
 
     fn this_run(&self) -> Run {
@@ -157,6 +171,7 @@ impl Preparation {
             prefix: "shared/".to_owned(),
             restored,
             newest: CheckpointId(0),
+            mirror: None,
         })
     }
 
@@ -201,6 +216,7 @@ impl Preparation {
             memory,
             inline_bytes_max: checkpointing.inline_bytes_max as usize,
             durable: found.directory.is_some(),
+            mirror: found.mirror,
         };
         let machine = found.directory.as_ref().map(|_| Checkpoints::new(&checkpointing, &plan));
         let vault = Vault {
@@ -302,7 +318,11 @@ pub(super) async fn clean_up(launcher: &Launcher, mut vault: Option<Vault>, stat
         },
         _ => remove_temporary(launcher).await,
     };
-    if let Err(error) = removed {
+    let copies = match &launcher.storage.mirror {
+        Some(mirror) => mirror.remove().await,
+        None => Ok(()),
+    };
+    for error in [removed, copies].into_iter().filter_map(Result::err) {
         tracing::warn!(job = %launcher.job, "what the job has left cannot be removed: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Older names of keys that Flink 2.3 still reads, and the spellings that its S3 file system takes for one key.
+//! Older names of keys that Flink 2.3 still reads, and the spellings that its S3 file systems take for one key.
 
 /// Old name and name, sorted by the old one.
 const OLD_NAMES: &[(&str, &str)] = &[
@@ -21,11 +21,22 @@ const OLD_NAMES: &[(&str, &str)] = &[
     ("fs.s3a.endpoint.region", "s3.region"),
     ("fs.s3a.path.style.access", "s3.path.style.access"),
     ("fs.s3a.secret.key", "s3.secret-key"),
+    ("fs.s3a.session.token", "s3.session-token"),
     ("restart-strategy", "restart-strategy.type"),
     ("s3.access.key", "s3.access-key"),
     ("s3.endpoint.region", "s3.region"),
     ("s3.path-style-access", "s3.path.style.access"),
     ("s3.secret.key", "s3.secret-key"),
+    ("s3.session.token", "s3.session-token"),
+    ("s3a.access-key", "s3.access-key"),
+    ("s3a.access.key", "s3.access-key"),
+    ("s3a.endpoint", "s3.endpoint"),
+    ("s3a.endpoint.region", "s3.region"),
+    ("s3a.path-style-access", "s3.path.style.access"),
+    ("s3a.path.style.access", "s3.path.style.access"),
+    ("s3a.secret-key", "s3.secret-key"),
+    ("s3a.secret.key", "s3.secret-key"),
+    ("s3a.session.token", "s3.session-token"),
     ("savepoints.state.backend.fs.dir", "execution.checkpointing.savepoint-dir"),
     ("state.backend", "state.backend.type"),
     ("state.backend.fs.checkpointdir", "execution.checkpointing.dir"),

@@ -17,6 +17,9 @@ use super::restore::{Lists, States};
 use super::segment::{Discarded, Segment};
 use crate::handle::{InlineState, ListState, NamedState, StateFile, StoreSnapshot};
 
+/// What the names of state files end with, and no other names: they are never changed in place.
+pub const SEGMENT_SUFFIX: &str = ".seg";
+
 /// What of the options is needed after the opening.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -125,7 +128,8 @@ impl Shared {
 
     /// A path that no other file of any instance or attempt has.
     pub(super) fn next_path(&self) -> String {
-        format!("{}{:06}.seg", self.settings.file_prefix, self.files.fetch_add(1, Ordering::Relaxed))
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        format!("{}{number:06}{SEGMENT_SUFFIX}", self.settings.file_prefix)
     }
 
     /// Starts a background task, unless it runs already; then it looks for work once more.

@@ -1,5 +1,5 @@
-//! Remote objects with a copy of the living ones on a local disk: what `state.backend.type: rocksdb` is to be once
-//! there are remote stores. Nothing takes it yet.
+//! Remote objects with a copy of the living ones on a local disk: what `state.backend.type: rocksdb` makes of a remote
+//! store.
 //!
 //! The remote store decides: what it does not have does not exist, and nothing that the local store
 //! does wrong is an error. A copy is made when an object is put, and in the background when it is first

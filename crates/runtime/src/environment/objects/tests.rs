@@ -6,7 +6,7 @@ use flott_api::testing::{FakeWorld, ready};
 use super::*;
 
 fn objects() -> Objects {
-    Objects::new(StoreWorld::of(&FakeWorld::at(0).environment()))
+    Objects::new(StoreWorld::of(&FakeWorld::at(0).environment()), BTreeMap::new())
 }
 
 fn path_of(uri: &str) -> String {
@@ -34,7 +34,7 @@ fn what_leads_elsewhere_is_refused() {
     assert!(refused("memory://x/../b").message().contains("leads elsewhere"));
     assert!(refused("file://host/a").message().contains("names another machine"));
     assert_eq!(refused("").message(), "a path is empty");
-    for nameless in ["memory:///a", "memory:/a"] {
+    for nameless in ["memory:///a", "memory:/a", "s3:///a", "s3:/a"] {
         assert!(refused(nameless).message().ends_with("names no store"), "{nameless}");
     }
     for scheme in ["gs", "abfs", "abfss", "wasb", "hdfs", "oss", "viewfs", "http"] {
@@ -65,4 +65,11 @@ fn folders_that_a_uri_names_stay_and_others_go() {
     ready(store.delete(&object)).unwrap();
     assert!(folder.path().join("checkpoints").is_dir());
     assert!(!folder.path().join("checkpoints/job").exists());
+}
+
+#[test]
+fn settings_are_not_shown() {
+    let settings = BTreeMap::from([("s3.secret-key".to_owned(), "hush".to_owned())]);
+    let objects = Objects::new(StoreWorld::of(&FakeWorld::at(0).environment()), settings);
+    assert!(!format!("{objects:?}").contains("hush"));
 }

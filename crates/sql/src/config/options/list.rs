@@ -125,6 +125,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         DirectoryOrLatest,
         "The checkpoint or savepoint that a job resumes from; 'latest' is the newest of each job.",
     ),
+    option("io.tmp.dirs", None, Text, "Folders for temporary files, of which the first is used; else the system's."),
     option("parallelism.default", Some("1"), Integer(1, PARALLELISM_MAX), "Instances of each operator."),
     option(
         "pipeline.auto-watermark-interval",
@@ -202,16 +203,17 @@ pub const OPTIONS: &[OptionSpec] = &[
         Choice(RESTART_STRATEGIES),
         "How a failed job is restarted; by default with exponential delay if there are checkpoints, else not.",
     ),
-    option("s3.access-key", None, Text, "The name of the key for S3. Buckets cannot be used yet."),
+    option("s3.access-key", None, Text, "The name of the key for S3; without it AWS's environment variables count."),
     option("s3.endpoint", None, Text, "The address of the S3 service, where it is not Amazon's."),
     option(
         "s3.path.style.access",
-        Some("false"),
+        None,
         Boolean,
-        "Whether the bucket stands in the path of an address and not in its host.",
+        "Whether the bucket stands in an address's path, not in its host; by default if the host has no names below it.",
     ),
-    option("s3.region", None, Text, "The region of the buckets, which cannot be used yet."),
-    option("s3.secret-key", None, Text, "The secret of the key for S3. Buckets cannot be used yet."),
+    option("s3.region", None, Text, "The region of the buckets; by default that of AWS's environment, or us-east-1."),
+    option("s3.secret-key", None, Text, "The secret of the key for S3."),
+    option("s3.session-token", None, Text, "The token that belongs to a temporary key for S3."),
     option(
         "sql-client.execution.result-mode",
         Some("TABLEAU"),
@@ -223,10 +225,16 @@ pub const OPTIONS: &[OptionSpec] = &[
     option("sql.parser.max-depth", Some("128"), Integer(10, 2_000), "How deep expressions and queries may nest."),
     option("sql.parser.max-length", Some("64 mb"), Memory, "How long a script may be."),
     option(
+        "state.backend.rocksdb.localdir",
+        None,
+        Text,
+        "Folders for copies of remote state, of which the first is used; else as 'io.tmp.dirs'.",
+    ),
+    option(
         "state.backend.type",
         None,
         Choice(&["hashmap", "rocksdb", "forst"]),
-        "hashmap: state must fit into memory; else what is cold lies in the files of the checkpoints.",
+        "hashmap: state must fit into memory; else what is cold lies in the files of the checkpoints, of which rocksdb copies remote ones to the local disk.",
     ),
     option(
         "table.builtin-catalog-name",
