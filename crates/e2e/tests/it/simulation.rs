@@ -7,33 +7,19 @@
 //!
 //! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000).
 
+mod cleaning;
+mod world;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use flott_api::env::{Clock, Environment, Rng};
-use flott_api::ids::CheckpointId;
-use flott_api::object::ObjectStores;
-use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
-use flott_api::source::Source;
-use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
-};
+use flott_api::ErrorKind;
 use flott_api::testing::objects::{Crash, Fault, FaultKind, FaultRates, FaultRule, FaultyObjects};
-use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor, lines};
-use flott_api::{ChangeBatch, Error, ErrorKind, Result};
-use flott_runtime::{JobHandle, JobOutcome, Plugins, SubmitOptions, TableFactories, submit};
-use flott_sql::config::{Configuration, Origin};
-use flott_sql::parser::parse_script;
-use flott_sql::session::{Outcome, Session};
-use futures::future::{Either, select};
+use flott_runtime::JobOutcome;
 
-use crate::session::Known;
+use world::Outside;
 
 const ROWS: usize = 400;
-const DIRECTORY: &str = "memory://sim/checkpoints";
-
 const SCRIPT: &str = "
     CREATE TABLE events (
       id BIGINT, account AS CAST(id * 7919 % 13 AS INT), moment AS TO_TIMESTAMP_LTZ(id * 100, 3),
@@ -52,173 +38,6 @@ const SCRIPT: &str = "
         FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(moment), INTERVAL '5' SECOND))
         GROUP BY account, window_start, window_end;
     END;";
-
-/// What is visible: by the id of the committable, the rows with their table.
-#[derive(Clone, Default)]
-struct Ledger(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
-
-impl Ledger {
-    /// Each row with how often it was put in less how often it was taken out; and how many changes there were.
-    fn balance(&self) -> (BTreeMap<String, i64>, usize) {
-        let mut rows: BTreeMap<String, i64> = BTreeMap::new();
-        let mut changes = 0;
-        for line in self.0.lock().unwrap().values().flatten() {
-            let (table, change) = line.split_once(' ').unwrap();
-            let (kind, row) = change.split_once('|').unwrap();
-            *rows.entry(format!("{table}{row}")).or_default() += if kind.trim().starts_with('+') { 1 } else { -1 };
-            changes += 1;
-        }
-        rows.retain(|_, count| *count != 0);
-        (rows, changes)
-    }
-}
-
-impl TableFactory for Ledger {
-    fn identifier(&self) -> &'static str {
-        "ledger"
-    }
-
-    fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {
-        Err(Error::internal("a ledger is not read"))
-    }
-
-    fn describe_sink(&self, _: &TableContext) -> Result<SinkDescription> {
-        Ok(SinkDescription { changelog: ChangelogMode::ALL, metadata: Vec::new(), overwrite: false, parallelism: None })
-    }
-
-    fn source(&self, _: &SourceSpec) -> Result<Box<dyn Source>> {
-        Err(Error::internal("a ledger is not read"))
-    }
-
-    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>> {
-        let table = spec.table.rsplit('.').next().unwrap_or_default().to_owned();
-        Ok(Box::new(LedgerSink { ledger: self.clone(), table }))
-    }
-}
-
-struct LedgerSink {
-    ledger: Ledger,
-    table: String,
-}
-
-impl Sink for LedgerSink {
-    fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(LedgerWriter { table: self.table.clone(), rng: cx.environment.rng, rows: Vec::new() }))
-    }
-
-    fn committer(&self, _: &Environment) -> Result<Option<Box<dyn Committer>>> {
-        Ok(Some(Box::new(self.ledger.clone())))
-    }
-}
-
-struct LedgerWriter {
-    table: String,
-    rng: Arc<dyn Rng>,
-    rows: Vec<String>,
-}
-
-#[async_trait]
-impl SinkWriter for LedgerWriter {
-    async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
-        self.rows.extend(lines(&batch).into_iter().map(|line| format!("{} {line}", self.table)));
-        Ok(())
-    }
-
-    async fn prepare_commit(&mut self, _: bool) -> Result<Vec<Committable>> {
-        if self.rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let payload = Bytes::from(std::mem::take(&mut self.rows).join("\n"));
-        Ok(vec![Committable { id: format!("{:016x}", self.rng.next_u64()), payload }])
-    }
-}
-
-#[async_trait]
-impl Committer for Ledger {
-    async fn commit(&mut self, _: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
-        for committable in committables {
-            let rows = std::str::from_utf8(&committable.payload).unwrap().lines().map(str::to_owned).collect();
-            self.0.lock().unwrap().insert(committable.id, rows);
-        }
-        Ok(())
-    }
-}
-
-/// The world that outlives a process.
-#[derive(Clone, Default)]
-struct Outside {
-    objects: Arc<MemoryObjects>,
-    ledger: Ledger,
-}
-
-/// A process with its own clock, chance and tasks.
-struct Process {
-    executor: Arc<SimExecutor>,
-    job: JobHandle,
-}
-
-impl Outside {
-    /// Starts the job in a new process, from its newest checkpoint.
-    fn start(&self, seed: u64, parallelism: u32, store: &Arc<FaultyObjects>) -> Process {
-        let executor = SimExecutor::new(seed);
-        let mut environment = executor.environment(&FakeWorld::at(0));
-        environment.objects = Arc::new(Arc::clone(store)) as Arc<dyn ObjectStores>;
-        let mut tables: TableFactories =
-            flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
-        tables.insert("ledger", Arc::new(self.ledger.clone()));
-        let tables = Arc::new(tables);
-        let mut configuration = Configuration::default();
-        for (key, value) in [
-            ("table.local-time-zone", "UTC"),
-            ("execution.checkpointing.interval", "50 ms"),
-            ("execution.checkpointing.dir", DIRECTORY),
-            ("execution.checkpointing.tolerable-failed-checkpoints", "1000"),
-            ("execution.checkpointing.num-retained", "2"),
-            ("execution.checkpointing.data-inline-threshold", "0 b"),
-            ("execution.state-recovery.path", "latest"),
-            ("restart-strategy.exponential-delay.initial-backoff", "10 ms"),
-            ("restart-strategy.exponential-delay.max-backoff", "100 ms"),
-            ("parallelism.default", &parallelism.to_string()),
-        ] {
-            configuration.set(key, value, Origin::File).unwrap();
-        }
-        let files = Arc::clone(&environment.files);
-        let mut session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
-        let plugins =
-            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 };
-        let mut graph = None;
-        for statement in parse_script(SCRIPT) {
-            if let Outcome::Job(job) = session.execute(&statement.unwrap().statement).unwrap() {
-                graph = Some(job.graph.to_bytes().unwrap());
-            }
-        }
-        let job = submit(&graph.unwrap(), &plugins, SubmitOptions::default()).unwrap();
-        Process { executor, job }
-    }
-}
-
-impl Process {
-    /// Runs the job to its end.
-    fn finish(self) -> Result<JobOutcome> {
-        self.executor.run(self.job.wait())
-    }
-
-    /// Runs until the store has failed, and is gone then; whether the job ended before.
-    fn run_until_fault(self, store: &FaultyObjects) -> Option<Result<JobOutcome>> {
-        let clock = Arc::clone(&self.executor) as Arc<dyn Clock>;
-        let fault = async {
-            while store.fired_by_rule().iter().sum::<u64>() == 0 {
-                clock.sleep_ms(1).await;
-            }
-        };
-        self.executor.run(async {
-            match select(Box::pin(self.job.wait()), Box::pin(fault)).await {
-                Either::Left((ended, _)) => Some(ended),
-                Either::Right(_) => None,
-            }
-        })
-    }
-}
 
 /// What an undisturbed run gives.
 fn expected() -> (BTreeMap<String, i64>, usize) {

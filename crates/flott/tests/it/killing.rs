@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::flott::{flott, run};
 
 /// Ids of a ledger, windows over them, and running totals. The rate makes the run long enough to be killed in.
-fn script(folder: &Path, rows: u64, rate: u64, checkpoints: bool) -> String {
+pub(crate) fn script(folder: &Path, rows: u64, rate: u64, checkpoints: bool) -> String {
     let folder = folder.to_str().unwrap();
     let mut script = String::new();
     if checkpoints {
@@ -49,7 +49,7 @@ fn script(folder: &Path, rows: u64, rate: u64, checkpoints: bool) -> String {
 }
 
 /// The lines of all visible files of a folder.
-fn lines(folder: &Path) -> Vec<String> {
+pub(crate) fn lines(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let entry = entry.unwrap();
@@ -62,7 +62,7 @@ fn lines(folder: &Path) -> Vec<String> {
 }
 
 /// What is left of a changelog: how often each row was put in less how often it was taken out.
-fn applied(changes: &[String]) -> BTreeMap<String, i64> {
+pub(crate) fn applied(changes: &[String]) -> BTreeMap<String, i64> {
     let mut rows: BTreeMap<String, i64> = BTreeMap::new();
     for change in changes {
         let change: serde_json::Value = serde_json::from_str(change).unwrap();
@@ -77,13 +77,13 @@ fn applied(changes: &[String]) -> BTreeMap<String, i64> {
 }
 
 /// How far the log of the job's checkpoints has come.
-fn records(folder: &Path) -> usize {
+pub(crate) fn records(folder: &Path) -> usize {
     let jobs = std::fs::read_dir(folder.join("checkpoints")).into_iter().flatten();
     jobs.map(|job| std::fs::read_dir(job.unwrap().path().join("epochs")).into_iter().flatten().count()).sum()
 }
 
 /// A number from 0 to below `n`, by SplitMix64.
-fn below(seed: &mut u64, n: u64) -> u64 {
+pub(crate) fn below(seed: &mut u64, n: u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -91,7 +91,7 @@ fn below(seed: &mut u64, n: u64) -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process to be killed lives by the real clock")]
-fn pause(ms: u64) {
+pub(crate) fn pause(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 

@@ -8,4 +8,5 @@ mod recovery;
 mod results;
 mod running;
 mod shell;
+mod state_check;
 mod stopping;
