@@ -12,6 +12,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flott_api::ErrorKind;
 use flott_api::testing::objects::{Crash, Fault, FaultKind, FaultRates, FaultRule, FaultyObjects};
@@ -56,12 +57,36 @@ fn check(outside: &Outside, expected: &(BTreeMap<String, i64>, usize), what: &st
     assert_eq!((rows, changes), *expected, "{what}");
 }
 
+/// Does it for every number below `n`, on all cores: each is a world of its own.
+fn for_each(n: u64, does: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= n {
+                        break;
+                    }
+                    does(number);
+                }
+            });
+        }
+    });
+}
+
+/// A number that the environment sets.
+fn number_of(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
 #[test]
 fn a_bad_store_costs_time_and_no_row() {
-    let seeds: u64 = std::env::var("FLOTT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    let seeds = number_of("FLOTT_SEEDS", 50);
     let expected = expected();
-    let mut fired = 0;
-    for seed in 0..seeds {
+    let fired = AtomicU64::new(0);
+    for_each(seeds, |seed| {
         let run = || {
             let outside = Outside::default();
             let store = FaultyObjects::seeded(Arc::clone(&outside.objects) as _, seed, FaultRates::default());
@@ -76,12 +101,14 @@ fn a_bad_store_costs_time_and_no_row() {
         };
         let (outside, store) = run();
         check(&outside, &expected, &format!("seed {seed}"));
-        fired += [FaultKind::Fail, FaultKind::LoseReply].iter().map(|kind| store.fired(*kind)).sum::<u64>();
+        let kinds = [FaultKind::Fail, FaultKind::LoseReply];
+        fired.fetch_add(kinds.iter().map(|kind| store.fired(*kind)).sum(), Ordering::Relaxed);
         if seed < 5 {
             let (_, again) = run();
             assert_eq!(store.calls(), again.calls(), "seed {seed} is not the same twice");
         }
-    }
+    });
+    let fired = fired.into_inner();
     assert!(fired > seeds, "{fired} faults");
 }
 

@@ -5,6 +5,7 @@ mod checking;
 mod flott;
 mod killing;
 mod recovery;
+mod rescaling;
 mod results;
 mod running;
 mod shell;
