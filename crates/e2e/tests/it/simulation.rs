@@ -8,6 +8,7 @@
 //! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000).
 
 mod cleaning;
+mod restoring;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! The world of the simulation: a ledger, an object store that outlives every process, and processes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -30,9 +31,14 @@ pub(super) const DIRECTORY: &str = "memory://sim/checkpoints";
 
 /// What is visible: by the id of the committable, the rows with their table.
 #[derive(Clone, Default)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
+pub(super) struct Ledger(Arc<Mutex<BTreeMap<String, Vec<String>>>>, Arc<AtomicU64>);
 
 impl Ledger {
+    /// How many rows writers were given, visible or not.
+    pub(super) fn written(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
+    }
+
     /// Each row with how often it was put in less how often it was taken out; and how many changes there were.
     pub(super) fn balance(&self) -> (BTreeMap<String, i64>, usize) {
         let mut rows: BTreeMap<String, i64> = BTreeMap::new();
@@ -78,7 +84,8 @@ struct LedgerSink {
 
 impl Sink for LedgerSink {
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(LedgerWriter { table: self.table.clone(), rng: cx.environment.rng, rows: Vec::new() }))
+        let (table, rng, written) = (self.table.clone(), cx.environment.rng, Arc::clone(&self.ledger.1));
+        Ok(Box::new(LedgerWriter { table, rng, written, rows: Vec::new() }))
     }
 
     fn committer(&self, _: &Environment) -> Result<Option<Box<dyn Committer>>> {
@@ -89,12 +96,14 @@ impl Sink for LedgerSink {
 struct LedgerWriter {
     table: String,
     rng: Arc<dyn Rng>,
+    written: Arc<AtomicU64>,
     rows: Vec<String>,
 }
 
 #[async_trait]
 impl SinkWriter for LedgerWriter {
     async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
+        self.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.rows.extend(lines(&batch).into_iter().map(|line| format!("{} {line}", self.table)));
         Ok(())
     }
@@ -156,9 +165,14 @@ impl Outside {
 
     /// The same with other options.
     pub(super) fn start_with(&self, start: &Start<'_>, store: &Arc<FaultyObjects>) -> Process {
+        self.start_on(start, Arc::new(Arc::clone(store)))
+    }
+
+    /// The same on any store.
+    pub(super) fn start_on(&self, start: &Start<'_>, stores: Arc<dyn ObjectStores>) -> Process {
         let executor = SimExecutor::new(start.seed);
         let mut environment = executor.environment(&FakeWorld::at(0));
-        environment.objects = Arc::new(Arc::clone(store)) as Arc<dyn ObjectStores>;
+        environment.objects = stores;
         let mut tables: TableFactories =
             flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
         tables.insert("ledger", Arc::new(self.ledger.clone()));
