@@ -5,9 +5,10 @@
 //! Whatever happens, the ledger holds in the end what an undisturbed run gives, each row once, and the
 //! checkpoint directory holds nothing that nobody needs.
 //!
-//! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000).
+//! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000), `FLOTT_SEED` takes one alone.
 
 mod cleaning;
+mod crashes;
 mod restoring;
 mod world;
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flott_api::ErrorKind;
-use flott_api::testing::objects::{Crash, Fault, FaultKind, FaultRates, FaultRule, FaultyObjects, ObjectCall};
+use flott_api::testing::objects::{Fault, FaultKind, FaultRates, FaultRule, FaultyObjects, ObjectCall};
 use flott_runtime::JobOutcome;
 
 use world::Outside;
@@ -149,32 +150,6 @@ fn a_checkpoint_whose_state_cannot_be_written_loses_no_row() {
         check(&outside, &expected, &format!("from put {nth} on"));
     }
     assert!(failed > 6, "{failed} checkpoints were given up");
-}
-
-#[test]
-fn a_process_may_die_at_every_call_to_the_store() {
-    let expected = expected();
-    for crash in [Crash::Before, Crash::ReplyLost] {
-        let mut died = 0;
-        for nth in 1.. {
-            let outside = Outside::default();
-            let store = FaultyObjects::new(Arc::clone(&outside.objects) as _, FaultRule::crash(nth, crash));
-            let ended = outside.start(nth, 1, &store).run_until_fault(&store);
-            store.heal();
-            if ended.is_some_and(|e| e.is_ok()) && store.fired_by_rule().iter().sum::<u64>() == 0 {
-                break;
-            }
-            died += 1;
-            // With another parallelism, so that state moves as well.
-            let healthy = FaultyObjects::new(Arc::clone(&outside.objects) as _, Vec::new());
-            let next = outside.start(nth + 1000, 2, &healthy).finish();
-            assert_eq!(next.unwrap(), JobOutcome::Finished, "{crash:?} at call {nth}");
-            check(&outside, &expected, &format!("{crash:?} at call {nth}"));
-            let left: Vec<String> = outside.objects.all().into_keys().filter(|p| p.contains("/shared/")).collect();
-            assert_eq!(left, Vec::<String>::new(), "{crash:?} at call {nth}");
-        }
-        assert!(died > 20, "the job died at {died} calls only");
-    }
 }
 
 #[test]

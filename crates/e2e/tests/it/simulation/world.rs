@@ -209,6 +209,14 @@ impl Outside {
         Process { executor, job }
     }
 
+    /// The same world once more, which goes its own way from here on.
+    pub(super) fn copy(&self) -> Outside {
+        let copy = Outside::default();
+        self.objects.all().into_iter().for_each(|(path, bytes)| copy.objects.damage(&path, Some(bytes)));
+        copy.ledger.0.lock().unwrap().clone_from(&*self.ledger.0.lock().unwrap());
+        copy
+    }
+
     /// A store in front of the objects that does not fail.
     pub(super) fn healthy(&self) -> Arc<FaultyObjects> {
         FaultyObjects::new(Arc::clone(&self.objects) as _, Vec::new())
