@@ -34,6 +34,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| bugs.iter().all(|bug| bug.name != **name)) {
         return Err(format!("there is no bug '{unknown}' in {BUGS}"));
     }
+    copy_build(&root)?;
     let tree = copy_of(&root)?;
     if names.is_empty() {
         println!("without a bug: {}", tests_without(&tree, &bugs)?);
@@ -110,9 +111,26 @@ impl Bug {
     }
 }
 
+/// What is compiled is the tree's own: cargo takes crates of two copies of a workspace for the same ones. It begins with
+/// what is there of the dependencies.
+fn copy_build(root: &Path) -> Result<(), String> {
+    let build = root.join("target/planted/build");
+    if build.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(build.join("debug")).map_err(|e| format!("{}: {e}", build.display()))?;
+    for part in ["build", "deps", ".fingerprint"] {
+        let from = root.join("target/debug").join(part);
+        if from.exists() {
+            output(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(build.join("debug")))?;
+        }
+    }
+    Ok(())
+}
+
 /// A copy of all files that git knows, as they are now.
 fn copy_of(root: &Path) -> Result<PathBuf, String> {
-    let tree = root.join("target/planted");
+    let tree = root.join("target/planted/tree");
     let listed =
         output(Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root))?;
     for file in String::from_utf8_lossy(&listed.stdout).lines() {
@@ -142,11 +160,7 @@ fn suites(package: &str) -> [Vec<String>; 2] {
 fn cargo_test(tree: &Path, suite: &[String], more: &[&str]) -> Result<Output, String> {
     let mut command = Command::new("timeout");
     command.args([SECONDS_MAX, "cargo", "test", "--quiet"]).args(suite).args(more).current_dir(tree);
-    // The dependencies are the same, and compiled already; our crates lie elsewhere, so none is mistaken for another.
-    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
-        command.env("CARGO_TARGET_DIR", tree.join(".."));
-    }
-    output(command.envs(SHORT))
+    output(command.envs(SHORT).env("CARGO_TARGET_DIR", tree.with_file_name("build")))
 }
 
 /// The tests that fail; nothing if all pass. What does not compile proves nothing.

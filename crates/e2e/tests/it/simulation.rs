@@ -9,6 +9,7 @@
 
 mod cleaning;
 mod crashes;
+mod recorded;
 mod restoring;
 mod world;
 
