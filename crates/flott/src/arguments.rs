@@ -132,6 +132,24 @@ pub enum StateCommand {
     List(StateListArguments),
     /// Show the entries of its keyed states.
     Show(StateShowArguments),
+    /// Check that a job's checkpoint directory is whole, and that nothing lies in it that nobody needs.
+    ///
+    /// Reads every file that a retained checkpoint names, and changes nothing. Names what is missing, what is damaged and
+    /// what nothing refers to, and exits with 1 if there is any of it.
+    Check(StateCheckArguments),
+}
+
+/// What `state check` takes.
+#[derive(Clone, Debug, Args)]
+pub struct StateCheckArguments {
+    /// The folder of a job, or the execution.checkpointing.dir that has those of several; a path or a URI.
+    pub directory: String,
+    /// How findings are shown.
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub output: OutputFormat,
+    /// Configuration.
+    #[command(flatten)]
+    pub configuration: ConfigurationArguments,
 }
 
 /// A checkpoint or savepoint, and how it is shown.

@@ -1,7 +1,9 @@
-//! `flott state list` and `flott state show`: what is in a checkpoint or savepoint.
+//! `flott state list` and `flott state show`: what is in a checkpoint or savepoint; `flott state check` ([`check`])
+//! whether the directory of a job is whole.
 //!
 //! A line tells on standard error which job it is of and when it was taken; the rows go to standard output.
 
+pub mod check;
 pub mod entries;
 pub mod listing;
 
@@ -19,7 +21,7 @@ use flott_state::checkpoint::{RoutingObjects, read_snapshot};
 use flott_state::handle::{NamedState, StoreSnapshot};
 use flott_state::store::{BlockCache, SegmentStore, StoreOptions};
 
-use crate::arguments::{SnapshotArguments, StateCommand, StateShowArguments};
+use crate::arguments::{ConfigurationArguments, OutputFormat, SnapshotArguments, StateCommand, StateShowArguments};
 use crate::exit::Exit;
 use crate::output::{self, View};
 use crate::screen::Screen;
@@ -35,14 +37,18 @@ const CACHE_BYTES: usize = 16 << 20;
 /// # Errors
 /// If there is no such checkpoint, it is damaged, or what is asked for is not in it.
 pub async fn run(command: &StateCommand, environment: Environment, screen: &Arc<Screen>) -> Result<Exit> {
-    let arguments = match command {
-        StateCommand::List(list) => &list.snapshot,
-        StateCommand::Show(show) => &show.snapshot,
-    };
-    let opened = open(arguments, environment, screen).await?;
-    let table = match command {
-        StateCommand::List(list) => listing::table(&opened.manifest, list.files),
-        StateCommand::Show(show) => shown(&opened, show).await?,
+    let (opened, table) = match command {
+        StateCommand::Check(arguments) => return check::run(arguments, environment, screen).await,
+        StateCommand::List(list) => {
+            let opened = open(&list.snapshot, environment, screen).await?;
+            let table = listing::table(&opened.manifest, list.files);
+            (opened, table)
+        }
+        StateCommand::Show(show) => {
+            let opened = open(&show.snapshot, environment, screen).await?;
+            let table = shown(&opened, show).await?;
+            (opened, table)
+        }
     };
     screen.say(format!("{}\n", listing::headline(&opened.manifest, &opened.view.zone)?));
     screen.show(output::text_table(opened.view.style, &table))?;
@@ -58,15 +64,24 @@ struct Opened {
     view: View,
 }
 
-async fn open(arguments: &SnapshotArguments, mut environment: Environment, screen: &Screen) -> Result<Opened> {
-    let (configuration, warnings) = settings::read(&arguments.configuration)?;
-    warnings.iter().for_each(|warning| screen.warning(warning));
-    environment.objects = plugins::objects(&plugins::store_options(&configuration), &environment);
+async fn open(arguments: &SnapshotArguments, environment: Environment, screen: &Screen) -> Result<Opened> {
+    let (environment, view) = configured((&arguments.configuration, arguments.output), environment, screen)?;
     let location = settings::location(&arguments.snapshot)?;
     let snapshot = read_snapshot(&location, Arc::clone(&environment.objects), &environment).await?;
     let files = RoutingObjects::new(Arc::clone(&environment.objects), &snapshot.root)?;
-    let view = View::of(arguments.output, &configuration)?;
     Ok(Opened { manifest: snapshot.manifest, files, environment, view })
+}
+
+/// The environment with the stores of the configuration, and how rows are shown.
+fn configured(
+    (arguments, format): (&ConfigurationArguments, OutputFormat),
+    mut environment: Environment,
+    screen: &Screen,
+) -> Result<(Environment, View)> {
+    let (configuration, warnings) = settings::read(arguments)?;
+    warnings.iter().for_each(|warning| screen.warning(warning));
+    environment.objects = plugins::objects(&plugins::store_options(&configuration), &environment);
+    Ok((environment, View::of(format, &configuration)?))
 }
 
 /// The entries that are asked for.

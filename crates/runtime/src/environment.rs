@@ -45,3 +45,8 @@ pub fn real() -> Environment {
         console: Arc::new(Terminal::new()),
     }
 }
+
+/// What this machine calls itself, as far as its environment tells.
+pub fn host() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "unknown".to_owned())
+}

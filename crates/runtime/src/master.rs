@@ -19,12 +19,13 @@ use flott_api::ids::Attempt;
 use flott_api::{Error, ErrorKind, Result};
 use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::Manifest;
-use futures::future::{pending, select_all};
+use futures::future::{Either, pending, select, select_all};
 use tokio::sync::{mpsc, watch};
 
 use crate::coordinator::checkpoint::{Cause, Event as CheckpointEvent};
 use crate::coordinator::commit::Committables;
 use crate::coordinator::restart::{RestartDecision, RestartStrategy};
+use crate::coordinator::settings::Retention;
 use crate::job::{JobStatus, Request, Shared, Wish, copy_of};
 use crate::launch::{Launcher, RunningRegion};
 use crate::region::Progress;
@@ -34,6 +35,9 @@ use checkpoints::Checkpoints;
 pub(crate) use prepare::Preparation;
 use snapshot::Collected;
 use vault::{Done, Errand, Running, Vault, committables_of};
+
+/// How long a job that is dropped waits for what it was about to store or commit.
+const LAST_ERRAND_MS: u64 = 10_000;
 
 /// A region and where it stands.
 struct Slot {
@@ -77,6 +81,8 @@ pub(crate) struct Master {
     vault: Option<Vault>,
     errand: Option<Running>,
     errands: VecDeque<Errand>,
+    /// What becomes of the checkpoints; nothing if they stay whatever the end.
+    retention: Option<Retention>,
     /// Why the job fails.
     failure: Option<Error>,
     clock: Arc<dyn Clock>,
@@ -121,11 +127,25 @@ impl Master {
             (None, Wish::Stop { .. }, _) | (None, _, true) => JobStatus::Stopped,
             (None, Wish::Run, false) => JobStatus::Finished,
         };
-        if let Some(errand) = self.errand.take() {
-            drop(errand);
-        }
-        prepare::clean_up(&self.launcher, self.vault.take(), status).await;
+        let drops = self.retention.is_some_and(|retention| retention.drops(status));
+        let vault = self.take_vault(drops).await;
+        prepare::clean_up(&self.launcher, vault, (status, drops)).await;
         self.shared.end(status, self.failure.take());
+    }
+
+    /// The vault, if no errand has it. Where the job's checkpoints are to go, the errand is waited for, but not for ever.
+    async fn take_vault(&mut self, drops: bool) -> Option<Vault> {
+        let Some(errand) = self.errand.take() else { return self.vault.take() };
+        if !drops {
+            return None;
+        }
+        match select(errand, self.clock.sleep_ms(LAST_ERRAND_MS)).await {
+            Either::Left(((vault, _), _)) => Some(vault),
+            Either::Right(_) => {
+                tracing::warn!(job = %self.shared.id, "the job's checkpoints cannot be removed: the store does not answer");
+                None
+            }
+        }
     }
 
     fn stopped_with_savepoint(&self) -> bool {
@@ -367,7 +387,8 @@ impl Master {
                 self.collected.ack(worker, checkpoint, state);
                 self.tell(CheckpointEvent::Ack { checkpoint, worker });
             }
-            News::Decline { worker, checkpoint, error } => {
+            News::Decline { worker, checkpoint, error, state } => {
+                self.collected.decline(checkpoint, state);
                 tracing::warn!(checkpoint = checkpoint.0, worker, "a checkpoint cannot be taken: {error}");
                 self.tell(CheckpointEvent::Decline { checkpoint, cause: Cause::from(&error) });
             }

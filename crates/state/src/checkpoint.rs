@@ -19,11 +19,11 @@ pub mod savepoint;
 #[cfg(test)]
 mod testing;
 
-pub use check::{Report, check_directory};
+pub use check::{Report, check_contents, check_directory};
 pub use codec::{decode_manifest, encode_manifest};
 pub use directory::{CheckpointDirectory, Claimed, GoodCheckpoint};
 pub use location::{is_uri, job_key};
-pub use log::{CheckpointRecord, Run};
+pub use log::{CheckpointRecord, LogEntry, LogRecord, Run};
 pub use manifest::Manifest;
 pub use retrying::RetryingObjects;
 pub use routing::RoutingObjects;

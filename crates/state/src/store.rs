@@ -9,7 +9,7 @@
 //! Reading order: what a file is ([`index`], [`block`], [`filter`](mod@crate::filter), written by [`writer`]), how it is read
 //! ([`segment`], [`cache`], [`io`]); what was written last ([`memtable`]); the layers and who waits for them ([`layers`]);
 //! looks ([`fetch`], [`scan`], [`prefetch`]); merging ([`merge`], [`stream`], [`rewrite`]), of which [`flush`] and
-//! [`compaction`] are made; taking over a checkpoint ([`restore`]).
+//! [`compaction`] are made; taking over a checkpoint ([`restore`]); reading a file only to see that it is whole ([`verify`]).
 //!
 //! Full key: state `u16` big-endian, key. A key begins with its key group `u16` big-endian; in a state with namespaces
 //! follow 8 bytes of namespace. Every value begins with the time of its last change, `i64` little-endian in milliseconds,
@@ -36,6 +36,7 @@ mod scan;
 mod segment;
 
 mod stream;
+mod verify;
 mod writer;
 
 use std::ops::Range;
@@ -62,6 +63,7 @@ use crate::handle::{ListState, StoreSnapshot};
 pub use self::cache::BlockCache;
 pub use self::layers::SEGMENT_SUFFIX;
 pub use self::restore::spread_lists;
+pub use self::verify::verify_file;
 
 const MEMTABLE_BYTES: usize = 32 << 20;
 /// Places in a memtable are 32 bits.

@@ -22,7 +22,7 @@ pub(crate) struct Answer {
 }
 
 /// The answers of a recording, in the order of the script's statements.
-fn recorded(text: &str) -> Vec<Answer> {
+pub(crate) fn recorded(text: &str) -> Vec<Answer> {
     let mut answers: Vec<Answer> = Vec::new();
     for line in text.lines() {
         if is_head(line) {
@@ -55,7 +55,7 @@ fn is_head(line: &str) -> bool {
 }
 
 /// The rows that remain, sorted; an error where a retraction meets no row.
-fn fold(changes: &[String]) -> Result<Vec<String>, String> {
+pub(crate) fn fold(changes: &[String]) -> Result<Vec<String>, String> {
     let mut rows: BTreeMap<&str, i64> = BTreeMap::new();
     for change in changes {
         let (kind, row) = change.split_at(2);
@@ -83,7 +83,7 @@ fn is_insert_only(changes: &[String]) -> bool {
 }
 
 /// How ours differs from Flink's, if it does.
-fn difference(flink: &Answer, ours: &Answer, sql: &str) -> Option<String> {
+pub(crate) fn difference(flink: &Answer, ours: &Answer, sql: &str) -> Option<String> {
     match (&flink.failed, &ours.failed) {
         (Some(_), Some(_)) => return None,
         (Some(flink), None) => return Some(format!("Flink fails: {flink}")),

@@ -87,23 +87,28 @@ struct CollectWriter {
     schema: Schema,
 }
 
+/// The changes of a batch as the recordings have them, a line each.
+pub(crate) fn row_texts(schema: &Schema, batch: &ChangeBatch) -> Vec<String> {
+    let text = |row: usize| {
+        let cells = schema.fields.iter().zip(batch.rows().columns()).map(|(field, column)| {
+            if column.is_null(row) {
+                return "<NULL>".to_owned();
+            }
+            let mut text = String::new();
+            format_value(column.as_ref(), row, &field.ty, "UTC", TextStyle::Cell, &mut text).unwrap();
+            text
+        });
+        let cells: Vec<String> = cells.collect();
+        // The recordings have a line a row.
+        format!("{}[{}]", batch.kind(row), cells.join(", ")).replace('\n', "\\n")
+    };
+    (0..batch.len()).map(text).collect()
+}
+
 #[async_trait]
 impl SinkWriter for CollectWriter {
     async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
-        let mut rows = self.rows.0.lock().unwrap();
-        for row in 0..batch.len() {
-            let cells = self.schema.fields.iter().zip(batch.rows().columns()).map(|(field, column)| {
-                if column.is_null(row) {
-                    return "<NULL>".to_owned();
-                }
-                let mut text = String::new();
-                format_value(column.as_ref(), row, &field.ty, "UTC", TextStyle::Cell, &mut text).unwrap();
-                text
-            });
-            let cells: Vec<String> = cells.collect();
-            // The recordings have a line a row.
-            rows.push(format!("{}[{}]", batch.kind(row), cells.join(", ")).replace('\n', "\\n"));
-        }
+        self.rows.0.lock().unwrap().extend(row_texts(&self.schema, &batch));
         Ok(())
     }
 

@@ -5,35 +5,25 @@
 //! Whatever happens, the ledger holds in the end what an undisturbed run gives, each row once, and the
 //! checkpoint directory holds nothing that nobody needs.
 //!
-//! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000).
+//! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000), `FLOTT_SEED` takes one alone.
+
+mod cleaning;
+mod crashes;
+mod recorded;
+mod restoring;
+mod world;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use flott_api::env::{Clock, Environment, Rng};
-use flott_api::ids::CheckpointId;
-use flott_api::object::ObjectStores;
-use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
-use flott_api::source::Source;
-use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
-};
-use flott_api::testing::objects::{Crash, Fault, FaultKind, FaultRates, FaultRule, FaultyObjects};
-use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor, lines};
-use flott_api::{ChangeBatch, Error, ErrorKind, Result};
-use flott_runtime::{JobHandle, JobOutcome, Plugins, SubmitOptions, TableFactories, submit};
-use flott_sql::config::{Configuration, Origin};
-use flott_sql::parser::parse_script;
-use flott_sql::session::{Outcome, Session};
-use futures::future::{Either, select};
+use flott_api::ErrorKind;
+use flott_api::testing::objects::{Fault, FaultKind, FaultRates, FaultRule, FaultyObjects, ObjectCall};
+use flott_runtime::JobOutcome;
 
-use crate::session::Known;
+use world::Outside;
 
 const ROWS: usize = 400;
-const DIRECTORY: &str = "memory://sim/checkpoints";
-
 const SCRIPT: &str = "
     CREATE TABLE events (
       id BIGINT, account AS CAST(id * 7919 % 13 AS INT), moment AS TO_TIMESTAMP_LTZ(id * 100, 3),
@@ -53,173 +43,6 @@ const SCRIPT: &str = "
         GROUP BY account, window_start, window_end;
     END;";
 
-/// What is visible: by the id of the committable, the rows with their table.
-#[derive(Clone, Default)]
-struct Ledger(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
-
-impl Ledger {
-    /// Each row with how often it was put in less how often it was taken out; and how many changes there were.
-    fn balance(&self) -> (BTreeMap<String, i64>, usize) {
-        let mut rows: BTreeMap<String, i64> = BTreeMap::new();
-        let mut changes = 0;
-        for line in self.0.lock().unwrap().values().flatten() {
-            let (table, change) = line.split_once(' ').unwrap();
-            let (kind, row) = change.split_once('|').unwrap();
-            *rows.entry(format!("{table}{row}")).or_default() += if kind.trim().starts_with('+') { 1 } else { -1 };
-            changes += 1;
-        }
-        rows.retain(|_, count| *count != 0);
-        (rows, changes)
-    }
-}
-
-impl TableFactory for Ledger {
-    fn identifier(&self) -> &'static str {
-        "ledger"
-    }
-
-    fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {
-        Err(Error::internal("a ledger is not read"))
-    }
-
-    fn describe_sink(&self, _: &TableContext) -> Result<SinkDescription> {
-        Ok(SinkDescription { changelog: ChangelogMode::ALL, metadata: Vec::new(), overwrite: false, parallelism: None })
-    }
-
-    fn source(&self, _: &SourceSpec) -> Result<Box<dyn Source>> {
-        Err(Error::internal("a ledger is not read"))
-    }
-
-    fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>> {
-        let table = spec.table.rsplit('.').next().unwrap_or_default().to_owned();
-        Ok(Box::new(LedgerSink { ledger: self.clone(), table }))
-    }
-}
-
-struct LedgerSink {
-    ledger: Ledger,
-    table: String,
-}
-
-impl Sink for LedgerSink {
-    fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(LedgerWriter { table: self.table.clone(), rng: cx.environment.rng, rows: Vec::new() }))
-    }
-
-    fn committer(&self, _: &Environment) -> Result<Option<Box<dyn Committer>>> {
-        Ok(Some(Box::new(self.ledger.clone())))
-    }
-}
-
-struct LedgerWriter {
-    table: String,
-    rng: Arc<dyn Rng>,
-    rows: Vec<String>,
-}
-
-#[async_trait]
-impl SinkWriter for LedgerWriter {
-    async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
-        self.rows.extend(lines(&batch).into_iter().map(|line| format!("{} {line}", self.table)));
-        Ok(())
-    }
-
-    async fn prepare_commit(&mut self, _: bool) -> Result<Vec<Committable>> {
-        if self.rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let payload = Bytes::from(std::mem::take(&mut self.rows).join("\n"));
-        Ok(vec![Committable { id: format!("{:016x}", self.rng.next_u64()), payload }])
-    }
-}
-
-#[async_trait]
-impl Committer for Ledger {
-    async fn commit(&mut self, _: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
-        for committable in committables {
-            let rows = std::str::from_utf8(&committable.payload).unwrap().lines().map(str::to_owned).collect();
-            self.0.lock().unwrap().insert(committable.id, rows);
-        }
-        Ok(())
-    }
-}
-
-/// The world that outlives a process.
-#[derive(Clone, Default)]
-struct Outside {
-    objects: Arc<MemoryObjects>,
-    ledger: Ledger,
-}
-
-/// A process with its own clock, chance and tasks.
-struct Process {
-    executor: Arc<SimExecutor>,
-    job: JobHandle,
-}
-
-impl Outside {
-    /// Starts the job in a new process, from its newest checkpoint.
-    fn start(&self, seed: u64, parallelism: u32, store: &Arc<FaultyObjects>) -> Process {
-        let executor = SimExecutor::new(seed);
-        let mut environment = executor.environment(&FakeWorld::at(0));
-        environment.objects = Arc::new(Arc::clone(store)) as Arc<dyn ObjectStores>;
-        let mut tables: TableFactories =
-            flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
-        tables.insert("ledger", Arc::new(self.ledger.clone()));
-        let tables = Arc::new(tables);
-        let mut configuration = Configuration::default();
-        for (key, value) in [
-            ("table.local-time-zone", "UTC"),
-            ("execution.checkpointing.interval", "50 ms"),
-            ("execution.checkpointing.dir", DIRECTORY),
-            ("execution.checkpointing.tolerable-failed-checkpoints", "1000"),
-            ("execution.checkpointing.num-retained", "2"),
-            ("execution.checkpointing.data-inline-threshold", "0 b"),
-            ("execution.state-recovery.path", "latest"),
-            ("restart-strategy.exponential-delay.initial-backoff", "10 ms"),
-            ("restart-strategy.exponential-delay.max-backoff", "100 ms"),
-            ("parallelism.default", &parallelism.to_string()),
-        ] {
-            configuration.set(key, value, Origin::File).unwrap();
-        }
-        let files = Arc::clone(&environment.files);
-        let mut session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
-        let plugins =
-            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 };
-        let mut graph = None;
-        for statement in parse_script(SCRIPT) {
-            if let Outcome::Job(job) = session.execute(&statement.unwrap().statement).unwrap() {
-                graph = Some(job.graph.to_bytes().unwrap());
-            }
-        }
-        let job = submit(&graph.unwrap(), &plugins, SubmitOptions::default()).unwrap();
-        Process { executor, job }
-    }
-}
-
-impl Process {
-    /// Runs the job to its end.
-    fn finish(self) -> Result<JobOutcome> {
-        self.executor.run(self.job.wait())
-    }
-
-    /// Runs until the store has failed, and is gone then; whether the job ended before.
-    fn run_until_fault(self, store: &FaultyObjects) -> Option<Result<JobOutcome>> {
-        let clock = Arc::clone(&self.executor) as Arc<dyn Clock>;
-        let fault = async {
-            while store.fired_by_rule().iter().sum::<u64>() == 0 {
-                clock.sleep_ms(1).await;
-            }
-        };
-        self.executor.run(async {
-            match select(Box::pin(self.job.wait()), Box::pin(fault)).await {
-                Either::Left((ended, _)) => Some(ended),
-                Either::Right(_) => None,
-            }
-        })
-    }
-}
-
 /// What an undisturbed run gives.
 fn expected() -> (BTreeMap<String, i64>, usize) {
     let outside = Outside::default();
@@ -234,15 +57,49 @@ fn expected() -> (BTreeMap<String, i64>, usize) {
 
 fn check(outside: &Outside, expected: &(BTreeMap<String, i64>, usize), what: &str) {
     let (rows, changes) = outside.ledger.balance();
-    assert_eq!((rows, changes), *expected, "{what}");
+    let of = |all: &BTreeMap<String, i64>, row: &String| all.get(row).copied().unwrap_or(0);
+    let differ = rows.keys().chain(expected.0.keys()).filter(|row| of(&rows, row) != of(&expected.0, row));
+    let differ: BTreeMap<&String, (i64, i64)> =
+        differ.map(|row| (row, (of(&rows, row), of(&expected.0, row)))).collect();
+    assert!(
+        differ.is_empty() && changes == expected.1,
+        "{what}: {changes} changes instead of {}, and these rows so often and not so often: {differ:?}",
+        expected.1
+    );
+}
+
+/// Does it for every number, on all cores: each is a world of its own.
+fn for_each(numbers: std::ops::Range<u64>, does: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(numbers.start);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= numbers.end {
+                        break;
+                    }
+                    does(number);
+                }
+            });
+        }
+    });
+}
+
+/// A number that the environment sets.
+fn number_of(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
 }
 
 #[test]
 fn a_bad_store_costs_time_and_no_row() {
-    let seeds: u64 = std::env::var("FLOTT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    let seeds = number_of("FLOTT_SEEDS", 50);
     let expected = expected();
-    let mut fired = 0;
-    for seed in 0..seeds {
+    let fired = AtomicU64::new(0);
+    // One that has failed can be had alone.
+    let only = std::env::var("FLOTT_SEED").ok().and_then(|n| n.parse().ok());
+    for_each(only.map_or(0..seeds, |seed| seed..seed + 1), |seed| {
         let run = || {
             let outside = Outside::default();
             let store = FaultyObjects::seeded(Arc::clone(&outside.objects) as _, seed, FaultRates::default());
@@ -257,39 +114,43 @@ fn a_bad_store_costs_time_and_no_row() {
         };
         let (outside, store) = run();
         check(&outside, &expected, &format!("seed {seed}"));
-        fired += [FaultKind::Fail, FaultKind::LoseReply].iter().map(|kind| store.fired(*kind)).sum::<u64>();
+        let kinds = [FaultKind::Fail, FaultKind::LoseReply];
+        fired.fetch_add(kinds.iter().map(|kind| store.fired(*kind)).sum(), Ordering::Relaxed);
         if seed < 5 {
             let (_, again) = run();
             assert_eq!(store.calls(), again.calls(), "seed {seed} is not the same twice");
         }
-    }
-    assert!(fired > seeds, "{fired} faults");
+    });
+    let fired = fired.into_inner();
+    assert!(only.is_some() || fired > seeds, "{fired} faults");
 }
 
+/// A checkpoint whose state cannot be written is given up, and the job goes on. What its sinks had handed over for it is
+/// committed with the next one: they know nothing of it any more.
 #[test]
-fn a_process_may_die_at_every_call_to_the_store() {
+fn a_checkpoint_whose_state_cannot_be_written_loses_no_row() {
     let expected = expected();
-    for crash in [Crash::Before, Crash::ReplyLost] {
-        let mut died = 0;
-        for nth in 1.. {
-            let outside = Outside::default();
-            let store = FaultyObjects::new(Arc::clone(&outside.objects) as _, FaultRule::crash(nth, crash));
-            let ended = outside.start(nth, 1, &store).run_until_fault(&store);
-            store.heal();
-            if ended.is_some_and(|e| e.is_ok()) && store.fired_by_rule().iter().sum::<u64>() == 0 {
-                break;
-            }
-            died += 1;
-            // With another parallelism, so that state moves as well.
-            let healthy = FaultyObjects::new(Arc::clone(&outside.objects) as _, Vec::new());
-            let next = outside.start(nth + 1000, 2, &healthy).finish();
-            assert_eq!(next.unwrap(), JobOutcome::Finished, "{crash:?} at call {nth}");
-            check(&outside, &expected, &format!("{crash:?} at call {nth}"));
-            let left: Vec<String> = outside.objects.all().into_keys().filter(|p| p.contains("/shared/")).collect();
-            assert_eq!(left, Vec::<String>::new(), "{crash:?} at call {nth}");
-        }
-        assert!(died > 20, "the job died at {died} calls only");
+    let prefix = |seed, store: &Arc<FaultyObjects>, outside: &Outside| -> String {
+        assert_eq!(outside.start(seed, 1, store).finish().unwrap(), JobOutcome::Finished);
+        let all = outside.objects.all().into_keys().find(|path| path.contains("/epochs/")).unwrap();
+        all.replace("/epochs/", "/shared/").rsplit_once('/').unwrap().0.to_owned()
+    };
+    let healthy = Outside::default();
+    let shared = prefix(1, &healthy.healthy(), &healthy);
+    let mut failed = 0;
+    for nth in 1..=12 {
+        let outside = Outside::default();
+        // Every attempt of at least one file fails, whichever are written at the same time.
+        let rule = FaultRule::on(ObjectCall::Put, &shared).nth(nth).times(12).then(Fault::Fail { retry: true });
+        let store = FaultyObjects::new(Arc::clone(&outside.objects) as _, vec![rule]);
+        let process = outside.start(nth, 1, &store);
+        let outcome = process.executor.run(process.job.wait());
+        assert_eq!(outcome.unwrap(), JobOutcome::Finished, "from put {nth} on");
+        failed += process.job.checkpoints().failed;
+        assert_eq!(process.job.checkpoints().restarts, 0, "from put {nth} on");
+        check(&outside, &expected, &format!("from put {nth} on"));
     }
+    assert!(failed > 6, "{failed} checkpoints were given up");
 }
 
 #[test]

@@ -23,7 +23,9 @@ pub(crate) fn kill_again_and_again(folder: &std::path::Path, checkpoints: &Check
     let (mut seed, mut fired, mut working) = (7, 0, 0);
     while fired < kills {
         let before = checkpoints.records();
-        let mut child = checkpoints.resumed(&job, folder).spawn().unwrap();
+        // Each run has another parallelism than the one before, so state moves as well.
+        let parallelism = format!("parallelism.default={}", 1 + fired % 3);
+        let mut child = checkpoints.resumed(&job, folder).args(["-D", &parallelism]).spawn().unwrap();
         // Past its claim, every second time past a checkpoint too, and then any moment.
         let wanted = before + 1 + (fired % 2) as usize;
         while checkpoints.records() < wanted && child.try_wait().unwrap().is_none() {

@@ -26,7 +26,9 @@ impl Checkpoints {
     /// How far the log of the job's checkpoints has come.
     pub(crate) fn records(&self) -> usize {
         let jobs = std::fs::read_dir(&self.folder).into_iter().flatten();
-        jobs.map(|job| std::fs::read_dir(job.unwrap().path().join("epochs")).into_iter().flatten().count()).sum()
+        let logs = jobs.flat_map(|job| std::fs::read_dir(job.unwrap().path().join("epochs")).into_iter().flatten());
+        // A record that is being put has a hidden name.
+        logs.filter(|record| !record.as_ref().unwrap().file_name().to_str().unwrap().starts_with('.')).count()
     }
 
     pub(crate) fn settings(&self) -> String {
@@ -69,31 +71,13 @@ pub(crate) struct Job {
 
 impl Job {
     /// Its script, but for checkpoints. It writes to folders of this folder.
-    fn script(&self, folder: &Path) -> String {
+    pub(crate) fn script(&self, folder: &Path) -> String {
         self.tables(folder) + INSERTS
     }
 
     /// The tables that it reads and writes.
     pub(crate) fn tables(&self, folder: &Path) -> String {
-        let (folder, Job { rows, rate }) = (folder.to_str().unwrap(), self);
-        format!(
-            "CREATE TABLE events (
-               id BIGINT,
-               account AS CAST(id * 7919 % 97 AS INT),
-               amount AS id % 1000,
-               moment AS TO_TIMESTAMP_LTZ(id * 10, 3),
-               WATERMARK FOR moment AS moment
-             ) WITH (
-               'connector' = 'datagen', 'rows-per-second' = '{rate}',
-               'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '{rows}'
-             );
-             CREATE TABLE ledger (id BIGINT, account INT, amount BIGINT)
-               WITH ('connector' = 'filesystem', 'path' = '{folder}/ledger', 'format' = 'csv');
-             CREATE TABLE windows (account INT, window_end TIMESTAMP_LTZ(3), n BIGINT, total BIGINT)
-               WITH ('connector' = 'filesystem', 'path' = '{folder}/windows', 'format' = 'csv');
-             CREATE TABLE totals (account INT, n BIGINT, total BIGINT)
-               WITH ('connector' = 'filesystem', 'path' = '{folder}/totals', 'format' = 'debezium-json');"
-        )
+        tables(folder, &generated(self.rows, self.rate))
     }
 
     /// Checks that the files of a disturbed run hold the same as those of one that was left alone.
@@ -101,14 +85,7 @@ impl Job {
         let calm = tempfile::tempdir().unwrap();
         let undisturbed = run(&["run", "-e", &Job { rate: self.rows, ..*self }.script(calm.path())]);
         assert_eq!(undisturbed.code, Some(0), "{undisturbed:?}");
-        let both = |table: &str| [calm.path(), disturbed].map(|folder| lines(&folder.join(table)));
-        for table in ["ledger", "windows"] {
-            let [calm, disturbed] = both(table);
-            assert_eq!(calm.len(), disturbed.len(), "rows of {table} without and with a disturbance");
-            assert!(!calm.is_empty() && calm == disturbed, "{table} differs");
-        }
-        let [calm_totals, totals] = both("totals").map(|changes| applied(&changes));
-        assert_eq!((calm_totals.len(), calm_totals), (97, totals));
+        same_tables(calm.path(), disturbed);
     }
 
     /// How many rows of the ledger can be seen.
@@ -117,8 +94,54 @@ impl Job {
     }
 }
 
+/// Options of a table that gives the ids from 1 to `rows`.
+pub(crate) fn generated(rows: u64, rate: u64) -> String {
+    format!(
+        "'connector' = 'datagen', 'rows-per-second' = '{rate}',
+         'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '{rows}'"
+    )
+}
+
+/// The tables of the job, whose source has these options and gives ids.
+fn tables(folder: &Path, source: &str) -> String {
+    let folder = folder.to_str().unwrap();
+    format!(
+        "CREATE TABLE events (
+           id BIGINT,
+           account AS CAST(id * 7919 % 97 AS INT),
+           amount AS id % 1000,
+           moment AS TO_TIMESTAMP_LTZ(id * 10, 3),
+           WATERMARK FOR moment AS moment
+         ) WITH ({source});
+         CREATE TABLE ledger (id BIGINT, account INT, amount BIGINT)
+           WITH ('connector' = 'filesystem', 'path' = '{folder}/ledger', 'format' = 'csv');
+         CREATE TABLE windows (account INT, window_end TIMESTAMP_LTZ(3), n BIGINT, total BIGINT)
+           WITH ('connector' = 'filesystem', 'path' = '{folder}/windows', 'format' = 'csv');
+         CREATE TABLE totals (account INT, n BIGINT, total BIGINT)
+           WITH ('connector' = 'filesystem', 'path' = '{folder}/totals', 'format' = 'debezium-json');"
+    )
+}
+
+/// The tables and the job, whose source has these options and gives ids.
+pub(crate) fn statements(folder: &Path, source: &str) -> String {
+    tables(folder, source) + INSERTS
+}
+
+/// The tables of two folders are the same, whichever way they came about; how many ids there are.
+pub(crate) fn same_tables(calm: &Path, disturbed: &Path) -> u64 {
+    let both = |table: &str| [calm, disturbed].map(|folder| lines(&folder.join(table)));
+    for table in ["ledger", "windows"] {
+        let [calm, disturbed] = both(table);
+        assert_eq!(calm.len(), disturbed.len(), "rows of {table} without and with a disturbance");
+        assert!(!calm.is_empty() && calm == disturbed, "{table} differs");
+    }
+    let [calm_totals, totals] = both("totals").map(|changes| applied(&changes));
+    assert_eq!((calm_totals.len(), calm_totals), (97, totals));
+    both("ledger")[0].len() as u64
+}
+
 /// The lines of all visible files of a folder.
-fn lines(folder: &Path) -> Vec<String> {
+pub(crate) fn lines(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let entry = entry.unwrap();

@@ -41,16 +41,21 @@ pub(crate) struct SealedState {
 }
 
 impl SealedState {
-    /// Waits until all is stored.
-    pub(crate) async fn stored(self) -> Result<TaskState> {
+    /// Waits until all is stored. What a sink has handed over is there also if something cannot be stored: the sink
+    /// knows nothing of it any more.
+    pub(crate) async fn stored(self) -> (TaskState, Result<()>) {
         let mut state = TaskState { operators: self.parts, discarded: Vec::new() };
+        let mut result = Ok(());
         for (node, store, checkpoint) in self.stores {
-            let snapshot = checkpoint.await?;
             let part = state.operators.iter_mut().find(|p| p.node == node);
-            part.ok_or_else(|| Error::internal("a store belongs to no operator"))?.snapshot.store = Some(snapshot);
+            match (checkpoint.await, part) {
+                (Ok(snapshot), Some(part)) => part.snapshot.store = Some(snapshot),
+                (Ok(_), None) => result = Err(Error::internal("a store belongs to no operator")),
+                (Err(error), _) => result = Err(error),
+            }
             state.discarded.extend(store.take_discarded());
         }
-        Ok(state)
+        (state, result)
     }
 }
 

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use flott_api::options::{FromOption, MemorySize, Millis, OptionReader, Options};
 use flott_api::{Error, Result};
 
+use crate::job::JobStatus;
+
 /// Flink's `MINIMAL_CHECKPOINT_TIME`, for interval and timeout.
 const TIME_MIN_MS: u64 = 10;
 /// Flink's limit of the state that may lie in a manifest.
@@ -73,6 +75,17 @@ pub(crate) enum Retention {
     OnFailure,
     /// They are kept.
     Always,
+}
+
+impl Retention {
+    /// Whether they are deleted behind such an end.
+    pub(crate) fn drops(self, end: JobStatus) -> bool {
+        match self {
+            Retention::Never => matches!(end, JobStatus::Cancelled | JobStatus::Failed),
+            Retention::OnFailure => end == JobStatus::Cancelled,
+            Retention::Always => false,
+        }
+    }
 }
 
 /// Where state lies while a job runs.

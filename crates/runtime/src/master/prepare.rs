@@ -21,7 +21,8 @@ use super::{Master, Slot, SlotState};
 use crate::Plugins;
 use crate::coordinator::commit::Committers;
 use crate::coordinator::restart::RestartStrategy;
-use crate::coordinator::settings::{CheckpointSettings, RestartSettings, Retention, StateBackend};
+use crate::coordinator::settings::{CheckpointSettings, RestartSettings, StateBackend};
+use crate::environment;
 use crate::job::{JobStatus, Request, Shared, Wish};
 use crate::launch::Launcher;
 use crate::plan::Plan;
@@ -129,7 +130,7 @@ impl Preparation {
     }
 
     fn this_run(&self) -> Run {
-        Run { nonce: self.shared.id.to_string(), host: host(), pid: std::process::id() }
+        Run { nonce: self.shared.id.to_string(), host: environment::host(), pid: std::process::id() }
     }
 
     /// The newest good checkpoint. What is damaged is said, and never used in part.
@@ -227,7 +228,6 @@ impl Preparation {
             environment: plugins.environment.clone(),
             prefix: found.prefix,
             retained: checkpointing.retained_max as usize,
-            retention: checkpointing.retention,
             protected: BTreeSet::new(),
         };
         let metrics = Arc::clone(&shared.metrics);
@@ -251,6 +251,7 @@ impl Preparation {
             vault: Some(vault),
             errand: None,
             errands: Default::default(),
+            retention: checkpointing.retention,
             failure: None,
             clock,
             rng,
@@ -300,22 +301,21 @@ fn temporary_folder() -> String {
     std::env::temp_dir().to_string_lossy().into_owned()
 }
 
-fn host() -> String {
-    std::env::var("HOSTNAME").unwrap_or_else(|_| "unknown".to_owned())
-}
-
-/// After the end: what is not to be kept goes.
-pub(super) async fn clean_up(launcher: &Launcher, mut vault: Option<Vault>, status: JobStatus) {
-    if let (JobStatus::Finished, Some(vault)) = (status, &mut vault) {
+/// After the end: what is not to be kept goes; all of it, if the job is dropped.
+pub(super) async fn clean_up(launcher: &Launcher, mut vault: Option<Vault>, (status, drops): (JobStatus, bool)) {
+    let keep = match (status, &vault) {
+        (JobStatus::Finished, _) => Some(1),
+        // Files that were merged away, or begun, since the last checkpoint.
+        (JobStatus::Stopped, Some(vault)) => Some(vault.retained),
+        _ => None,
+    };
+    if let (Some(keep), Some(vault)) = (keep, &mut vault) {
         vault.protected.clear();
-        vault.sweep("", 1).await;
+        vault.sweep("", keep).await;
     }
     let removed = match vault {
-        Some(Vault { directory: Some(mut directory), retention, .. }) => match (status, retention) {
-            (JobStatus::Cancelled, Some(Retention::OnFailure))
-            | (JobStatus::Cancelled | JobStatus::Failed, Some(Retention::Never)) => directory.drop_job().await,
-            _ => Ok(()),
-        },
+        Some(Vault { directory: Some(mut directory), .. }) if drops => directory.drop_job().await,
+        Some(Vault { directory: Some(_), .. }) => Ok(()),
         _ => remove_temporary(launcher).await,
     };
     let copies = match &launcher.storage.mirror {

@@ -78,6 +78,11 @@ impl Collected {
         }
     }
 
+    /// A worker cannot take part; what its sinks have handed over goes with the next checkpoint.
+    pub(crate) fn decline(&mut self, checkpoint: CheckpointId, mut state: TaskState) {
+        self.take_over(checkpoint, &mut state);
+    }
+
     /// A worker's last state counts for every checkpoint that it has not acknowledged.
     pub(crate) fn finish(&mut self, worker: usize, mut state: TaskState) {
         let open = self.pending.iter().find(|(_, p)| !p.acks.contains_key(&worker));

@@ -13,7 +13,6 @@ use flott_state::checkpoint::savepoint::write_savepoint;
 use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects};
 
 use crate::coordinator::commit::{Committables, Committers};
-use crate::coordinator::settings::Retention;
 
 /// Between two questions whether a checkpoint is stored; each asks several times by itself.
 const DOUBT_PAUSE_MS: u64 = 1000;
@@ -53,7 +52,6 @@ pub(crate) struct Vault {
     /// What the paths of this run's state files begin with.
     pub(crate) prefix: String,
     pub(crate) retained: usize,
-    pub(crate) retention: Option<Retention>,
     /// Files that belong to checkpoints that are still being taken.
     pub(crate) protected: BTreeSet<String>,
 }

@@ -22,13 +22,14 @@ pub(super) struct Acknowledge {
     spawner: Arc<dyn Spawner>,
     /// What the head of the subtask has to say of a barrier that has passed.
     heads: VecDeque<OperatorPart>,
-    /// Checkpoints that are being stored.
-    storing: VecDeque<oneshot::Receiver<()>>,
+    /// The last checkpoint that is being stored. What there is to tell of each is told in the order of the barriers: a
+    /// later one that is complete has all that sinks have handed over before it.
+    storing: Option<oneshot::Receiver<()>>,
 }
 
 impl Acknowledge {
     pub(super) fn new(worker: usize, durable: bool, report: ReportLine, spawner: Arc<dyn Spawner>) -> Self {
-        Acknowledge { worker, durable, report, spawner, heads: VecDeque::new(), storing: VecDeque::new() }
+        Acknowledge { worker, durable, report, spawner, heads: VecDeque::new(), storing: None }
     }
 
     /// A barrier has come. What is left of the one before is written first.
@@ -65,20 +66,23 @@ impl Acknowledge {
     fn store(&mut self, Sealed { barrier, state }: Sealed, head: Option<OperatorPart>) {
         let (done, stored) = oneshot::channel();
         let (worker, report, checkpoint) = (self.worker, self.report.clone(), barrier.checkpoint);
+        let before = self.storing.replace(stored);
         let work = async move {
-            let what = match state.stored().await {
-                Ok(mut state) => {
-                    state.operators.splice(0..0, head);
-                    News::Ack { worker, checkpoint, state }
-                }
-                Err(error) => News::Decline { worker, checkpoint, error },
+            let (mut state, result) = state.stored().await;
+            if let Some(before) = before
+                && before.await.is_err()
+            {
+                return;
+            }
+            state.operators.splice(0..0, head);
+            let what = match result {
+                Ok(()) => News::Ack { worker, checkpoint, state },
+                Err(error) => News::Decline { worker, checkpoint, error, state },
             };
             report.tell(what).await;
             // A subtask that has gone does not wait for it.
             done.send(()).unwrap_or_default();
         };
-        self.storing.retain_mut(|s| matches!(s.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
-        self.storing.push_back(stored);
         self.spawner.spawn("checkpoint", Box::pin(work)).detach();
     }
 
@@ -88,10 +92,11 @@ impl Acknowledge {
         while chain.is_draining() {
             self.drain(chain).await?;
         }
-        for stored in self.storing.drain(..) {
+        if let Some(stored) = self.storing.take() {
             stored.await.map_err(|_| Error::cancelled("a checkpoint was given up"))?;
         }
-        let mut state = chain.last_state(self.durable && end == End::Stopped).await?.stored().await?;
+        let (mut state, stored) = chain.last_state(self.durable && end == End::Stopped).await?.stored().await;
+        stored?;
         state.operators.splice(0..0, head);
         state.operators.iter_mut().for_each(|p| p.snapshot.finished = end == End::Finished);
         self.report.tell(News::Finished { worker: self.worker, state }).await;

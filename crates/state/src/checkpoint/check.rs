@@ -1,6 +1,7 @@
 //! Looks whether a job's directory is whole: all that is named is there, and all that is there is named.
+//! Whether each file holds what it should is a second look, which reads all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flott_api::env::Environment;
@@ -8,20 +9,26 @@ use flott_api::object::ObjectStore;
 use flott_api::{Error, ErrorKind, Result};
 
 use super::directory::{CheckpointDirectory, check_files};
-use super::log::{CheckpointRecord, FOLDER, Found, LogReader, LogState, position_of};
+use super::log::{CheckpointRecord, FOLDER, Found, LogReader, LogRecord, LogState, position_of};
 use super::retrying::RetryingObjects;
 use super::routing::RoutingObjects;
+use crate::handle::StateFile;
+use crate::store::verify_file;
 
 /// What is found in a job's directory.
 #[derive(Debug, Default)]
 pub struct Report {
     /// The checkpoints that are retained, oldest first. Those that were being retired are not among them.
     pub records: Vec<CheckpointRecord>,
+    /// The newest record of the log that can be read: who owned the directory last.
+    pub last: Option<LogRecord>,
+    /// The state files that they name, each once.
+    pub files: BTreeMap<String, StateFile>,
     /// State files that are named and absent.
     pub missing: BTreeSet<String>,
     /// Objects that nothing names.
     pub orphans: BTreeSet<String>,
-    /// What is not as it should be: records, manifests (also missing ones), files of another size.
+    /// What is not as it should be: records, manifests (also missing ones), files of another size or content.
     pub damaged: Vec<Error>,
 }
 
@@ -60,6 +67,31 @@ pub async fn check_directory(routing: &Arc<RoutingObjects>, environment: &Enviro
     Ok(report)
 }
 
+/// Reads every state file that the report names and that is there, and adds those that are damaged.
+///
+/// # Errors
+/// If the store fails, or a newer Flott wrote a file.
+pub async fn check_contents(
+    routing: &Arc<RoutingObjects>,
+    environment: &Environment,
+    report: &mut Report,
+) -> Result<()> {
+    let told: BTreeSet<&str> = report.damaged.iter().map(Error::message).collect();
+    let is_told = |name: &str| told.iter().any(|message| message.contains(&routing.uri(name)));
+    let unread = report.files.iter().filter(|(name, _)| !report.missing.contains(*name) && !is_told(name));
+    let mut damaged = Vec::new();
+    for (name, file) in unread {
+        let file = StateFile { path: routing.uri(name), ..file.clone() };
+        match verify_file(Arc::clone(routing) as _, environment, file).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Corrupt => damaged.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    report.damaged.extend(damaged);
+    Ok(())
+}
+
 struct Check {
     directory: CheckpointDirectory,
     objects: Arc<dyn ObjectStore>,
@@ -74,11 +106,11 @@ impl Check {
         for path in listed.range(FOLDER.to_owned()..).take_while(|p| p.starts_with(FOLDER)) {
             match position_of(path) {
                 None => drop(self.report.orphans.insert(path.clone())),
-                Some(position) => {
-                    if let Found::Damaged(error) = reader.read(position).await? {
-                        self.report.damaged.push(error);
-                    }
-                }
+                Some(position) => match reader.read(position).await? {
+                    Found::Damaged(error) => self.report.damaged.push(error),
+                    Found::Record(record) => self.report.last = Some(*record),
+                    Found::Nothing => {}
+                },
             }
         }
         reader.state(&mut Vec::new()).await
@@ -96,6 +128,9 @@ impl Check {
         };
         self.needed.extend(self.directory.names(&manifest)?);
         let routing = self.directory.routing();
+        for file in manifest.state_files() {
+            self.report.files.insert(routing.name_of(&file.path)?, file.clone());
+        }
         for broken in check_files(self.objects.as_ref(), routing, manifest.state_files()).await? {
             if broken.missing {
                 self.report.missing.insert(broken.name);
