@@ -96,7 +96,7 @@ impl Check {
         };
         self.needed.extend(self.directory.names(&manifest)?);
         let routing = self.directory.routing();
-        for broken in check_files(self.objects.as_ref(), routing, manifest.state_files()).await? {
+        for broken in check_files(self.objects.as_ref(), routing, manifest.sized_files()).await? {
             if broken.missing {
                 self.report.missing.insert(broken.name);
             } else {
