@@ -367,6 +367,7 @@ impl Master {
                 self.collected.ack(worker, checkpoint, state);
                 self.tell(CheckpointEvent::Ack { checkpoint, worker });
             }
+            News::Left { checkpoint, state } => self.collected.left(checkpoint, state),
             News::Decline { worker, checkpoint, error } => {
                 tracing::warn!(checkpoint = checkpoint.0, worker, "a checkpoint cannot be taken: {error}");
                 self.tell(CheckpointEvent::Decline { checkpoint, cause: Cause::from(&error) });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flott_api::sink::Committable;
 use flott_api::state::KeyedContainer;
-use flott_api::{BoxFuture, Error, Result};
+use flott_api::{BoxFuture, Result};
 use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::{SubtaskSnapshot, WriterSnapshot};
 use flott_state::handle::StoreSnapshot;
@@ -40,16 +40,20 @@ pub(crate) struct SealedState {
 }
 
 impl SealedState {
-    /// Waits until all is stored.
-    pub(crate) async fn stored(self) -> Result<TaskState> {
+    /// Waits until all is stored. What a sink has handed over is there whether it is or not.
+    pub(crate) async fn stored(self) -> (TaskState, Result<()>) {
         let mut state = TaskState { operators: self.parts, discarded: Vec::new() };
         for (node, store, checkpoint) in self.stores {
-            let snapshot = checkpoint.await?;
-            let part = state.operators.iter_mut().find(|p| p.node == node);
-            part.ok_or_else(|| Error::internal("a store belongs to no operator"))?.snapshot.store = Some(snapshot);
+            let snapshot = match checkpoint.await {
+                Ok(snapshot) => snapshot,
+                Err(error) => return (state, Err(error)),
+            };
+            if let Some(part) = state.operators.iter_mut().find(|p| p.node == node) {
+                part.snapshot.store = Some(snapshot);
+            }
             state.discarded.extend(store.take_discarded());
         }
-        Ok(state)
+        (state, Ok(()))
     }
 }
 
