@@ -40,6 +40,13 @@ pub(crate) struct KeptChannel {
     pub(crate) elements: VecDeque<Element>,
 }
 
+impl KeptChannel {
+    /// Whether there are rows, and not only watermarks and idleness.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.elements.iter().any(|e| matches!(e, Element::Batch(_)))
+    }
+}
+
 /// Who sends on a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {

@@ -237,6 +237,15 @@ fn restored_rows_come_first_and_time_waits_for_the_slowest_of_their_channels() {
 }
 
 #[test]
+fn restored_rows_of_an_idle_channel_hold_time_up_until_they_have_come() {
+    let mut f = fixture(&[0, 0, 0]);
+    let idle = |subtask, elements| KeptChannel { idle: true, ..kept(0, subtask, 5, elements) };
+    let first = kept(0, 0, 10, vec![rows([1], &[(1, 30)])]);
+    f.gate.replay(Replay::new(vec![first, idle(1, vec![rows([2], &[(1, 20)])]), idle(2, vec![])], 1, Watermark::MIN));
+    assert_eq!(f.drain(), ["w5", "0:[1][]", "0:[2][(1, 20)]"]);
+}
+
+#[test]
 fn what_is_not_replayed_yet_is_kept_by_the_next_checkpoint_before_all_else() {
     let mut f = fixture(&[0, 0]).unaligned(1 << 20);
     let first = kept(0, 0, 10, vec![rows([1], &[]), rows([2], &[(1, 40)])]);

@@ -196,9 +196,13 @@ impl Telling {
 
 /// Rows under way belong to the head of the subtask; those of a checkpoint that will not be, to nobody.
 fn take_rows(state: &mut TaskState, rows: StoredRows, wanted: bool) -> Option<Result<()>> {
-    match (state.operators.first_mut(), &rows.ended) {
-        (Some(head), Some(Ok(()))) if wanted => head.snapshot.in_flight = rows.pieces,
-        _ => state.discarded.extend(rows.files()),
+    if !(wanted && matches!(rows.ended, Some(Ok(())))) {
+        state.discarded.extend(rows.files());
+        return rows.ended;
     }
+    let Some(head) = state.operators.first_mut() else {
+        return Some(Err(Error::internal("rows were under way to a task without operators")));
+    };
+    head.snapshot.in_flight = rows.pieces;
     rows.ended
 }

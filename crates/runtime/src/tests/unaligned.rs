@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flott_api::ids::CheckpointId;
 use flott_api::key_group::{hash_keys, key_group};
@@ -45,6 +46,7 @@ impl Permits {
 /// Needs a permit for each batch; where rows are hashed to it, they must be of its key groups.
 struct Slow {
     permits: Permits,
+    fails: Arc<AtomicBool>,
     keyed: bool,
     cx: Option<OpenContext>,
 }
@@ -65,6 +67,9 @@ impl Operator for Slow {
             assert!(!self.keyed || own.key_groups.contains(&group), "a row is of another subtask");
         }
         self.permits.0[own.subtask.index as usize].acquire().await.unwrap().forget();
+        if self.fails.swap(false, Ordering::SeqCst) {
+            return Err(flott_api::Error::external("the world is unwell"));
+        }
         cx.output.emit(batch).await
     }
 }
@@ -72,6 +77,8 @@ impl Operator for Slow {
 struct Scene {
     world: Arc<World>,
     permits: Permits,
+    /// Set to let a subtask fail once.
+    fails: Arc<AtomicBool>,
     partitioning: Partitioning,
     settings: Vec<(&'static str, String)>,
 }
@@ -82,13 +89,17 @@ impl Scene {
         let (world, permits) = (world(), Permits::new());
         let keyed = partitioning != Rebalance;
         let own = Mutex::new(permits.clone());
-        let make = move || Slow { permits: own.lock().unwrap().clone(), keyed, cx: None };
+        let fails = Arc::new(AtomicBool::new(false));
+        let own_fails = Arc::clone(&fails);
+        let make =
+            move || Slow { permits: own.lock().unwrap().clone(), fails: Arc::clone(&own_fails), keyed, cx: None };
         world.operator("slow", EventTime::Indifferent, make);
         let split = |s| (0..BATCHES).map(|b| values_of(s, b)).map(|v| batch(v, &[])).collect();
         world.script("s", (0..SPLITS).map(split).collect(), Then::End);
         Scene {
             world,
             permits,
+            fails,
             partitioning,
             settings: vec![("execution.checkpointing.unaligned.enabled", "true".into())],
         }
@@ -218,6 +229,22 @@ async fn with_any_number_of_subtasks_each_row_comes_once() {
             scene.finish(&job).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_region_that_fails_goes_on_with_the_rows_that_were_under_way() {
+    let scene = Scene::new(hash())
+        .set("restart-strategy.type", "fixed-delay")
+        .set("restart-strategy.fixed-delay.attempts", "3")
+        .set("restart-strategy.fixed-delay.delay", "0 ms");
+    let job = scene.submit(2);
+    scene.checkpoint(&job).await;
+    for restarts in 1..=2 {
+        scene.fails.store(true, Ordering::SeqCst);
+        scene.permits.one_each();
+        until(|| job.checkpoints().restarts == restarts).await;
+    }
+    scene.finish(&job).await;
 }
 
 #[tokio::test]
