@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flott_api::env::Clock;
 use flott_api::operator::TimeDomain;
-use flott_api::{ChangeBatch, Result, Watermark};
+use flott_api::{ChangeBatch, Error, Result, Watermark};
 
 use crate::channel::SizedBatch;
 use crate::exchange::Exchange;
+use crate::exchange::overdraft::Overdraft;
 pub(crate) use downstream::{Below, Emitter};
 pub(crate) use link::{Link, LinkPlace};
 use snapshot::Passed;
@@ -25,6 +26,8 @@ pub(crate) use snapshot::Sealed;
 /// What the operators of a chain share.
 pub(crate) struct Frame {
     pub(crate) clock: Arc<dyn Clock>,
+    /// What may be sent beyond credit while a barrier waits.
+    pub(crate) overdraft: Arc<Overdraft>,
     /// The operator that is at work, as a position in the task. It stays where it was when an
     /// operator fails or panics, so the innermost one is blamed.
     position: AtomicUsize,
@@ -32,7 +35,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Frame { clock, position: AtomicUsize::new(0) }
+        Frame { clock, overdraft: Arc::default(), position: AtomicUsize::new(0) }
     }
 
     pub(crate) fn enter(&self, position: usize) {
@@ -82,6 +85,25 @@ impl Chain {
     pub(crate) async fn batch(&mut self, input: usize, batch: SizedBatch) -> Result<()> {
         let mut below = self.below_source();
         below.batch(input, batch).await
+    }
+
+    /// The operator at a position of the task, as a place to bring rows to that were under way to it.
+    pub(crate) async fn batch_at(&mut self, position: usize, input: usize, batch: SizedBatch) -> Result<()> {
+        let index = self.index_of(position)?;
+        let (link, mut below) = self.at(index);
+        link.batch(input, batch, &mut below).await
+    }
+
+    /// The same for a watermark.
+    pub(crate) async fn watermark_at(&mut self, position: usize, watermark: Watermark) -> Result<()> {
+        let index = self.index_of(position)?;
+        let (link, mut below) = self.at(index);
+        link.watermark(watermark, &mut below).await
+    }
+
+    fn index_of(&self, position: usize) -> Result<usize> {
+        let index = self.links.iter().position(|l| l.position == position);
+        index.ok_or_else(|| Error::internal("rows were under way to an operator that takes none"))
     }
 
     /// Whether its head has keyed state, which may lie outside of memory.

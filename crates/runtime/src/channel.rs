@@ -4,14 +4,17 @@
 //! need credit. What steers a job (cancel, stop) never goes through a channel, so it never queues
 //! behind data.
 
+mod announce;
 mod local;
 mod open_batch;
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flott_api::ids::{Attempt, CheckpointId, JobId};
 use flott_api::{ChangeBatch, Result, Watermark};
 
+pub use announce::{Announced, Announcements};
 pub use local::LocalTransport;
 use open_batch::{OpenBatch, PART_BYTES};
 
@@ -41,10 +44,21 @@ pub struct Barrier {
     pub timestamp_ms: i64,
     /// Whether the job shall stop behind it, and then whether the end of time comes before it.
     pub stop: Option<bool>,
+    /// How many milliseconds after the begin of the checkpoint it overtakes the rows that lie in channels;
+    /// nothing if it never does.
+    pub unaligned_after_ms: Option<u64>,
+}
+
+impl Barrier {
+    /// When it begins to overtake rows, by the wall clock.
+    pub fn overtakes_at_ms(&self) -> Option<i64> {
+        let after_ms = self.unaligned_after_ms?;
+        Some(self.timestamp_ms.saturating_add(i64::try_from(after_ms).unwrap_or(i64::MAX)))
+    }
 }
 
 /// What a channel carries, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Element {
     /// Rows, with the watermarks between them.
     Batch(SizedBatch),
@@ -110,4 +124,15 @@ pub trait ChannelReceiver: Send {
     /// # Errors
     /// If the sender is gone without an end of input.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Element>>;
+
+    /// From now on barriers that may overtake rows, and the end of input, are told there as soon as they are
+    /// sent, by this number of the channel; those that lie in the channel are told at once.
+    fn announce_to(&mut self, announcements: &Arc<Announcements>, channel: usize);
+
+    /// Takes the barrier of a checkpoint out of the channel, and answers what lies before it, which stays there
+    /// and comes in its turn. Without such a barrier it is all that lies before the end.
+    ///
+    /// # Errors
+    /// If batches cannot become one.
+    fn overtake(&mut self, checkpoint: CheckpointId) -> Result<Vec<Element>>;
 }

@@ -1,14 +1,17 @@
 //! The output side of a task: sends what its last operator emits over the channels of its edges.
 
+pub(crate) mod overdraft;
 pub(crate) mod route;
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use flott_api::env::Clock;
 use flott_api::metrics::TaskMetrics;
 use flott_api::{Result, Watermark};
 
 use crate::channel::{Barrier, ChannelSender, Element, SizedBatch};
+use overdraft::Overdraft;
 use route::Router;
 
 /// One edge, seen from one producing subtask.
@@ -36,11 +39,17 @@ pub(crate) struct Exchange {
     idle: bool,
     clock: Arc<dyn Clock>,
     metrics: Arc<TaskMetrics>,
+    overdraft: Arc<Overdraft>,
 }
 
 impl Exchange {
-    pub(crate) fn new(edges: Vec<OutputEdge>, clock: Arc<dyn Clock>, metrics: Arc<TaskMetrics>) -> Self {
-        Exchange { edges, watermark: Watermark::MIN, idle: false, clock, metrics }
+    pub(crate) fn new(
+        edges: Vec<OutputEdge>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<TaskMetrics>,
+        overdraft: Arc<Overdraft>,
+    ) -> Self {
+        Exchange { edges, watermark: Watermark::MIN, idle: false, clock, metrics, overdraft }
     }
 
     /// Sends rows; waits while a channel has no credit.
@@ -56,13 +65,13 @@ impl Exchange {
     }
 
     async fn send_to(&mut self, edge: usize, batch: SizedBatch) -> Result<()> {
-        let Exchange { edges, clock, metrics, .. } = self;
+        let Exchange { edges, clock, metrics, overdraft, .. } = self;
         let OutputEdge { router, channels, routed } = &mut edges[edge];
         router.route(batch, channels.len(), routed)?;
         for (target, element) in routed.drain(..) {
             let channel = channels[target].as_mut();
-            if matches!(element, Element::Batch(_)) {
-                wait_for_credit(channel, clock.as_ref(), metrics).await?;
+            if let Element::Batch(batch) = &element {
+                wait_for_credit(channel, clock.as_ref(), metrics, || overdraft.take(batch.bytes)).await?;
             }
             channel.send(element)?;
         }
@@ -100,10 +109,18 @@ impl Exchange {
     }
 }
 
-async fn wait_for_credit(channel: &mut dyn ChannelSender, clock: &dyn Clock, metrics: &TaskMetrics) -> Result<()> {
+async fn wait_for_credit(
+    channel: &mut dyn ChannelSender,
+    clock: &dyn Clock,
+    metrics: &TaskMetrics,
+    needs_none: impl Fn() -> bool,
+) -> Result<()> {
     let mut since = None;
     let ready = std::future::poll_fn(|cx| {
         let ready = channel.poll_ready(cx);
+        if ready.is_pending() && needs_none() {
+            return Poll::Ready(Ok(()));
+        }
         if ready.is_pending() {
             since.get_or_insert_with(|| clock.monotonic_ns());
         }

@@ -85,6 +85,10 @@ pub struct CheckpointCounts {
     pub latest_duration_ms: i64,
     /// Bytes that were written for it and for none before.
     pub latest_bytes: u64,
+    /// Of these, bytes of rows that were under way: 0 if the checkpoint was aligned, or nothing was under way.
+    pub latest_in_flight_bytes: u64,
+    /// How many of the complete ones have rows under way.
+    pub unaligned: u64,
     /// How often a region was started again.
     pub restarts: u64,
 }

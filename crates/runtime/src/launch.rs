@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use crate::Plugins;
-use crate::channel::{ChannelId, ChannelReceiver, ChannelSender, LocalTransport, Transport};
+use crate::channel::{ChannelId, ChannelSender, LocalTransport, Transport};
 use crate::coordinator::enumerator::{self, EnumeratorWorker, ORDERS_MAX, Order, ReaderLine, RestoredSplits};
 use crate::exchange::route::connections;
 use crate::metrics::JobMetrics;
@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::region::Region;
 use crate::report::{Report, ReportLine};
 use crate::state::StateStorage;
-use crate::task::{Blame, Setup, SourceLines, run_enumerator, run_subtask};
+use crate::task::{Blame, Setup, SourceLines, Wire, run_enumerator, run_subtask};
 
 /// What all attempts of a job are launched from.
 pub(crate) struct Launcher {
@@ -31,6 +31,8 @@ pub(crate) struct Launcher {
     pub(crate) metrics: Arc<JobMetrics>,
     pub(crate) reports: mpsc::Sender<Report>,
     pub(crate) storage: StateStorage,
+    /// Whether barriers may overtake rows.
+    pub(crate) unaligned: bool,
 }
 
 /// A region at work.
@@ -43,7 +45,7 @@ pub(crate) struct RunningRegion {
 /// The channel ends of one subtask.
 #[derive(Default)]
 struct Wires {
-    receivers: Vec<(usize, Box<dyn ChannelReceiver>)>,
+    receivers: Vec<Wire>,
     senders: Vec<Vec<Box<dyn ChannelSender>>>,
 }
 
@@ -105,7 +107,7 @@ impl Launcher {
                 let (sender, receiver) = transport.connect(id)?;
                 let channels = wires[source][from as usize].senders.last_mut();
                 channels.ok_or_else(|| Error::internal("an edge has no producer"))?.push(sender);
-                wires[target][to as usize].receivers.push((edge.edge.input as usize, receiver));
+                wires[target][to as usize].receivers.push(Wire { edge: number, from, receiver });
             }
         }
         Ok(wires)
@@ -149,6 +151,7 @@ impl Launch<'_> {
             report: self.report.clone(),
             storage: StateStorage { attempt: self.region.attempt, ..self.launcher.storage.clone() },
             restored: self.restored.clone(),
+            unaligned: self.launcher.unaligned,
         };
         let name = plan.task_name(&plan.tasks[task]);
         let operators = plan.tasks[task].nodes.iter().map(|n| plan.graph.node(*n).name.clone()).collect();

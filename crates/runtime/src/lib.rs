@@ -15,6 +15,7 @@ mod coordinator;
 pub mod environment;
 mod exchange;
 mod gate;
+mod in_flight;
 pub mod job;
 mod launch;
 mod master;

@@ -387,8 +387,8 @@ impl Master {
                 self.collected.ack(worker, checkpoint, state);
                 self.tell(CheckpointEvent::Ack { checkpoint, worker });
             }
-            News::Decline { worker, checkpoint, error, state } => {
-                self.collected.decline(checkpoint, state);
+            News::Left { checkpoint, state } => self.collected.left(checkpoint, state),
+            News::Decline { worker, checkpoint, error } => {
                 tracing::warn!(checkpoint = checkpoint.0, worker, "a checkpoint cannot be taken: {error}");
                 self.tell(CheckpointEvent::Decline { checkpoint, cause: Cause::from(&error) });
             }

@@ -24,8 +24,11 @@ pub(crate) enum News {
     Enumerator { node: NodeId, checkpoint: CheckpointId, snapshot: EnumeratorSnapshot },
     /// A subtask's state at a checkpoint is stored.
     Ack { worker: usize, checkpoint: CheckpointId, state: TaskState },
-    /// A subtask cannot take part in a checkpoint. What its sinks have handed over for it is in `state`.
-    Decline { worker: usize, checkpoint: CheckpointId, error: Error, state: TaskState },
+    /// A subtask takes no part in a checkpoint, or no longer; what its sink has handed over and its stores have
+    /// discarded at its barrier counts all the same.
+    Left { checkpoint: CheckpointId, state: TaskState },
+    /// A subtask cannot take part in a checkpoint.
+    Decline { worker: usize, checkpoint: CheckpointId, error: Error },
     /// A subtask has done its work; this is what is left of it.
     Finished { worker: usize, state: TaskState },
 }

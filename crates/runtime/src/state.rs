@@ -16,6 +16,7 @@ use flott_state::checkpoint::manifest::OperatorSnapshot;
 use flott_state::handle::StoreSnapshot;
 use flott_state::store::{BlockCache, SegmentStore, StoreOptions};
 
+use crate::in_flight::store::InFlightStore;
 use mirror::Mirror;
 
 /// Where state lies.
@@ -57,7 +58,7 @@ impl StateStorage {
     ) -> Result<Arc<SegmentStore>> {
         let parts: Vec<StoreSnapshot> =
             restored.into_iter().flat_map(|o| &o.subtasks).filter_map(|s| s.store.clone()).collect();
-        let file_prefix = format!("{}{}-{}-{}-", self.prefix, self.attempt.0, short(&node.uid.0), subtask.index);
+        let file_prefix = self.file_prefix(node, subtask);
         let key_groups = range_of_subtask(node.max_parallelism, subtask.parallelism, subtask.index);
         let (objects, cache) = (Arc::clone(&self.objects), Arc::clone(&self.cache));
         let options = StoreOptions {
@@ -67,6 +68,16 @@ impl StateStorage {
             ..StoreOptions::new(objects, environment.clone(), file_prefix, (subtask, key_groups), cache)
         };
         SegmentStore::open(options, &parts).map_err(|e| e.context(format_args!("operator '{}'", node.name)))
+    }
+
+    /// Where the rows under way to an operator instance go.
+    pub(crate) fn rows(&self, node: &Node, subtask: Subtask, environment: &Environment) -> InFlightStore {
+        let (objects, clock) = (Arc::clone(&self.objects), Arc::clone(&environment.clock));
+        InFlightStore::new(objects, clock, self.file_prefix(node, subtask), self.inline_bytes_max)
+    }
+
+    fn file_prefix(&self, node: &Node, subtask: Subtask) -> String {
+        format!("{}{}-{}-{}-", self.prefix, self.attempt.0, short(&node.uid.0), subtask.index)
     }
 }
 

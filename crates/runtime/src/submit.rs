@@ -42,10 +42,6 @@ pub fn submit(graph_bytes: &[u8], plugins: &Plugins, options: SubmitOptions) -> 
         )
         .with_hint("Set it to a folder, as in 'file:///var/lib/flott/checkpoints', or to a bucket."));
     }
-    if checkpointing.unaligned_after_ms.is_some() {
-        return Err(Error::unsupported("option 'execution.checkpointing.unaligned.enabled' = 'true'")
-            .with_detail("Barriers are aligned: a checkpoint waits for the rows that are on their way."));
-    }
     let restart = RestartSettings::read(&plan.graph.configuration, checkpointing.interval_ms.is_some())?;
     let limit_bytes = plan.configuration.state_bytes_max.unwrap_or(plugins.state_bytes_max);
     let memory = StateMemory::new(limit_bytes, checkpointing.backend != Some(StateBackend::Hashmap));

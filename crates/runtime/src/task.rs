@@ -5,6 +5,7 @@ mod build;
 mod operator;
 mod pace;
 mod source;
+mod urgency;
 mod worker;
 
 use std::sync::Arc;
@@ -36,8 +37,8 @@ pub(crate) struct Setup {
     /// Of each operator in the task, in order.
     pub(crate) operator_metrics: Vec<Arc<OperatorMetrics>>,
     pub(crate) task_metrics: Arc<TaskMetrics>,
-    /// Channels into it, each with the input that it ends in.
-    pub(crate) receivers: Vec<(usize, Box<dyn ChannelReceiver>)>,
+    /// Channels into it.
+    pub(crate) receivers: Vec<Wire>,
     /// Channels out of it, by edge.
     pub(crate) senders: Vec<Vec<Box<dyn ChannelSender>>>,
     /// If it reads a source.
@@ -48,6 +49,17 @@ pub(crate) struct Setup {
     pub(crate) storage: StateStorage,
     /// What it goes on from.
     pub(crate) restored: Option<Arc<Manifest>>,
+    /// Whether barriers may overtake rows.
+    pub(crate) unaligned: bool,
+}
+
+/// The end of a channel into a subtask.
+pub(crate) struct Wire {
+    /// The position of the task edge.
+    pub(crate) edge: usize,
+    /// The producing subtask.
+    pub(crate) from: u32,
+    pub(crate) receiver: Box<dyn ChannelReceiver>,
 }
 
 /// How a source is steered.

@@ -5,6 +5,7 @@ mod control;
 mod exchange;
 mod flow;
 mod time;
+mod unaligned;
 
 use std::sync::Arc;
 use std::time::Duration;

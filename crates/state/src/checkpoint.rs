@@ -3,12 +3,13 @@
 //!
 //! Reading order: the layout of a job's directory ([`directory`]), who owns it and when a checkpoint is
 //! complete ([`log`]), what is deleted when ([`retention`]); [`savepoint`] for snapshots of the user,
-//! [`check`] to look whether all is whole. Below them how files lie in bytes ([`codec`]), where they lie
+//! [`check`] to look whether all is whole. Below them how files lie in bytes ([`codec`], [`mod@in_flight`]), where they lie
 //! ([`location`], [`routing`]) and patience with a network ([`retrying`]). Nothing here starts a task.
 
 pub mod check;
 pub mod codec;
 pub mod directory;
+pub mod in_flight;
 pub mod location;
 pub mod log;
 pub mod manifest;

@@ -3,7 +3,7 @@
 use flott_api::Result;
 use flott_api::state::{Redistribution, StateDescriptor};
 use flott_sql::session::TextTable;
-use flott_state::checkpoint::manifest::{Manifest, OperatorSnapshot, SnapshotKind, SubtaskSnapshot};
+use flott_state::checkpoint::manifest::{InFlightSnapshot, Manifest, OperatorSnapshot, SnapshotKind, SubtaskSnapshot};
 use flott_state::handle::{ListState, NamedState, StateFile, StoreSnapshot};
 
 use crate::jobs::time_text;
@@ -17,6 +17,7 @@ const COLUMNS: [&str; 10] =
 /// If the zone does not exist.
 pub fn headline(manifest: &Manifest, zone: &str) -> Result<String> {
     let kind = match manifest.kind {
+        SnapshotKind::Checkpoint if manifest.in_flight().next().is_some() => "unaligned checkpoint",
         SnapshotKind::Checkpoint => "checkpoint",
         SnapshotKind::Savepoint { drained: false } => "savepoint",
         SnapshotKind::Savepoint { drained: true } => "drained savepoint",
@@ -81,6 +82,7 @@ fn operator_rows(operator: &OperatorSnapshot, files: bool) -> Vec<Vec<Option<Str
     lines.extend(store_lines(operator));
     if files {
         lines.extend(files_of(operator).into_iter().map(file_line));
+        lines.extend(operator.subtasks.iter().flat_map(|s| &s.in_flight).filter_map(rows_file_line));
     }
     lines.extend(list_lines(operator));
     lines.extend(connector_lines(operator));
@@ -133,6 +135,11 @@ fn file_line(file: &StateFile) -> Line {
     Line { name: file.path.clone(), entries: Some(file.entries), bytes: Some(file.size), ..Line::of("file") }
 }
 
+fn rows_file_line(in_flight: &InFlightSnapshot) -> Option<Line> {
+    let name = in_flight.file()?.to_owned();
+    Some(Line { name, entries: Some(in_flight.rows), bytes: Some(in_flight.bytes), ..Line::of("file") })
+}
+
 /// Each list with the items of all subtasks.
 fn list_lines(operator: &OperatorSnapshot) -> Vec<Line> {
     let mut names: Vec<&str> = stores(operator).flat_map(|s| &s.lists).map(|list| list.name.as_str()).collect();
@@ -159,7 +166,7 @@ fn list_line(name: &str, lists: &[&ListState]) -> Line {
     }
 }
 
-/// What sources, sinks and channels remember.
+/// What sources and sinks remember, and what lay in channels.
 fn connector_lines(operator: &OperatorSnapshot) -> Vec<Line> {
     let of_subtasks = |bytes: fn(&SubtaskSnapshot) -> Vec<usize>| -> Vec<usize> {
         operator.subtasks.iter().flat_map(bytes).collect()
@@ -169,7 +176,6 @@ fn connector_lines(operator: &OperatorSnapshot) -> Vec<Line> {
         ("splits", of_subtasks(|s| s.splits.iter().map(|split| split.state.len()).collect())),
         ("writers", of_subtasks(|s| s.writer.iter().map(|writer| writer.state.len()).collect())),
         ("committables", operator.committables.iter().map(|c| c.payload.len()).collect::<Vec<_>>()),
-        ("under way", of_subtasks(|s| s.in_flight.iter().map(|rows| rows.elements.len()).collect())),
     ];
     let some = all.into_iter().filter(|(_, sizes)| !sizes.is_empty());
     let line = |(what, sizes): (&str, Vec<usize>)| Line {
@@ -177,5 +183,25 @@ fn connector_lines(operator: &OperatorSnapshot) -> Vec<Line> {
         bytes: Some(sizes.iter().sum::<usize>() as u64),
         ..Line::of(what)
     };
-    some.map(line).collect()
+    some.map(line).chain(in_flight_line(operator)).collect()
+}
+
+/// What was on its way to the operator when an unaligned checkpoint was taken.
+fn in_flight_line(operator: &OperatorSnapshot) -> Option<Line> {
+    let all: Vec<&InFlightSnapshot> = operator.subtasks.iter().flat_map(|s| &s.in_flight).collect();
+    (!all.is_empty()).then(|| Line {
+        name: senders(&all),
+        files: Some(all.iter().filter(|i| i.file().is_some()).count()).filter(|files| *files > 0),
+        entries: Some(all.iter().map(|i| i.rows).sum()),
+        bytes: Some(all.iter().map(|i| i.bytes).sum()),
+        ..Line::of("rows under way")
+    })
+}
+
+/// From whom, each once.
+fn senders(all: &[&InFlightSnapshot]) -> String {
+    let mut names: Vec<&str> = all.iter().flat_map(|i| &i.edges).map(|e| e.from_name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
 }

@@ -5,8 +5,8 @@ use expect_test::expect;
 use flott_api::ids::{CheckpointId, JobId, OperatorUid};
 use flott_api::state::{Redistribution, StateDescriptor, StateNumber, StatePart};
 use flott_state::checkpoint::manifest::{
-    CommittableSnapshot, EnumeratorSnapshot, InFlightSnapshot, SnapshotKind, SplitSnapshot, SubtaskSnapshot,
-    WriterSnapshot,
+    CommittableSnapshot, EnumeratorSnapshot, InFlightEdge, InFlightPlace, InFlightSnapshot, SnapshotKind,
+    SplitSnapshot, SubtaskSnapshot, WriterSnapshot,
 };
 use flott_state::handle::{InlineState, ListState, StateFile, StoreSnapshot};
 
@@ -64,9 +64,9 @@ fn manifest() -> Manifest {
     source.enumerator = Some(EnumeratorSnapshot { state: bytes("folders"), finished: false });
     let of_keys = |from, to| SubtaskSnapshot { store: Some(store(from, to)), ..SubtaskSnapshot::default() };
     let mut aggregate = operator("u1", "GroupAggregate", vec![of_keys(0, 64), of_keys(64, 128)]);
-    let from = OperatorUid("s1".into());
-    aggregate.subtasks[0].in_flight =
-        vec![InFlightSnapshot { from, from_subtask: 0, input: 0, elements: bytes("rows") }];
+    aggregate.subtasks[0].in_flight = vec![in_flight(InFlightPlace::Inline(bytes("rows")))];
+    aggregate.subtasks[1].in_flight =
+        vec![in_flight(InFlightPlace::File { path: "shared/1/rows".into(), checksum: 1 })];
     let writer =
         SubtaskSnapshot { writer: Some(WriterSnapshot { state: bytes("part") }), ..SubtaskSnapshot::default() };
     let mut sink = operator("k1", "Sink", vec![writer]);
@@ -81,6 +81,18 @@ fn manifest() -> Manifest {
         operators: vec![source, aggregate, sink, operator("c1", "Calc", vec![SubtaskSnapshot::default()])],
         finished: false,
     }
+}
+
+fn in_flight(place: InFlightPlace) -> InFlightSnapshot {
+    let edge = InFlightEdge {
+        from: OperatorUid("s1".into()),
+        from_name: "TableSourceScan".into(),
+        parallelism: 1,
+        input: 0,
+        spread: "hash".into(),
+        types: "INT".into(),
+    };
+    InFlightSnapshot { edges: vec![edge], rows: 3, bytes: 4, place }
 }
 
 fn show(operator: Option<&str>, state: Option<&str>) -> StateShowArguments {
@@ -105,7 +117,7 @@ fn everything_that_is_remembered_is_listed() {
         u1,GroupAggregate,2/128,files,,,,2,20,2000
         u1,GroupAggregate,2/128,in the manifest,,,,,,4
         u1,GroupAggregate,2/128,union list,seen,,,,4,6
-        u1,GroupAggregate,2/128,under way,,,,,1,4
+        u1,GroupAggregate,2/128,rows under way,TableSourceScan,,,1,6,8
         k1,Sink,1/128,writers,,,,,1,4
         k1,Sink,1/128,committables,,,,,1,4
         c1,Calc,1/128,nothing,,,,,,
@@ -120,6 +132,7 @@ fn files_are_listed_where_they_are_asked_for() {
     expect![[r#"
         u1,GroupAggregate,2/128,file,state/u-0.seg,,,,10,1000
         u1,GroupAggregate,2/128,file,state/u-64.seg,,,,10,1000
+        u1,GroupAggregate,2/128,file,shared/1/rows,,,,3,4
     "#]]
     .assert_eq(&files);
 }
@@ -138,7 +151,7 @@ fn a_file_that_subtasks_share_counts_once() {
 #[test]
 fn the_headline_says_what_it_is() {
     let mut manifest = manifest();
-    expect!["checkpoint 7 of job 'insert-into_t' (0000000000000000000000000000000a), taken at 1970-01-01 00:00:00.000"]
+    expect!["unaligned checkpoint 7 of job 'insert-into_t' (0000000000000000000000000000000a), taken at 1970-01-01 00:00:00.000"]
         .assert_eq(&listing::headline(&manifest, "UTC").unwrap());
     manifest.kind = SnapshotKind::Savepoint { drained: true };
     manifest.finished = true;

@@ -86,7 +86,7 @@ async fn fixture(operators: &[(&'static str, EventTime, Option<TimeDomain>)]) ->
         link(instance, position)
     };
     let links = operators.iter().enumerate().map(make).collect();
-    let exchange = Exchange::new(Vec::new(), clock.clone(), Arc::new(TaskMetrics::default()));
+    let exchange = Exchange::new(Vec::new(), clock.clone(), Arc::new(TaskMetrics::default()), Arc::default());
     let frame = Arc::new(Frame::new(clock.clone()));
     let mut chain = Chain::new(links, exchange, frame);
     chain.open().await.unwrap();

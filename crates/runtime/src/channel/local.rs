@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use flott_api::ids::CheckpointId;
 use flott_api::{Error, Result, Watermark};
 
-use super::{ChannelId, ChannelReceiver, ChannelSender, Element, OpenBatch, PART_BYTES, SizedBatch, Transport};
+use super::{
+    Announced, Announcements, ChannelId, ChannelReceiver, ChannelSender, Element, OpenBatch, PART_BYTES, SizedBatch,
+    Transport,
+};
 
 /// Makes channels within this process.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,7 @@ impl LocalTransport {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Slot {
     /// Grows while it is the last one.
     Open(OpenBatch),
@@ -46,6 +50,8 @@ struct Queue {
     sender: Option<Waker>,
     /// Waits for an element.
     receiver: Option<Waker>,
+    /// Who is told ahead, and as which channel.
+    announcements: Option<(Arc<Announcements>, usize)>,
     sender_gone: bool,
     receiver_gone: bool,
 }
@@ -59,7 +65,25 @@ impl Queue {
                 Some(Slot::Element(Element::Status { idle: last })) => *last = idle,
                 _ => self.slots.push_back(Slot::Element(Element::Status { idle })),
             },
-            other => self.slots.push_back(Slot::Element(other)),
+            other => {
+                self.announce(&other);
+                self.slots.push_back(Slot::Element(other));
+            }
+        }
+    }
+
+    fn announce(&self, element: &Element) {
+        if let (Some((announcements, channel)), Some(announced)) = (&self.announcements, Announced::of(element)) {
+            announcements.tell(*channel, announced);
+        }
+    }
+
+    /// How many slots lie before the barrier of a checkpoint, or before the end; and whether it was the barrier.
+    fn before(&self, checkpoint: CheckpointId) -> (usize, bool) {
+        let is_it = |s: &Slot| matches!(s, Slot::Element(Element::Barrier(b)) if b.checkpoint == checkpoint);
+        match self.slots.iter().position(is_it) {
+            Some(at) => (at, true),
+            None => (self.slots.len(), false),
         }
     }
 
@@ -159,6 +183,33 @@ impl ChannelReceiver for LocalReceiver {
             sender.wake();
         }
         Poll::Ready(open.close().map(Element::Batch))
+    }
+
+    fn announce_to(&mut self, announcements: &Arc<Announcements>, channel: usize) {
+        let mut queue = lock(&self.queue);
+        queue.announcements = Some((Arc::clone(announcements), channel));
+        for slot in &queue.slots {
+            if let Slot::Element(element) = slot {
+                queue.announce(element);
+            }
+        }
+    }
+
+    fn overtake(&mut self, checkpoint: CheckpointId) -> Result<Vec<Element>> {
+        let mut queue = lock(&self.queue);
+        let (count, is_there) = queue.before(checkpoint);
+        let before: Vec<Slot> = queue.slots.iter().take(count).cloned().collect();
+        if is_there {
+            queue.slots.remove(count);
+        }
+        drop(queue);
+        // Small batches become one outside of the lock; the columns are shared with what lies in the channel.
+        let rows = |s: &Slot| !matches!(s, Slot::Element(Element::Barrier(_) | Element::EndOfInput { .. }));
+        let elements = before.into_iter().filter(rows).map(|slot| match slot {
+            Slot::Open(open) => open.close().map(Element::Batch),
+            Slot::Element(element) => Ok(element),
+        });
+        elements.collect()
     }
 }
 

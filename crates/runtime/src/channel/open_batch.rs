@@ -17,7 +17,7 @@ const ROWS_ENOUGH: usize = 1024;
 pub(super) const PART_BYTES: usize = 256;
 
 /// Batches on their way to become one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OpenBatch {
     parts: Vec<(RecordBatch, Option<RowKinds>)>,
     marks: Vec<Mark>,

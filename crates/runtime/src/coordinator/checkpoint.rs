@@ -4,7 +4,8 @@
 //! A checkpoint gathers its workers' acknowledgements, is stored, and then committed: one at a time, and the next one
 //! is stored when the commit before has been answered. One that is still gathering when a later one is stored
 //! is given up (subsumed); its sinks' committables go with the later one. Savepoints neither subsume nor are
-//! subsumed, are not committed, and no periodic checkpoint waits for them.
+//! subsumed, are not committed, and no periodic checkpoint waits for them, unless checkpoints may be unaligned:
+//! then the one begins when the other has all of its workers' acknowledgements, as with Flink.
 //!
 //! A failed checkpoint costs nothing unless too many fail in a row. Three failures cannot be made up for by a next
 //! checkpoint, and fail the job at once: another run owns it; the last checkpoint of a job that ends is not stored or
@@ -294,6 +295,7 @@ impl CheckpointMachine {
         for (request, kind) in mem::take(&mut self.waiting) {
             match kind {
                 Requested::Checkpoint => self.waiting.push((request, kind)),
+                _ if !self.may_gather(false) => self.waiting.push((request, kind)),
                 Requested::Savepoint => self.begin(CheckpointKind::Savepoint, vec![request]),
                 Requested::Stop { drain } => {
                     let mut requests = self.take_waiting();
@@ -307,7 +309,7 @@ impl CheckpointMachine {
     fn begin_checkpoint(&mut self) {
         let due = self.periodic_at().is_some_and(|at| at <= self.now_ms);
         let wanted = due || !self.waiting.is_empty();
-        if !wanted || self.is_stopping() || !self.has_room() {
+        if !wanted || self.is_stopping() || !self.has_room() || !self.may_gather(true) {
             return;
         }
         if due {
@@ -371,7 +373,14 @@ impl CheckpointMachine {
     /// Whether it is only a matter of time.
     fn may_begin_periodic(&self) -> bool {
         let up = self.phase == Phase::Running && !self.workers.contains(&Worker::Down) && !self.all_finished();
-        up && self.allows_finished() && !self.is_stopping() && self.has_room()
+        up && self.allows_finished() && !self.is_stopping() && self.has_room() && self.may_gather(true)
+    }
+
+    /// A barrier that overtakes rows would overtake the barrier of a savepoint too, so neither begins while the
+    /// other waits for its workers.
+    fn may_gather(&self, is_checkpoint: bool) -> bool {
+        let other = |p: &Pending| p.waits_for_workers() && (p.kind == CheckpointKind::Checkpoint) != is_checkpoint;
+        self.settings.unaligned_after_ms.is_none() || !self.pending.iter().any(other)
     }
 
     fn is_stopping(&self) -> bool {

@@ -69,7 +69,8 @@ pub(crate) struct HashRouter {
 }
 
 impl HashRouter {
-    fn new(columns: Vec<usize>, targets: u32, max_parallelism: u32) -> Self {
+    /// A router by these columns.
+    pub(crate) fn new(columns: Vec<usize>, targets: u32, max_parallelism: u32) -> Self {
         let owner = |group| subtask_of(KeyGroup(group), max_parallelism, targets);
         HashRouter {
             columns,
@@ -89,6 +90,15 @@ impl HashRouter {
             out.push((target, Element::Batch(take(batch, rows)?)));
         }
         Ok(())
+    }
+
+    /// What of a batch goes to one target; the last of its watermarks if it is no row.
+    pub(crate) fn own(&mut self, batch: &SizedBatch, target: usize) -> Result<Option<Element>> {
+        self.spread(&batch.batch)?;
+        if self.rows[target].is_empty() {
+            return Ok(batch.batch.last_watermark().map(Element::Watermark));
+        }
+        take(batch, &mut self.rows[target]).map(|batch| Some(Element::Batch(batch)))
     }
 
     /// Fills `rows`.

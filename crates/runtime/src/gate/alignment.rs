@@ -1,8 +1,13 @@
-//! Barrier alignment: a channel that has delivered its barrier waits until all have.
+//! When a task takes its snapshot: barriers of one checkpoint come on each of its channels.
 //!
-//! As Flink's aligned checkpoints: a newer barrier gives up an older checkpoint that is not
-//! complete; one of a given-up checkpoint is dropped; a channel that has ended needs no barrier.
-//! A pure state machine.
+//! Aligned, as Flink's aligned checkpoints: a channel that has delivered its barrier waits until all have.
+//! Unaligned: once alignment has taken too long (or at once, if it may take no time), the snapshot is taken
+//! with the barriers still in their channels. What lies before a barrier then is kept, and so is what comes
+//! on a channel that has no barrier yet; no channel waits. Some channels cannot be overtaken, because what
+//! is kept of them could not be spread again: their barriers are waited for.
+//!
+//! A newer barrier gives up an older checkpoint that is not complete; one of a given-up checkpoint is
+//! dropped; a channel that has ended needs no barrier. A pure state machine.
 
 use flott_api::ids::CheckpointId;
 
@@ -11,10 +16,16 @@ use crate::channel::Barrier;
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
+    /// A barrier lies in a channel that can be overtaken. Comes before it is delivered.
+    Announced { channel: usize, barrier: Barrier },
+    /// The end of such a channel lies in it.
+    EndAnnounced { channel: usize },
     /// A channel has delivered a barrier.
     Barrier { channel: usize, barrier: Barrier },
     /// A channel has ended.
     End { channel: usize },
+    /// A checkpoint has been aligned for as long as it may.
+    Due { checkpoint: CheckpointId },
 }
 
 /// What is to be done.
@@ -24,158 +35,218 @@ pub(crate) enum Command {
     Block { channel: usize },
     /// Read from it again.
     Unblock { channel: usize },
-    /// All rows before the barrier, and none behind it, have come.
+    /// Say when a checkpoint is due.
+    WakeAt { checkpoint: CheckpointId, at_ms: i64 },
+    /// Take the snapshot: all rows before the barrier, and none behind it, have come.
     Complete(Barrier),
+    /// Take the snapshot now; what is under way is kept.
+    Overtake(Barrier),
+    /// Keep what lies in a channel before its barrier or its end, and take the barrier out.
+    Keep { channel: usize },
+    /// Keep what comes on a channel from now on, until more is said of it.
+    Record { channel: usize },
+    /// All that was under way is kept.
+    Kept(CheckpointId),
+    /// Forget what was kept.
+    GiveUp(CheckpointId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Channel {
+enum State {
+    /// Its barrier has not come.
     Waiting,
+    /// Its barrier lies in it.
+    Announced,
+    /// It has delivered its barrier, and is blocked.
     Delivered,
+    /// All that was under way on it is kept.
+    Kept,
     Ended,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Channel {
+    state: State,
+    /// Whether its rows can be overtaken.
+    yields: bool,
+    /// Whether its end lies in it.
+    ends: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    barrier: Barrier,
+    due: bool,
+    /// Whether the snapshot is taken, and the rest is kept.
+    overtaking: bool,
+}
+
 /// The channels of one task.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Alignment {
     channels: Vec<Channel>,
-    current: Option<Barrier>,
+    current: Option<Current>,
     /// The newest checkpoint that is complete or given up.
     settled: CheckpointId,
+    commands: Vec<Command>,
 }
 
 impl Alignment {
-    pub(crate) fn new(channels: usize) -> Self {
-        Alignment { channels: vec![Channel::Waiting; channels], current: None, settled: CheckpointId(0) }
+    /// Says of each channel whether its rows can be overtaken.
+    pub(crate) fn new(yields: impl IntoIterator<Item = bool>) -> Self {
+        let channel = |yields| Channel { state: State::Waiting, yields, ends: false };
+        Alignment {
+            channels: yields.into_iter().map(channel).collect(),
+            current: None,
+            settled: CheckpointId(0),
+            commands: Vec::new(),
+        }
     }
 
     pub(crate) fn on(&mut self, event: Event) -> Vec<Command> {
-        let mut commands = Vec::new();
         match event {
-            Event::Barrier { channel, barrier } => self.on_barrier(channel, barrier, &mut commands),
-            Event::End { channel } => self.channels[channel] = Channel::Ended,
+            Event::Announced { channel, barrier } => self.on_announced(channel, barrier),
+            Event::EndAnnounced { channel } => self.on_end_announced(channel),
+            Event::Barrier { channel, barrier } => self.on_barrier(channel, barrier),
+            Event::End { channel } => self.channels[channel].state = State::Ended,
+            Event::Due { checkpoint } => self.on_due(checkpoint),
         }
-        self.complete(&mut commands);
-        commands
+        self.advance();
+        std::mem::take(&mut self.commands)
     }
 
-    fn on_barrier(&mut self, channel: usize, barrier: Barrier, commands: &mut Vec<Command>) {
-        if barrier.checkpoint <= self.settled {
+    fn on_announced(&mut self, channel: usize, barrier: Barrier) {
+        if !self.is_current(barrier) {
             return;
         }
-        match self.current {
-            Some(current) if barrier.checkpoint < current.checkpoint => return,
-            Some(current) if barrier.checkpoint > current.checkpoint => {
-                self.settled = current.checkpoint;
-                self.unblock(commands);
-            }
-            _ => {}
+        if self.is_overtaking() {
+            self.keep(channel);
+        } else {
+            self.channels[channel].state = State::Announced;
         }
-        self.current = Some(barrier);
-        self.channels[channel] = Channel::Delivered;
-        commands.push(Command::Block { channel });
     }
 
-    fn complete(&mut self, commands: &mut Vec<Command>) {
-        let Some(barrier) = self.current.take_if(|_| !self.channels.contains(&Channel::Waiting)) else { return };
-        self.settled = barrier.checkpoint;
-        commands.push(Command::Complete(barrier));
-        self.unblock(commands);
+    fn on_end_announced(&mut self, channel: usize) {
+        self.channels[channel].ends = true;
+        if self.is_overtaking() && self.channels[channel].state == State::Waiting {
+            self.keep(channel);
+        }
     }
 
-    fn unblock(&mut self, commands: &mut Vec<Command>) {
-        for (channel, state) in self.channels.iter_mut().enumerate() {
-            if *state == Channel::Delivered {
-                *state = Channel::Waiting;
-                commands.push(Command::Unblock { channel });
+    fn on_barrier(&mut self, channel: usize, barrier: Barrier) {
+        if !self.is_current(barrier) {
+            return;
+        }
+        if self.is_overtaking() {
+            // All before it was recorded as it came.
+            self.channels[channel].state = State::Kept;
+            return;
+        }
+        self.channels[channel].state = State::Delivered;
+        self.commands.push(Command::Block { channel });
+    }
+
+    fn on_due(&mut self, checkpoint: CheckpointId) {
+        if let Some(current) = self.current.as_mut().filter(|c| c.barrier.checkpoint == checkpoint) {
+            current.due = true;
+        }
+    }
+
+    /// Whether the barrier is of the checkpoint that is being taken; the first one of a newer checkpoint
+    /// gives up the one before.
+    fn is_current(&mut self, barrier: Barrier) -> bool {
+        if barrier.checkpoint <= self.settled {
+            return false;
+        }
+        match self.current {
+            Some(current) if barrier.checkpoint < current.barrier.checkpoint => return false,
+            Some(current) if barrier.checkpoint == current.barrier.checkpoint => return true,
+            Some(current) => self.give_up(current),
+            None => {}
+        }
+        let due = barrier.unaligned_after_ms == Some(0);
+        self.current = Some(Current { barrier, due, overtaking: false });
+        if let Some(at_ms) = barrier.overtakes_at_ms().filter(|_| !due) {
+            self.commands.push(Command::WakeAt { checkpoint: barrier.checkpoint, at_ms });
+        }
+        true
+    }
+
+    fn give_up(&mut self, current: Current) {
+        self.settled = current.barrier.checkpoint;
+        if current.overtaking {
+            self.commands.push(Command::GiveUp(current.barrier.checkpoint));
+        }
+        self.reset();
+    }
+
+    fn is_overtaking(&self) -> bool {
+        self.current.is_some_and(|c| c.overtaking)
+    }
+
+    fn keep(&mut self, channel: usize) {
+        self.channels[channel].state = State::Kept;
+        self.commands.push(Command::Keep { channel });
+    }
+
+    fn advance(&mut self) {
+        let Some(current) = self.current else { return };
+        if !current.overtaking && self.is_aligned() {
+            self.commands.push(Command::Complete(current.barrier));
+            return self.settle(current);
+        }
+        if !current.overtaking && current.due && self.may_overtake() {
+            self.overtake(current);
+        }
+        if self.is_overtaking() && !self.channels.iter().any(|c| c.state == State::Waiting) {
+            self.commands.push(Command::Kept(current.barrier.checkpoint));
+            self.settle(current);
+        }
+    }
+
+    fn is_aligned(&self) -> bool {
+        self.channels.iter().all(|c| matches!(c.state, State::Delivered | State::Ended))
+    }
+
+    fn may_overtake(&self) -> bool {
+        self.channels.iter().all(|c| c.yields || matches!(c.state, State::Delivered | State::Ended))
+    }
+
+    fn overtake(&mut self, current: Current) {
+        self.current = Some(Current { overtaking: true, ..current });
+        self.commands.push(Command::Overtake(current.barrier));
+        for channel in 0..self.channels.len() {
+            match self.channels[channel] {
+                Channel { state: State::Announced, .. } | Channel { state: State::Waiting, ends: true, .. } => {
+                    self.keep(channel);
+                }
+                Channel { state: State::Waiting, .. } => self.commands.push(Command::Record { channel }),
+                Channel { state: State::Delivered, .. } => {
+                    self.channels[channel].state = State::Kept;
+                    self.commands.push(Command::Unblock { channel });
+                }
+                Channel { state: State::Kept | State::Ended, .. } => {}
+            }
+        }
+    }
+
+    fn settle(&mut self, current: Current) {
+        self.settled = current.barrier.checkpoint;
+        self.current = None;
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        for (channel, Channel { state, .. }) in self.channels.iter_mut().enumerate() {
+            if *state == State::Delivered {
+                self.commands.push(Command::Unblock { channel });
+            }
+            if *state != State::Ended {
+                *state = State::Waiting;
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn barrier(id: u64) -> Barrier {
-        Barrier { checkpoint: CheckpointId(id), timestamp_ms: 0, stop: None }
-    }
-
-    /// What each channel delivers: `0` is its end.
-    fn run(channels: &[&[u64]], order: &[usize]) -> Vec<u64> {
-        let mut alignment = Alignment::new(channels.len());
-        let mut at = vec![0; channels.len()];
-        let mut blocked = vec![false; channels.len()];
-        let mut waiting: Vec<usize> = order.to_vec();
-        let mut complete = Vec::new();
-        // A blocked channel's turn comes later, as in a gate.
-        while let Some(turn) = waiting.iter().position(|c| !blocked[*c]) {
-            let channel = waiting.remove(turn);
-            let id = channels[channel][at[channel]];
-            at[channel] += 1;
-            let event = match id {
-                0 => Event::End { channel },
-                id => Event::Barrier { channel, barrier: barrier(id) },
-            };
-            for command in alignment.on(event) {
-                match command {
-                    Command::Block { channel } => assert!(!std::mem::replace(&mut blocked[channel], true)),
-                    Command::Unblock { channel } => assert!(std::mem::replace(&mut blocked[channel], false)),
-                    Command::Complete(b) => complete.push(b.checkpoint.0),
-                }
-            }
-        }
-        assert!(waiting.is_empty() && !blocked.contains(&true), "a channel stays blocked");
-        complete
-    }
-
-    /// All orders in which the channels' elements may come.
-    fn orders(left: &mut Vec<usize>, order: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
-        if left.iter().all(|n| *n == 0) {
-            found.push(order.clone());
-        }
-        for channel in 0..left.len() {
-            if left[channel] > 0 {
-                left[channel] -= 1;
-                order.push(channel);
-                orders(left, order, found);
-                order.pop();
-                left[channel] += 1;
-            }
-        }
-    }
-
-    fn every_order(channels: &[&[u64]], check: impl Fn(&[u64])) {
-        let mut found = Vec::new();
-        orders(&mut channels.iter().map(|c| c.len()).collect(), &mut Vec::new(), &mut found);
-        assert!(found.len() > 1);
-        for order in found {
-            check(&run(channels, &order));
-        }
-    }
-
-    #[test]
-    fn every_barrier_completes_once_and_in_order_whatever_comes_first() {
-        every_order(&[&[1, 2, 3], &[1, 2, 3]], |done| assert_eq!(done, [1, 2, 3]));
-        every_order(&[&[1, 2], &[1, 2], &[1, 2]], |done| assert_eq!(done, [1, 2]));
-    }
-
-    #[test]
-    fn an_ended_channel_holds_nobody_up() {
-        every_order(&[&[1, 2, 0], &[1, 0], &[0]], |done| assert_eq!(done, [1, 2]));
-    }
-
-    #[test]
-    fn a_newer_barrier_gives_an_older_checkpoint_up() {
-        every_order(&[&[1, 2], &[2]], |done| assert_eq!(done, [2]));
-        every_order(&[&[1, 3], &[2, 3]], |done| assert_eq!(done, [3]));
-    }
-
-    #[test]
-    fn a_lone_channel_completes_at_once() {
-        let mut alignment = Alignment::new(1);
-        let commands = alignment.on(Event::Barrier { channel: 0, barrier: barrier(1) });
-        let b = Command::Block { channel: 0 };
-        assert_eq!(commands, [b, Command::Complete(barrier(1)), Command::Unblock { channel: 0 }]);
-    }
-}
+mod tests;

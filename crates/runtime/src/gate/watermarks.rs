@@ -73,6 +73,23 @@ impl TaskTime {
         self.combine()
     }
 
+    /// How far a channel has come, and whether it is idle.
+    pub(crate) fn channel(&self, channel: usize) -> (Watermark, bool) {
+        let (input, place) = self.places[channel];
+        let of_channel = &self.inputs[input].channels[place];
+        (of_channel.watermark, of_channel.idle)
+    }
+
+    /// The task's watermark.
+    pub(crate) fn watermark(&self) -> Watermark {
+        self.watermark
+    }
+
+    /// The task has come further already than its channels show.
+    pub(crate) fn raise(&mut self, watermark: Watermark) {
+        self.watermark = self.watermark.max(watermark);
+    }
+
     fn combine(&mut self) -> TimeChange {
         let mut change = TimeChange::default();
         let active = self.inputs.iter().filter(|i| !i.idle);

@@ -45,6 +45,8 @@ pub(super) struct Checkpoints {
     /// What the checkpoint that is stored last has to commit.
     committing: Committables,
     savepoint_directory: Option<String>,
+    /// How long the barriers of checkpoints are aligned before they overtake; nothing if they never do.
+    unaligned_after_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +83,7 @@ impl Checkpoints {
             finishing: false,
             committing: Committables::new(),
             savepoint_directory: settings.savepoint_directory.clone(),
+            unaligned_after_ms: settings.unaligned_after_ms,
         }
     }
 
@@ -204,7 +207,10 @@ impl Master {
             let begun = Begun { kind, target, path: None };
             checkpoints.begun.insert(checkpoint, begun);
         }
-        self.order(Order::Barrier(Barrier { checkpoint, timestamp_ms, stop }));
+        // What a user owns must need nothing that is under way.
+        let unaligned_after_ms = self.checkpoints.as_ref().and_then(|c| c.unaligned_after_ms);
+        let unaligned_after_ms = unaligned_after_ms.filter(|_| kind == CheckpointKind::Checkpoint);
+        self.order(Order::Barrier(Barrier { checkpoint, timestamp_ms, stop, unaligned_after_ms }));
     }
 
     fn order(&mut self, order: Order) {
@@ -267,12 +273,15 @@ impl Master {
             let new = store.files.iter().filter(|f| !known.contains(f.path.as_str()));
             bytes += new.filter(|f| seen.insert(f.path.clone())).map(|f| f.size).sum::<u64>();
         }
+        let in_flight: u64 = manifest.in_flight().map(|rows| rows.bytes).sum();
         let took_ms = self.clock.now_ms().saturating_sub(manifest.timestamp_ms);
         self.shared.count(|c| {
             c.completed += 1;
             c.latest = Some(manifest.checkpoint);
             c.latest_duration_ms = took_ms;
-            c.latest_bytes = bytes;
+            c.latest_bytes = bytes + in_flight;
+            c.latest_in_flight_bytes = in_flight;
+            c.unaligned += u64::from(in_flight > 0);
         });
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use flott_api::ids::{CheckpointId, OperatorUid};
 use flott_api::state::StateMemory;
 use flott_api::{Error, Result};
-use flott_state::checkpoint::manifest::{Manifest, OperatorSnapshot, SubtaskSnapshot};
+use flott_state::checkpoint::manifest::{InFlightEdge, Manifest, OperatorSnapshot, SubtaskSnapshot};
 use flott_state::checkpoint::savepoint::{Snapshot, read_snapshot};
 use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects, Run, job_key};
 use flott_state::store::BlockCache;
@@ -23,6 +23,7 @@ use crate::coordinator::commit::Committers;
 use crate::coordinator::restart::RestartStrategy;
 use crate::coordinator::settings::{CheckpointSettings, RestartSettings, StateBackend};
 use crate::environment;
+use crate::in_flight::restore::edge_of;
 use crate::job::{JobStatus, Request, Shared, Wish};
 use crate::launch::Launcher;
 use crate::plan::Plan;
@@ -178,6 +179,7 @@ impl Preparation {
 
     /// Takes over what must not change, and refuses what would be lost.
     fn fit(&mut self, manifest: &Manifest) -> Result<()> {
+        self.fit_rows(manifest)?;
         for operator in &manifest.operators {
             match self.plan.graph.nodes.iter_mut().find(|n| n.uid == operator.uid) {
                 Some(node) if has_keyed_state(operator) => {
@@ -195,6 +197,22 @@ impl Preparation {
                     return Err(unclaimed(operator, manifest, &self.plan));
                 }
                 None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows under way need the edge that they were on.
+    fn fit_rows(&self, manifest: &Manifest) -> Result<()> {
+        let graph = &self.plan.graph;
+        for operator in &manifest.operators {
+            let Some(to) = graph.node_ids().find(|n| graph.node(*n).uid == operator.uid) else { continue };
+            let edges = operator.subtasks.iter().flat_map(|s| &s.in_flight).flat_map(|i| &i.edges);
+            for edge in edges.filter(|e| edge_of(graph, to, e).is_none()) {
+                if !self.plan.configuration.ignores_unclaimed_state {
+                    return Err(unclaimed_rows(edge, operator, manifest));
+                }
+                tracing::warn!(job = %self.shared.id, from = edge.from_name, to = operator.name, "rows under way are left behind");
             }
         }
         Ok(())
@@ -231,7 +249,9 @@ impl Preparation {
             protected: BTreeSet::new(),
         };
         let metrics = Arc::clone(&shared.metrics);
-        let launcher = Launcher { job, graph, plan: Arc::new(plan), plugins, metrics, reports: sender, storage };
+        let unaligned = checkpointing.unaligned_after_ms.is_some();
+        let launcher =
+            Launcher { job, graph, plan: Arc::new(plan), plugins, metrics, reports: sender, storage, unaligned };
         let mut wish = shared.wish.subscribe();
         // What was wished while all of this was looked up is not old news.
         wish.mark_changed();
@@ -279,7 +299,8 @@ fn has_keyed_state(operator: &OperatorSnapshot) -> bool {
 fn is_empty(operator: &OperatorSnapshot) -> bool {
     let lists = |s: &SubtaskSnapshot| s.store.as_ref().is_some_and(|s| s.lists.iter().any(|l| !l.items.is_empty()));
     let subtasks = operator.subtasks.iter();
-    let nothing = |s: &SubtaskSnapshot| s.splits.is_empty() && s.writer.is_none() && !lists(s);
+    let nothing =
+        |s: &SubtaskSnapshot| s.splits.is_empty() && s.writer.is_none() && s.in_flight.is_empty() && !lists(s);
     !has_keyed_state(operator)
         && operator.enumerator.is_none()
         && operator.committables.is_empty()
@@ -295,6 +316,17 @@ fn unclaimed(operator: &OperatorSnapshot, manifest: &Manifest, plan: &Plan) -> E
     ))
     .with_detail(format!("Its uid is '{}'; the job has {}.", operator.uid, known.join(", ")))
     .with_hint("Set 'execution.state-recovery.ignore-unclaimed-state' to true to leave that state behind.")
+}
+
+fn unclaimed_rows(edge: &InFlightEdge, operator: &OperatorSnapshot, manifest: &Manifest) -> Error {
+    let (checkpoint, from, to) = (manifest.checkpoint.0, &edge.from_name, &operator.name);
+    Error::invalid(format!(
+        "checkpoint {checkpoint} has rows under way from operator '{from}' to '{to}', and the job has no such edge"
+    ))
+    .with_detail(format!("The operator is '{}', and the types of the rows were {}.", edge.from, edge.types))
+    .with_hint(
+        "Start from a savepoint, which has no rows under way, or set 'execution.state-recovery.ignore-unclaimed-state' to true to leave them behind.",
+    )
 }
 
 fn temporary_folder() -> String {

@@ -73,13 +73,15 @@ impl Collected {
 
     pub(crate) fn ack(&mut self, worker: usize, checkpoint: CheckpointId, mut state: TaskState) {
         self.take_over(checkpoint, &mut state);
-        if let Some(pending) = self.pending.get_mut(&checkpoint) {
-            pending.acks.insert(worker, state);
+        match self.pending.get_mut(&checkpoint) {
+            Some(pending) => drop(pending.acks.insert(worker, state)),
+            // It was given up already.
+            None => self.discarded.extend(rows_files(&state)),
         }
     }
 
-    /// A worker cannot take part; what its sinks have handed over goes with the next checkpoint.
-    pub(crate) fn decline(&mut self, checkpoint: CheckpointId, mut state: TaskState) {
+    /// What counts of a worker that takes no part in a checkpoint.
+    pub(crate) fn left(&mut self, checkpoint: CheckpointId, mut state: TaskState) {
         self.take_over(checkpoint, &mut state);
     }
 
@@ -104,8 +106,8 @@ impl Collected {
     /// A checkpoint is given up; what sinks have handed over for it goes with the next one.
     pub(crate) fn abort(&mut self, checkpoint: CheckpointId) {
         let Some(pending) = self.pending.remove(&checkpoint) else { return };
-        // The files that were written for it alone stay the stores', which go on from them.
-        drop(pending);
+        // Files of state stay the stores', which go on from them; rows under way were for it alone.
+        self.discarded.extend(pending.acks.values().flat_map(rows_files));
     }
 
     /// What is to be committed with this checkpoint, older ones included that were given up.
@@ -140,7 +142,8 @@ impl Collected {
 
     /// The workers of a region are gone, and with them all they have said since the last checkpoint.
     pub(crate) fn forget(&mut self, workers: &BTreeSet<usize>, nodes: &[NodeId]) {
-        self.pending.clear();
+        let given_up = std::mem::take(&mut self.pending);
+        self.discarded.extend(given_up.values().flat_map(|p| p.acks.values()).flat_map(rows_files));
         self.finished.retain(|worker, _| !workers.contains(worker));
         drop(self.take_committables(nodes));
     }
@@ -157,9 +160,10 @@ impl Collected {
 
     /// Files of checkpoints that are not complete.
     pub(crate) fn protected(&self) -> BTreeSet<String> {
-        let states = self.pending.values().flat_map(|p| p.acks.values()).chain(self.finished.values());
-        let stores = states.flat_map(|s| &s.operators).filter_map(|p| p.snapshot.store.as_ref());
-        stores.flat_map(|s| &s.files).map(|f| f.path.clone()).collect()
+        let states = || self.pending.values().flat_map(|p| p.acks.values()).chain(self.finished.values());
+        let stores = states().flat_map(|s| &s.operators).filter_map(|p| p.snapshot.store.as_ref());
+        let files = stores.flat_map(|s| &s.files).map(|f| f.path.clone());
+        files.chain(states().flat_map(rows_files)).collect()
     }
 
     /// The manifest of a checkpoint that all workers have acknowledged.
@@ -195,6 +199,12 @@ impl Collected {
         let finished = state.is_some_and(|s| s.operators.iter().any(|p| p.snapshot.finished));
         part.map_or(SubtaskSnapshot { finished, ..SubtaskSnapshot::default() }, |p| p.snapshot.clone())
     }
+}
+
+/// Files with rows under way.
+fn rows_files(state: &TaskState) -> Vec<String> {
+    let rows = state.operators.iter().flat_map(|p| &p.snapshot.in_flight);
+    rows.filter_map(|r| r.file()).map(str::to_owned).collect()
 }
 
 fn operator(

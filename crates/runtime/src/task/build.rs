@@ -3,25 +3,32 @@
 use std::sync::Arc;
 
 use flott_api::key_group::range_of_subtask;
+use flott_api::object::ObjectStore;
 use flott_api::operator::OpenContext;
 use flott_api::sink::WriterContext;
 use flott_api::source::ReaderContext;
 use flott_api::{Error, Result, Watermark};
 use flott_graph::{Node, NodeId, Role, Task};
+use flott_state::checkpoint::RetryingObjects;
 use flott_state::checkpoint::manifest::OperatorSnapshot;
 
-use super::Setup;
-use super::acknowledge::Acknowledge;
+use super::acknowledge::{Acknowledge, AcknowledgeLines};
 use super::operator::GateWorker;
 use super::pace::Pace;
-use super::source::SourceWorker;
+use super::source::{SourceParts, SourceWorker};
+use super::{Setup, Wire};
 use crate::chain::{Chain, Frame, Link, LinkPlace};
 use crate::channel::ChannelSender;
 use crate::checker::Checker;
 use crate::exchange::route::Router;
 use crate::exchange::{Exchange, OutputEdge};
-use crate::gate::Gate;
+use crate::gate::{Gate, Inlet};
+use crate::in_flight::restore::RowsUnderWay;
+use crate::in_flight::{Origin, can_be_overtaken, description};
 use crate::plan::Plan;
+
+/// Rows that are kept of an unaligned checkpoint leave memory when they are as many as fill so many channels.
+const PIECE_CHANNELS: usize = 8;
 
 /// What brings elements into a chain.
 pub(super) enum Head {
@@ -40,6 +47,14 @@ pub(super) struct BuiltTask {
     pub(super) chain: Chain,
     pub(super) ack: Acknowledge,
     pub(super) pace: Pace,
+    pub(super) rows: Restoring,
+}
+
+/// Rows under way of the restored checkpoint, by the place in the task of the operator that they were on their
+/// way to.
+pub(super) struct Restoring {
+    pub(super) places: Vec<(usize, RowsUnderWay)>,
+    pub(super) objects: Arc<dyn ObjectStore>,
 }
 
 pub(super) fn build(setup: Setup, frame: Arc<Frame>) -> Result<BuiltTask> {
@@ -49,16 +64,40 @@ pub(super) fn build(setup: Setup, frame: Arc<Frame>) -> Result<BuiltTask> {
     let mut setup = setup;
     let senders = std::mem::take(&mut setup.senders);
     let edges = output_edges(&plan, &setup, senders);
-    let exchange = Exchange::new(edges, Arc::clone(&clock), Arc::clone(&setup.task_metrics));
+    let overdraft = Arc::clone(&frame.overdraft);
+    let exchange = Exchange::new(edges, Arc::clone(&clock), Arc::clone(&setup.task_metrics), overdraft);
     let links = links(&plan, task, &setup, &frame)?;
     frame.enter(0);
-    let spawner = Arc::clone(&setup.plugins.environment.spawner);
     Ok(BuiltTask {
+        ack: acknowledge(&plan, task, &setup),
+        rows: restoring(&plan, task, &setup),
         pace: Pace::new(clock, Arc::clone(&setup.task_metrics)),
-        ack: Acknowledge::new(setup.worker, setup.storage.durable, setup.report.clone(), spawner),
         head: head(&plan, task, setup)?,
         chain: Chain::new(links, exchange, frame),
     })
+}
+
+fn acknowledge(plan: &Plan, task: &Task, setup: &Setup) -> Acknowledge {
+    let Setup { storage, subtask, report, plugins, .. } = setup;
+    let environment = &plugins.environment;
+    let lines = AcknowledgeLines {
+        report: report.clone(),
+        spawner: Arc::clone(&environment.spawner),
+        rows: storage.rows(plan.graph.node(task.nodes[0]), *subtask, environment),
+    };
+    Acknowledge::new(setup.worker, storage.durable, lines)
+}
+
+fn restoring(plan: &Plan, task: &Task, setup: &Setup) -> Restoring {
+    let of_node = |(position, id): (usize, &NodeId)| {
+        let restored = restored(setup, plan.graph.node(*id))?;
+        RowsUnderWay::of(&plan.graph, *id, setup.subtask, restored).map(|rows| (position, rows))
+    };
+    let clock = Arc::clone(&setup.plugins.environment.clock);
+    Restoring {
+        places: task.nodes.iter().enumerate().filter_map(of_node).collect(),
+        objects: RetryingObjects::new(Arc::clone(&setup.storage.objects), clock),
+    }
 }
 
 fn output_edges(plan: &Plan, setup: &Setup, senders: Vec<Vec<Box<dyn ChannelSender>>>) -> Vec<OutputEdge> {
@@ -141,13 +180,18 @@ fn head(plan: &Plan, task: &Task, setup: Setup) -> Result<Head> {
     let node = plan.graph.node(task.nodes[0]);
     if nodes().all(ended) {
         let watermark = restored_watermark(restored(&setup, node));
-        let gate = plan.has_input(task).then(|| GateWorker::new(Gate::new(setup.receivers, watermark)));
+        let gate = plan.has_input(task).then(|| GateWorker::new(Gate::new(inlets(plan, setup.receivers), watermark)));
         return Ok(Head::Ended(gate));
     }
     let Role::Source(spec) = &node.role else {
         let watermark = restored_watermark(restored(&setup, node));
         return Ok(if plan.has_input(task) {
-            Head::Gate(GateWorker::new(Gate::new(setup.receivers, watermark)))
+            let mut gate = Gate::new(inlets(plan, setup.receivers), watermark);
+            if setup.unaligned {
+                let clock = Arc::clone(&setup.plugins.environment.clock);
+                gate.let_overtake(clock, PIECE_CHANNELS.saturating_mul(plan.configuration.buffer_bytes_max));
+            }
+            Head::Gate(GateWorker::new(gate))
         } else {
             Head::Nothing
         });
@@ -160,5 +204,16 @@ fn head(plan: &Plan, task: &Task, setup: Setup) -> Result<Head> {
         metrics: Arc::clone(&metrics),
     };
     let reader = setup.plugins.table(&spec.connector)?.source(spec)?.reader(cx)?;
-    Ok(Head::Source(SourceWorker::new(task.nodes[0], reader, lines, Checker::new(&node.output), metrics)))
+    let parts = SourceParts { lines, checker: Checker::new(&node.output), metrics, unaligned: setup.unaligned };
+    Ok(Head::Source(SourceWorker::new(task.nodes[0], reader, parts)))
+}
+
+fn inlets(plan: &Plan, wires: Vec<Wire>) -> Vec<Inlet> {
+    let edges: Vec<_> = plan.edges.iter().map(|e| Arc::new(description(&plan.graph, &e.edge))).collect();
+    let inlet = |wire: Wire| Inlet {
+        yields: can_be_overtaken(&plan.edges[wire.edge].edge.partitioning),
+        origin: Origin { edge: Arc::clone(&edges[wire.edge]), subtask: wire.from },
+        receiver: wire.receiver,
+    };
+    wires.into_iter().map(inlet).collect()
 }

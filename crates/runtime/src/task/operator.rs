@@ -1,6 +1,7 @@
 //! The loop of a subtask that gets its rows from others.
 
 use std::future::{pending, ready};
+use std::sync::Arc;
 
 use flott_api::Result;
 use futures::FutureExt;
@@ -8,8 +9,11 @@ use futures::FutureExt;
 use super::End;
 use super::acknowledge::Acknowledge;
 use super::pace::{Pace, sleep_until};
+use super::urgency::letting_pass;
 use crate::chain::Chain;
+use crate::gate::replay::Replay;
 use crate::gate::{Gate, GateEvent};
+use crate::in_flight::KeptChannel;
 
 /// Feeds a chain from its gate.
 pub(super) struct GateWorker {
@@ -40,16 +44,7 @@ impl GateWorker {
         loop {
             let step = self.next((chain.next_timer_ms(), chain.is_draining()), pace).await?;
             pace.waited();
-            let mut rows = 0;
-            match step {
-                Step::Event(GateEvent::Batch { input, batch }) => {
-                    rows = batch.batch.len();
-                    self.look_ahead(chain)?;
-                    chain.batch(input, batch).await?;
-                }
-                Step::Event(GateEvent::Watermark(watermark)) => chain.watermark(watermark).await?,
-                Step::Event(GateEvent::Status { idle }) => chain.status(idle)?,
-                Step::Event(GateEvent::Barrier(barrier)) => ack.barrier(barrier, None, chain).await?,
+            let rows = match step {
                 Step::Event(GateEvent::End { drained: true }) => {
                     chain.finish(true).await?;
                     return Ok(End::Finished);
@@ -58,12 +53,56 @@ impl GateWorker {
                     chain.stop().await?;
                     return Ok(End::Stopped);
                 }
-                Step::TimersDue | Step::Drain => {}
-            }
-            chain.fire_due().await?;
+                Step::Event(event) => self.execute(event, chain, ack).await?,
+                Step::TimersDue | Step::Drain => 0,
+            };
+            self.letting_pass(chain, async |chain| chain.fire_due().await).await?;
             ack.step(chain).await?;
             pace.step(rows).await;
         }
+    }
+
+    /// Gives the number of rows.
+    async fn execute(&mut self, event: GateEvent, chain: &mut Chain, ack: &mut Acknowledge) -> Result<usize> {
+        match event {
+            GateEvent::Batch { input, batch } => {
+                let rows = batch.batch.len();
+                self.look_ahead(chain)?;
+                self.letting_pass(chain, async |chain| chain.batch(input, batch).await).await?;
+                return Ok(rows);
+            }
+            GateEvent::Watermark(watermark) => {
+                self.letting_pass(chain, async |chain| chain.watermark(watermark).await).await?;
+            }
+            GateEvent::Status { idle } => chain.status(idle)?,
+            GateEvent::Barrier { barrier, overtakes } => ack.barrier(barrier, overtakes, None, chain).await?,
+            GateEvent::Kept(rows) => ack.kept(rows).await,
+            GateEvent::GivenUp(checkpoint) => ack.given_up(checkpoint),
+            GateEvent::End { .. } => {}
+        }
+        Ok(0)
+    }
+
+    /// Works, and comes to the end of it also without room in the channels behind if a barrier waits that overtakes
+    /// rows.
+    async fn letting_pass(
+        &mut self,
+        chain: &mut Chain,
+        work: impl AsyncFnOnce(&mut Chain) -> Result<()>,
+    ) -> Result<()> {
+        if !self.gate.hears_early() {
+            return work(chain).await;
+        }
+        let frame = Arc::clone(&chain.frame);
+        let GateWorker { gate, ahead } = self;
+        let waits = ahead.as_ref().is_some_and(GateEvent::is_urgent);
+        letting_pass(&frame.overdraft, work(chain), |cx| Ok(gate.poll_urgent(cx)? || waits)).await
+    }
+
+    /// These rows come before all others.
+    pub(super) fn replay(&mut self, rows: Vec<KeptChannel>) {
+        let replay = Replay::new(rows, self.gate.inputs(), self.gate.watermark());
+        self.gate.replay(replay);
     }
 
     /// The next batch, if it is there, tells the operator which state it will need, so that this is loaded

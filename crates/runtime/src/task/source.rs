@@ -3,10 +3,13 @@
 //! Splits and barriers come from the enumerator, a stop on a line of its own. Watermarks per split
 //! would be merged here, where each batch still names its split; no connector makes them yet.
 
+use std::collections::VecDeque;
 use std::future::{pending, ready};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use flott_api::env::Clock;
 use flott_api::metrics::OperatorMetrics;
 use flott_api::source::{ReadEvent, SplitReader};
 use flott_api::{ChangeBatch, Error, Result};
@@ -14,11 +17,12 @@ use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::{SplitSnapshot, SubtaskSnapshot};
 
 use super::pace::{Pace, sleep_until};
+use super::urgency::{letting_pass, sleep_until_due};
 use super::{End, SourceLines};
 use crate::chain::{Chain, Emitter};
 use crate::channel::Barrier;
 use crate::checker::Checker;
-use crate::coordinator::enumerator::ReaderMessage;
+use crate::coordinator::enumerator::{EnumeratorLine, ReaderMessage};
 use crate::region::Control;
 use crate::report::OperatorPart;
 use crate::task::acknowledge::Acknowledge;
@@ -35,7 +39,22 @@ pub(super) struct SourceWorker {
     more_splits: bool,
     /// Behind the barrier of the savepoint with which the job shall stop, nothing is read.
     paused: bool,
+    /// What has come while it was at work.
+    inbox: VecDeque<ReaderMessage>,
+    /// Whether barriers may overtake rows.
+    unaligned: bool,
 }
+
+/// What a source needs besides its reader.
+pub(super) struct SourceParts {
+    pub(super) lines: SourceLines,
+    pub(super) checker: Checker,
+    pub(super) metrics: Arc<OperatorMetrics>,
+    pub(super) unaligned: bool,
+}
+
+/// How many messages are taken ahead; as many as may wait in the line.
+const INBOX_MAX: usize = 64;
 
 enum Step {
     Read(ReadEvent),
@@ -46,14 +65,20 @@ enum Step {
 }
 
 impl SourceWorker {
-    pub(super) fn new(
-        node: NodeId,
-        reader: Box<dyn SplitReader>,
-        lines: SourceLines,
-        checker: Checker,
-        metrics: Arc<OperatorMetrics>,
-    ) -> Self {
-        SourceWorker { node, reader, lines, checker, metrics, open_splits: 0, more_splits: true, paused: false }
+    pub(super) fn new(node: NodeId, reader: Box<dyn SplitReader>, parts: SourceParts) -> Self {
+        let SourceParts { lines, checker, metrics, unaligned } = parts;
+        SourceWorker {
+            node,
+            reader,
+            lines,
+            checker,
+            metrics,
+            open_splits: 0,
+            more_splits: true,
+            paused: false,
+            inbox: VecDeque::new(),
+            unaligned,
+        }
     }
 
     /// Runs until all splits are read, or the job is stopped.
@@ -66,7 +91,7 @@ impl SourceWorker {
             match step {
                 Step::Read(ReadEvent::Batch { batch, .. }) => {
                     rows = batch.len();
-                    self.emit(batch, chain).await?;
+                    self.letting_pass(chain, async |out, chain| out.emit(batch, chain).await).await?;
                 }
                 Step::Read(ReadEvent::Finished { split }) => self.finish_split(&split)?,
                 Step::Message(message) => self.accept(message, chain, ack).await?,
@@ -75,10 +100,9 @@ impl SourceWorker {
                     chain.stop().await?;
                     return Ok(End::Stopped);
                 }
-                Step::TimersDue => chain.fire_due().await?,
-                Step::Drain => {}
+                Step::TimersDue | Step::Drain => {}
             }
-            chain.fire_due().await?;
+            self.letting_pass(chain, async |_, chain| chain.fire_due().await).await?;
             ack.step(chain).await?;
             pace.step(rows).await;
         }
@@ -94,22 +118,37 @@ impl SourceWorker {
                 None => pending().await,
             }
         };
-        let SourceLines { enumerator, control } = &mut self.lines;
+        let SourceWorker { lines: SourceLines { enumerator, control }, inbox, .. } = self;
         tokio::select! {
             biased;
             drain = stopped(control) => Ok(Step::Stop { drain }),
-            Some(message) = enumerator.messages.recv() => Ok(Step::Message(message)),
+            Some(message) = next_message(inbox, enumerator) => Ok(Step::Message(message)),
             event = self.reader.next(), if self.open_splits > 0 && !self.paused => event.map(Step::Read),
             () = timers => Ok(Step::TimersDue),
             () = ready(()), if draining => Ok(Step::Drain),
         }
     }
 
-    async fn emit(&mut self, batch: ChangeBatch, chain: &mut Chain) -> Result<()> {
-        let mut below = chain.below_source();
-        let mut emitter =
-            Emitter { below: &mut below, metrics: &self.metrics, checker: &mut self.checker, position: 0 };
-        emitter.batch(batch).await
+    /// Works, and comes to the end of it also without room in the channels behind if a barrier waits that overtakes
+    /// rows.
+    async fn letting_pass(
+        &mut self,
+        chain: &mut Chain,
+        work: impl AsyncFnOnce(&mut SourceOutput<'_>, &mut Chain) -> Result<()>,
+    ) -> Result<()> {
+        let SourceWorker { lines, inbox, checker, metrics, unaligned, .. } = self;
+        let mut output = SourceOutput { checker, metrics };
+        if !*unaligned {
+            return work(&mut output, chain).await;
+        }
+        let frame = Arc::clone(&chain.frame);
+        let mut urgent = pin!(overtaking_barrier(inbox, &mut lines.enumerator, frame.clock.as_ref()));
+        let mut waits = false;
+        letting_pass(&frame.overdraft, work(&mut output, chain), |cx| {
+            waits = waits || urgent.as_mut().poll(cx).is_ready();
+            Ok(waits)
+        })
+        .await
     }
 
     async fn accept(&mut self, message: ReaderMessage, chain: &mut Chain, ack: &mut Acknowledge) -> Result<()> {
@@ -137,7 +176,7 @@ impl SourceWorker {
         }
         self.paused |= barrier.stop.is_some();
         let part = self.part()?;
-        ack.barrier(barrier, Some(part), chain).await
+        ack.barrier(barrier, false, Some(part), chain).await
     }
 
     /// What is to be known of the reader.
@@ -153,6 +192,47 @@ impl SourceWorker {
         self.open_splits = more.ok_or_else(|| Error::internal(format!("split '{split}' ends twice")))?;
         self.lines.enumerator.finished.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Where a reader's batches go.
+struct SourceOutput<'a> {
+    checker: &'a mut Checker,
+    metrics: &'a OperatorMetrics,
+}
+
+impl SourceOutput<'_> {
+    async fn emit(&mut self, batch: ChangeBatch, chain: &mut Chain) -> Result<()> {
+        let mut below = chain.below_source();
+        let mut emitter = Emitter { below: &mut below, metrics: self.metrics, checker: self.checker, position: 0 };
+        emitter.batch(batch).await
+    }
+}
+
+async fn next_message(inbox: &mut VecDeque<ReaderMessage>, line: &mut EnumeratorLine) -> Option<ReaderMessage> {
+    match inbox.pop_front() {
+        Some(message) => Some(message),
+        None => line.messages.recv().await,
+    }
+}
+
+/// Takes messages ahead until one is a barrier that overtakes rows, and waits until it does.
+async fn overtaking_barrier(inbox: &mut VecDeque<ReaderMessage>, line: &mut EnumeratorLine, clock: &dyn Clock) {
+    loop {
+        let barrier = inbox.iter().find_map(|m| match m {
+            ReaderMessage::Barrier(barrier) => barrier.overtakes_at_ms(),
+            _ => None,
+        });
+        if let Some(at_ms) = barrier {
+            return sleep_until_due(clock, at_ms).await;
+        }
+        if inbox.len() >= INBOX_MAX {
+            return pending().await;
+        }
+        match line.messages.recv().await {
+            Some(message) => inbox.push_back(message),
+            None => return pending().await,
+        }
     }
 }
 

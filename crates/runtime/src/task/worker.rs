@@ -2,18 +2,24 @@
 //! its failure or panic becomes the region's and names the operator; and its end is always heard of.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 
 use flott_api::ids::Subtask;
-use flott_api::{Error, Result};
+use flott_api::object::ObjectStore;
+use flott_api::{Error, Result, Watermark};
 use futures::FutureExt;
 use futures::future::{Either, select};
 
+use super::acknowledge::Acknowledge;
 use super::build::{BuiltTask, Head, build};
 use super::{End, Setup};
-use crate::chain::Frame;
+use crate::chain::{Chain, Frame};
+use crate::gate::GateEvent;
+use crate::gate::replay::Replay;
+use crate::in_flight::restore::RowsUnderWay;
 use crate::region::status::Event;
 use crate::region::{Control, Region};
 
@@ -143,7 +149,7 @@ pub(crate) async fn run_subtask(region: Arc<Region>, setup: Setup, blame: Blame,
 }
 
 async fn run_built(task: &mut BuiltTask) -> Result<()> {
-    let BuiltTask { head, chain, ack, pace } = task;
+    let BuiltTask { head, chain, ack, pace, rows } = task;
     if let Head::Ended(gate) = head {
         if let Some(gate) = gate {
             gate.wait_for_end().await?;
@@ -151,7 +157,7 @@ async fn run_built(task: &mut BuiltTask) -> Result<()> {
         chain.end_again()?;
         return ack.finish(End::Finished, None, chain).await;
     }
-    chain.open().await?;
+    restore_rows(std::mem::take(&mut rows.places), rows.objects.as_ref(), (head, chain), ack).await?;
     let end = match head {
         Head::Source(source) => source.run(chain, pace, ack).await?,
         Head::Gate(gate) => gate.run(chain, pace, ack).await?,
@@ -166,6 +172,39 @@ async fn run_built(task: &mut BuiltTask) -> Result<()> {
     };
     ack.finish(end, part, chain).await?;
     pace.worked();
+    Ok(())
+}
+
+/// Opens the chain, and brings what was under way in the restored checkpoint to where it was on its way to. What
+/// is not for the head goes straight to its operator, before anything new: the operator was the head when the
+/// checkpoint was taken.
+async fn restore_rows(
+    places: Vec<(usize, RowsUnderWay)>,
+    objects: &dyn ObjectStore,
+    (head, chain): (&mut Head, &mut Chain),
+    ack: &mut Acknowledge,
+) -> Result<()> {
+    let mut inside = Vec::new();
+    for (position, rows) in places {
+        let channels = rows.read(objects).await?;
+        match (position, &mut *head) {
+            (0, Head::Gate(gate)) => gate.replay(channels),
+            _ => inside.push((position, channels)),
+        }
+    }
+    chain.open().await?;
+    for (position, channels) in inside {
+        let (mut replay, mut events) = (Replay::new(channels, 1, Watermark::MIN), VecDeque::new());
+        replay.start(&mut events);
+        while !events.is_empty() || replay.next(&mut events)? {
+            match events.pop_front() {
+                Some(GateEvent::Batch { input, batch }) => chain.batch_at(position, input, batch).await?,
+                Some(GateEvent::Watermark(watermark)) => chain.watermark_at(position, watermark).await?,
+                _ => {}
+            }
+            ack.step(chain).await?;
+        }
+    }
     Ok(())
 }
 

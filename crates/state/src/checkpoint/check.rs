@@ -9,7 +9,9 @@ use flott_api::object::ObjectStore;
 use flott_api::{Error, ErrorKind, Result};
 
 use super::directory::{CheckpointDirectory, check_files};
+use super::in_flight;
 use super::log::{CheckpointRecord, FOLDER, Found, LogReader, LogRecord, LogState, position_of};
+use super::manifest::InFlightSnapshot;
 use super::retrying::RetryingObjects;
 use super::routing::RoutingObjects;
 use crate::handle::StateFile;
@@ -24,6 +26,8 @@ pub struct Report {
     pub last: Option<LogRecord>,
     /// The state files that they name, each once.
     pub files: BTreeMap<String, StateFile>,
+    /// The files of rows under way that they name.
+    pub rows: BTreeMap<String, InFlightSnapshot>,
     /// State files that are named and absent.
     pub missing: BTreeSet<String>,
     /// Objects that nothing names.
@@ -67,7 +71,7 @@ pub async fn check_directory(routing: &Arc<RoutingObjects>, environment: &Enviro
     Ok(report)
 }
 
-/// Reads every state file that the report names and that is there, and adds those that are damaged.
+/// Reads every state file, and every file of rows under way, that the report names and that is there, and adds those that are damaged.
 ///
 /// # Errors
 /// If the store fails, or a newer Flott wrote a file.
@@ -78,15 +82,21 @@ pub async fn check_contents(
 ) -> Result<()> {
     let told: BTreeSet<&str> = report.damaged.iter().map(Error::message).collect();
     let is_told = |name: &str| told.iter().any(|message| message.contains(&routing.uri(name)));
-    let unread = report.files.iter().filter(|(name, _)| !report.missing.contains(*name) && !is_told(name));
+    let is_unread = |name: &String| !report.missing.contains(name) && !is_told(name);
     let mut damaged = Vec::new();
-    for (name, file) in unread {
-        let file = StateFile { path: routing.uri(name), ..file.clone() };
-        match verify_file(Arc::clone(routing) as _, environment, file).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Corrupt => damaged.push(error),
-            Err(error) => return Err(error),
+    let mut note = |checked: Result<()>| match checked {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            damaged.push(error);
+            Ok(())
         }
+        checked => checked,
+    };
+    for (name, file) in report.files.iter().filter(|(name, _)| is_unread(name)) {
+        let file = StateFile { path: routing.uri(name), ..file.clone() };
+        note(verify_file(Arc::clone(routing) as _, environment, file).await)?;
+    }
+    for (name, piece) in report.rows.iter().filter(|(name, _)| is_unread(name)) {
+        note(in_flight::read(routing.as_ref(), &routing.uri(name), piece).await.map(drop))?;
     }
     report.damaged.extend(damaged);
     Ok(())
@@ -131,7 +141,12 @@ impl Check {
         for file in manifest.state_files() {
             self.report.files.insert(routing.name_of(&file.path)?, file.clone());
         }
-        for broken in check_files(self.objects.as_ref(), routing, manifest.state_files()).await? {
+        for piece in manifest.in_flight() {
+            if let Some(path) = piece.file() {
+                self.report.rows.insert(routing.name_of(path)?, piece.clone());
+            }
+        }
+        for broken in check_files(self.objects.as_ref(), routing, manifest.sized_files()).await? {
             if broken.missing {
                 self.report.missing.insert(broken.name);
             } else {

@@ -1,7 +1,7 @@
-//! How manifests and records of the ownership log lie in bytes.
+//! How manifests, records of the ownership log and rows under way lie in bytes.
 //!
-//! Layout, little-endian: magic (4 bytes), version `u16`, length of the content `u64`, the content in
-//! JSON, CRC-32 of all before. Magic, version and checksum stay where they are in all versions, so that
+//! Layout, little-endian: magic (4 bytes), version `u16`, length of the content `u64`, the content (in
+//! JSON, but for [rows under way](super::in_flight)), CRC-32 of all before. Magic, version and checksum stay where they are in all versions, so that
 //! a file of a newer Flott is told from a damaged one.
 
 use bytes::Bytes;
@@ -28,7 +28,8 @@ pub(super) struct FileKind {
     pub(super) version: u16,
 }
 
-const MANIFEST: FileKind = FileKind { name: "checkpoint manifest", magic: *b"FLKM", version: 1 };
+/// Version 2 has rows under way ([`InFlightSnapshot`](super::manifest::InFlightSnapshot)).
+const MANIFEST: FileKind = FileKind { name: "checkpoint manifest", magic: *b"FLKM", version: 2 };
 
 /// A manifest as bytes.
 ///
@@ -52,11 +53,18 @@ pub(super) fn checksum(bytes: &[u8]) -> u32 {
 }
 
 pub(super) fn encode<T: Serialize>(kind: FileKind, value: &T) -> Result<Bytes> {
+    encode_with(kind, |bytes| {
+        serde_json::to_writer(bytes, value)
+            .map_err(|e| Error::internal(format!("a {} cannot be encoded", kind.name)).with_source(e))
+    })
+}
+
+/// A file with what `content` appends.
+pub(super) fn encode_with(kind: FileKind, content: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Bytes> {
     let mut bytes = kind.magic.to_vec();
     bytes.extend_from_slice(&kind.version.to_le_bytes());
     bytes.extend_from_slice(&[0; LENGTH_BYTES]);
-    serde_json::to_writer(&mut bytes, value)
-        .map_err(|e| Error::internal(format!("a {} cannot be encoded", kind.name)).with_source(e))?;
+    content(&mut bytes)?;
     let length = (bytes.len() - CONTENT_AT) as u64;
     bytes[CONTENT_AT - LENGTH_BYTES..CONTENT_AT].copy_from_slice(&length.to_le_bytes());
     let crc = crc32(&bytes);
@@ -65,6 +73,12 @@ pub(super) fn encode<T: Serialize>(kind: FileKind, value: &T) -> Result<Bytes> {
 }
 
 pub(super) fn decode<T: DeserializeOwned>(kind: FileKind, path: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(content(kind, path, bytes)?)
+        .map_err(|e| damaged(kind, path, "Its content has another form").with_source(e))
+}
+
+/// The content of a file, once all else of it is checked.
+pub(super) fn content<'a>(kind: FileKind, path: &str, bytes: &'a [u8]) -> Result<&'a [u8]> {
     let damaged = |why: &str| damaged(kind, path, why);
     if bytes.len() < CONTENT_AT + CRC_BYTES {
         return Err(damaged("It is too short"));
@@ -86,10 +100,10 @@ pub(super) fn decode<T: DeserializeOwned>(kind: FileKind, path: &str, bytes: &[u
     if length != Some(content.len() as u64) {
         return Err(damaged("It is shorter or longer than it says"));
     }
-    serde_json::from_slice(content).map_err(|e| damaged("Its content has another form").with_source(e))
+    Ok(content)
 }
 
-fn damaged(kind: FileKind, path: &str, why: &str) -> Error {
+pub(super) fn damaged(kind: FileKind, path: &str, why: &str) -> Error {
     Error::corrupt(format!("{} '{path}' is damaged", kind.name)).with_detail(format!("{why}."))
 }
 
@@ -126,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_damage() {
-        let newer = FileKind { version: 2, ..MANIFEST };
+        let newer = FileKind { version: MANIFEST.version + 1, ..MANIFEST };
         let error = decode_manifest("a/_metadata", &encode(newer, &"anything").unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(error.message(), "checkpoint manifest 'a/_metadata' was written by a newer Flott");

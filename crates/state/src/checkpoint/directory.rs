@@ -26,13 +26,13 @@ use flott_api::object::{ObjectStore, PutMode, PutOutcome};
 use flott_api::{Error, ErrorKind, Result};
 
 use super::codec::{checksum, decode_manifest, encode_manifest};
+use super::in_flight;
 use super::location::{is_uri, parent};
 use super::log::{Change, CheckpointRecord, ClaimedSnapshot, LogReader, OwnershipLog, Run};
 use super::manifest::Manifest;
 use super::retrying::RetryingObjects;
 use super::routing::RoutingObjects;
 use super::savepoint::Snapshot;
-use crate::handle::StateFile;
 
 pub(super) const SHARED: &str = "shared/";
 pub(super) const METADATA: &str = "_metadata";
@@ -241,14 +241,21 @@ impl CheckpointDirectory {
         Ok(manifest)
     }
 
-    /// Checks that all files of a manifest exist and have their size. What is in them is checked when they
-    /// are read.
+    /// Checks that all files of a manifest exist and have their size. What is in state files is checked when
+    /// they are read; rows under way, all of which a restore needs at once, are read and checked here.
     ///
     /// # Errors
-    /// `Corrupt`, naming the first that is missing or has another size.
+    /// `Corrupt`, naming the first that is missing, damaged or has another size.
     pub async fn verify(&self, manifest: &Manifest) -> Result<()> {
-        let broken = check_files(self.objects.as_ref(), &self.routing, manifest.state_files()).await?;
-        broken.into_iter().next().map_or(Ok(()), |broken| Err(broken.error))
+        let broken = check_files(self.objects.as_ref(), &self.routing, manifest.sized_files()).await?;
+        if let Some(broken) = broken.into_iter().next() {
+            return Err(broken.error);
+        }
+        for in_flight in manifest.in_flight() {
+            let Some(path) = in_flight.file() else { continue };
+            in_flight::read(self.objects.as_ref(), &self.routing.uri(path), in_flight).await?;
+        }
+        Ok(())
     }
 
     /// The newest checkpoint that is whole, with all its files; nothing if there never was one.
@@ -321,9 +328,9 @@ pub(super) struct BrokenFile {
 pub(super) async fn check_files<'a>(
     objects: &dyn ObjectStore,
     routing: &RoutingObjects,
-    files: impl Iterator<Item = &'a StateFile>,
+    files: impl Iterator<Item = (&'a str, u64)>,
 ) -> Result<Vec<BrokenFile>> {
-    let wanted = files.map(|f| Ok((routing.name_of(&f.path)?, f.size))).collect::<Result<BTreeMap<_, _>>>()?;
+    let wanted = files.map(|(path, size)| Ok((routing.name_of(path)?, size))).collect::<Result<BTreeMap<_, _>>>()?;
     let mut listed = BTreeMap::new();
     for folder in wanted.keys().map(|name| folder_of(name)).collect::<BTreeSet<_>>() {
         listed.extend(objects.list(&folder).await?.into_iter().map(|o| (o.path, o.size)));

@@ -97,7 +97,8 @@ pub struct SubtaskSnapshot {
     /// Of a sink: what `SinkWriter::snapshot` gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writer: Option<WriterSnapshot>,
-    /// With unaligned checkpoints: what was on its way to it.
+    /// With unaligned checkpoints: what was on its way to it, piece by piece, in the order in which it is read
+    /// again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<InFlightSnapshot>,
 }
@@ -120,18 +121,58 @@ pub struct WriterSnapshot {
     pub state: Bytes,
 }
 
-/// Elements that had been sent and not been worked on.
+/// A piece of what had been sent to a subtask and not been worked on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlightSnapshot {
-    /// The uid of the operator that sent them.
+    /// Who had sent it.
+    pub edges: Vec<InFlightEdge>,
+    /// How many rows.
+    pub rows: u64,
+    /// Bytes, as they are encoded.
+    pub bytes: u64,
+    /// The elements, encoded by the runtime in the form of [`in_flight`](super::in_flight).
+    pub place: InFlightPlace,
+}
+
+/// An edge on which something was on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlightEdge {
+    /// The uid of the operator that had sent it.
     pub from: OperatorUid,
-    /// The subtask that sent them.
-    pub from_subtask: u32,
-    /// The input that they were on their way to.
+    /// Its name for people.
+    pub from_name: String,
+    /// The parallelism that it had.
+    pub parallelism: u32,
+    /// The input that it was on its way to.
     pub input: u32,
-    /// The elements, encoded by the runtime.
-    #[serde(with = "base64_text")]
-    pub elements: Bytes,
+    /// How rows were spread over the subtasks, in words of the runtime's.
+    pub spread: String,
+    /// The types of the columns, as Flink writes them.
+    pub types: String,
+}
+
+/// Where elements on their way lie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InFlightPlace {
+    /// In the manifest itself.
+    Inline(#[serde(with = "base64_text")] Bytes),
+    /// In a file of this checkpoint alone.
+    File {
+        /// Its path in the directory of the job, or its URI if it lies elsewhere.
+        path: String,
+        /// The checksum with which it ends.
+        checksum: u32,
+    },
+}
+
+impl InFlightSnapshot {
+    /// The path of its file, if it has one.
+    pub fn file(&self) -> Option<&str> {
+        match &self.place {
+            InFlightPlace::Inline(_) => None,
+            InFlightPlace::File { path, .. } => Some(path),
+        }
+    }
 }
 
 impl Manifest {
@@ -140,24 +181,44 @@ impl Manifest {
         self.operators.iter().find(|o| o.uid == *uid)
     }
 
-    /// The paths of all state files that it names; some may come twice.
+    /// The paths of all files that it names; some may come twice.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.state_files().map(|f| f.path.as_str())
+        self.sized_files().map(|(path, _)| path)
+    }
+
+    /// The same with their sizes.
+    pub fn sized_files(&self) -> impl Iterator<Item = (&str, u64)> {
+        let rows = self.in_flight().filter_map(|f| f.file().map(|path| (path, f.bytes)));
+        self.state_files().map(|f| (f.path.as_str(), f.size)).chain(rows)
     }
 
     /// All state files that it names; some may come twice.
     pub fn state_files(&self) -> impl Iterator<Item = &StateFile> {
-        let subtasks = self.operators.iter().flat_map(|o| &o.subtasks);
-        subtasks.filter_map(|s| s.store.as_ref()).flat_map(|s| &s.files)
+        self.subtasks().filter_map(|s| s.store.as_ref()).flat_map(|s| &s.files)
+    }
+
+    /// All that was on its way.
+    pub fn in_flight(&self) -> impl Iterator<Item = &InFlightSnapshot> {
+        self.subtasks().flat_map(|s| &s.in_flight)
+    }
+
+    fn subtasks(&self) -> impl Iterator<Item = &SubtaskSnapshot> {
+        self.operators.iter().flat_map(|o| &o.subtasks)
     }
 
     /// The same, with every file where `path` says.
     #[must_use]
     pub fn with_paths(&self, path: impl Fn(&str) -> String) -> Manifest {
         let mut moved = self.clone();
-        let subtasks = moved.operators.iter_mut().flat_map(|o| &mut o.subtasks);
-        for file in subtasks.filter_map(|s| s.store.as_mut()).flat_map(|s| &mut s.files) {
-            file.path = path(&file.path);
+        for subtask in moved.operators.iter_mut().flat_map(|o| &mut o.subtasks) {
+            for file in subtask.store.iter_mut().flat_map(|s| &mut s.files) {
+                file.path = path(&file.path);
+            }
+            for piece in &mut subtask.in_flight {
+                if let InFlightPlace::File { path: own, .. } = &mut piece.place {
+                    *own = path(own);
+                }
+            }
         }
         moved
     }

@@ -82,7 +82,7 @@ async fn copy_all(
     let copies: Vec<BoxFuture<'_, Result<()>>> = pairs.iter().map(|(from, to)| objects.copy(from, to)).collect();
     stream::iter(copies).buffer_unordered(COPIES_MAX).try_collect::<()>().await?;
     let moved = Manifest { epoch: 0, ..manifest.with_paths(|path| names[path].clone()) };
-    if let Some(broken) = check_files(objects, target, moved.state_files()).await?.into_iter().next() {
+    if let Some(broken) = check_files(objects, target, moved.sized_files()).await?.into_iter().next() {
         return Err(broken.error);
     }
     objects.put(METADATA, encode_manifest(&moved)?, PutMode::Create).await.map(drop)

@@ -138,9 +138,9 @@ fn restored(groups: u64, (before, after): (u32, u32)) -> (u64, (u64, u64)) {
     (state_bytes, first)
 }
 
-/// What a subtask may read of the files of one that was before it: the end of a file (16 KB), filters and indexes of its
-/// parts, of which near ones come with one request (32 KB apart at most), and a block.
-const READ_BYTES_MAX: u64 = 112 << 10;
+/// What a subtask may read of the files of one that was before it: of some files the end (16 KB), the filter and the
+/// index of a part (75 KB, as keys are long here and each block has one in the index), and a block.
+const READ_BYTES_MAX: u64 = 224 << 10;
 
 /// `FLOTT_GROUPS` sets how many groups the large state has (20,000 by default, 4 MB; nightly runs take 100,000).
 #[test]

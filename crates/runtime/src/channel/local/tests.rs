@@ -43,7 +43,7 @@ fn drain(receiver: &mut LocalReceiver) -> Vec<String> {
 #[test]
 fn small_batches_grow_together_until_control_seals_them() {
     let (mut sender, mut receiver) = pair(1 << 20);
-    let barrier = Barrier { checkpoint: CheckpointId(1), timestamp_ms: 0, stop: None };
+    let barrier = Barrier { checkpoint: CheckpointId(1), timestamp_ms: 0, stop: None, unaligned_after_ms: None };
     sender.send(rows([1])).unwrap();
     sender.send(rows([2])).unwrap();
     sender.send(Element::Barrier(barrier)).unwrap();

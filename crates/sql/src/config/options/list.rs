@@ -36,7 +36,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         "execution.checkpointing.aligned-checkpoint-timeout",
         Some("0 ms"),
         Duration,
-        "With unaligned checkpoints: how long barriers wait for each other before they overtake rows.",
+        "With unaligned checkpoints: how long after its begin a checkpoint is aligned before its barriers overtake rows.",
     ),
     option(
         "execution.checkpointing.checkpoints-after-tasks-finish",
@@ -104,7 +104,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         "execution.checkpointing.unaligned.enabled",
         Some("false"),
         Boolean,
-        "Whether barriers overtake rows, which the checkpoint then holds.",
+        "Whether barriers overtake rows under way, which the checkpoint then holds; not those of a savepoint.",
     ),
     option("execution.runtime-mode", Some("STREAMING"), Choice(&["STREAMING"]), "How jobs run."),
     option(

@@ -283,6 +283,12 @@ impl World {
         self.begun.push((checkpoint, kind));
         let periodic = self.open().filter(|(_, kind)| *kind == CheckpointKind::Checkpoint).count();
         assert!(periodic <= self.machine.settings.concurrent_max as usize, "too many at a time");
+        if self.machine.settings.unaligned_after_ms.is_some() {
+            let gathering = self.machine.pending.iter().filter(|p| p.waits_for_workers());
+            let checkpoints = gathering.clone().filter(|p| p.kind == CheckpointKind::Checkpoint).count();
+            let savepoints = gathering.count() - checkpoints;
+            assert!(checkpoints == 0 || savepoints == 0, "a barrier may overtake that of a savepoint");
+        }
     }
 
     fn store(&mut self, checkpoint: CheckpointId) {
@@ -395,6 +401,18 @@ fn requests_of_every_kind_at_any_moment() {
         let seen = explore(&Scene { requests, finishes: true, ..scene() });
         assert!(seen.finished > 0 && seen.answered_done > 0);
     }
+}
+
+#[test]
+fn unaligned_checkpoints_and_savepoints_do_not_meet() {
+    let settings = CheckpointSettings { unaligned_after_ms: Some(0), ..settings() };
+    let requests = vec![Requested::Checkpoint, Requested::Savepoint, Requested::Stop { drain: false }];
+    let seen = explore(&Scene { settings: settings.clone(), requests, checkpoints_max: 3, ..scene() });
+    check_seen(&seen, &["timeout", "declined", "not stored"]);
+    assert!(seen.finished > 0 && seen.answered_done > 0);
+    let requests = vec![Requested::Savepoint, Requested::Checkpoint, Requested::Savepoint];
+    let seen = explore(&Scene { settings, requests, finishes: true, ..scene() });
+    assert!(seen.finished > 0 && seen.answered_done > 0);
 }
 
 #[test]

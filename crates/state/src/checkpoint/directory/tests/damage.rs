@@ -1,6 +1,7 @@
 //! Damaged, missing and swapped objects.
 
 use super::*;
+use crate::checkpoint::manifest::InFlightSnapshot;
 
 #[test]
 fn every_damage_of_the_newest_is_told_and_the_older_one_is_taken() {
@@ -61,6 +62,46 @@ fn a_flipped_bit_of_a_manifest_or_record_is_found_when_it_is_read() {
         ready(directory.claim(run("b"))).unwrap();
         assert_eq!(good(&mut directory), Some((1, 1)), "{prefix}");
         assert!(faulty.fired(FaultKind::FlipBit) > 0);
+    }
+}
+
+#[test]
+fn damaged_rows_under_way_are_told_and_the_older_one_is_taken() {
+    for damage in [true, false] {
+        let storage = Storage::new();
+        let (mut directory, epoch) = storage.claimed("a");
+        complete(&mut directory, 1, &["a"]).unwrap();
+        let path = format!("shared/{epoch:020}/rows");
+        let bytes = in_flight::encode(|out| {
+            out.extend_from_slice(b"rows");
+            Ok(())
+        });
+        let bytes = bytes.unwrap();
+        ready(directory.routing().put(&path, bytes.clone(), PutMode::Overwrite)).unwrap();
+        let mut second = manifest(2, epoch, &[]);
+        second.operators[0].subtasks[0].in_flight = vec![InFlightSnapshot {
+            edges: Vec::new(),
+            rows: 1,
+            bytes: bytes.len() as u64,
+            place: in_flight::in_file(path.clone(), &bytes),
+        }];
+        ready(directory.complete(&second)).unwrap();
+        if damage {
+            let mut flipped = bytes.to_vec();
+            flipped[20] ^= 1;
+            storage.memory.damage(&format!("checkpoints/job/{path}"), Some(flipped.into()));
+        }
+        let (mut directory, _) = storage.claimed("b");
+        let found = ready(directory.latest_good()).unwrap().unwrap();
+        assert_eq!(found.record.id.0, if damage { 1 } else { 2 });
+        let told: Vec<&str> = found.damaged.iter().map(Error::message).collect();
+        let expected = format!("checkpoint 2: file of rows under way '{ROOT}/{path}' is damaged");
+        assert_eq!(told, if damage { vec![expected.as_str()] } else { vec![] });
+        // Whole or not, the file is the checkpoint's, and goes with it.
+        assert_eq!(ready(directory.remove_orphans(&NONE)).unwrap(), Vec::<String>::new());
+        complete(&mut directory, 3, &["c"]).unwrap();
+        ready(directory.retire(1, vec![], &NONE)).unwrap();
+        assert!(!storage.paths().contains(&path));
     }
 }
 
