@@ -203,7 +203,11 @@ impl World {
         job.checkpoint().await?;
         let counts = job.checkpoints();
         let (bytes, millis) = (counts.latest_bytes, counts.latest_duration_ms);
-        _ = writeln!(report, "  checkpoint, {what:<20} {:>8.1} MB in {millis:>6} ms", bytes as f64 / 1e6);
+        let (megabytes, stop) = (bytes as f64 / 1e6, counts.latest_stop_ns as f64 / 1e6);
+        _ = writeln!(
+            report,
+            "  checkpoint, {what:<20} {megabytes:>8.1} MB in {millis:>6} ms, the job stood still {stop:.1} ms"
+        );
         Ok(bytes)
     }
 

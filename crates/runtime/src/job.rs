@@ -81,6 +81,10 @@ pub struct CheckpointCounts {
     pub restored: Option<CheckpointId>,
     /// The newest complete one.
     pub latest: Option<CheckpointId>,
+    /// For how long a subtask stood still for the newest one that was begun, at most at a time.
+    pub latest_stop_ns: u64,
+    /// Which one that was.
+    stop_of: Option<CheckpointId>,
     /// How long it took, from its trigger on.
     pub latest_duration_ms: i64,
     /// Bytes that were written for it and for none before.
@@ -91,6 +95,14 @@ pub struct CheckpointCounts {
     pub unaligned: u64,
     /// How often a region was started again.
     pub restarts: u64,
+}
+
+impl CheckpointCounts {
+    /// Notes for how long a subtask stood still for a checkpoint.
+    pub(crate) fn note_stop(&mut self, checkpoint: CheckpointId, stopped_ns: u64) {
+        let before = if self.stop_of == Some(checkpoint) { self.latest_stop_ns } else { 0 };
+        (self.stop_of, self.latest_stop_ns) = (Some(checkpoint), before.max(stopped_ns));
+    }
 }
 
 /// What master and handles share.
@@ -297,6 +309,15 @@ impl Drop for JobHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_stop_is_that_of_the_newest_checkpoint() {
+        let mut counts = CheckpointCounts::default();
+        for (checkpoint, stopped_ns, longest_ns) in [(1, 5, 5), (1, 3, 5), (1, 9, 9), (2, 4, 4)] {
+            counts.note_stop(CheckpointId(checkpoint), stopped_ns);
+            assert_eq!(counts.latest_stop_ns, longest_ns);
+        }
+    }
 
     #[test]
     fn a_copy_of_an_error_says_the_same() {

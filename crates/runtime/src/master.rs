@@ -384,6 +384,7 @@ impl Master {
         match report.what {
             News::Enumerator { node, checkpoint, snapshot } => self.collected.enumerator(node, checkpoint, snapshot),
             News::Ack { worker, checkpoint, state } => {
+                self.shared.count(|c| c.note_stop(checkpoint, state.stopped_ns));
                 self.collected.ack(worker, checkpoint, state);
                 self.tell(CheckpointEvent::Ack { checkpoint, worker });
             }

@@ -40,6 +40,8 @@ pub(crate) struct TaskState {
     pub(crate) operators: Vec<OperatorPart>,
     /// Files that its stores no longer use.
     pub(crate) discarded: Vec<String>,
+    /// For how long it stood still for the checkpoint, at most at a time.
+    pub(crate) stopped_ns: u64,
 }
 
 /// The state of one operator in it.

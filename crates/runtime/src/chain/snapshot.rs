@@ -44,7 +44,7 @@ impl SealedState {
     /// Waits until all is stored. What a sink has handed over is there also if something cannot be stored: the sink
     /// knows nothing of it any more.
     pub(crate) async fn stored(self) -> (TaskState, Result<()>) {
-        let mut state = TaskState { operators: self.parts, discarded: Vec::new() };
+        let mut state = TaskState { operators: self.parts, ..TaskState::default() };
         let mut result = Ok(());
         for (node, store, checkpoint) in self.stores {
             let part = state.operators.iter_mut().find(|p| p.node == node);

@@ -40,6 +40,8 @@ pub(super) struct Acknowledge {
     keeping: Option<(CheckpointId, mpsc::Sender<InFlight>)>,
     /// The newest checkpoint that is being stored; it is done when all before it are.
     storing: Option<oneshot::Receiver<()>>,
+    /// For how long the subtask stood still for a barrier or a part of what was to be written, at most at a time.
+    stopped_ns: u64,
 }
 
 /// A barrier that has passed.
@@ -60,7 +62,7 @@ struct Telling {
 
 impl Acknowledge {
     pub(super) fn new(worker: usize, durable: bool, lines: AcknowledgeLines) -> Self {
-        Acknowledge { worker, durable, lines, passed: VecDeque::new(), keeping: None, storing: None }
+        Acknowledge { worker, durable, lines, passed: VecDeque::new(), keeping: None, storing: None, stopped_ns: 0 }
     }
 
     /// A barrier has come, or overtakes what is under way. What is left of the one before is written first.
@@ -74,11 +76,14 @@ impl Acknowledge {
         while chain.is_draining() {
             self.drain(chain).await?;
         }
+        let began_ns = chain.frame.clock.monotonic_ns();
         let rows = overtakes.then(|| self.keep_rows(barrier.checkpoint));
         self.passed.push_back(Passed { head, rows });
         let frame = Arc::clone(&chain.frame);
         let passes = chain.barrier(barrier);
-        for_barrier(&frame.overdraft, frame.clock.as_ref(), barrier.overtakes_at_ms(), passes).await
+        for_barrier(&frame.overdraft, frame.clock.as_ref(), barrier.overtakes_at_ms(), passes).await?;
+        self.stopped_ns = self.stopped_ns.max(frame.clock.monotonic_ns() - began_ns);
+        Ok(())
     }
 
     /// Stores rows under way as they come, beside the subtask.
@@ -121,7 +126,11 @@ impl Acknowledge {
     }
 
     async fn drain(&mut self, chain: &mut Chain) -> Result<()> {
-        let Some(sealed) = chain.drain().await? else { return Ok(()) };
+        let clock = Arc::clone(&chain.frame.clock);
+        let began_ns = clock.monotonic_ns();
+        let sealed = chain.drain().await?;
+        self.stopped_ns = self.stopped_ns.max(clock.monotonic_ns() - began_ns);
+        let Some(sealed) = sealed else { return Ok(()) };
         let passed = self.passed.pop_front().ok_or_else(|| Error::internal("a barrier has passed unseen"))?;
         self.store(sealed, passed);
         Ok(())
@@ -136,8 +145,10 @@ impl Acknowledge {
             report: self.lines.report.clone(),
             before: self.storing.replace(stored),
         };
+        let stopped_ns = std::mem::take(&mut self.stopped_ns);
         let work = async move {
             let (mut state, stored) = state.stored().await;
+            state.stopped_ns = stopped_ns;
             state.operators.splice(0..0, head);
             if telling.tell(state, stored, rows).await {
                 // A subtask that has gone does not wait for it.
