@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flott_api::env::Clock;
 use flott_api::testing::SimExecutor;
-use flott_api::testing::objects::{Crash, FaultRule, FaultyObjects};
+use flott_api::testing::objects::{Crash, Fault, FaultRule, FaultyObjects, Hook};
 use flott_runtime::JobOutcome;
 
 use super::world::{DIRECTORY, Outside, Process, Start};
@@ -76,7 +76,8 @@ fn what_a_killed_attempt_has_left_goes_with_the_next_run() {
     assert!(left > died, "{died} processes that died left {left} objects");
 }
 
-/// A job that is cancelled, at any moment, and is not to keep its checkpoints.
+/// A job that is cancelled, at any moment, and is not to keep its checkpoints. Each call to the store takes a while, so that
+/// many come while something is being stored.
 #[test]
 fn a_job_that_is_dropped_leaves_nothing() {
     let options = [("execution.checkpointing.externalized-checkpoint-retention", "NO_EXTERNALIZED_CHECKPOINTS")];
@@ -84,7 +85,11 @@ fn a_job_that_is_dropped_leaves_nothing() {
     for seed in 0..30 {
         let outside = Outside::default();
         let start = Start { seed, parallelism: 1 + (seed % 2) as u32, options: &options, ..Start::default() };
-        let Process { executor, job } = outside.start_with(&start, &outside.healthy());
+        let store = outside.healthy();
+        let Process { executor, job } = outside.start_with(&start, &store);
+        let clock = Arc::clone(&executor);
+        let slow: Hook = Arc::new(move |_, _| clock.sleep_ms(2));
+        store.set_rules(vec![FaultRule::any("").from_then_on().then(Fault::Wait(slow))]);
         cancel_after(&executor, &job, 60 + seed * 7);
         had_files += u64::from(outside.ledger.balance().1 > 0);
         let left: Vec<String> = outside.objects.all().into_keys().collect();
