@@ -5,6 +5,9 @@
 //! Whatever happens, the ledger holds in the end what an undisturbed run gives, each row once, and the
 //! checkpoint directory holds nothing that nobody needs.
 //!
+//! With every second seed checkpoints are unaligned, at once or after a while, and the ledger is slow, so that rows
+//! are under way; a process that goes on may have it the other way.
+//!
 //! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000).
 
 use std::collections::BTreeMap;
@@ -23,10 +26,12 @@ use flott_api::table::{
 use flott_api::testing::objects::{Crash, Fault, FaultKind, FaultRates, FaultRule, FaultyObjects};
 use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor, lines};
 use flott_api::{ChangeBatch, Error, ErrorKind, Result};
+use flott_runtime::job::CheckpointCounts;
 use flott_runtime::{JobHandle, JobOutcome, Plugins, SubmitOptions, TableFactories, submit};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Outcome, Session};
+use flott_state::checkpoint::decode_manifest;
 use futures::future::{Either, select};
 
 use crate::session::Known;
@@ -53,16 +58,20 @@ const SCRIPT: &str = "
         GROUP BY account, window_start, window_end;
     END;";
 
-/// What is visible: by the id of the committable, the rows with their table.
 #[derive(Clone, Default)]
-struct Ledger(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
+struct Ledger {
+    /// What is visible: by the id of the committable, the rows with their table.
+    visible: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
+    /// How long a write takes.
+    write_ms: u64,
+}
 
 impl Ledger {
     /// Each row with how often it was put in less how often it was taken out; and how many changes there were.
     fn balance(&self) -> (BTreeMap<String, i64>, usize) {
         let mut rows: BTreeMap<String, i64> = BTreeMap::new();
         let mut changes = 0;
-        for line in self.0.lock().unwrap().values().flatten() {
+        for line in self.visible.lock().unwrap().values().flatten() {
             let (table, change) = line.split_once(' ').unwrap();
             let (kind, row) = change.split_once('|').unwrap();
             *rows.entry(format!("{table}{row}")).or_default() += if kind.trim().starts_with('+') { 1 } else { -1 };
@@ -103,7 +112,13 @@ struct LedgerSink {
 
 impl Sink for LedgerSink {
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(LedgerWriter { table: self.table.clone(), rng: cx.environment.rng, rows: Vec::new() }))
+        Ok(Box::new(LedgerWriter {
+            table: self.table.clone(),
+            rng: cx.environment.rng,
+            clock: cx.environment.clock,
+            write_ms: self.ledger.write_ms,
+            rows: Vec::new(),
+        }))
     }
 
     fn committer(&self, _: &Environment) -> Result<Option<Box<dyn Committer>>> {
@@ -114,12 +129,18 @@ impl Sink for LedgerSink {
 struct LedgerWriter {
     table: String,
     rng: Arc<dyn Rng>,
+    clock: Arc<dyn Clock>,
+    /// How long a write takes.
+    write_ms: u64,
     rows: Vec<String>,
 }
 
 #[async_trait]
 impl SinkWriter for LedgerWriter {
     async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
+        if self.write_ms > 0 {
+            self.clock.sleep_ms(self.write_ms).await;
+        }
         self.rows.extend(lines(&batch).into_iter().map(|line| format!("{} {line}", self.table)));
         Ok(())
     }
@@ -138,7 +159,7 @@ impl Committer for Ledger {
     async fn commit(&mut self, _: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
         for committable in committables {
             let rows = std::str::from_utf8(&committable.payload).unwrap().lines().map(str::to_owned).collect();
-            self.0.lock().unwrap().insert(committable.id, rows);
+            self.visible.lock().unwrap().insert(committable.id, rows);
         }
         Ok(())
     }
@@ -151,6 +172,18 @@ struct Outside {
     ledger: Ledger,
 }
 
+/// How a seed has its checkpoints: nothing if aligned, else after how long they overtake rows.
+fn unaligned_after(seed: u64) -> Option<&'static str> {
+    match seed % 4 {
+        1 => Some("0 ms"),
+        3 => Some("15 ms"),
+        _ => None,
+    }
+}
+
+/// How long a write takes with such checkpoints: as long as it takes rows to pile up.
+const SLOW_WRITE_MS: u64 = 120;
+
 /// A process with its own clock, chance and tasks.
 struct Process {
     executor: Arc<SimExecutor>,
@@ -158,6 +191,15 @@ struct Process {
 }
 
 impl Outside {
+    /// Whether the newest checkpoint has rows under way: then whoever goes on begins with them.
+    fn has_rows_under_way(&self) -> bool {
+        let of = |path: &String| path.split("/chk-").nth(1)?.split('/').next()?.parse::<u64>().ok();
+        let all = self.objects.all();
+        let newest = all.iter().filter_map(|(path, bytes)| Some((of(path)?, path, bytes))).max();
+        let manifest = newest.and_then(|(_, path, bytes)| decode_manifest(path, bytes).ok());
+        manifest.is_some_and(|m| m.in_flight().any(|rows| rows.rows > 0))
+    }
+
     /// Starts the job in a new process, from its newest checkpoint.
     fn start(&self, seed: u64, parallelism: u32, store: &Arc<FaultyObjects>) -> Process {
         let executor = SimExecutor::new(seed);
@@ -165,7 +207,9 @@ impl Outside {
         environment.objects = Arc::new(Arc::clone(store)) as Arc<dyn ObjectStores>;
         let mut tables: TableFactories =
             flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
-        tables.insert("ledger", Arc::new(self.ledger.clone()));
+        let unaligned = unaligned_after(seed);
+        let write_ms = if unaligned.is_some() { SLOW_WRITE_MS } else { 0 };
+        tables.insert("ledger", Arc::new(Ledger { write_ms, ..self.ledger.clone() }));
         let tables = Arc::new(tables);
         let mut configuration = Configuration::default();
         for (key, value) in [
@@ -182,6 +226,14 @@ impl Outside {
         ] {
             configuration.set(key, value, Origin::File).unwrap();
         }
+        for (key, value) in [
+            ("execution.checkpointing.unaligned.enabled", unaligned.map(|_| "true")),
+            ("execution.checkpointing.aligned-checkpoint-timeout", unaligned),
+        ] {
+            if let Some(value) = value {
+                configuration.set(key, value, Origin::File).unwrap();
+            }
+        }
         let files = Arc::clone(&environment.files);
         let mut session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins =
@@ -189,7 +241,9 @@ impl Outside {
         let mut graph = None;
         for statement in parse_script(SCRIPT) {
             if let Outcome::Job(job) = session.execute(&statement.unwrap().statement).unwrap() {
-                graph = Some(job.graph.to_bytes().unwrap());
+                let mut own = job.graph.clone();
+                own.configuration.insert("flott.channel.buffer-size".into(), "2 kb".into());
+                graph = Some(own.to_bytes().unwrap());
             }
         }
         let job = submit(&graph.unwrap(), &plugins, SubmitOptions::default()).unwrap();
@@ -200,7 +254,13 @@ impl Outside {
 impl Process {
     /// Runs the job to its end.
     fn finish(self) -> Result<JobOutcome> {
-        self.executor.run(self.job.wait())
+        self.finish_counted().0
+    }
+
+    /// The same, with what it counts of its checkpoints.
+    fn finish_counted(self) -> (Result<JobOutcome>, CheckpointCounts) {
+        let ended = self.executor.run(self.job.wait());
+        (ended, self.job.checkpoints())
     }
 
     /// Runs until the store has failed, and is gone then; whether the job ended before.
@@ -241,19 +301,24 @@ fn check(outside: &Outside, expected: &(BTreeMap<String, i64>, usize), what: &st
 fn a_bad_store_costs_time_and_no_row() {
     let seeds: u64 = std::env::var("FLOTT_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
     let expected = expected();
-    let mut fired = 0;
+    let (mut fired, mut unaligned) = (0, 0);
     for seed in 0..seeds {
-        let run = || {
+        let mut run = || {
             let outside = Outside::default();
             let store = FaultyObjects::seeded(Arc::clone(&outside.objects) as _, seed, FaultRates::default());
             let parallelism = 1 + (seed % 3) as u32;
             let mut starts = 0;
             // What the job cannot bear itself, the next process goes on from.
-            while outside.start(seed + starts, parallelism, &store).finish().is_err() {
+            loop {
+                let process = outside.start(seed + starts, parallelism, &store);
+                let (ended, counts) = process.finish_counted();
+                unaligned += counts.unaligned;
+                if ended.is_ok() {
+                    return (outside, store);
+                }
                 starts += 1;
                 assert!(starts < 100, "seed {seed} comes to no end");
             }
-            (outside, store)
         };
         let (outside, store) = run();
         check(&outside, &expected, &format!("seed {seed}"));
@@ -264,31 +329,38 @@ fn a_bad_store_costs_time_and_no_row() {
         }
     }
     assert!(fired > seeds, "{fired} faults");
+    assert!(unaligned > seeds / 4, "{unaligned} checkpoints have rows under way");
 }
 
 #[test]
 fn a_process_may_die_at_every_call_to_the_store() {
     let expected = expected();
-    for crash in [Crash::Before, Crash::ReplyLost] {
-        let mut died = 0;
-        for nth in 1.. {
+    // Seeds of which checkpoints are aligned, or overtake rows at once.
+    for (crash, mode) in [(Crash::Before, 0), (Crash::ReplyLost, 0), (Crash::Before, 1), (Crash::ReplyLost, 1)] {
+        let (mut died, mut with_rows) = (0, 0);
+        // Unaligned ones take longer, and every other call will do.
+        let step = if mode == 0 { 1 } else { 2 };
+        for nth in (1..).step_by(step) {
             let outside = Outside::default();
             let store = FaultyObjects::new(Arc::clone(&outside.objects) as _, FaultRule::crash(nth, crash));
-            let ended = outside.start(nth, 1, &store).run_until_fault(&store);
+            let ended = outside.start(4 * nth + mode, 1, &store).run_until_fault(&store);
             store.heal();
             if ended.is_some_and(|e| e.is_ok()) && store.fired_by_rule().iter().sum::<u64>() == 0 {
                 break;
             }
             died += 1;
-            // With another parallelism, so that state moves as well.
+            with_rows += usize::from(outside.has_rows_under_way());
+            // With another parallelism, so that state and rows move as well.
             let healthy = FaultyObjects::new(Arc::clone(&outside.objects) as _, Vec::new());
             let next = outside.start(nth + 1000, 2, &healthy).finish();
-            assert_eq!(next.unwrap(), JobOutcome::Finished, "{crash:?} at call {nth}");
-            check(&outside, &expected, &format!("{crash:?} at call {nth}"));
+            let what = format!("{crash:?} at call {nth} of mode {mode}");
+            assert_eq!(next.unwrap(), JobOutcome::Finished, "{what}");
+            check(&outside, &expected, &what);
             let left: Vec<String> = outside.objects.all().into_keys().filter(|p| p.contains("/shared/")).collect();
-            assert_eq!(left, Vec::<String>::new(), "{crash:?} at call {nth}");
+            assert_eq!(left, Vec::<String>::new(), "{what}");
         }
-        assert!(died > 20, "the job died at {died} calls only");
+        assert!(died * step > 20, "the job died at {died} calls only");
+        assert!(mode == 0 || with_rows > 2, "{with_rows} processes left a checkpoint with rows under way");
     }
 }
 
