@@ -104,7 +104,7 @@ const OPTIONS: [(&str, &str); 2] =
 fn restored(groups: u64, (before, after): (u32, u32)) -> (u64, (u64, u64)) {
     let outside = Outside::default();
     let fast = script(groups, groups * 10);
-    let start = Start { seed: groups, parallelism: before, script: &fast, options: &OPTIONS };
+    let start = Start { seed: groups, parallelism: before, script: &fast, options: &OPTIONS, ..Start::default() };
     let Process { executor, job } = outside.start_with(&start, &outside.healthy());
     executor.run(async {
         // All groups are there, and there is more to come.
@@ -124,7 +124,7 @@ fn restored(groups: u64, (before, after): (u32, u32)) -> (u64, (u64, u64)) {
     let written = outside.ledger.written();
     let reads = Arc::new(Reads { objects: Arc::clone(&outside.objects), ..Reads::default() });
     let slow = script(groups, 10);
-    let start = Start { seed: groups + 1, parallelism: after, script: &slow, options: &OPTIONS };
+    let start = Start { seed: groups + 1, parallelism: after, script: &slow, options: &OPTIONS, ..Start::default() };
     let Process { executor, job } = outside.start_on(&start, Arc::new(Counting(Arc::clone(&reads))));
     let first = executor.run(async {
         while outside.ledger.written() == written {

@@ -21,29 +21,37 @@ use flott_runtime::{JobHandle, JobOutcome, Plugins, SubmitOptions, TableFactorie
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Outcome, Session};
-use flott_state::checkpoint::{Report, RoutingObjects, check_contents, check_directory};
+use flott_state::checkpoint::{Report, RoutingObjects, check_contents, check_directory, decode_manifest};
 use futures::future::{Either, select};
 
 use crate::session::Known;
 
+/// How long a write takes with unaligned checkpoints: as long as it takes rows to pile up.
+const SLOW_WRITE_MS: u64 = 120;
+
 /// Where checkpoints lie.
 pub(super) const DIRECTORY: &str = "memory://sim/checkpoints";
 
-/// What is visible: by the id of the committable, the rows with their table.
 #[derive(Clone, Default)]
-pub(super) struct Ledger(Arc<Mutex<BTreeMap<String, Vec<String>>>>, Arc<AtomicU64>);
+pub(super) struct Ledger {
+    /// What is visible: by the id of the committable, the rows with their table.
+    visible: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
+    written: Arc<AtomicU64>,
+    /// How long a write takes.
+    write_ms: u64,
+}
 
 impl Ledger {
     /// How many rows writers were given, visible or not.
     pub(super) fn written(&self) -> u64 {
-        self.1.load(Ordering::Relaxed)
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Each row with how often it was put in less how often it was taken out; and how many changes there were.
     pub(super) fn balance(&self) -> (BTreeMap<String, i64>, usize) {
         let mut rows: BTreeMap<String, i64> = BTreeMap::new();
         let mut changes = 0;
-        for line in self.0.lock().unwrap().values().flatten() {
+        for line in self.visible.lock().unwrap().values().flatten() {
             let (table, change) = line.split_once(' ').unwrap();
             let (kind, row) = change.split_once('|').unwrap();
             *rows.entry(format!("{table}{row}")).or_default() += if kind.trim().starts_with('+') { 1 } else { -1 };
@@ -84,8 +92,13 @@ struct LedgerSink {
 
 impl Sink for LedgerSink {
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn SinkWriter>> {
-        let (table, rng, written) = (self.table.clone(), cx.environment.rng, Arc::clone(&self.ledger.1));
-        Ok(Box::new(LedgerWriter { table, rng, written, rows: Vec::new() }))
+        Ok(Box::new(LedgerWriter {
+            table: self.table.clone(),
+            rng: cx.environment.rng,
+            clock: cx.environment.clock,
+            ledger: self.ledger.clone(),
+            rows: Vec::new(),
+        }))
     }
 
     fn committer(&self, _: &Environment) -> Result<Option<Box<dyn Committer>>> {
@@ -96,14 +109,18 @@ impl Sink for LedgerSink {
 struct LedgerWriter {
     table: String,
     rng: Arc<dyn Rng>,
-    written: Arc<AtomicU64>,
+    clock: Arc<dyn Clock>,
+    ledger: Ledger,
     rows: Vec<String>,
 }
 
 #[async_trait]
 impl SinkWriter for LedgerWriter {
     async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
-        self.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        if self.ledger.write_ms > 0 {
+            self.clock.sleep_ms(self.ledger.write_ms).await;
+        }
+        self.ledger.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
         self.rows.extend(lines(&batch).into_iter().map(|line| format!("{} {line}", self.table)));
         Ok(())
     }
@@ -122,7 +139,7 @@ impl Committer for Ledger {
     async fn commit(&mut self, _: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
         for committable in committables {
             let rows = std::str::from_utf8(&committable.payload).unwrap().lines().map(str::to_owned).collect();
-            self.0.lock().unwrap().insert(committable.id, rows);
+            self.visible.lock().unwrap().insert(committable.id, rows);
         }
         Ok(())
     }
@@ -147,13 +164,16 @@ pub(super) struct Start<'a> {
     pub(super) seed: u64,
     pub(super) parallelism: u32,
     pub(super) script: &'a str,
+    /// After how long barriers overtake rows, if they do. Then the ledger is slow and channels are short, so that rows
+    /// are under way.
+    pub(super) unaligned: Option<&'a str>,
     /// What its configuration says besides.
     pub(super) options: &'a [(&'a str, &'a str)],
 }
 
 impl Default for Start<'_> {
     fn default() -> Self {
-        Start { seed: 1, parallelism: 1, script: super::SCRIPT, options: &[] }
+        Start { seed: 1, parallelism: 1, script: super::SCRIPT, unaligned: None, options: &[] }
     }
 }
 
@@ -175,7 +195,8 @@ impl Outside {
         environment.objects = stores;
         let mut tables: TableFactories =
             flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
-        tables.insert("ledger", Arc::new(self.ledger.clone()));
+        let write_ms = if start.unaligned.is_some() { SLOW_WRITE_MS } else { 0 };
+        tables.insert("ledger", Arc::new(Ledger { write_ms, ..self.ledger.clone() }));
         let tables = Arc::new(tables);
         let mut configuration = Configuration::default();
         for (key, value) in [
@@ -192,6 +213,14 @@ impl Outside {
         ] {
             configuration.set(key, value, Origin::File).unwrap();
         }
+        for (key, value) in [
+            ("execution.checkpointing.unaligned.enabled", start.unaligned.map(|_| "true")),
+            ("execution.checkpointing.aligned-checkpoint-timeout", start.unaligned),
+        ] {
+            if let Some(value) = value {
+                configuration.set(key, value, Origin::File).unwrap();
+            }
+        }
         for (key, value) in start.options {
             configuration.set(key, value, Origin::CommandLine).unwrap();
         }
@@ -202,18 +231,31 @@ impl Outside {
         let mut graph = None;
         for statement in parse_script(start.script) {
             if let Outcome::Job(job) = session.execute(&statement.unwrap().statement).unwrap() {
-                graph = Some(job.graph.to_bytes().unwrap());
+                let mut own = job.graph.clone();
+                if start.unaligned.is_some() {
+                    own.configuration.insert("flott.channel.buffer-size".into(), "2 kb".into());
+                }
+                graph = Some(own.to_bytes().unwrap());
             }
         }
         let job = submit(&graph.unwrap(), &plugins, SubmitOptions::default()).unwrap();
         Process { executor, job }
     }
 
+    /// Whether the newest checkpoint has rows under way: then whoever goes on begins with them.
+    pub(super) fn has_rows_under_way(&self) -> bool {
+        let of = |path: &String| path.split("/chk-").nth(1)?.split('/').next()?.parse::<u64>().ok();
+        let all = self.objects.all();
+        let newest = all.iter().filter_map(|(path, bytes)| Some((of(path)?, path, bytes))).max();
+        let manifest = newest.and_then(|(_, path, bytes)| decode_manifest(path, bytes).ok());
+        manifest.is_some_and(|m| m.in_flight().any(|rows| rows.rows > 0))
+    }
+
     /// The same world once more, which goes its own way from here on.
     pub(super) fn copy(&self) -> Outside {
         let copy = Outside::default();
         self.objects.all().into_iter().for_each(|(path, bytes)| copy.objects.damage(&path, Some(bytes)));
-        copy.ledger.0.lock().unwrap().clone_from(&*self.ledger.0.lock().unwrap());
+        copy.ledger.visible.lock().unwrap().clone_from(&*self.ledger.visible.lock().unwrap());
         copy
     }
 
