@@ -35,6 +35,8 @@ const LOOK_MS: u64 = 2;
 /// From the key of one id to that of the next, 2 more the second time: no multiple of 2 or 5, so all keys come, each time
 /// in another order.
 const STRIDE: u64 = 7919;
+/// How long merging may take behind the last write.
+const SETTLE_MS: u64 = 5_000;
 /// The least number of keys that makes a measurement.
 const KEYS_MIN: u64 = 100_000;
 
@@ -104,11 +106,20 @@ pub(crate) fn checkpoints(keys: u64, folder: &Path) -> Result<String> {
         let world = World::new();
         let job = world.start(&way, keys, folder, None)?;
         world.pass(&job, keys, keys).await?;
-        let all = world.checkpoint(&job, &mut report, "all is new").await?;
+        world.checkpoint(&job, &mut report, "all is new").await?;
+        // Files that were merged since then are new to a checkpoint, too.
+        world.clock().sleep_ms(SETTLE_MS).await;
+        job.checkpoint().await?;
+        let all: u64 = bytes_below(folder)?;
         let changed = keys / CHANGED_PART;
         world.pass(&job, keys + changed, keys + 2 * changed).await?;
         let some = world.checkpoint(&job, &mut report, "a tenth has changed").await?;
-        _ = writeln!(report, "  that is {:.1} % of the first", some as f64 * 100.0 / all as f64);
+        _ = writeln!(
+            report,
+            "  that is {:.1} % of the {:.1} MB of all files",
+            some as f64 * 100.0 / all as f64,
+            all as f64 / 1e6
+        );
         job.cancel();
         job.wait().await?;
         world.restart(&way, keys + changed, folder, &mut report).await?;
@@ -229,6 +240,18 @@ impl World {
         );
         Ok(())
     }
+}
+
+/// Bytes of all files in a folder and below it.
+fn bytes_below(folder: &Path) -> Result<u64> {
+    let failed = |e| Error::external("the folder of the measurement cannot be read").with_source(e);
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let metadata = entry.metadata().map_err(failed)?;
+        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
 }
 
 fn script(keys: u64) -> String {

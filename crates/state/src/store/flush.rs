@@ -140,8 +140,9 @@ async fn merge(shared: &Arc<Shared>, flush: &Flush) -> Result<Rewrite> {
         ttl_ms: Vec::new(),
         now_ms: 0,
         block_bytes: settings.block_bytes,
-        // Compressing would take as long as all the rest; what lives long is compressed by a compaction.
-        codec: Codec::Plain,
+        // Compressing takes as long as all the rest: what leaves memory for want of room is compressed when it is merged.
+        // What a checkpoint waits for may have a long way to go.
+        codec: if flush.may_be_inline { Codec::Lz4 } else { Codec::Plain },
         segment_bytes_max: settings.segment_bytes_max,
         input_bytes,
     };
