@@ -243,7 +243,7 @@ impl SegmentStore {
         let layers = self.shared.lock();
         let segments: usize = layers.segments.iter().map(|segment| segment.memory_bytes()).sum();
         let spare = layers.spare.as_ref().map_or(0, |table| table.capacity_bytes());
-        layers.active.memory_bytes() + layers.sealed_bytes() + spare + segments
+        layers.active.memory_bytes() + layers.sealed_bytes() + spare + segments + layers.prefetches.memory_bytes()
     }
 
     /// Takes writes from `from` on; how many are taken then, and whether the memtable is full and must wait.

@@ -48,7 +48,22 @@ pub(super) struct Prefetched {
     since: u64,
 }
 
+impl Prefetches {
+    /// Bytes of all that was found and waits.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let found = self.wishes.iter().filter_map(|w| match &w.phase {
+            Phase::Found(found) => Some(found.memory_bytes()),
+            Phase::Waiting | Phase::Running(_) => None,
+        });
+        found.sum()
+    }
+}
+
 impl Prefetched {
+    fn memory_bytes(&self) -> usize {
+        self.values.len() * size_of::<Option<Bytes>>() + self.values.iter().flatten().map(Bytes::len).sum::<usize>()
+    }
+
     /// The place of a key from `from` on, or of the first that is above it.
     #[inline]
     pub(super) fn seek(&self, key: &[u8], from: usize) -> usize {
@@ -130,7 +145,7 @@ fn run(shared: Arc<Shared>) -> BoxFuture<'static, ()> {
             let found = look_up(&shared, state, &keys).await;
             // What cannot be read is told by the fetch that needs it.
             let found = found.inspect_err(|error| tracing::debug!(%error, "state cannot be prefetched")).ok();
-            done(&shared, number, found.map(|values| Arc::new(Prefetched { keys, values, since })));
+            done(&shared, number, found.map(|values| Prefetched { keys, values, since }));
         }
     })
 }
@@ -148,13 +163,16 @@ fn next(shared: &Shared) -> Option<(u64, StateNumber, Arc<KeyBatch>, u64)> {
     None
 }
 
-/// Notes what was found, unless nobody wants it any more. Whoever waits looks again.
-fn done(shared: &Shared, number: u64, found: Option<Arc<Prefetched>>) {
+/// Notes what was found, unless nobody wants it any more, or it is too much to be kept until then. Whoever waits looks
+/// again.
+fn done(shared: &Shared, number: u64, found: Option<Prefetched>) {
     let mut layers = shared.lock();
+    let kept_bytes = layers.prefetches.memory_bytes();
     let wishes = &mut layers.prefetches.wishes;
     let Some(at) = wishes.iter().position(|w| w.number == number) else { return };
+    let found = found.filter(|found| kept_bytes + found.memory_bytes() <= shared.io.cache.limit_bytes());
     let phase = match found {
-        Some(found) => std::mem::replace(&mut wishes[at].phase, Phase::Found(found)),
+        Some(found) => std::mem::replace(&mut wishes[at].phase, Phase::Found(Arc::new(found))),
         None => match wishes.remove(at) {
             Some(wish) => wish.phase,
             None => return,

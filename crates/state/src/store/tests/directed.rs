@@ -6,7 +6,7 @@ use flott_api::state::WriteKind;
 use flott_api::testing::{FakeWorld, ready};
 
 use super::super::*;
-use super::world::{World, batch, descriptor, key, keys, noise, put, scan_all};
+use super::world::{CACHE_BYTES, World, batch, descriptor, key, keys, noise, put, scan_all};
 
 fn write(world: &World, store: &SegmentStore, state: u16, writes: &[(WriteKind, Vec<u8>, Vec<u8>)]) {
     world.executor.run(store.write(StateNumber(state), &batch(writes))).unwrap();
@@ -218,6 +218,25 @@ fn what_is_written_after_a_prefetch_counts() {
     // While it is being looked up.
     store.prefetch(StateNumber(0), keys(&[key(5, b"a")]));
     assert_eq!(get(&world, &store, 0, key(5, b"a")), Some(noise(7, 100)));
+}
+
+#[test]
+fn what_is_prefetched_is_kept_within_the_size_of_the_cache() {
+    let world = World::new(1);
+    let store = world.open(0, 1, &[]);
+    let large = CACHE_BYTES / 5;
+    write(&world, &store, 0, &(0..12).map(|n| put(key(n, b"a"), &noise(7, large))).collect::<Vec<_>>());
+    checkpoint(&world, &store);
+    let before = store.memory_bytes();
+    let mut kept = Vec::new();
+    for n in 0..8 {
+        store.prefetch(StateNumber(0), keys(&[key(n, b"a")]));
+        world.executor.run_until_idle();
+        kept.push(store.memory_bytes() - before);
+    }
+    assert!(kept[0] >= large && kept[7] <= CACHE_BYTES, "{kept:?}");
+    assert!((0..8).all(|n| get(&world, &store, 0, key(n, b"a")) == Some(noise(7, large))));
+    assert_eq!(store.memory_bytes(), before);
 }
 
 #[test]

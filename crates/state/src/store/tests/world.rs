@@ -13,6 +13,9 @@ use super::super::*;
 
 pub(super) const GROUPS: u32 = 12;
 
+/// What the block cache of a store holds.
+pub(super) const CACHE_BYTES: usize = 20_000;
+
 /// An executor with its storage.
 pub(super) struct World {
     pub(super) executor: Arc<SimExecutor>,
@@ -42,7 +45,7 @@ impl World {
         let groups = index * GROUPS / parallelism..(index + 1) * GROUPS / parallelism;
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("shared/{attempt}-{index}-");
-        let cache = BlockCache::new(20_000);
+        let cache = BlockCache::new(CACHE_BYTES);
         let objects = Arc::clone(&self.faults) as _;
         let usual = StoreOptions::new(objects, self.environment.clone(), prefix, (subtask, groups), cache);
         StoreOptions { memtable_bytes: 3000, inline_bytes_max: 600, block_bytes: 150, segment_bytes_max: 3000, ..usual }
