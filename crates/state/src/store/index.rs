@@ -1,7 +1,7 @@
 //! How a segment is found in: footer, directory and the indexes of its parts.
 //!
 //! A segment is, in this order: blocks, filters, indexes, directory, footer. Its blocks are cut into parts of some
-//! dozens; each part has a filter over all of its keys and an index of its blocks, which are read when a key of the
+//! hundreds; each part has a filter over all of its keys and an index of its blocks, which are read when a key of the
 //! part is wanted. The directory names the parts. Each level has the checksums of the one below, and the footer's
 //! own lies in the checkpoint, so the checkpoint vouches for every byte.
 //!
@@ -126,7 +126,7 @@ pub(super) struct Clear {
     pub(super) to_group: u32,
 }
 
-/// Some dozens of blocks.
+/// Some hundred blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     /// Where its first block begins; they lie one behind the other.
