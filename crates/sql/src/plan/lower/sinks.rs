@@ -8,7 +8,7 @@ use flott_graph::spec::{ConstraintEnforcerSpec, Spec, TypeLengthEnforcer};
 use super::{Flow, Lowering};
 use crate::plan::print;
 use crate::plan::rel::schema;
-use crate::plan::stream::{Node, Op, Pipeline, Sink};
+use crate::plan::stream::{Distribution, Node, Op, Pipeline, Sink};
 
 impl Lowering<'_> {
     /// Adds a pipeline up to its sink.
@@ -67,7 +67,7 @@ impl Lowering<'_> {
         self.connect(id, edges);
         Ok(Flow {
             producers: vec![id],
-            distribution: None,
+            distribution: Distribution::Any,
             changelog: root.changelog,
             upsert_keys: root.upsert_keys.clone(),
             meaning: flow.meaning,
@@ -77,7 +77,7 @@ impl Lowering<'_> {
 
 /// The root with the sink's types where they differ in name only: `CHAR(3)` that goes into a `STRING`.
 fn declared(mut root: Node, sink: &Sink) -> Node {
-    if let Op::Calc { .. } = root.op {
+    if let Op::Calc(_) = root.op {
         for (own, wanted) in root.columns.iter_mut().zip(&sink.columns) {
             let nullable = own.ty.nullable || wanted.ty.nullable;
             own.ty = wanted.ty.clone().with_nullable(nullable);
