@@ -10,6 +10,7 @@ use crate::constraint_enforcer::ConstraintEnforcer;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
 use crate::limit::Limit;
+use crate::sink_upsert_materializer::SinkUpsertMaterializer;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
 use crate::window_aggregate::WindowAggregate;
@@ -40,6 +41,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<DropUpdateBefore>(),
     entry::<GroupAggregate>(),
     entry::<Limit>(),
+    entry::<SinkUpsertMaterializer>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
     entry::<WindowAggregate>(),

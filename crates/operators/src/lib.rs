@@ -3,8 +3,8 @@
 //!
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
 //! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
-//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`group_aggregate`] and
-//! [`window_aggregate`]. They share [`aggregate`], `window` and `emit`.
+//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
+//! [`group_aggregate`] and [`window_aggregate`]. They share [`aggregate`], `window` and `emit`.
 
 pub mod aggregate;
 pub mod calc;
@@ -15,6 +15,7 @@ mod emit;
 pub mod factory;
 pub mod group_aggregate;
 pub mod limit;
+pub mod sink_upsert_materializer;
 pub mod values;
 pub mod watermark_assigner;
 mod window;

@@ -32,7 +32,9 @@ pub(super) fn styled(node: &Node, style: Style) -> String {
 
 /// A sink in one line.
 pub(super) fn sink(sink: &Sink, fed_by: &[Column]) -> String {
-    format!("Sink(table=[{}], fields=[{}])", sink.name, names(fed_by).join(", "))
+    let materialize = if sink.materialize { ", upsertMaterialize=[true]" } else { "" };
+    let strategy = sink.on_conflict.map(|action| format!(", conflictStrategy=[{action}]")).unwrap_or_default();
+    format!("Sink(table=[{}], fields=[{}]{materialize}{strategy})", sink.name, names(fed_by).join(", "))
 }
 
 /// What columns are called.

@@ -9,81 +9,18 @@ mod convert;
 mod nodes;
 mod op;
 mod share;
-
-use std::collections::BTreeMap;
+mod sink;
 
 use flott_api::Result;
-use flott_api::options::Options;
 use flott_api::table::ChangelogMode;
 
 pub(super) use nodes::{Calc, Distribution};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
+pub(super) use sink::Sink;
 
 use super::rel::{Column, Rel};
 use super::{Settings, optimize};
-
-/// Where the rows go.
-#[derive(Clone, Debug)]
-pub(super) struct Sink {
-    /// `catalog.database.table`, for people.
-    pub(super) name: String,
-    /// The connector's identifier.
-    pub(super) connector: String,
-    /// Its options, without `connector`.
-    pub(super) options: Options,
-    /// The columns as declared: physical ones, then metadata.
-    pub(super) columns: Vec<Column>,
-    /// Keys of the metadata columns at the end.
-    pub(super) metadata: Vec<String>,
-    /// Names of the partition columns.
-    pub(super) partition_keys: Vec<String>,
-    /// `PARTITION (k = v)`.
-    pub(super) static_partition: BTreeMap<String, String>,
-    /// Positions of the primary key.
-    pub(super) primary_key: Vec<usize>,
-    /// The row kinds it takes.
-    pub(super) accepts: ChangelogMode,
-    /// `sink.parallelism`
-    pub(super) parallelism: Option<u32>,
-    /// `INSERT OVERWRITE`
-    pub(super) overwrite: bool,
-    /// `table.local-time-zone`
-    pub(super) session_zone: String,
-}
-
-/// The connector that takes the result of a query.
-pub(super) const COLLECT: &str = "$collect";
-
-impl Sink {
-    /// The sink of a query's result.
-    pub(super) fn collect(columns: &[Column], id: &str, settings: &Settings) -> Self {
-        Sink {
-            name: "*anonymous_collect*".to_owned(),
-            connector: COLLECT.to_owned(),
-            options: Options(BTreeMap::from([("id".to_owned(), id.to_owned())])),
-            columns: columns.to_vec(),
-            metadata: Vec::new(),
-            partition_keys: Vec::new(),
-            static_partition: BTreeMap::new(),
-            primary_key: Vec::new(),
-            accepts: ChangelogMode::ALL,
-            parallelism: None,
-            overwrite: false,
-            session_zone: settings.session_zone.clone(),
-        }
-    }
-
-    /// The sink that `EXPLAIN` of a query assumes: nobody asks for `-U`.
-    pub(super) fn nowhere(columns: &[Column], settings: &Settings) -> Self {
-        Sink { accepts: ChangelogMode::UPSERT, ..Sink::collect(columns, "", settings) }
-    }
-
-    /// Whether it shows a query's result instead of writing a table.
-    pub(super) fn is_collect(&self) -> bool {
-        self.connector == COLLECT
-    }
-}
 
 /// One way from sources to a sink.
 #[derive(Clone, Debug)]
@@ -131,9 +68,11 @@ impl Node {
 }
 
 /// Plans the way of a relation's rows to a sink.
-pub(super) fn plan(settings: &Settings, rel: Rel, sink: Sink) -> Result<Pipeline> {
+pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipeline> {
     let logical = rel.clone();
     let rel = optimize::optimize(rel, &settings.session_zone)?;
-    let root = changelog::satisfy(&convert::convert(rel)?, &sink)?;
+    let root = convert::convert(rel)?;
+    sink.settle_conflicts(&root, settings)?;
+    let root = changelog::satisfy(&root, &sink)?;
     Ok(Pipeline { logical, root, sink })
 }

@@ -10,11 +10,10 @@ use super::nodes::DropUpdateBefore;
 use super::op::{Alternative, StreamOp, Updates};
 use super::{Node, Op, Sink};
 use crate::plan::print;
-use crate::plan::rel::Column;
 
 /// Settles the row kinds of all nodes for a sink.
 pub(super) fn satisfy(root: &Node, sink: &Sink) -> Result<Node> {
-    let settled = wanted(root, sink)?.iter().find_map(|updates| satisfied(root, *updates));
+    let settled = wanted(root, sink).iter().find_map(|updates| satisfied(root, *updates));
     let settled = settled.ok_or_else(|| {
         Error::unsupported("these updates").with_detail(format!("No plan gives what '{}' needs.", sink.name))
     })?;
@@ -22,18 +21,16 @@ pub(super) fn satisfy(root: &Node, sink: &Sink) -> Result<Node> {
 }
 
 /// What the sink asks for, best first.
-fn wanted(root: &Node, sink: &Sink) -> Result<&'static [Updates]> {
-    const ANY: &[Updates] = &[Updates::OnlyAfter, Updates::BeforeAndAfter];
-    if !root.changelog.contains(RowKind::UpdateAfter)
-        || sink.accepts.contains(RowKind::UpdateBefore)
-        || !sink.accepts.contains(RowKind::UpdateAfter)
-    {
-        return Ok(&[Updates::BeforeAndAfter]);
+fn wanted(root: &Node, sink: &Sink) -> &'static [Updates] {
+    let upserts = sink.accepts.contains(RowKind::UpdateAfter) && !sink.accepts.contains(RowKind::UpdateBefore);
+    let keyless = sink.is_collect() || sink.primary_key.is_empty();
+    let same =
+        |key: &Vec<usize>| key.len() == sink.primary_key.len() && key.iter().all(|k| sink.primary_key.contains(k));
+    if upserts && (keyless || root.upsert_keys.iter().any(same)) {
+        return &[Updates::OnlyAfter, Updates::BeforeAndAfter];
     }
-    if !sink.is_collect() && !sink.primary_key.is_empty() {
-        check_key(root, sink)?;
-    }
-    Ok(ANY)
+    // A part of the key may stay while the rest changes: then the old row must go.
+    &[Updates::BeforeAndAfter]
 }
 
 /// The node with the updates that are wanted, in the first way that its inputs can satisfy.
@@ -57,31 +54,8 @@ fn in_this_way(node: &Node, way: Alternative, wanted: Updates) -> Option<Node> {
     Some(settled)
 }
 
-/// The updates must replace the rows that the sink's key names.
-fn check_key(root: &Node, sink: &Sink) -> Result<()> {
-    let sorted = |key: &[usize]| {
-        let mut key = key.to_vec();
-        key.sort_unstable();
-        key
-    };
-    if root.upsert_keys.iter().any(|key| sorted(key) == sorted(&sink.primary_key)) {
-        return Ok(());
-    }
-    let names = |columns: &[Column], key: &[usize]| {
-        key.iter().map(|&k| columns[k].name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let have: Vec<String> = root.upsert_keys.iter().map(|k| format!("({})", names(&root.columns, k))).collect();
-    let have = if have.is_empty() { "no key".to_owned() } else { have.join(" or ") };
-    Err(Error::unsupported(format!("the primary key of '{}' for this query's updates", sink.name))
-        .with_detail(format!(
-            "The query updates by {have}, the table by ({}).",
-            names(&sink.columns, &sink.primary_key)
-        ))
-        .with_hint("Make the primary key of the table the key of the query."))
-}
-
 fn accepted(root: Node, sink: &Sink) -> Result<Node> {
-    if takes(sink, &root) {
+    if sink.materialize || takes(sink, &root) {
         return Ok(root);
     }
     let refused = [(RowKind::UpdateAfter, "updates"), (RowKind::Delete, "deletes")];

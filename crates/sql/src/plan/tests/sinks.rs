@@ -91,9 +91,9 @@ fn a_sink_must_take_the_changes() {
           Write to a connector that takes updates (print, upsert sinks), or aggregate in windows, which only insert."#]]
     .assert_eq(&world.refusal("INSERT INTO app SELECT a, MAX(b) FROM t GROUP BY a"));
     expect![[r#"
-        the primary key of 'cat.db.ups' for this query's updates is not supported yet
-          The query updates by (c), the table by (a).
-          Make the primary key of the table the key of the query."#]]
+        the query updates table 'cat.db.ups' by another key than its primary key
+          The query updates by (c), the table by (a): two rows of the query may be one of the table.
+          Make the primary key of the table the key of the query, or add ON CONFLICT DO DEDUPLICATE: the newest row wins, and all rows are kept as state."#]]
     .assert_eq(&world.refusal("INSERT INTO ups SELECT MAX(a), c FROM t WHERE c IS NOT NULL GROUP BY c"));
     assert_eq!(
         world.refusal("INSERT INTO ups SELECT a, n FROM (SELECT a, COUNT(*) AS n FROM t GROUP BY a) WHERE a > 3"),

@@ -2,7 +2,7 @@
 
 use flott_api::expr::Expr;
 use flott_api::table::ChangelogMode;
-use flott_api::{Result, RowKind};
+use flott_api::{Result, RowKind, TypeKind};
 use flott_graph::spec::{CalcSpec, Spec};
 
 use crate::plan::lower::meaning;
@@ -40,6 +40,31 @@ impl Calc {
     }
 }
 
+/// The column whose values an expression tells apart: it is that column, or a cast of it that loses nothing.
+fn carried(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Column { index, .. } => Some(*index),
+        Expr::Cast { input, ty, .. } if is_lossless(&input.ty().kind, &ty.kind) => carried(input),
+        _ => None,
+    }
+}
+
+fn is_lossless(from: &TypeKind, to: &TypeKind) -> bool {
+    let bits = |kind: &TypeKind| match kind {
+        TypeKind::TinyInt => Some(8),
+        TypeKind::SmallInt => Some(16),
+        TypeKind::Int => Some(32),
+        TypeKind::BigInt => Some(64),
+        _ => None,
+    };
+    match (from, to) {
+        (TypeKind::Char(have) | TypeKind::Varchar(have), TypeKind::Varchar(room))
+        | (TypeKind::Binary(have) | TypeKind::Varbinary(have), TypeKind::Varbinary(room)) => have <= room,
+        (TypeKind::Float, TypeKind::Double) => true,
+        _ => from == to || bits(from).zip(bits(to)).is_some_and(|(from, to)| from <= to),
+    }
+}
+
 impl StreamOp for Calc {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
         Ok(united(inputs))
@@ -52,10 +77,9 @@ impl StreamOp for Calc {
         vec![Alternative::asking(inputs, wanted)]
     }
 
-    /// The keys whose columns all come through unchanged.
+    /// The keys whose columns all come through, be it in a wider type.
     fn upsert_keys(&self, inputs: &[Node]) -> Vec<Vec<usize>> {
-        let position =
-            |column: &usize| self.exprs.iter().position(|e| matches!(e, Expr::Column { index, .. } if index == column));
+        let position = |column: &usize| self.exprs.iter().position(|e| carried(e) == Some(*column));
         let through = |key: &Vec<usize>| key.iter().map(position).collect::<Option<Vec<usize>>>();
         inputs.iter().flat_map(|input| &input.upsert_keys).filter_map(through).take(KEYS_MAX).collect()
     }
