@@ -12,6 +12,14 @@ pub use sink::SinkUpsertMaterializerSpec;
 
 use crate::{Role, json};
 
+mod over;
+mod rank;
+mod sort;
+
+pub use over::{OverAggregateSpec, OverFrame, OverOrder};
+pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
+pub use sort::{SortField, SortTime, TemporalSortSpec};
+
 /// A specification with the name of its operator.
 pub trait Spec: Serialize + DeserializeOwned {
     /// The operator's kind, a lasting name with a version: `calc-1`.

@@ -7,10 +7,13 @@ use flott_graph::spec::Spec;
 use crate::calc::Calc;
 use crate::changelog_normalize::ChangelogNormalize;
 use crate::constraint_enforcer::ConstraintEnforcer;
+use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
 use crate::limit::Limit;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
+use crate::rank::Rank;
+use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
 use crate::window_aggregate::WindowAggregate;
@@ -38,10 +41,13 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Calc>(),
     entry::<ChangelogNormalize>(),
     entry::<ConstraintEnforcer>(),
+    entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
     entry::<GroupAggregate>(),
     entry::<Limit>(),
     entry::<SinkUpsertMaterializer>(),
+    entry::<Rank>(),
+    entry::<TemporalSort>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
     entry::<WindowAggregate>(),

@@ -5,6 +5,8 @@
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
 //! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`] and [`ListedRows`].
+//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`]
+//! and [`SortedRows`].
 
 mod expiry;
 mod group_table;
@@ -15,6 +17,8 @@ mod listed_rows;
 mod map_view;
 mod region;
 mod row_store;
+mod sorted_list;
+mod sorted_rows;
 mod sorted_view;
 mod spilled;
 #[cfg(test)]
@@ -31,6 +35,7 @@ pub use listed_rows::{Listed, ListedRows};
 pub use map_view::{MapViewOptions, map_view};
 pub use region::{EntryPage, GroupEntries};
 pub use row_store::{Place, RowStore};
+pub use sorted_rows::{RowRef, SortedRows};
 pub use sorted_view::sorted_view;
 pub use timer_queue::TimerQueue;
 pub use values::{Values, take_part};
