@@ -11,8 +11,8 @@ use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
 use crate::limit::Limit;
-use crate::sink_upsert_materializer::SinkUpsertMaterializer;
 use crate::rank::Rank;
+use crate::sink_upsert_materializer::SinkUpsertMaterializer;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
@@ -45,8 +45,8 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<DropUpdateBefore>(),
     entry::<GroupAggregate>(),
     entry::<Limit>(),
-    entry::<SinkUpsertMaterializer>(),
     entry::<Rank>(),
+    entry::<SinkUpsertMaterializer>(),
     entry::<TemporalSort>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),

@@ -3,11 +3,6 @@
 //!
 //! Reading order: [`factory`] lists them; [`calc`] is one without state, [`changelog_normalize`] one with state, and
 //! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
-//! Reading order: [`factory`] lists them. Without state are [`calc`],
-//! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
-//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`deduplicate`], [`rank`],
-//! [`temporal_sort`], [`group_aggregate`] and [`window_aggregate`]. They share [`aggregate`], `window`,
-//! `emit`, `sorting`, `timed_rows` and `key_timers`.
 
 pub mod aggregate;
 pub mod calc;
@@ -20,8 +15,8 @@ pub mod factory;
 pub mod group_aggregate;
 mod key_timers;
 pub mod limit;
-pub mod sink_upsert_materializer;
 pub mod rank;
+pub mod sink_upsert_materializer;
 mod sorting;
 pub mod temporal_sort;
 mod timed_rows;
