@@ -7,6 +7,7 @@ use flott_graph::spec::Spec;
 use crate::calc::Calc;
 use crate::changelog_normalize::ChangelogNormalize;
 use crate::constraint_enforcer::ConstraintEnforcer;
+use crate::correlate::Correlate;
 use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
@@ -41,6 +42,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Calc>(),
     entry::<ChangelogNormalize>(),
     entry::<ConstraintEnforcer>(),
+    entry::<Correlate>(),
     entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
     entry::<GroupAggregate>(),

@@ -8,6 +8,7 @@ pub mod aggregate;
 pub mod calc;
 pub mod changelog_normalize;
 pub mod constraint_enforcer;
+pub mod correlate;
 pub mod deduplicate;
 pub mod drop_update_before;
 mod emit;

@@ -7,6 +7,7 @@ mod call;
 mod expr;
 mod from;
 mod insert;
+mod join;
 mod literal;
 mod query;
 mod refuse;

@@ -136,17 +136,17 @@ impl Binder<'_> {
                 }
                 SelectItem::QualifiedWildcard(kind, options) => {
                     refuse_wildcard_options(options)?;
-                    let names_table = match kind {
+                    let columns = match kind {
                         SelectItemQualifiedWildcardKind::ObjectName(name) => {
                             let parts = syntax::name_parts(name)?;
-                            scope.is_qualifier(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+                            scope.all_of(&parts.iter().map(String::as_str).collect::<Vec<_>>())
                         }
-                        SelectItemQualifiedWildcardKind::Expr(_) => false,
+                        SelectItemQualifiedWildcardKind::Expr(_) => None,
                     };
-                    if !names_table {
+                    let Some(columns) = columns else {
                         return Err(at_span(Error::invalid(format!("'{item}' names no table of FROM")), item.span()));
-                    }
-                    self.wildcard(scope, &mut out)?;
+                    };
+                    out.extend(columns.into_iter().map(plain_item));
                 }
             }
         }
@@ -168,12 +168,14 @@ impl Binder<'_> {
         if scope.columns.is_empty() {
             return Err(Error::invalid("'*' without FROM"));
         }
-        for (index, column) in scope.columns.iter().enumerate() {
-            let expr = Expr::column(index, column.ty.clone());
-            out.push(OverRows { expr, name: column.name.clone(), places: Vec::new() });
-        }
+        out.extend(scope.all().into_iter().map(plain_item));
         Ok(())
     }
+}
+
+/// A column of `*`.
+fn plain_item((expr, name): (Expr, String)) -> OverRows {
+    OverRows { expr, name, places: Vec::new() }
 }
 
 /// All columns as keys.

@@ -31,6 +31,8 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Aggregate { keys, calls } => Op::GroupAggregate(GroupAggregate { keys, calls }),
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
+        rel::Op::Join(_) => return Err(Error::unsupported("JOIN")),
+        rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::Union => Op::Union(Union),
         rel::Op::Limit { offset, limit } => Op::Limit(Limit { offset, limit }),
     };

@@ -2,6 +2,7 @@
 
 mod calc;
 mod changelog_normalize;
+mod correlate;
 mod drop_update_before;
 mod exchange;
 mod group_aggregate;

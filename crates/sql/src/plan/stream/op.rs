@@ -13,7 +13,7 @@ use super::nodes::{
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -23,6 +23,8 @@ pub(in crate::plan) enum Op {
     Calc(Calc),
     /// Makes a full changelog of upserts.
     ChangelogNormalize(ChangelogNormalize),
+    /// Joins rows with those of a function.
+    Correlate(Box<Correlate>),
     /// Drops `-U`.
     DropUpdateBefore(DropUpdateBefore),
     /// Sends each row to a subtask.
@@ -50,6 +52,7 @@ impl Op {
         match self {
             Op::Calc(op) => op,
             Op::ChangelogNormalize(op) => op,
+            Op::Correlate(op) => op.as_ref(),
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
             Op::GroupAggregate(op) => op,
