@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod call;
+mod difference;
 mod expr;
 mod from;
 mod insert;
@@ -13,6 +14,7 @@ mod query;
 mod refuse;
 mod select;
 mod setop;
+mod subquery;
 mod syntax;
 mod table;
 mod window;

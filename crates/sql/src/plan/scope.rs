@@ -19,6 +19,10 @@ pub(super) struct Scope {
     tables: Vec<Named>,
     /// Columns of two tables that `USING` or `NATURAL` made one, the newest last.
     shared: Vec<Shared>,
+    /// Columns that `*` does not stand for.
+    hidden: Vec<usize>,
+    /// Where the own columns of a subquery begin, behind those of the query around it.
+    own_from: usize,
 }
 
 /// A table of `FROM`.
@@ -44,7 +48,7 @@ impl Scope {
     /// Columns behind a qualifier.
     pub(super) fn new(columns: Vec<Column>, qualifier: Vec<String>) -> Self {
         let named = Named { qualifier, columns: 0..columns.len() };
-        Scope { columns, tables: vec![named], shared: Vec::new() }
+        Scope { columns, tables: vec![named], ..Scope::default() }
     }
 
     /// Columns without any table.
@@ -75,8 +79,29 @@ impl Scope {
             ..s
         };
         self.shared.extend(right.shared.into_iter().map(shift));
+        self.hidden.extend(right.hidden.into_iter().map(|c| c + first));
         self.columns.extend(right.columns);
         Ok(self)
+    }
+
+    /// The columns of the query around this one, then its own: these are meant where a name is both.
+    #[must_use]
+    pub(super) fn within(self, outer: &Scope) -> Self {
+        let own_from = outer.columns.len();
+        let mut around = outer.clone();
+        // Own tables may have the names of outer ones.
+        let outer_tables = std::mem::take(&mut around.tables);
+        let Ok(mut both) = around.beside(self) else { return outer.clone() };
+        both.tables.extend(outer_tables);
+        Scope { own_from, ..both }
+    }
+
+    /// With a column behind the others that only its name leads to.
+    #[must_use]
+    pub(super) fn with_hidden(mut self, column: Column) -> Self {
+        self.hidden.push(self.columns.len());
+        self.columns.push(column);
+        self
     }
 
     /// The types that the columns have behind a join.
@@ -95,7 +120,7 @@ impl Scope {
 
     /// What `*` stands for: shared columns first, then the others.
     pub(super) fn all(&self) -> Vec<(Expr, String)> {
-        let hidden = |c: &usize| self.shared.iter().any(|s| s.of.contains(c));
+        let hidden = |c: &usize| self.hidden.contains(c) || self.shared.iter().any(|s| s.of.contains(c));
         let shared = self.shared.iter().map(|s| (s.value.clone(), s.name.clone()));
         let own = (0..self.columns.len()).filter(|c| !hidden(c)).map(|c| self.plain(c));
         shared.chain(own).collect()
@@ -162,7 +187,9 @@ impl Scope {
         if let Some(shared) = self.shared.iter().rev().find(|s| s.name == name.value) {
             return Ok(shared.value.clone());
         }
-        self.column_in(name, 0..self.columns.len())
+        let own = self.own_from..self.columns.len();
+        let is_own = self.columns[own.clone()].iter().any(|c| c.name == name.value);
+        self.column_in(name, if is_own { own } else { 0..self.columns.len() })
     }
 
     fn column_in(&self, name: &Ident, range: Range<usize>) -> Result<Expr> {

