@@ -4,7 +4,8 @@
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
-//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`] and [`RowStore`].
+//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`] and
+//! [`RowMultiMap`].
 
 mod expiry;
 mod group_table;
@@ -13,6 +14,8 @@ mod keyed_state;
 mod link;
 mod map_view;
 mod region;
+mod row_arena;
+mod row_multi_map;
 mod row_store;
 mod sorted_view;
 mod spilled;
@@ -28,7 +31,9 @@ pub use keyed_state::KeyedState;
 pub use link::{Cursor, KeyedStateOptions};
 pub use map_view::{MapViewOptions, map_view};
 pub use region::{EntryPage, GroupEntries};
-pub use row_store::{Place, RowStore};
+pub use row_arena::Place;
+pub use row_multi_map::{Adding, NO_ROW, RowIdentity, RowMultiMap, RowMultiMapOptions};
+pub use row_store::RowStore;
 pub use sorted_view::sorted_view;
 pub use timer_queue::TimerQueue;
 pub use values::{Values, take_part};
