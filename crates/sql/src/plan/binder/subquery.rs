@@ -149,8 +149,8 @@ impl Binder<'_> {
         check_depth(ast)?;
         let mut ast = ast.clone();
         let mut found = Values { queries: Vec::new(), first: scope.columns.len() };
-        // It never breaks off.
-        drop(VisitMut::visit(&mut ast, &mut found));
+        let visited = VisitMut::visit(&mut ast, &mut found);
+        debug_assert!(visited.is_continue(), "it never breaks off");
         for query in found.queries {
             let (joined, column) = self.bind_value(rel, &scope, &query).map_err(|e| at_span(e, query.span()))?;
             rel = joined;
