@@ -11,6 +11,7 @@ use crate::correlate::Correlate;
 use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
+use crate::join::Join;
 use crate::limit::Limit;
 use crate::rank::Rank;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
@@ -46,6 +47,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
     entry::<GroupAggregate>(),
+    entry::<Join>(),
     entry::<Limit>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),

@@ -14,6 +14,7 @@ pub mod drop_update_before;
 mod emit;
 pub mod factory;
 pub mod group_aggregate;
+pub mod join;
 mod key_timers;
 pub mod limit;
 pub mod rank;

@@ -152,7 +152,7 @@ pub(super) fn is_immutable(expr: &Expr) -> bool {
 }
 
 /// The operands of a conjunction.
-fn conjuncts(condition: Expr) -> Vec<Expr> {
+pub(super) fn conjuncts(condition: Expr) -> Vec<Expr> {
     match condition {
         Expr::Call { function, args, .. } if function.name == "and" => args.into_iter().flat_map(conjuncts).collect(),
         other => vec![other],

@@ -42,6 +42,17 @@ pub(super) fn names(columns: &[Column]) -> Vec<String> {
     columns.iter().map(|c| c.name.clone()).collect()
 }
 
+/// Names under which all are told apart: a second `x` is called `x0`.
+pub(super) fn unique<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let mut unique: Vec<String> = Vec::new();
+    for name in names {
+        let numbered = (0..).map(|i| format!("{name}{i}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|n| !unique.contains(n));
+        unique.extend(free);
+    }
+    unique
+}
+
 /// Some of the names.
 pub(super) fn picked<'n>(columns: &[usize], names: &'n [String]) -> Vec<&'n str> {
     columns.iter().map(|&c| names[c].as_str()).collect()

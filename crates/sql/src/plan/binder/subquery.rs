@@ -111,9 +111,8 @@ impl Binder<'_> {
             }
         };
         let Inner { rel: right, mut conditions, items, .. } = inner;
-        let both = Scope::of_columns(right.columns.clone()).within(scope);
         if let Some(value) = value {
-            conditions.extend(in_condition(&both, value, items, negated).map_err(located)?);
+            conditions.extend(in_condition(scope, value, items, negated).map_err(located)?);
         }
         let condition = if conditions.is_empty() { None } else { Some(self.folded(combine("and", conditions)?)?) };
         Ok(left.join(right, kind, condition))
@@ -202,7 +201,11 @@ impl Binder<'_> {
         let value = nullable(shifted(right.column(pairs.len()), outer_width));
         let value = match of_nothing {
             // Where nothing is compared there is a group, once there was a row.
-            Some(zero) if !pairs.is_empty() => call("coalesce", vec![value, zero])?,
+            // Its type is that of a value that may be missing, as in Flink.
+            Some(zero) if !pairs.is_empty() => match call("coalesce", vec![value, zero])? {
+                Expr::Call { function, args, ty } => Expr::Call { function, args, ty: ty.with_nullable(true) },
+                other => other,
+            },
             _ => value,
         };
         Ok(Value { rel: right, condition, value })

@@ -7,7 +7,7 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Limit, Union, Values, Watermark,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Join, Limit, Union, Values, Watermark,
     WindowTableFunction,
 };
 use super::{Distribution, Node};
@@ -31,6 +31,8 @@ pub(in crate::plan) enum Op {
     Exchange(Exchange),
     /// Groups.
     GroupAggregate(GroupAggregate),
+    /// Pairs of rows of two inputs.
+    Join(Box<Join>),
     /// Some rows.
     Limit(Limit),
     /// Reads a table.
@@ -56,6 +58,7 @@ impl Op {
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
             Op::GroupAggregate(op) => op,
+            Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::Source(op) => op.as_ref(),
             Op::Union(op) => op,

@@ -30,22 +30,27 @@ impl<'a> Adding<'a> {
     }
 
     /// Adds a row of the batch to a group. It replaces one of the same identity, or is counted with an equal one
-    /// whose tag it sets; else it becomes the last of the list.
-    pub fn add(&mut self, group: u32, row: usize, tag: i32, now_ms: i64) {
+    /// whose tag it sets; else it becomes the last of the list. Whether it replaced one.
+    pub fn add(&mut self, group: u32, row: usize, tag: i32, now_ms: i64) -> bool {
         self.drop_expired(group, now_ms);
         let (found, hash) = self.find(group, row);
+        let mut replaced = false;
         if let Some(old) = found {
-            if self.map.options.identity == RowIdentity::WholeRow && !self.map.is_expired(old, now_ms) {
+            let is_there = !self.map.is_expired(old, now_ms);
+            if self.map.options.identity == RowIdentity::WholeRow && is_there {
                 let count = self.map.count(old) + 1;
                 self.map.note(old, count, tag, self.map.time(old));
-                return self.map.set_changed(old, now_ms);
+                self.map.set_changed(old, now_ms);
+                return false;
             }
             self.map.remove(old);
+            replaced = is_there;
         }
         let last = self.map.last(group);
         let number = self.insert(group, row, hash, last);
         self.map.note(number, 1, tag, 0);
         self.map.set_changed(number, now_ms);
+        replaced
     }
 
     /// Adds a row of the batch behind the rows of its group that are not later.
