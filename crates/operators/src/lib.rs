@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod calc;
+pub mod changelog;
 pub mod changelog_normalize;
 pub mod constraint_enforcer;
 pub mod correlate;

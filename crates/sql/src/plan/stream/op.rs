@@ -7,8 +7,8 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Join, Limit, Union, Values, Watermark,
-    WindowTableFunction,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog,
+    Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -29,6 +29,8 @@ pub(in crate::plan) enum Op {
     DropUpdateBefore(DropUpdateBefore),
     /// Sends each row to a subtask.
     Exchange(Exchange),
+    /// Makes row kinds of a column.
+    FromChangelog(FromChangelog),
     /// Groups.
     GroupAggregate(GroupAggregate),
     /// Pairs of rows of two inputs.
@@ -37,6 +39,8 @@ pub(in crate::plan) enum Op {
     Limit(Limit),
     /// Reads a table.
     Source(Box<Scan>),
+    /// Makes a column of row kinds.
+    ToChangelog(ToChangelog),
     /// All rows of all inputs.
     Union(Union),
     /// Constant rows.
@@ -57,10 +61,12 @@ impl Op {
             Op::Correlate(op) => op.as_ref(),
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
+            Op::FromChangelog(op) => op,
             Op::GroupAggregate(op) => op,
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::Source(op) => op.as_ref(),
+            Op::ToChangelog(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,
             Op::Watermark(op) => op,

@@ -125,7 +125,8 @@ fn joins_and_subqueries_that_have_no_meaning_here_are_refused() {
             1:27: the queries of EXCEPT have 2 and 1 columns
         SELECT * FROM TABLE(TUMBLE(TABLE joined, DESCRIPTOR(ts), INTERVAL '1' SECOND))
             column 'ts' is no time attribute here
-              A regular join keeps rows for any time, so what comes out of it is in no order of time."#]].assert_eq(&refusals(JOINS));
+              A regular join keeps rows for any time, so what comes out of it is in no order of time."#]]
+    .assert_eq(&refusals(JOINS));
 }
 
 #[test]
