@@ -6,6 +6,10 @@ use flott_api::{Error, LogicalType, Result, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+mod sink;
+
+pub use sink::SinkUpsertMaterializerSpec;
+
 use crate::{Role, json};
 
 mod over;

@@ -11,7 +11,9 @@ use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
 use crate::limit::Limit;
+use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
+use crate::sink_upsert_materializer::SinkUpsertMaterializer;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
@@ -44,7 +46,9 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<DropUpdateBefore>(),
     entry::<GroupAggregate>(),
     entry::<Limit>(),
+    entry::<OverAggregate>(),
     entry::<Rank>(),
+    entry::<SinkUpsertMaterializer>(),
     entry::<TemporalSort>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),

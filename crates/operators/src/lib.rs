@@ -3,9 +3,9 @@
 //!
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
 //! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
-//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`deduplicate`], [`rank`],
-//! [`temporal_sort`], [`group_aggregate`] and [`window_aggregate`]. They share [`aggregate`], `window`,
-//! `emit`, `sorting`, `timed_rows` and `key_timers`.
+//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
+//! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`] and [`window_aggregate`]. They share
+//! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`.
 
 pub mod aggregate;
 pub mod calc;
@@ -18,7 +18,9 @@ pub mod factory;
 pub mod group_aggregate;
 mod key_timers;
 pub mod limit;
+pub mod over_aggregate;
 pub mod rank;
+pub mod sink_upsert_materializer;
 mod sorting;
 pub mod temporal_sort;
 mod timed_rows;

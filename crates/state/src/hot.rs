@@ -4,7 +4,7 @@
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
-//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`]
+//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`], [`ListedRows`]
 //! and [`SortedRows`].
 
 mod expiry;
@@ -12,6 +12,7 @@ mod group_table;
 mod held;
 mod keyed_state;
 mod link;
+mod listed_rows;
 mod map_view;
 mod region;
 mod row_store;
@@ -29,6 +30,7 @@ pub use expiry::{TtlOptions, TtlUpdate, TtlVisibility};
 pub use group_table::GroupTable;
 pub use keyed_state::KeyedState;
 pub use link::{Cursor, KeyedStateOptions};
+pub use listed_rows::{Listed, ListedRows};
 pub use map_view::{MapViewOptions, map_view};
 pub use region::{EntryPage, GroupEntries};
 pub use row_store::{Place, RowStore};

@@ -2,9 +2,7 @@
 
 use flott_api::metrics::OperatorMetrics;
 use flott_api::table::ChangelogMode;
-use flott_api::testing::{
-    Case, FakeTimers, FakeWorld, RecordedOutput, batch, check_restorable, open_context, ready,
-};
+use flott_api::testing::{Case, FakeTimers, FakeWorld, RecordedOutput, batch, check_restorable, open_context, ready};
 use flott_api::{ErrorKind, Field, LogicalType, Schema, TypeKind, Watermark};
 
 use super::*;

@@ -69,7 +69,12 @@ impl Changes {
     }
 
     /// The batch of changes; with the rank behind the columns if there is an `output` that has it.
-    pub(super) fn batch(mut self, rows: &SortedRows, marks: &[Mark], output: Option<&SchemaRef>) -> Result<ChangeBatch> {
+    pub(super) fn batch(
+        mut self,
+        rows: &SortedRows,
+        marks: &[Mark],
+        output: Option<&SchemaRef>,
+    ) -> Result<ChangeBatch> {
         self.next();
         let mut batch = rows.rows(&self.rows)?;
         if let Some(output) = output {

@@ -75,13 +75,7 @@ impl Ranking {
     }
 
     /// Takes up a row; whether the partition has changed.
-    pub(super) fn step(
-        &self,
-        entries: &mut RankRows,
-        at: At,
-        retracts: bool,
-        changes: &mut Changes,
-    ) -> Result<bool> {
+    pub(super) fn step(&self, entries: &mut RankRows, at: At, retracts: bool, changes: &mut Changes) -> Result<bool> {
         let end = match self.end {
             Some(end) => end,
             None => entries.decide_end(at.0, at.1),

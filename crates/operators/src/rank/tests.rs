@@ -80,8 +80,22 @@ fn over_insertions_what_falls_out_is_deleted_before_what_comes() {
 fn over_insertions_with_ranks_every_rank_that_changes_hands_is_updated() {
     let spec = with_rank(spec(RankStrategy::AppendFast, (1, 3)));
     let expected = [
-        "+I 5 1 #1", "-U 5 1 #1", "+U 7 2 #1", "+I 5 1 #2", "+I 5 3 #3", "-U 5 1 #2", "+U 6 4 #2", "-U 5 3 #3",
-        "+U 5 1 #3", "-U 5 1 #3", "+U 6 5 #3", "-U 7 2 #1", "+U 9 7 #1", "-U 6 4 #2", "+U 7 2 #2", "-U 6 5 #3",
+        "+I 5 1 #1",
+        "-U 5 1 #1",
+        "+U 7 2 #1",
+        "+I 5 1 #2",
+        "+I 5 3 #3",
+        "-U 5 1 #2",
+        "+U 6 4 #2",
+        "-U 5 3 #3",
+        "+U 5 1 #3",
+        "-U 5 1 #3",
+        "+U 6 5 #3",
+        "-U 7 2 #1",
+        "+U 9 7 #1",
+        "-U 6 4 #2",
+        "+U 7 2 #2",
+        "-U 6 5 #3",
         "+U 6 4 #3",
     ];
     assert_eq!(brief(&run(&spec, &of_one_key(&APPENDED))), expected);
@@ -142,8 +156,7 @@ fn partitions_and_watermarks_keep_their_places() {
     assert_eq!(run(&spec(RankStrategy::Retract, (1, 2)), script), expected);
 }
 
-const UPSERTS: [&str; 9] =
-    ["+I 1 1", "+I 2 2", "+U 2 1", "+I 3 3", "+U 4 1", "+U 4 1", "+U 9 2", "+I 1 4", "+U 5 3"];
+const UPSERTS: [&str; 9] = ["+I 1 1", "+I 2 2", "+U 2 1", "+I 3 3", "+U 4 1", "+U 4 1", "+U 9 2", "+I 1 4", "+U 5 3"];
 
 #[test]
 fn over_upserts_a_row_is_updated_where_it_stays_within_the_ranks() {
@@ -159,9 +172,28 @@ fn over_upserts_a_row_is_updated_where_it_stays_within_the_ranks() {
 fn over_upserts_with_ranks_the_old_row_goes_before_the_new_one_comes() {
     let got = run(&with_rank(spec(updating(), (1, 2))), &of_one_key(&UPSERTS));
     let expected = [
-        "+I 1 1 #1", "-U 1 1 #1", "+U 2 2 #1", "+I 1 1 #2", "-U 1 1 #2", "+U 2 1 #2", "-U 2 2 #1", "+U 3 3 #1",
-        "-U 2 1 #2", "+U 2 2 #2", "-U 3 3 #1", "+U 4 1 #1", "-U 2 2 #2", "+U 3 3 #2", "-U 4 1 #1", "+U 4 1 #1",
-        "-U 4 1 #1", "+U 9 2 #1", "-U 3 3 #2", "+U 4 1 #2", "-U 4 1 #2", "+U 5 3 #2",
+        "+I 1 1 #1",
+        "-U 1 1 #1",
+        "+U 2 2 #1",
+        "+I 1 1 #2",
+        "-U 1 1 #2",
+        "+U 2 1 #2",
+        "-U 2 2 #1",
+        "+U 3 3 #1",
+        "-U 2 1 #2",
+        "+U 2 2 #2",
+        "-U 3 3 #1",
+        "+U 4 1 #1",
+        "-U 2 2 #2",
+        "+U 3 3 #2",
+        "-U 4 1 #1",
+        "+U 4 1 #1",
+        "-U 4 1 #1",
+        "+U 9 2 #1",
+        "-U 3 3 #2",
+        "+U 4 1 #2",
+        "-U 4 1 #2",
+        "+U 5 3 #2",
     ];
     assert_eq!(brief(&got), expected);
 }
@@ -171,8 +203,17 @@ fn a_row_that_rises_passes_those_between() {
     let script = of_one_key(&["+I 9 1", "+I 8 2", "+I 7 3", "+U 10 3", "+U 9 2"]);
     let got = run(&with_rank(spec(updating(), (1, 3))), &script);
     let expected = [
-        "+I 9 1 #1", "+I 8 2 #2", "+I 7 3 #3", "-U 9 1 #1", "-U 7 3 #3", "+U 10 3 #1", "-U 8 2 #2", "+U 9 1 #2",
-        "+U 8 2 #3", "-U 8 2 #3", "+U 9 2 #3",
+        "+I 9 1 #1",
+        "+I 8 2 #2",
+        "+I 7 3 #3",
+        "-U 9 1 #1",
+        "-U 7 3 #3",
+        "+U 10 3 #1",
+        "-U 8 2 #2",
+        "+U 9 1 #2",
+        "+U 8 2 #3",
+        "-U 8 2 #3",
+        "+U 9 2 #3",
     ];
     assert_eq!(brief(&got), expected);
 }
@@ -188,7 +229,8 @@ fn a_row_that_sinks_is_put_right_all_the_same() {
 }
 
 const CHANGES: [&str; 12] = [
-    "+I 1 1", "+I 2 2", "+I 2 3", "+I 3 4", "-U 2 2", "+U 5 2", "-D 9 9", "-D 1 1", "-D 5 2", "-D 2 3", "-D 3 4", "+I 7 5",
+    "+I 1 1", "+I 2 2", "+I 2 3", "+I 3 4", "-U 2 2", "+U 5 2", "-D 9 9", "-D 1 1", "-D 5 2", "-D 2 3", "-D 3 4",
+    "+I 7 5",
 ];
 
 #[test]
@@ -205,9 +247,29 @@ fn over_a_changelog_what_was_behind_comes_back() {
 fn over_a_changelog_with_ranks_those_behind_move_up() {
     let got = run(&with_rank(spec(RankStrategy::Retract, (1, 2))), &of_one_key(&CHANGES));
     let expected = [
-        "+I 1 1 #1", "-U 1 1 #1", "+U 2 2 #1", "+I 1 1 #2", "-U 1 1 #2", "+U 2 3 #2", "-U 2 2 #1", "+U 3 4 #1",
-        "-U 2 3 #2", "+U 2 2 #2", "-U 2 2 #2", "+U 2 3 #2", "-U 3 4 #1", "+U 5 2 #1", "-U 2 3 #2", "+U 3 4 #2",
-        "-U 5 2 #1", "+U 3 4 #1", "-U 3 4 #2", "+U 2 3 #2", "-D 2 3 #2", "-D 3 4 #1", "+I 7 5 #1",
+        "+I 1 1 #1",
+        "-U 1 1 #1",
+        "+U 2 2 #1",
+        "+I 1 1 #2",
+        "-U 1 1 #2",
+        "+U 2 3 #2",
+        "-U 2 2 #1",
+        "+U 3 4 #1",
+        "-U 2 3 #2",
+        "+U 2 2 #2",
+        "-U 2 2 #2",
+        "+U 2 3 #2",
+        "-U 3 4 #1",
+        "+U 5 2 #1",
+        "-U 2 3 #2",
+        "+U 3 4 #2",
+        "-U 5 2 #1",
+        "+U 3 4 #1",
+        "-U 3 4 #2",
+        "+U 2 3 #2",
+        "-D 2 3 #2",
+        "-D 3 4 #1",
+        "+I 7 5 #1",
     ];
     assert_eq!(brief(&got), expected);
 }
@@ -217,8 +279,7 @@ fn without_partitions_and_order_it_is_a_limit_over_a_changelog() {
     let mut spec = spec(RankStrategy::Retract, (1, 2));
     (spec.partition, spec.order) = (Vec::new(), Vec::new());
     let got = run(&spec, &of_one_key(&CHANGES));
-    let expected =
-        ["+I 1 1", "+I 2 2", "-D 2 2", "+I 2 3", "-D 1 1", "+I 3 4", "-D 2 3", "-D 3 4", "+I 7 5"];
+    let expected = ["+I 1 1", "+I 2 2", "-D 2 2", "+I 2 3", "-D 1 1", "+I 3 4", "-D 2 3", "-D 3 4", "+I 7 5"];
     assert_eq!(brief(&got), expected);
 }
 

@@ -1,0 +1,25 @@
+//! The kinds of stream nodes, a file each.
+
+mod calc;
+mod changelog_normalize;
+mod drop_update_before;
+mod exchange;
+mod group_aggregate;
+mod limit;
+mod source;
+mod union;
+mod values;
+mod watermark;
+mod window_aggregate;
+mod window_table_function;
+
+pub(in crate::plan) use calc::Calc;
+pub(in crate::plan) use changelog_normalize::ChangelogNormalize;
+pub(in crate::plan) use drop_update_before::DropUpdateBefore;
+pub(in crate::plan) use exchange::{Distribution, Exchange};
+pub(in crate::plan) use group_aggregate::GroupAggregate;
+pub(in crate::plan) use limit::Limit;
+pub(in crate::plan) use union::Union;
+pub(in crate::plan) use values::Values;
+pub(in crate::plan) use watermark::Watermark;
+pub(in crate::plan) use window_table_function::WindowTableFunction;
