@@ -12,10 +12,16 @@ pub use sink::SinkUpsertMaterializerSpec;
 
 use crate::{Role, json};
 
+mod correlate;
+mod join;
+mod join_kind;
 mod over;
 mod rank;
 mod sort;
 
+pub use correlate::{CorrelateSpec, TableFunction};
+pub use join::{JoinInput, JoinSide, JoinSpec};
+pub use join_kind::JoinKind;
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sort::{SortField, SortTime, TemporalSortSpec};

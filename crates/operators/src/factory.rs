@@ -7,9 +7,11 @@ use flott_graph::spec::Spec;
 use crate::calc::Calc;
 use crate::changelog_normalize::ChangelogNormalize;
 use crate::constraint_enforcer::ConstraintEnforcer;
+use crate::correlate::Correlate;
 use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
+use crate::join::Join;
 use crate::limit::Limit;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
@@ -42,9 +44,11 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Calc>(),
     entry::<ChangelogNormalize>(),
     entry::<ConstraintEnforcer>(),
+    entry::<Correlate>(),
     entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
     entry::<GroupAggregate>(),
+    entry::<Join>(),
     entry::<Limit>(),
     entry::<OverAggregate>(),
     entry::<Rank>(),

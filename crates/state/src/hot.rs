@@ -6,6 +6,8 @@
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
 //! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`], [`ListedRows`]
 //! and [`SortedRows`].
+//! which keys the store may have. What belongs to a number: [`map_view`], [`sorted_view`], [`RowStore`] and others that
+//! are a [`GroupEntries`].
 
 mod expiry;
 mod group_table;
@@ -15,6 +17,8 @@ mod link;
 mod listed_rows;
 mod map_view;
 mod region;
+mod row_arena;
+mod row_multi_map;
 mod row_store;
 mod sorted_list;
 mod sorted_rows;
@@ -33,7 +37,9 @@ pub use link::{Cursor, KeyedStateOptions};
 pub use listed_rows::{Listed, ListedRows};
 pub use map_view::{MapViewOptions, map_view};
 pub use region::{EntryPage, GroupEntries};
-pub use row_store::{Place, RowStore};
+pub use row_arena::Place;
+pub use row_multi_map::{Adding, NO_ROW, RowIdentity, RowMultiMap, RowMultiMapOptions};
+pub use row_store::RowStore;
 pub use sorted_rows::{RowRef, SortedRows};
 pub use sorted_view::sorted_view;
 pub use timer_queue::TimerQueue;

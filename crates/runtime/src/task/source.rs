@@ -97,6 +97,7 @@ impl SourceWorker {
                 Step::Message(message) => self.accept(message, chain, ack).await?,
                 Step::Stop { drain: true } => break,
                 Step::Stop { drain: false } => {
+                    self.hear_no_more();
                     chain.stop().await?;
                     return Ok(End::Stopped);
                 }
@@ -106,8 +107,18 @@ impl SourceWorker {
             ack.step(chain).await?;
             pace.step(rows).await;
         }
+        self.hear_no_more();
         chain.finish(true).await?;
         Ok(End::Finished)
+    }
+
+    /// Nobody listens any more, and the enumerator must not wait until somebody does: it tells every reader of every
+    /// checkpoint, and this subtask may stay until the last one has ended.
+    fn hear_no_more(&mut self) {
+        let messages = &mut self.lines.enumerator.messages;
+        messages.close();
+        while messages.try_recv().is_ok() {}
+        self.inbox.clear();
     }
 
     /// Each branch loses nothing when another one is taken.

@@ -3,11 +3,15 @@
 //! **Invariant.** Time attributes and window columns are properties of columns ([`Column`]). A plain column in a
 //! projection keeps them, an expression loses them.
 
+mod join;
+
 use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
 use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+
+pub use join::{Correlate, Join, unnested};
 
 use crate::catalog::ObjectPath;
 
@@ -127,6 +131,10 @@ pub enum Op {
     },
     /// Groups by window. Gives keys, results, then window properties. Made by the optimiser from an aggregate.
     WindowAggregate(Box<WindowAggregate>),
+    /// Pairs of rows of two inputs: columns of the left, then of the right.
+    Join(Box<Join>),
+    /// Rows with what a function gives for each: columns of the input, then of the function.
+    Correlate(Box<Correlate>),
     /// All rows of all inputs.
     Union,
     /// Some rows.

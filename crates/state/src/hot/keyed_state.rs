@@ -55,6 +55,15 @@ impl<E: GroupEntries> KeyedState<E> {
         self.region.assign(&self.link, keys, rows, now_ms).await
     }
 
+    /// The group of each row's key, where it has an entry: a key that is only looked up takes no place. What of
+    /// them is only in the store is loaded.
+    ///
+    /// # Errors
+    /// If the columns are not the key's, or the store fails.
+    pub async fn find(&mut self, keys: &[ArrayRef], rows: usize, now_ms: i64) -> Result<Vec<Option<u32>>> {
+        self.region.find(&self.link, keys, rows, now_ms).await
+    }
+
     /// Says that these groups are about to change, before they do.
     ///
     /// # Errors

@@ -193,6 +193,37 @@ impl<E: GroupEntries> Region<E> {
         Ok(groups)
     }
 
+    /// The number of each row's key where it has an entry; what of them is only in the store is fetched.
+    pub(super) async fn find(
+        &mut self,
+        link: &Link,
+        columns: &[ArrayRef],
+        rows: usize,
+        now_ms: i64,
+    ) -> Result<Vec<Option<u32>>> {
+        let groups = self.table.find(columns, rows)?;
+        let (missing, picked) = missing(&groups, columns)?;
+        if !self.spilled.is_any() || missing.is_empty() {
+            return Ok(groups);
+        }
+        let (order, keys) =
+            link.keys(self.namespace, &picked, missing.len())?.sorted(|hash| self.spilled.may_have(hash));
+        if order.is_empty() {
+            return Ok(groups);
+        }
+        let values = link.store.fetch(link.number, &keys).await?;
+        let found = order.iter().zip(&values).filter_map(|(row, v)| Some((*row as u64, v.as_ref()?)));
+        let (there, values): (Vec<u64>, Vec<_>) = found.unzip();
+        let there = UInt64Array::from(there);
+        let keys = picked.iter().map(|c| take(c, &there, None)).collect::<Result<Vec<_>, _>>()?;
+        let numbers = self.table.assign(&keys, there.len())?;
+        self.grow();
+        self.refer(&numbers);
+        let found = numbers.iter().zip(&values).map(|(group, value)| (*group, &value[..]));
+        self.load(link, &found.collect::<Vec<_>>(), now_ms)?;
+        self.table.find(columns, rows)
+    }
+
     async fn fetch(&mut self, link: &Link, columns: &[ArrayRef], groups: &[u32], now_ms: i64) -> Result<()> {
         let mut new = Vec::new();
         for (row, group) in groups.iter().enumerate() {
@@ -534,12 +565,10 @@ impl<E: GroupEntries> Region<E> {
         if !self.spilled.is_any() {
             return Ok(());
         }
-        let found = self.table.find(columns, rows)?;
-        let missing: UInt64Array = (0..rows).filter(|r| found[*r].is_none()).map(|r| Some(r as u64)).collect();
+        let (missing, picked) = missing(&self.table.find(columns, rows)?, columns)?;
         if missing.is_empty() {
             return Ok(());
         }
-        let picked = columns.iter().map(|c| take(c, &missing, None)).collect::<Result<Vec<_>, _>>()?;
         let (order, keys) =
             link.keys(self.namespace, &picked, missing.len())?.sorted(|hash| self.spilled.may_have(hash));
         if !order.is_empty() {
@@ -547,4 +576,12 @@ impl<E: GroupEntries> Region<E> {
         }
         Ok(())
     }
+}
+
+/// The rows whose key has no number, and their keys.
+fn missing(groups: &[Option<u32>], columns: &[ArrayRef]) -> Result<(UInt64Array, Vec<ArrayRef>)> {
+    let rows = groups.iter().enumerate().filter(|(_, g)| g.is_none());
+    let rows: UInt64Array = rows.map(|(row, _)| Some(row as u64)).collect();
+    let picked = columns.iter().map(|c| take(c, &rows, None)).collect::<Result<Vec<_>, _>>()?;
+    Ok((rows, picked))
 }

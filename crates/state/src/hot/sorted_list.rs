@@ -96,7 +96,7 @@ impl SortedList {
     }
 
     /// The same, to note where they lie in a batch.
-    pub(super) fn from_mut(&mut self, spot: Spot) -> impl Iterator<Item = &mut Entry> {
+    pub(super) fn entries_from(&mut self, spot: Spot) -> impl Iterator<Item = &mut Entry> {
         let from = spot.run.min(self.runs.len());
         self.runs[from..].iter_mut().flatten().skip(spot.at)
     }

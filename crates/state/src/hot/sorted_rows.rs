@@ -292,7 +292,7 @@ impl SortedRows {
         let list = &mut self.groups[group as usize];
         let from = list.spot(ranks.start);
         let batch = &mut self.batch;
-        out.extend(list.from_mut(from).take(ranks.len()).map(|entry| batch.pick(entry)));
+        out.extend(list.entries_from(from).take(ranks.len()).map(|entry| batch.pick(entry)));
     }
 
     /// The row at this place.

@@ -2,9 +2,11 @@
 
 mod calc;
 mod changelog_normalize;
+mod correlate;
 mod drop_update_before;
 mod exchange;
 mod group_aggregate;
+mod join;
 mod limit;
 mod source;
 mod union;
@@ -18,6 +20,7 @@ pub(in crate::plan) use changelog_normalize::ChangelogNormalize;
 pub(in crate::plan) use drop_update_before::DropUpdateBefore;
 pub(in crate::plan) use exchange::{Distribution, Exchange};
 pub(in crate::plan) use group_aggregate::GroupAggregate;
+pub(in crate::plan) use join::Join;
 pub(in crate::plan) use limit::Limit;
 pub(in crate::plan) use union::Union;
 pub(in crate::plan) use values::Values;

@@ -7,13 +7,13 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Limit, Union, Values, Watermark,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Join, Limit, Union, Values, Watermark,
     WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -23,12 +23,16 @@ pub(in crate::plan) enum Op {
     Calc(Calc),
     /// Makes a full changelog of upserts.
     ChangelogNormalize(ChangelogNormalize),
+    /// Joins rows with those of a function.
+    Correlate(Box<Correlate>),
     /// Drops `-U`.
     DropUpdateBefore(DropUpdateBefore),
     /// Sends each row to a subtask.
     Exchange(Exchange),
     /// Groups.
     GroupAggregate(GroupAggregate),
+    /// Pairs of rows of two inputs.
+    Join(Box<Join>),
     /// Some rows.
     Limit(Limit),
     /// Reads a table.
@@ -50,9 +54,11 @@ impl Op {
         match self {
             Op::Calc(op) => op,
             Op::ChangelogNormalize(op) => op,
+            Op::Correlate(op) => op.as_ref(),
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
             Op::GroupAggregate(op) => op,
+            Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::Source(op) => op.as_ref(),
             Op::Union(op) => op,
