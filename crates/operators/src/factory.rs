@@ -14,6 +14,7 @@ use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
 use crate::join::Join;
 use crate::limit::Limit;
+use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
 use crate::temporal_sort::TemporalSort;
@@ -51,6 +52,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<GroupAggregate>(),
     entry::<Join>(),
     entry::<Limit>(),
+    entry::<OverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
     entry::<TemporalSort>(),

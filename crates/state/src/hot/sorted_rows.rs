@@ -102,6 +102,12 @@ impl Batch {
         Ok(())
     }
 
+    /// A row from before the batch that was looked at.
+    fn picked(&self, number: usize) -> &[u8] {
+        let start = if number == 0 { 0 } else { self.picked_ends[number - 1] };
+        &self.picked[start..self.picked_ends[number]]
+    }
+
     /// What stands for an entry.
     fn pick(&mut self, entry: &mut Entry) -> RowRef {
         if entry.seen.0 != self.number {
@@ -305,6 +311,32 @@ impl SortedRows {
         }
     }
 
+    /// How many rows right before this place have the sort key of a row of the batch.
+    pub fn equal_before(&self, group: u32, rank: usize, row: usize) -> usize {
+        let list = &self.groups[group as usize];
+        rank - list.rank(list.find(self.batch.key(row))).min(rank)
+    }
+
+    /// For each place of a group the last place with the same sort key.
+    pub fn equal_ends(&self, group: u32) -> Vec<u32> {
+        let list = &self.groups[group as usize];
+        let keys: Vec<&[u8]> = list.from(list.spot(0)).map(|e| sort_key(e.key())).collect();
+        let mut ends = vec![0; keys.len()];
+        let mut end = keys.len().saturating_sub(1);
+        for place in (0..keys.len()).rev() {
+            if keys[place] != keys[end] {
+                end = place;
+            }
+            ends[place] = end as u32;
+        }
+        ends
+    }
+
+    /// How many rows of a group come up to this sort key.
+    pub fn count_through(&self, group: u32, key: &[u8]) -> usize {
+        self.groups[group as usize].rank(self.behind(group, key))
+    }
+
     /// Takes out the rows of a group up to this sort key, and appends what stands for them.
     pub fn take_through(&mut self, group: u32, key: &[u8], out: &mut Vec<RowRef>) {
         let spot = self.behind(group, key);
@@ -339,12 +371,22 @@ impl SortedRows {
             let options = RecordBatchOptions::new().with_row_count(Some(refs.len()));
             return Ok(RecordBatch::try_new_with_options(self.schema.clone(), Vec::new(), &options)?);
         }
-        let start = |i: usize| if i == 0 { 0 } else { self.batch.picked_ends[i - 1] };
-        let ends = self.batch.picked_ends.iter().enumerate();
-        let stored: Vec<&[u8]> = ends.map(|(i, end)| &self.batch.picked[start(i)..*end]).collect();
+        // Only what is asked for is decoded, each row once.
+        let (mut decoded, mut stored) = (vec![u32::MAX; self.batch.picked_ends.len()], Vec::new());
+        let mut places = Vec::with_capacity(refs.len());
+        for RowRef(row) in refs {
+            if row & STORED == 0 {
+                places.push((1, *row as usize));
+                continue;
+            }
+            let place = &mut decoded[(row & !STORED) as usize];
+            if *place == u32::MAX {
+                *place = stored.len() as u32;
+                stored.push(self.batch.picked((row & !STORED) as usize));
+            }
+            places.push((0, *place as usize));
+        }
         let stored = row::decode(&self.schema, &stored)?;
-        let place = |r: &RowRef| (usize::from(r.0 & STORED == 0), (r.0 & !STORED) as usize);
-        let places: Vec<(usize, usize)> = refs.iter().map(place).collect();
         Ok(interleave_record_batch(&[&stored, batch], &places)?)
     }
 }
