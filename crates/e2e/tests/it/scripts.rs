@@ -122,10 +122,18 @@ pub(crate) fn difference(flink: &Answer, ours: &Answer, sql: &str) -> Option<Str
 
 /// Whether the query joins: what comes before the end depends on which side comes first, in Flink too.
 fn rows_meet(sql: &str) -> bool {
-    const JOINS: [&str; 4] = [" JOIN ", " INTERSECT ", " EXCEPT ", "AUCTION A, BID B"];
     let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
     let has_subquery = sql.match_indices("(SELECT ").any(|(at, _)| !sql[..at].ends_with("FROM "));
-    has_subquery || JOINS.iter().any(|join| sql.contains(join))
+    // What is computed of a row alone meets nobody.
+    let has_join = sql.match_indices(" JOIN ").any(|(at, join)| !sql[at + join.len()..].starts_with("UNNEST"));
+    let has_set = [" INTERSECT ", " EXCEPT "].iter().any(|set| sql.contains(set));
+    has_subquery || has_join || has_set || sql.split(" FROM ").skip(1).any(lists_tables)
+}
+
+/// Whether a comma comes before anything that ends the tables behind FROM.
+fn lists_tables(from: &str) -> bool {
+    let tables = ["(", ")", " WHERE ", " GROUP "].iter().fold(from, |text, end| text.split(end).next().unwrap_or(text));
+    tables.split(',').skip(1).any(|table| !table.trim_start().starts_with("UNNEST"))
 }
 
 /// Name and changelog mode of each node of the physical plan. Not of a `Calc`: it passes on what comes, and where there is

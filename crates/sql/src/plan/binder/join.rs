@@ -17,8 +17,8 @@ type Tables = (Rel, Scope);
 impl Binder<'_> {
     /// Joins the tables so far with another one.
     pub(super) fn bind_join(&self, left: Tables, factor: &TableFactor, operator: &JoinOperator) -> Result<Tables> {
-        let (kind, constraint) = join_kind(operator)?;
         let located = |e| at_span(e, factor.span());
+        let (kind, constraint) = join_kind(operator).map_err(located)?;
         if let TableFactor::UNNEST { .. } = factor {
             return self.bind_lateral(left, factor, (kind, constraint)).map_err(located);
         }
@@ -128,12 +128,12 @@ fn named(rel: Rel, alias: Option<&TableAlias>) -> Result<Rel> {
 }
 
 fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
-    Ok(match operator {
+    let (kind, constraint) = match operator {
         JoinOperator::Join(c) | JoinOperator::Inner(c) => (JoinKind::Inner, c),
         JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (JoinKind::Left, c),
         JoinOperator::Right(c) | JoinOperator::RightOuter(c) => (JoinKind::Right, c),
         JoinOperator::FullOuter(c) => (JoinKind::Full, c),
-        JoinOperator::CrossJoin(c @ JoinConstraint::None) => (JoinKind::Inner, c),
+        JoinOperator::CrossJoin(c @ JoinConstraint::None) => return Ok((JoinKind::Inner, c)),
         JoinOperator::CrossJoin(_) => return Err(Error::invalid("a CROSS JOIN with a condition")),
         JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
             return Err(Error::unsupported("SEMI JOIN").with_hint("Write WHERE .. IN or EXISTS."));
@@ -147,7 +147,12 @@ fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
         JoinOperator::ArrayJoin | JoinOperator::LeftArrayJoin | JoinOperator::InnerArrayJoin => {
             return Err(Error::unsupported("ARRAY JOIN").with_hint("Write CROSS JOIN UNNEST(..)."));
         }
-    })
+    };
+    match constraint {
+        JoinConstraint::None => Err(Error::invalid(format!("a {} join without a condition", print_kind(kind)))
+            .with_hint("Add ON or USING, or write CROSS JOIN.")),
+        constraint => Ok((kind, constraint)),
+    }
 }
 
 fn print_kind(kind: JoinKind) -> String {

@@ -17,7 +17,7 @@ use crate::plan::rel::Rel;
 use crate::plan::scope::{Scope, at_span};
 
 /// The clauses of a SELECT that mean something here.
-struct Clauses<'a> {
+pub(super) struct Clauses<'a> {
     distinct: bool,
     projection: &'a [SelectItem],
     selection: Option<&'a Ast>,
@@ -40,6 +40,8 @@ impl Binder<'_> {
         let items = self.items(&projection, &scope, &mut aggregates)?;
         let having = clauses.having.map(|h| self.having(h, &scope, &mut aggregates)).transpose()?;
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
+        let has_value = |item: &Cow<'_, SelectItem>| matches!(item, Cow::Owned(_));
+        refuse::clause(grouped && projection.iter().any(has_value), "a query that stands for a value beside groups")?;
         refuse::clause(grouped && keys.is_empty() && aggregates.is_empty(), "a grouping without keys and aggregates")?;
         let rel = match grouped {
             true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, items, having)?,
@@ -219,7 +221,7 @@ fn default_name(ast: &Ast) -> Option<String> {
 }
 
 /// Takes a SELECT apart; what means nothing here is refused.
-fn clauses(select: &Select) -> Result<Clauses<'_>> {
+pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
     let Select {
         select_token: _,
         optimizer_hints,

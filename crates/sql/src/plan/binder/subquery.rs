@@ -21,6 +21,7 @@ use sqlparser::ast::{
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::call::is_aggregate;
 use super::expr::ExprBinder;
+use super::select::clauses;
 use super::{Binder, DEPTH_MAX, call, combine};
 use crate::plan::rel::{Column, Op, Rel};
 use crate::plan::scope::{Scope, at_span};
@@ -121,6 +122,8 @@ impl Binder<'_> {
     /// A plain SELECT that may read outer columns: its tables, its conditions over the outer columns and its own, and, if
     /// they mean something, what it selects.
     fn correlated(&self, outer: &Scope, select: &Select, with_items: bool) -> Result<Inner> {
+        // Refuses the clauses that mean nothing here.
+        clauses(select)?;
         let inner = self.bind_from(&select.from)?;
         let (mut own, mut with_queries): (Vec<&Ast>, Vec<&Ast>) = (Vec::new(), Vec::new());
         if let Some(condition) = &select.selection {
@@ -437,8 +440,24 @@ fn simple_aggregate(query: &Query) -> Option<&Select> {
 }
 
 fn plain_select(query: &Query) -> Option<&Select> {
-    let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else { return None };
+    let Query {
+        with: None,
+        body,
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks,
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators,
+    } = query
+    else {
+        return None;
+    };
+    // What any other query has is for the binder of queries.
     match body.as_ref() {
+        _ if !locks.is_empty() || !pipe_operators.is_empty() => None,
         SetExpr::Select(select) if select.distinct.is_none() && select.qualify.is_none() => Some(select),
         _ => None,
     }

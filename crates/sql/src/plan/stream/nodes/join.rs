@@ -97,24 +97,17 @@ impl StreamOp for Join {
         Ok(if only_pairs { united(inputs) } else { ChangelogMode::ALL })
     }
 
-    /// A row that is replaced without its `-U` must have the same partners as the new one.
+    /// A row that is replaced without its `-U` must have the same partners as the new one: the same key, and no further
+    /// condition, by which the new row may part from them. (Flink looks at the key only, and leaves such pairs behind.)
     fn alternatives(&self, inputs: &[Node], wanted: Updates) -> Vec<Alternative> {
         let replaces = |(at, input): (usize, &Node)| {
-            !input.changelog.contains(RowKind::UpdateAfter) || self.updates_keep_the_key(at, input)
+            let has_updates = input.changelog.contains(RowKind::UpdateAfter);
+            !has_updates || self.condition.is_none() && self.updates_keep_the_key(at, input)
         };
         if wanted == Updates::OnlyAfter && !inputs.iter().enumerate().all(replaces) {
             return Vec::new();
         }
-        let counts_partners = |at: usize| match at {
-            0 => self.kind.keeps_right(),
-            _ => self.kind.keeps_left() || self.kind.is_left_only(),
-        };
-        let ask = |(at, _): (usize, &Node)| match wanted {
-            // A condition may part the new row from partners of the old one, which count it.
-            Updates::OnlyAfter if self.condition.is_some() && counts_partners(at) => Updates::BeforeAndAfter,
-            wanted => wanted,
-        };
-        vec![Alternative { asks: inputs.iter().enumerate().map(ask).collect(), becomes: None }]
+        vec![Alternative::asking(inputs, wanted)]
     }
 
     /// A pair is known by a key of each side; by that of one side if a row of it has one partner at most.
