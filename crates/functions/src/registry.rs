@@ -12,7 +12,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::operand::Args;
 use crate::time::zone::Zone;
-use crate::{arithmetic, collection, compare, condition, math, predicate, random, text, time};
+use crate::{arithmetic, collection, compare, condition, json, math, predicate, random, text, time};
 
 /// What a call means: which function, the types its arguments are coerced to, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -287,11 +287,12 @@ impl Give {
     }
 }
 
-static FAMILIES: [&[Function]; 9] = [
+static FAMILIES: [&[Function]; 10] = [
     arithmetic::FUNCTIONS,
     collection::FUNCTIONS,
     compare::FUNCTIONS,
     condition::FUNCTIONS,
+    json::FUNCTIONS,
     math::FUNCTIONS,
     predicate::FUNCTIONS,
     random::FUNCTIONS,

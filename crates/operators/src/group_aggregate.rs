@@ -92,8 +92,15 @@ impl Operator for GroupAggregate {
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let batch = self.aggregate(&batch, cx.processing_time_ms).await?;
-        emit(batch, cx).await
+        let mut from = 0;
+        while from < batch.len() || batch.is_empty() {
+            let state = self.state.as_mut().ok_or_else(not_open)?;
+            let rows = state.entries_mut().rows_at_once(&self.plan).min(batch.len() - from);
+            let output = self.aggregate(&batch.slice(from, rows), cx.processing_time_ms).await?;
+            emit(output, cx).await?;
+            from += rows.max(1);
+        }
+        Ok(())
     }
 }
 
