@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`function`] finds the implementation of a call. Where a number or two per group is enough, `cell`
 //! holds the loops and `count`, `sum`, `average`, `welford`, `extreme` what differs; `listed` and `list_text` keep the
-//! list of a group's values, `counted` how often each came. [`groups`] is what operators use.
+//! list of a group's values, `counted` how often each came; `lag` and `ranking` know the order of rows. [`groups`] is
+//! what operators use.
 
 mod average;
 mod cell;
@@ -12,10 +13,13 @@ mod double;
 mod encoded;
 mod extreme;
 pub mod groups;
+mod lag;
 mod list_text;
 mod listed;
+mod ranking;
 mod sum;
 mod welford;
+mod written;
 
 use arrow_schema::DataType;
 use flott_api::aggregate::{Aggregate, End, SlotType};
@@ -30,8 +34,10 @@ use counted::{Collect, Percentile};
 use double::Doubles;
 use encoded::Encoded;
 use extreme::{BytesExtreme, FloatExtreme, IntExtreme, SortedExtreme, Which, WideExtreme};
+use lag::Lag;
 use list_text::{Appended, Form, Joined};
 use listed::{Gives, Listed};
+use ranking::Ranking;
 use sum::{SumDecimal, SumFloat, SumInt};
 use welford::Welford;
 
@@ -71,6 +77,12 @@ pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Re
             Ok(Box::new(Percentile { doubles: doubles(&arg.arrow(), call)?, several }))
         }
         (WELFORD, [arg]) => Ok(Box::new(Cells::new(Welford(doubles(&arg.arrow(), call)?), call.ty.arrow()))),
+        ("row_number", []) => Ok(Box::new(Count { of_column: false })),
+        ("rank" | "dense_rank" | "lag", _) if retract => {
+            Err(Error::unsupported(format!("{} over a frame that moves", name.to_uppercase())))
+        }
+        ("rank" | "dense_rank", [_, ..]) => Ok(Box::new(Ranking { dense: name == "dense_rank" })),
+        ("lag", [_] | [_, _] | [_, _, _]) => Ok(Box::new(Lag::new(&call.ty.arrow())?)),
         _ => Err(unsupported(call)),
     }
 }

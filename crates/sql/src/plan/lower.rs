@@ -134,7 +134,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn operator(&mut self, node: &Node) -> Result<Flow> {
-        let inputs = node.inputs.iter().map(|input| self.flow(input)).collect::<Result<Vec<_>>>()?;
+        let inputs = self.flows(&node.inputs)?;
         let parallelism = self.parallelism(node, &inputs);
         let read: Vec<Vec<String>> = inputs.iter().map(|flow| flow.meaning.clone()).collect();
         let wired = node.op.wire(&Wiring { settings: self.settings, node, read: &read })?;
@@ -148,6 +148,22 @@ impl<'a> Lowering<'a> {
             upsert_keys: node.upsert_keys.clone(),
             meaning,
         })
+    }
+
+    /// The rows of a node's inputs. Two edges between the same two nodes cannot be told apart: then the second input is
+    /// computed anew.
+    fn flows(&mut self, inputs: &[Node]) -> Result<Vec<Flow>> {
+        let mut flows: Vec<Flow> = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let mut flow = self.flow(input)?;
+            if flows.iter().any(|f| f.producers.iter().any(|p| flow.producers.contains(p))) {
+                let sharing = std::mem::replace(&mut self.sharing, false);
+                flow = self.flow(input)?;
+                self.sharing = sharing;
+            }
+            flows.push(flow);
+        }
+        Ok(flows)
     }
 
     /// A node's parallelism: its own, one for what must meet, or that of what it reads.

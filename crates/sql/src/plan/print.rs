@@ -2,7 +2,7 @@
 
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{AggregateCall, WindowKind};
+use flott_graph::spec::{AggregateCall, JoinKind, TableFunction, WindowKind};
 
 use super::rel::{Column, Scan, TimeAttribute};
 use super::stream::{Node, Sink, StreamOp, Text};
@@ -40,6 +40,17 @@ pub(super) fn sink(sink: &Sink, fed_by: &[Column]) -> String {
 /// What columns are called.
 pub(super) fn names(columns: &[Column]) -> Vec<String> {
     columns.iter().map(|c| c.name.clone()).collect()
+}
+
+/// Names under which all are told apart: a second `x` is called `x0`.
+pub(super) fn unique<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let mut unique: Vec<String> = Vec::new();
+    for name in names {
+        let numbered = (0..).map(|i| format!("{name}{i}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|n| !unique.contains(n));
+        unique.extend(free);
+    }
+    unique
 }
 
 /// Some of the names.
@@ -87,6 +98,29 @@ pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &st
     // How it treats nulls is not part of what Flink shows.
     let name = call.function.name.trim_end_matches("_ignore_nulls").to_uppercase();
     format!("{name}{suffix}({distinct}{args}){filter}")
+}
+
+/// `inner`, `left`
+pub(super) fn join_kind(kind: JoinKind) -> &'static str {
+    match kind {
+        JoinKind::Inner => "inner",
+        JoinKind::Left => "left",
+        JoinKind::Right => "right",
+        JoinKind::Full => "full",
+        JoinKind::Semi => "semi",
+        JoinKind::Anti => "anti",
+    }
+}
+
+/// `$UNNEST_ROWS$1(tags)`
+pub(super) fn table_function(function: &TableFunction, input: &[String], style: Style) -> String {
+    let argument = expr(function.argument(), input, style);
+    let name = match function {
+        TableFunction::Unnest { with_ordinality: false, .. } => "$UNNEST_ROWS$1",
+        TableFunction::Unnest { with_ordinality: true, .. } => "$UNNEST_ROWS_WITH_ORDINALITY$1",
+        TableFunction::Repeat { .. } => "$REPLICATE_ROWS$1",
+    };
+    format!("{name}({argument})")
 }
 
 /// `TUMBLE(time_col=[ts], size=[10 min])`

@@ -1,7 +1,7 @@
 //! Flink's recordings once more: each query of `oracle` straight; with a checkpoint, a kill and a restore; and with a
 //! checkpoint at parallelism 2 and a restore at 3. The rows are the recorded ones each time.
 //!
-//! Sources give a row every few milliseconds of the virtual clock, so that a kill comes while rows are under way.
+//! Sources give a row, or a few, every few milliseconds of the virtual clock, so that a kill comes while rows are under way.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,10 +32,12 @@ use crate::scripts::{Answer, difference, fold, recorded};
 use crate::session::{Known, row_texts};
 
 const ROW_MS: u64 = 5;
+/// A long file comes in so many steps, a short one row by row: enough for some dozens of checkpoints.
+const STEPS_PER_BATCH: usize = 150;
 /// As short as it may be.
 const CHECKPOINT_MS: u64 = 10;
 
-/// A connector whose sources give a row at a time, with a pause before each.
+/// A connector whose sources give few rows at a time, with a pause before each time.
 struct Slow(Arc<dyn TableFactory>);
 
 impl TableFactory for Slow {
@@ -155,8 +157,9 @@ impl SplitReader for SlowReader {
         loop {
             if let Some(held) = self.held.as_mut().filter(|held| held.given < held.batch.len()) {
                 self.clock.sleep_ms(ROW_MS).await;
-                held.given += 1;
-                let (split, batch) = (held.split.clone(), held.batch.slice(held.given - 1, 1));
+                let rows = held.batch.len().div_ceil(STEPS_PER_BATCH).min(held.batch.len() - held.given);
+                let (split, batch) = (held.split.clone(), held.batch.slice(held.given, rows));
+                held.given += rows;
                 return Ok(ReadEvent::Batch { split, batch });
             }
             self.held = None;

@@ -7,13 +7,13 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Limit, Union, Values, Watermark,
-    WindowTableFunction,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog,
+    Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -23,16 +23,24 @@ pub(in crate::plan) enum Op {
     Calc(Calc),
     /// Makes a full changelog of upserts.
     ChangelogNormalize(ChangelogNormalize),
+    /// Joins rows with those of a function.
+    Correlate(Box<Correlate>),
     /// Drops `-U`.
     DropUpdateBefore(DropUpdateBefore),
     /// Sends each row to a subtask.
     Exchange(Exchange),
+    /// Makes row kinds of a column.
+    FromChangelog(FromChangelog),
     /// Groups.
     GroupAggregate(GroupAggregate),
+    /// Pairs of rows of two inputs.
+    Join(Box<Join>),
     /// Some rows.
     Limit(Limit),
     /// Reads a table.
     Source(Box<Scan>),
+    /// Makes a column of row kinds.
+    ToChangelog(ToChangelog),
     /// All rows of all inputs.
     Union(Union),
     /// Constant rows.
@@ -50,11 +58,15 @@ impl Op {
         match self {
             Op::Calc(op) => op,
             Op::ChangelogNormalize(op) => op,
+            Op::Correlate(op) => op.as_ref(),
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
+            Op::FromChangelog(op) => op,
             Op::GroupAggregate(op) => op,
+            Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::Source(op) => op.as_ref(),
+            Op::ToChangelog(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,
             Op::Watermark(op) => op,

@@ -5,6 +5,7 @@ use flott_api::{Error, Result};
 use flott_graph::spec::{Spec, WindowAggregateSpec, WindowProperty, WindowTime};
 
 use super::Distribution;
+use super::window_table_function::need_time;
 use crate::plan::lower::meaning;
 use crate::plan::print;
 use crate::plan::rel::{WindowAggregate, property_name};
@@ -13,6 +14,9 @@ use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring, united};
 
 impl StreamOp for WindowAggregate {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
+        if let WindowTime::Rowtime(time) = self.time {
+            need_time(inputs, time)?;
+        }
         match united(inputs) {
             mode if mode.is_insert_only() => Ok(mode),
             _ => Err(Error::unsupported("a window aggregation over a table with updates")),

@@ -18,8 +18,21 @@ pub(in crate::plan) struct WindowTableFunction {
     pub(in crate::plan) window: WindowKind,
 }
 
+/// A window is cut on a time attribute. A column may have lost that on the way.
+pub(super) fn need_time(inputs: &[Node], time: usize) -> Result<()> {
+    let column = inputs.first().and_then(|input| input.columns.get(time));
+    match column {
+        Some(column) if column.time.is_none() => {
+            Err(Error::invalid(format!("column '{}' is no time attribute here", column.name))
+                .with_detail("A regular join keeps rows for any time, so what comes out of it is in no order of time."))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl StreamOp for WindowTableFunction {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
+        need_time(inputs, self.time)?;
         match united(inputs) {
             mode if mode.is_insert_only() => Ok(mode),
             _ => Err(Error::unsupported("a window over a table with updates")),
