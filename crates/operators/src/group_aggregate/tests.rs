@@ -53,6 +53,7 @@ fn spec(keys: &[usize], calls: &[&str], changelog: ChangelogMode) -> GroupAggreg
         input_changelog: changelog,
         emit_update_before: true,
         state_ttl_ms: 0,
+        mini_batch_rows_max: None,
         output,
     }
 }
