@@ -21,7 +21,6 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat;
 use async_trait::async_trait;
-use flott_api::aggregate::Change;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext};
 use flott_api::state::KeyedContainer;
 use flott_api::{ChangeBatch, Error, Result, RowKind, Watermark};
@@ -190,37 +189,24 @@ impl GroupAggregate {
         let rows = batches.iter().map(ChangeBatch::len).sum();
         let assigned = state.assign(&keys, rows, now_ms).await?;
         state.touch(&assigned)?;
-        let bundled = Bundled::begin(assigned, &self.plan, state, now_ms)?;
+        let bundled = Bundled::begin(&assigned, &self.plan, state, now_ms)?;
+        let groups: Vec<u32> = (0..rows).map(|row| bundled.group(row)).collect();
+        let changes = bundled.effective(batches.iter().flat_map(retracts));
+        let entries = state.entries_mut();
+        entries.count(&groups, Some(&changes));
         let mut from = 0;
         for batch in batches {
-            let groups = &bundled.of_rows[from..from + batch.len()];
-            let changes = counted(batch, groups, &mut state.entries_mut().rows);
-            let rows = Rows { columns: batch.rows(), groups, changes: Some(&changes), now_ms };
-            state.entries_mut().fold(&self.plan, &rows)?;
+            let range = from..from + batch.len();
+            let (groups, changes) = (&groups[range.clone()], Some(&changes[range]));
+            entries.fold(&self.plan, &Rows { columns: batch.rows(), groups, changes, now_ms })?;
             from += batch.len();
         }
         bundled.end(&self.plan, state, (&keys, self.emit_update_before, &self.output), now_ms)
     }
 }
 
-/// Counts the rows of each group up and down, and answers what each does to the aggregates: a retraction does nothing to
-/// a group without rows.
-fn counted(batch: &ChangeBatch, groups: &[u32], rows: &mut [i64]) -> Vec<Change> {
-    let count = |(row, group): (usize, &u32)| {
-        let rows = &mut rows[*group as usize];
-        match batch.kind(row).is_retract() {
-            true if *rows == 0 => Change::Skip,
-            true => {
-                *rows -= 1;
-                Change::Retract
-            }
-            false => {
-                *rows += 1;
-                Change::Add
-            }
-        }
-    };
-    groups.iter().enumerate().map(count).collect()
+fn retracts(batch: &ChangeBatch) -> impl Iterator<Item = bool> {
+    (0..batch.len()).map(|row| batch.kind(row).is_retract())
 }
 
 /// The columns of several batches, one behind the other.

@@ -121,15 +121,16 @@ mod tests {
 
     #[test]
     fn the_clock_ends_mini_batches_whatever_the_watermark_is() {
-        let script = "+I | 1\nwm 7\ntime 999\n+I | 2\ntime 1000\n+I | 3\n+I | 4\ntime 3500\nwm 9\n-D | 5\ntime 3900\n+I | 6";
+        let script =
+            "+I | 1\nwm 7\ntime 999\n+I | 2\ntime 1000\n+I | 3\n+I | 4\ntime 3500\nwm 9\n-D | 5\ntime 3900\n+I | 6";
         let expected = "+I | 1\n+I | 2\nwm 1000\n+I | 3\n+I | 4\nwm 3000\n-D | 5\n+I | 6";
         assert_eq!(run(MiniBatchMode::Proctime, script), expected);
     }
 
     #[test]
     fn the_watermark_is_let_through_once_an_interval() {
-        let script = "+I | 1\nwm 500\n+I | 2\nwm 998\nwm 999\n+I | 3\nwm 1000\n+I | 4\nwm 2500\nwm 2600\nwm 2999\ntime 99999\n+I | 5";
-        let expected = "+I | 1\n+I | 2\nwm 999\n+I | 3\n+I | 4\nwm 2500\nwm 2999\n+I | 5";
+        let script = "+I | 1\nwm 500\n+I | 2\nwm 998\nwm 999\n+I | 3\nwm 1000\n+I | 4\nwm 2500\nwm 2600\n-D | 4\nwm 2999\ntime 99999\n+I | 5";
+        let expected = "+I | 1\n+I | 2\nwm 999\n+I | 3\n+I | 4\nwm 2500\n-D | 4\nwm 2999\n+I | 5";
         assert_eq!(run(MiniBatchMode::Rowtime, script), expected);
     }
 }

@@ -124,7 +124,7 @@ impl Plan {
         }
         // Refuses what cannot be kept now and not with the first row.
         plan.groups()?;
-        GroupTable::new(plan.key_types.iter().map(LogicalType::arrow).collect())?;
+        GroupTable::new(plan.key_types())?;
         Ok(plan)
     }
 
@@ -197,6 +197,11 @@ impl Plan {
     /// The key columns of a batch.
     pub fn keys(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
         self.keys.iter().map(|k| rows.column(*k).clone()).collect()
+    }
+
+    /// The types of the key columns.
+    pub fn key_types(&self) -> Vec<DataType> {
+        self.key_types.iter().map(LogicalType::arrow).collect()
     }
 
     /// Empty containers.
@@ -275,6 +280,17 @@ impl Groups {
         let calls = calls.collect::<Result<_>>()?;
         let distinct = kind.distinct.iter().map(|d| d.view(kind.options)).collect::<Result<_>>()?;
         Ok(Groups { rows: Vec::new(), calls, distinct, kind })
+    }
+
+    /// Counts the rows of each group up and down.
+    pub fn count(&mut self, groups: &[u32], changes: Option<&[Change]>) {
+        for (row, group) in groups.iter().enumerate() {
+            self.rows[*group as usize] += match changes.map_or(Change::Add, |c| c[row]) {
+                Change::Add => 1,
+                Change::Skip => 0,
+                Change::Retract => -1,
+            };
+        }
     }
 
     /// Folds rows into their groups.

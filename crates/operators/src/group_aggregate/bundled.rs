@@ -7,7 +7,7 @@
 use arrow_array::{ArrayRef, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
-use flott_api::aggregate::Running;
+use flott_api::aggregate::{Change, Running};
 use flott_api::{ChangeBatch, Result};
 use flott_state::hot::KeyedState;
 use foldhash::fast::FixedState;
@@ -19,8 +19,8 @@ use crate::aggregate::groups::{Groups, Plan};
 
 /// See the module.
 pub(crate) struct Bundled {
-    /// The group of each row.
-    pub(crate) of_rows: Vec<u32>,
+    /// The place of each row's group.
+    places: Vec<u32>,
     /// Each group once, in the order in which they came.
     groups: Vec<u32>,
     /// The first row of each.
@@ -35,14 +35,9 @@ pub(crate) struct Bundled {
 
 impl Bundled {
     /// Takes up the groups of the rows; they are touched.
-    pub(crate) fn begin(
-        of_rows: Vec<u32>,
-        plan: &Plan,
-        state: &mut KeyedState<Groups>,
-        now_ms: i64,
-    ) -> Result<Self> {
+    pub(crate) fn begin(of_rows: &[u32], plan: &Plan, state: &mut KeyedState<Groups>, now_ms: i64) -> Result<Self> {
         let mut bundled = Bundled {
-            of_rows,
+            places: Vec::with_capacity(of_rows.len()),
             groups: Vec::new(),
             first_rows: Vec::new(),
             existed: Vec::new(),
@@ -50,10 +45,9 @@ impl Bundled {
             expired: Vec::new(),
         };
         let mut seen: HashMap<u32, u32, FixedState> = HashMap::default();
-        for row in 0..bundled.of_rows.len() {
-            let group = bundled.of_rows[row];
-            let current = *seen.entry(group).or_insert_with(|| bundled.enter(group, row, state, now_ms));
-            bundled.of_rows[row] = current;
+        for (row, group) in of_rows.iter().enumerate() {
+            let place = *seen.entry(*group).or_insert_with(|| bundled.enter(*group, row, state, now_ms));
+            bundled.places.push(place);
         }
         bundled.before = state.entries_mut().values(plan, &bundled.groups)?;
         Ok(bundled)
@@ -69,7 +63,41 @@ impl Bundled {
         self.groups.push(group);
         self.first_rows.push(row as u32);
         self.existed.push(existed);
-        group
+        (self.groups.len() - 1) as u32
+    }
+
+    /// The group of a row.
+    pub(crate) fn group(&self, row: usize) -> u32 {
+        self.groups[self.places[row] as usize]
+    }
+
+    /// What the rows do to the aggregates, of which these are retractions: nothing where there is no group yet.
+    pub(crate) fn effective(&self, retracts: impl Iterator<Item = bool>) -> Vec<Change> {
+        let mut begun = self.existed.clone();
+        let change = |(retracts, place): (bool, &u32)| {
+            begun[*place as usize] |= !retracts;
+            match (begun[*place as usize], retracts) {
+                (false, _) => Change::Skip,
+                (true, true) => Change::Retract,
+                (true, false) => Change::Add,
+            }
+        };
+        retracts.zip(&self.places).map(change).collect()
+    }
+
+    /// The rows in rounds: in each of them a group comes once, and its rows stay in order.
+    pub(crate) fn rounds(&self) -> Vec<Vec<u32>> {
+        let mut came = vec![0; self.groups.len()];
+        let mut rounds: Vec<Vec<u32>> = Vec::new();
+        for (row, place) in self.places.iter().enumerate() {
+            let round: &mut usize = &mut came[*place as usize];
+            if *round == rounds.len() {
+                rounds.push(Vec::new());
+            }
+            rounds[*round].push(row as u32);
+            *round += 1;
+        }
+        rounds
     }
 
     /// The changes, once the rows were folded in. Groups without rows are forgotten.

@@ -409,3 +409,13 @@ fn an_ended_group_gives_its_memory_back() {
     assert!(state(&operator).is_empty());
     assert_eq!(sizes[999], sizes[200]);
 }
+
+#[test]
+fn a_mini_batch_of_one_row_gives_what_the_row_gives() {
+    let calls = ["count(*)", "sum(x)", "count(distinct x)"];
+    let plain = spec(&[0], &calls, ChangelogMode::ALL);
+    let mini_batches = GroupAggregateSpec { mini_batch_rows_max: Some(1), ..plain.clone() };
+    let case = Case { input: &plain.input, event_time: EventTime::Sliced, script: CHANGES };
+    let make = || GroupAggregate::from_spec(mini_batches.clone()).unwrap();
+    assert_eq!(check_restorable(&case, Some((&[0], &[0])), make), run(&plain, CHANGES));
+}
