@@ -13,6 +13,7 @@ mod compile;
 mod condition;
 mod fold;
 mod format;
+mod hash;
 mod json;
 mod math;
 mod operand;

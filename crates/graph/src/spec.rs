@@ -14,6 +14,7 @@ use crate::{Role, json};
 
 mod changelog;
 mod correlate;
+mod expand;
 mod join;
 mod join_kind;
 mod mini_batch;
@@ -23,6 +24,7 @@ mod sort;
 
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
+pub use expand::{ExpandColumn, ExpandSpec};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};

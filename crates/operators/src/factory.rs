@@ -11,6 +11,7 @@ use crate::constraint_enforcer::ConstraintEnforcer;
 use crate::correlate::Correlate;
 use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
+use crate::expand::Expand;
 use crate::global_group_aggregate::GlobalGroupAggregate;
 use crate::group_aggregate::GroupAggregate;
 use crate::join::Join;
@@ -51,6 +52,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Correlate>(),
     entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
+    entry::<Expand>(),
     entry::<FromChangelog>(),
     entry::<GlobalGroupAggregate>(),
     entry::<GroupAggregate>(),

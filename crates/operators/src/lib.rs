@@ -13,6 +13,7 @@ pub mod correlate;
 pub mod deduplicate;
 pub mod drop_update_before;
 mod emit;
+pub mod expand;
 pub mod factory;
 pub mod global_group_aggregate;
 pub mod group_aggregate;

@@ -19,6 +19,8 @@ use flott_api::Result;
 use flott_api::expr::Expr;
 use flott_functions::{Volatility, volatility};
 
+pub(super) use reduce::aggregate_of;
+
 use super::rel::{Op, Rel};
 
 /// A rule of the list.

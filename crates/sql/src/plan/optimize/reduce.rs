@@ -131,14 +131,7 @@ impl Parts<'_> {
     }
 
     fn typed(&self, name: &str, of: &AggregateCall) -> Result<AggregateCall> {
-        let types: Vec<LogicalType> = of.args.iter().map(|a| self.input[*a].clone()).collect();
-        let resolved = aggregate_type(name, &types, of.distinct)?;
-        let may_be_empty = is_null_of_nothing(name) && (self.keys == 0 || of.filter.is_some());
-        let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || may_be_empty);
-        // A count of what is never null is one of rows.
-        let counts_rows = name == "count" && !of.distinct && types.iter().all(|t| !t.nullable);
-        let args = if counts_rows { Vec::new() } else { of.args.clone() };
-        Ok(AggregateCall { function: resolved.id, args, filter: of.filter, distinct: of.distinct, ty })
+        aggregate_of(name, of, &self.input, self.keys > 0)
     }
 
     fn add(&mut self, wanted: AggregateCall) -> Expr {
@@ -149,6 +142,23 @@ impl Parts<'_> {
         });
         Expr::column(self.keys + index, ty)
     }
+}
+
+/// Another aggregate of the same rows, whose columns have these types; `grouped` if there are no rows without a group.
+pub(in crate::plan) fn aggregate_of(
+    name: &str,
+    of: &AggregateCall,
+    input: &[LogicalType],
+    grouped: bool,
+) -> Result<AggregateCall> {
+    let types: Vec<LogicalType> = of.args.iter().map(|a| input[*a].clone()).collect();
+    let resolved = aggregate_type(name, &types, of.distinct)?;
+    let may_be_empty = is_null_of_nothing(name) && (!grouped || of.filter.is_some());
+    let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || may_be_empty);
+    // A count of what is never null is one of rows.
+    let counts_rows = name == "count" && !of.distinct && types.iter().all(|t| !t.nullable);
+    let args = if counts_rows { Vec::new() } else { of.args.clone() };
+    Ok(AggregateCall { function: resolved.id, args, filter: of.filter, distinct: of.distinct, ty })
 }
 
 fn square_root(of: Expr) -> Result<Expr> {
