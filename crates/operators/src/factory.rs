@@ -11,9 +11,13 @@ use crate::constraint_enforcer::ConstraintEnforcer;
 use crate::correlate::Correlate;
 use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
+use crate::expand::Expand;
+use crate::global_group_aggregate::GlobalGroupAggregate;
 use crate::group_aggregate::GroupAggregate;
 use crate::join::Join;
 use crate::limit::Limit;
+use crate::local_group_aggregate::LocalGroupAggregate;
+use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
@@ -48,10 +52,14 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Correlate>(),
     entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
+    entry::<Expand>(),
     entry::<FromChangelog>(),
+    entry::<GlobalGroupAggregate>(),
     entry::<GroupAggregate>(),
     entry::<Join>(),
     entry::<Limit>(),
+    entry::<LocalGroupAggregate>(),
+    entry::<MiniBatchAssigner>(),
     entry::<OverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),

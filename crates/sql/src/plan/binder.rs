@@ -3,6 +3,7 @@
 //! **Invariant.** Every struct of the syntax tree is taken apart without `..`: a clause that is not planned is refused.
 
 mod aggregate;
+mod aggregate_call;
 mod call;
 mod changelog;
 mod difference;

@@ -1,11 +1,15 @@
 //! What the planner is given: tables, connectors and the effective configuration.
 
+mod aggregation;
+
 use std::sync::Arc;
 
 use flott_api::options::{Millis, OptionReader, Options};
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 use flott_graph::spec::{NotNullEnforcer, TypeLengthEnforcer};
+
+pub use aggregation::MiniBatches;
 
 use crate::catalog::{ObjectPath, Relation};
 
@@ -71,6 +75,10 @@ pub struct Settings {
     pub upsert_materialize: UpsertMaterialize,
     /// `table.exec.sink.require-on-conflict`
     pub require_on_conflict: bool,
+    /// `table.exec.mini-batch.*`; nothing where rows change groups one by one.
+    pub mini_batches: Option<MiniBatches>,
+    /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split.
+    pub distinct_buckets: Option<i32>,
     /// `table.dynamic-table-options.enabled`: whether the hint `OPTIONS` is allowed.
     pub dynamic_options: bool,
     /// Everything, as the runtime gets it.
@@ -125,6 +133,8 @@ impl Settings {
                 UpsertMaterialize::Auto,
             )?,
             require_on_conflict: reader.value_or("table.exec.sink.require-on-conflict", true)?,
+            mini_batches: MiniBatches::read(&reader)?,
+            distinct_buckets: aggregation::distinct_buckets(&reader)?,
             dynamic_options: reader.value_or("table.dynamic-table-options.enabled", true)?,
             configuration: configuration.clone(),
         })
@@ -163,10 +173,9 @@ pub(super) fn default_max_parallelism(parallelism: u32) -> u32 {
 }
 
 /// Options that would change results and are not built: key, and the only value that is.
-const ONLY: [(&str, &str); 7] = [
+const ONLY: [(&str, &str); 6] = [
     ("table.column-expansion-strategy", ""),
     ("table.exec.legacy-cast-behaviour", "DISABLED"),
-    ("table.exec.mini-batch.enabled", "false"),
     ("table.exec.sink.keyed-shuffle", "AUTO"),
     ("table.exec.sink.nested-constraint-enforcer", "IGNORE"),
     ("table.exec.source.cdc-events-duplicate", "false"),

@@ -12,11 +12,14 @@ mod join;
 mod logic;
 mod merge;
 mod prune;
+mod reduce;
 mod window;
 
 use flott_api::Result;
 use flott_api::expr::Expr;
 use flott_functions::{Volatility, volatility};
+
+pub(super) use reduce::aggregate_of;
 
 use super::rel::{Op, Rel};
 
@@ -31,7 +34,7 @@ pub(super) struct Rule {
 }
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 11] = [
+pub(super) const RULES: [Rule; 12] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
@@ -46,6 +49,11 @@ pub(super) const RULES: [Rule; 11] = [
         name: "drop what is empty",
         reason: "a filter that is never true has no rows, whatever it reads; Flink knows a count of them while planning",
         apply: empty::empty,
+    },
+    Rule {
+        name: "reduce aggregates",
+        reason: "a variance runs as a sum of squares and a count; SUM and AVG share a sum and a count where that is less",
+        apply: reduce::reduce,
     },
     Rule {
         name: "merge projections and filters",

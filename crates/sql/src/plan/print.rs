@@ -95,7 +95,9 @@ pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &st
     let args = if args.is_empty() { star.to_owned() } else { args };
     let distinct = if call.distinct { "DISTINCT " } else { "" };
     let filter = call.filter.map(|f| format!(" FILTER {}", input[f])).unwrap_or_default();
-    format!("{}{suffix}({distinct}{args}){filter}", call.function.name.to_uppercase())
+    // How it treats nulls is not part of what Flink shows.
+    let name = call.function.name.trim_end_matches("_ignore_nulls").to_uppercase();
+    format!("{name}{suffix}({distinct}{args}){filter}")
 }
 
 /// `inner`, `left`

@@ -3,6 +3,7 @@
 mod api;
 mod explain;
 mod graph;
+mod mini_batch;
 mod names;
 mod optimize;
 mod oracle;

@@ -66,7 +66,7 @@ impl Aggregates {
         }
         let resolved = flott_functions::aggregate_type(name, &types, distinct)?;
         let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
-        let may_be_empty = name != "count" && (!self.grouped || filter.is_some());
+        let may_be_empty = flott_functions::is_null_of_nothing(name) && (!self.grouped || filter.is_some());
         let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || may_be_empty);
         let call = Call { function: resolved.id, args, filter, distinct, ty: ty.clone() };
         let index = self.calls.iter().position(|c| *c == call).unwrap_or_else(|| {

@@ -19,7 +19,7 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
-use super::call::is_aggregate;
+use super::aggregate_call::is_aggregate;
 use super::expr::ExprBinder;
 use super::select::clauses;
 use super::{Binder, DEPTH_MAX, call, combine};
@@ -467,7 +467,9 @@ fn plain_select(query: &Query) -> Option<&Select> {
 fn aggregates(item: &SelectItem) -> bool {
     let (SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }) = item else { return false };
     let found = visit_expressions(ast, |e| match e {
-        Ast::Function(f) if f.over.is_none() && is_aggregate(&f.name.to_string()) => ControlFlow::Break(()),
+        Ast::Function(f) if f.over.is_none() && is_aggregate(&f.name.to_string().to_lowercase()) => {
+            ControlFlow::Break(())
+        }
         _ => ControlFlow::Continue(()),
     });
     found.is_break()

@@ -39,7 +39,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
         }
         rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
-        rel::Op::Aggregate { keys, calls } => Op::GroupAggregate(GroupAggregate { keys, calls }),
+        rel::Op::Aggregate { keys, calls } => Op::GroupAggregate(GroupAggregate::whole(keys, calls)),
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),

@@ -7,8 +7,8 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog,
-    Union, Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
+    Join, Limit, LocalGroupAggregate, MiniBatchAssigner, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -29,14 +29,22 @@ pub(in crate::plan) enum Op {
     DropUpdateBefore(DropUpdateBefore),
     /// Sends each row to a subtask.
     Exchange(Exchange),
+    /// Gives each row several times.
+    Expand(Expand),
     /// Makes row kinds of a column.
     FromChangelog(FromChangelog),
+    /// Groups what the first phase has grouped.
+    GlobalGroupAggregate(Box<GlobalGroupAggregate>),
     /// Groups.
     GroupAggregate(GroupAggregate),
     /// Pairs of rows of two inputs.
     Join(Box<Join>),
     /// Some rows.
     Limit(Limit),
+    /// Groups the rows of a mini-batch, before they are sent.
+    LocalGroupAggregate(Box<LocalGroupAggregate>),
+    /// Ends mini-batches.
+    MiniBatchAssigner(MiniBatchAssigner),
     /// Reads a table.
     Source(Box<Scan>),
     /// Makes a column of row kinds.
@@ -61,10 +69,14 @@ impl Op {
             Op::Correlate(op) => op.as_ref(),
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
+            Op::Expand(op) => op,
             Op::FromChangelog(op) => op,
+            Op::GlobalGroupAggregate(op) => op.as_ref(),
             Op::GroupAggregate(op) => op,
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
+            Op::LocalGroupAggregate(op) => op.as_ref(),
+            Op::MiniBatchAssigner(op) => op,
             Op::Source(op) => op.as_ref(),
             Op::ToChangelog(op) => op,
             Op::Union(op) => op,
