@@ -14,6 +14,7 @@ use crate::{Role, json};
 
 mod changelog;
 mod correlate;
+mod interval_join;
 mod join;
 mod join_kind;
 mod over;
@@ -22,6 +23,7 @@ mod sort;
 
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
+pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};

@@ -12,6 +12,7 @@ use crate::correlate::Correlate;
 use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
+use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::over_aggregate::OverAggregate;
@@ -50,6 +51,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<DropUpdateBefore>(),
     entry::<FromChangelog>(),
     entry::<GroupAggregate>(),
+    entry::<IntervalJoin>(),
     entry::<Join>(),
     entry::<Limit>(),
     entry::<OverAggregate>(),
