@@ -6,6 +6,7 @@
 
 mod changelog;
 mod convert;
+mod interval;
 mod nodes;
 mod op;
 mod share;

@@ -3,6 +3,7 @@
 mod api;
 mod explain;
 mod graph;
+mod joins_by_time;
 mod names;
 mod optimize;
 mod oracle;

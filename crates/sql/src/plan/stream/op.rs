@@ -7,8 +7,8 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog,
-    Union, Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
+    ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -33,6 +33,8 @@ pub(in crate::plan) enum Op {
     FromChangelog(FromChangelog),
     /// Groups.
     GroupAggregate(GroupAggregate),
+    /// Joins rows whose times are near each other.
+    IntervalJoin(Box<IntervalJoin>),
     /// Pairs of rows of two inputs.
     Join(Box<Join>),
     /// Some rows.
@@ -63,6 +65,7 @@ impl Op {
             Op::Exchange(op) => op,
             Op::FromChangelog(op) => op,
             Op::GroupAggregate(op) => op,
+            Op::IntervalJoin(op) => op.as_ref(),
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::Source(op) => op.as_ref(),
