@@ -20,6 +20,7 @@ mod join_kind;
 mod over;
 mod rank;
 mod sort;
+mod temporal_join;
 
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
@@ -29,6 +30,7 @@ pub use join_kind::JoinKind;
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sort::{SortField, SortTime, TemporalSortSpec};
+pub use temporal_join::TemporalJoinSpec;
 
 /// A specification with the name of its operator.
 pub trait Spec: Serialize + DeserializeOwned {

@@ -18,6 +18,7 @@ use crate::limit::Limit;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
+use crate::temporal_join::TemporalJoin;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
@@ -57,6 +58,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<OverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
+    entry::<TemporalJoin>(),
     entry::<TemporalSort>(),
     entry::<ToChangelog>(),
     entry::<Values>(),

@@ -29,6 +29,7 @@ pub mod over_aggregate;
 pub mod rank;
 pub mod sink_upsert_materializer;
 mod sorting;
+pub mod temporal_join;
 pub mod temporal_sort;
 mod timed_rows;
 pub mod values;
