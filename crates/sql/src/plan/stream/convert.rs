@@ -6,7 +6,7 @@ use flott_api::{Error, Result, RowKind};
 
 use super::nodes::{
     Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
-    ToChangelog, Union, Values, Watermark, WindowTableFunction,
+    TemporalJoin, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
@@ -47,6 +47,15 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
+        rel::Op::TemporalJoin(join) => {
+            let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
+            let op = TemporalJoin::new(*join, parts, &inputs)?;
+            // A version is as old as it may be: only the left's times are in order.
+            let width = inputs.first().map_or(0, |left| left.columns.len());
+            let mut columns = timed(columns, &inputs);
+            columns.iter_mut().skip(width).for_each(|column| column.time = None);
+            return gathering(Op::TemporalJoin(Box::new(op)), inputs, columns);
+        }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
         rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),

@@ -8,7 +8,7 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
-    ToChangelog, Union, Values, Watermark, WindowTableFunction,
+    TemporalJoin, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -41,6 +41,8 @@ pub(in crate::plan) enum Op {
     Limit(Limit),
     /// Reads a table.
     Source(Box<Scan>),
+    /// Joins rows with what a table was at their time.
+    TemporalJoin(Box<TemporalJoin>),
     /// Makes a column of row kinds.
     ToChangelog(ToChangelog),
     /// All rows of all inputs.
@@ -69,6 +71,7 @@ impl Op {
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::Source(op) => op.as_ref(),
+            Op::TemporalJoin(op) => op.as_ref(),
             Op::ToChangelog(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,

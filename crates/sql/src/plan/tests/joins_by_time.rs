@@ -95,3 +95,70 @@ fn times_of_two_kinds_are_refused() {
     expect!["an interval join by processing time has the rowtime column 'ts'"]
         .assert_eq(world.modes(&with_rowtime).lines().next().unwrap_or_default());
 }
+
+const VERSIONS: &str = "
+CREATE TABLE rates (who STRING, rate INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (who) NOT ENFORCED)
+  WITH ('connector' = 'fake', 'source' = 'I,UB,UA,D');
+CREATE TABLE keyless (who STRING, rate INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'fake');
+CREATE TABLE two_keys (who STRING, rate INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (who, rate) NOT ENFORCED)
+  WITH ('connector' = 'fake');
+";
+
+#[test]
+fn a_temporal_join_asks_its_versions_for_no_update_before() {
+    let mut world = World::new();
+    world.and(VERSIONS);
+    expect![[r#"
+        Calc(select=[x, rate], where=[>(x, 3)], changelogMode=[I])
+        +- TemporalJoin(joinType=[LeftOuterJoin], where=[AND(=($f3, who), <(x, rate), __TEMPORAL_JOIN_CONDITION(ts, ts0, __TEMPORAL_JOIN_CONDITION_PRIMARY_KEY(who), __TEMPORAL_JOIN_LEFT_KEY($f3), __TEMPORAL_JOIN_RIGHT_KEY(who)))], select=[ts, x, $f3, who, rate, ts0], changelogMode=[I])
+           :- Exchange(distribution=[hash[$f3]], changelogMode=[I])
+           :  +- Calc(select=[ts, x, LOWER(who) AS $f3], changelogMode=[I])
+           :     +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+           :        +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+           +- Exchange(distribution=[hash[who]], changelogMode=[I,UA,D])
+              +- WatermarkAssigner(rowtime=[ts], watermark=[ts], changelogMode=[I,UA,D])
+                 +- DropUpdateBefore(changelogMode=[I,UA,D])
+                    +- TableSourceScan(table=[[cat, db, rates]], fields=[who, rate, ts], changelogMode=[I,UB,UA,D])
+    "#]].assert_eq(&world.modes(
+        "SELECT a.x, r.rate FROM clicks a LEFT JOIN rates FOR SYSTEM_TIME AS OF a.ts AS r ON LOWER(a.who) = r.who AND a.x < r.rate WHERE a.x > 3",
+    ));
+    // Times of the left are times behind it, those of the right are not.
+    let windowed = |time: &str| {
+        world.modes(&format!(
+            "SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE((SELECT {time} AS t FROM clicks a JOIN rates FOR SYSTEM_TIME AS OF a.ts AS r ON a.who = r.who), DESCRIPTOR(t), INTERVAL '1' SECOND)) GROUP BY window_start, window_end"
+        ))
+    };
+    assert!(windowed("a.ts").contains("WindowAggregate"), "{}", windowed("a.ts"));
+    assert!(windowed("r.ts").contains("column 't' is no time attribute here"), "{}", windowed("r.ts"));
+}
+
+#[test]
+fn what_has_no_versions_is_refused() {
+    let mut world = World::new();
+    world.and(VERSIONS);
+    let refused =
+        |from: &str| world.modes(&format!("SELECT a.x FROM {from}")).lines().next().unwrap_or_default().to_owned();
+    expect!["FOR SYSTEM_TIME AS OF over a table without a primary key in the join condition"]
+        .assert_eq(&refused("clicks a JOIN keyless FOR SYSTEM_TIME AS OF a.ts AS r ON a.who = r.who"));
+    expect!["FOR SYSTEM_TIME AS OF over a table without a primary key in the join condition"]
+        .assert_eq(&refused("clicks a JOIN two_keys FOR SYSTEM_TIME AS OF a.ts AS r ON a.who = r.who"));
+    expect!["FOR SYSTEM_TIME AS OF without equal columns"]
+        .assert_eq(&refused("clicks a JOIN rates FOR SYSTEM_TIME AS OF a.ts AS r ON a.x < r.rate"));
+    expect!["1:31: FOR SYSTEM_TIME AS OF over a table that has no versions"]
+        .assert_eq(&refused("clicks a JOIN cdc FOR SYSTEM_TIME AS OF a.ts AS r ON a.x = r.id"));
+    expect!["1:37: FOR SYSTEM_TIME AS OF in a RIGHT join"]
+        .assert_eq(&refused("clicks a RIGHT JOIN rates FOR SYSTEM_TIME AS OF a.ts AS r ON a.who = r.who"));
+    expect!["1:31: FOR SYSTEM_TIME AS OF a value of type INT"]
+        .assert_eq(&refused("clicks a JOIN rates FOR SYSTEM_TIME AS OF a.x AS r ON a.who = r.who"));
+    expect!["1:31: FOR SYSTEM_TIME AS OF what is no time attribute"].assert_eq(&refused(
+        "clicks a JOIN rates FOR SYSTEM_TIME AS OF a.ts + INTERVAL '1' SECOND AS r ON a.who = r.who",
+    ));
+    expect!["1:31: time travel: FOR SYSTEM_TIME AS OF a constant is not supported yet"].assert_eq(&refused(
+        "clicks a JOIN rates FOR SYSTEM_TIME AS OF TIMESTAMP '2024-01-01 00:00:00' AS r ON a.who = r.who",
+    ));
+    expect!["1:64: a lookup join: FOR SYSTEM_TIME AS OF processing time is not supported yet"].assert_eq(&refused(
+        "(SELECT *, PROCTIME() AS p FROM clicks) a JOIN rates FOR SYSTEM_TIME AS OF a.p AS r ON a.who = r.who",
+    ));
+    expect!["1:17: FOR SYSTEM_TIME AS OF is not supported yet"]
+        .assert_eq(&refused("rates FOR SYSTEM_TIME AS OF TIMESTAMP '2024-01-01 00:00:00' AS a"));
+}

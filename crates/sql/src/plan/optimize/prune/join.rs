@@ -1,7 +1,7 @@
 //! Pruning of joins: a column is read of its side if somebody above or the condition reads it.
 
 use super::{Needed, Places, at, exactly, kept, moved, places_of, pruned};
-use crate::plan::rel::{Column, Correlate, Join, Op, Rel};
+use crate::plan::rel::{Column, Correlate, Join, Op, Rel, TemporalJoin};
 
 pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], needed: &Needed) -> (Rel, Places) {
     let (Some(right), Some(left)) = (inputs.pop(), inputs.pop()) else {
@@ -21,6 +21,30 @@ pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], 
     let mut rel = left.join(right, join.kind, condition);
     keep_types(&mut rel, columns, &places);
     places.truncate(columns.len());
+    (rel, places)
+}
+
+/// The times are needed, too.
+pub(super) fn pruned_temporal_join(
+    join: TemporalJoin,
+    inputs: Vec<Rel>,
+    columns: &[Column],
+    needed: &Needed,
+) -> (Rel, Places) {
+    let TemporalJoin { kind, condition, times: [left, right] } = join;
+    let width = inputs.first().map_or(0, |left| left.columns.len());
+    let mut below = needed.clone();
+    below.extend([left, width + right]);
+    let (rel, places) = pruned_join(Join { kind, condition }, inputs, columns, &below);
+    let width_left = rel.inputs.first().map_or(0, |left| left.columns.len());
+    let times = [at(&places, left), at(&places, width + right) - width_left];
+    let rel = match rel.op {
+        Op::Join(join) => {
+            let Join { kind, condition } = *join;
+            Rel { op: Op::TemporalJoin(Box::new(TemporalJoin { kind, condition, times })), ..rel }
+        }
+        _ => rel,
+    };
     (rel, places)
 }
 
