@@ -15,22 +15,26 @@ use crate::{Role, json};
 mod changelog;
 mod correlate;
 mod expand;
+mod interval_join;
 mod join;
 mod join_kind;
 mod mini_batch;
 mod over;
 mod rank;
 mod sort;
+mod temporal_join;
 
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
 pub use expand::{ExpandColumn, ExpandSpec};
+pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sort::{SortField, SortTime, TemporalSortSpec};
+pub use temporal_join::TemporalJoinSpec;
 
 /// A specification with the name of its operator.
 pub trait Spec: Serialize + DeserializeOwned {

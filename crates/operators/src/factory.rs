@@ -14,6 +14,7 @@ use crate::drop_update_before::DropUpdateBefore;
 use crate::expand::Expand;
 use crate::global_group_aggregate::GlobalGroupAggregate;
 use crate::group_aggregate::GroupAggregate;
+use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::local_group_aggregate::LocalGroupAggregate;
@@ -21,6 +22,7 @@ use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
+use crate::temporal_join::TemporalJoin;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
@@ -56,6 +58,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<FromChangelog>(),
     entry::<GlobalGroupAggregate>(),
     entry::<GroupAggregate>(),
+    entry::<IntervalJoin>(),
     entry::<Join>(),
     entry::<Limit>(),
     entry::<LocalGroupAggregate>(),
@@ -63,6 +66,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<OverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
+    entry::<TemporalJoin>(),
     entry::<TemporalSort>(),
     entry::<ToChangelog>(),
     entry::<Values>(),

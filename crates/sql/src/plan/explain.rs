@@ -174,6 +174,11 @@ fn logical_line(rel: &Rel) -> String {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
         }
+        Op::TemporalJoin(join) => {
+            let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
+            let (period, kind) = (join.times[0], print::join_kind(join.kind));
+            format!("LogicalTemporalJoin(condition=[{condition}], period=[${period}], joinType=[{kind}])")
+        }
         Op::Correlate(correlate) => {
             let kind = if correlate.outer { "left" } else { "inner" };
             let call = print::table_function(&correlate.function, &[], Style::Logical);

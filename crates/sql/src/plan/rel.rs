@@ -13,7 +13,7 @@ use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
-pub use join::{Correlate, Join, unnested};
+pub use join::{Correlate, Join, TemporalJoin, unnested};
 
 use crate::catalog::ObjectPath;
 
@@ -135,6 +135,8 @@ pub enum Op {
     WindowAggregate(Box<WindowAggregate>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
+    /// Rows of the left with what the right was at the time of each: columns of the left, then of the right.
+    TemporalJoin(Box<TemporalJoin>),
     /// Rows with what a function gives for each: columns of the input, then of the function.
     Correlate(Box<Correlate>),
     /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.

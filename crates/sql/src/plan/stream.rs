@@ -6,6 +6,7 @@
 
 mod changelog;
 mod convert;
+mod interval;
 mod mini_batch;
 mod nodes;
 mod op;

@@ -4,6 +4,7 @@ mod api;
 mod explain;
 mod graph;
 mod mini_batch;
+mod joins_by_time;
 mod names;
 mod optimize;
 mod oracle;

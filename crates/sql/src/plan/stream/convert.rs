@@ -5,10 +5,10 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog, Union,
-    Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
+    TemporalJoin, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
-use super::{Node, Op, StreamOp};
+use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
 use crate::plan::print;
 use crate::plan::rel::{self, Column, Rel};
@@ -39,10 +39,23 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
         }
         rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
-        rel::Op::Aggregate { keys, calls } => Op::GroupAggregate(GroupAggregate::whole(keys, calls)),
+        rel::Op::Aggregate { keys, calls } => {
+            // Groups change at any time: what was time in a key is a value.
+            let columns = columns.into_iter().map(|c| Column { time: None, ..c }).collect();
+            return gathering(Op::GroupAggregate(GroupAggregate::whole(keys, calls)), inputs, columns);
+        }
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
+        rel::Op::TemporalJoin(join) => {
+            let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
+            let op = TemporalJoin::new(*join, parts, &inputs)?;
+            // A version is as old as it may be: only the left's times are in order.
+            let width = inputs.first().map_or(0, |left| left.columns.len());
+            let mut columns = timed(columns, &inputs);
+            columns.iter_mut().skip(width).for_each(|column| column.time = None);
+            return gathering(Op::TemporalJoin(Box::new(op)), inputs, columns);
+        }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
         rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),
@@ -55,13 +68,26 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
 /// The kind of join that a condition allows.
 fn joined(join: rel::Join, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
     let width = inputs.first().map_or(0, |left| left.columns.len());
-    let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
+    let parts: Vec<Expr> = join.condition.iter().cloned().flat_map(conjuncts).collect();
+    if let Some((interval, rest)) = interval::of_join(join.kind, &parts, &inputs)? {
+        let op = Op::IntervalJoin(Box::new(IntervalJoin::new(join, interval, (rest, width))?));
+        let columns = timed(columns, &inputs);
+        return gathering(op, inputs, columns);
+    }
     let op = Op::Join(Box::new(Join::new(join, parts, width)?));
     // Two columns of one name are told apart, and rows that waited for each other are in no order of time.
     let names = print::unique(columns.iter().map(|c| &c.name));
     let columns = columns.into_iter().zip(names).map(|(c, name)| Column { name, time: None, window: None, ..c });
     let columns = columns.collect();
     gathering(op, inputs, columns)
+}
+
+/// The columns of a join by time: two of one name are told apart, and what is time in an input is time behind it.
+fn timed(columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
+    let names = print::unique(columns.iter().map(|c| &c.name));
+    let times = inputs.iter().flat_map(|input| &input.columns).map(|c| c.time);
+    let named = columns.into_iter().zip(names).zip(times);
+    named.map(|((column, name), time)| Column { name, time, window: None, ..column }).collect()
 }
 
 /// The columns of a projection: what is time in a column is so only if it is in the input.

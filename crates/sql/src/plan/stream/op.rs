@@ -8,7 +8,8 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
-    Join, Limit, LocalGroupAggregate, MiniBatchAssigner, ToChangelog, Union, Values, Watermark, WindowTableFunction,
+    IntervalJoin, Join, Limit, LocalGroupAggregate, MiniBatchAssigner, TemporalJoin, ToChangelog, Union, Values, Watermark,
+    WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -37,6 +38,8 @@ pub(in crate::plan) enum Op {
     GlobalGroupAggregate(Box<GlobalGroupAggregate>),
     /// Groups.
     GroupAggregate(GroupAggregate),
+    /// Joins rows whose times are near each other.
+    IntervalJoin(Box<IntervalJoin>),
     /// Pairs of rows of two inputs.
     Join(Box<Join>),
     /// Some rows.
@@ -47,6 +50,8 @@ pub(in crate::plan) enum Op {
     MiniBatchAssigner(MiniBatchAssigner),
     /// Reads a table.
     Source(Box<Scan>),
+    /// Joins rows with what a table was at their time.
+    TemporalJoin(Box<TemporalJoin>),
     /// Makes a column of row kinds.
     ToChangelog(ToChangelog),
     /// All rows of all inputs.
@@ -73,11 +78,13 @@ impl Op {
             Op::FromChangelog(op) => op,
             Op::GlobalGroupAggregate(op) => op.as_ref(),
             Op::GroupAggregate(op) => op,
+            Op::IntervalJoin(op) => op.as_ref(),
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::LocalGroupAggregate(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
             Op::Source(op) => op.as_ref(),
+            Op::TemporalJoin(op) => op.as_ref(),
             Op::ToChangelog(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,
