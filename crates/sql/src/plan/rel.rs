@@ -4,6 +4,7 @@
 //! projection keeps them, an expression loses them.
 
 mod join;
+mod order;
 
 use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
@@ -12,6 +13,7 @@ use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
 
 pub use join::{Correlate, Join, unnested};
+pub use order::{Over, Rank, Sort};
 
 use crate::catalog::ObjectPath;
 
@@ -135,6 +137,12 @@ pub enum Op {
     Join(Box<Join>),
     /// Rows with what a function gives for each: columns of the input, then of the function.
     Correlate(Box<Correlate>),
+    /// Rows with calls over those before them: columns of the input, then the values.
+    Over(Box<Over>),
+    /// The first rows of each partition. Made by the optimiser from a limit of `ROW_NUMBER`.
+    Rank(Box<Rank>),
+    /// Rows in an order.
+    Sort(Box<Sort>),
     /// All rows of all inputs.
     Union,
     /// Some rows.

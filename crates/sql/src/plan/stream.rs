@@ -10,6 +10,7 @@ mod nodes;
 mod op;
 mod share;
 mod sink;
+mod trend;
 
 use flott_api::Result;
 use flott_api::table::ChangelogMode;

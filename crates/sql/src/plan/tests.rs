@@ -7,6 +7,7 @@ mod names;
 mod optimize;
 mod oracle;
 mod oracle_types;
+mod orders;
 mod refuse;
 mod sinks;
 mod types;

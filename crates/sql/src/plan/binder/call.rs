@@ -8,6 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::expr::{ExprBinder, call};
+use super::over::needs_over;
 use super::{literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
 
@@ -19,7 +20,7 @@ pub(super) fn is_aggregate(name: &str) -> bool {
     AGGREGATES.contains(&name.to_lowercase().as_str())
 }
 
-/// Aggregates and window functions that Flink has and we do not.
+/// Aggregates that Flink has and we do not.
 const AGGREGATES_UNBUILT: &[&str] = &[
     "$sum0",
     "approx_count_distinct",
@@ -29,23 +30,15 @@ const AGGREGATES_UNBUILT: &[&str] = &[
     "bitmap_or_agg",
     "bitmap_xor_agg",
     "collect",
-    "cume_dist",
-    "dense_rank",
     "first_value",
     "group_id",
     "grouping",
     "grouping_id",
     "json_arrayagg",
     "json_objectagg",
-    "lag",
     "last_value",
-    "lead",
     "listagg",
-    "ntile",
-    "percent_rank",
     "percentile",
-    "rank",
-    "row_number",
     "single_value",
     "stddev",
     "stddev_pop",
@@ -59,9 +52,9 @@ const AGGREGATES_UNBUILT: &[&str] = &[
 const TAKES_UNIT: [&str; 2] = ["timestampadd", "timestampdiff"];
 
 /// A call, taken apart: what was written besides name and arguments.
-struct Modifiers<'a> {
-    distinct: bool,
-    filter: Option<&'a Ast>,
+pub(super) struct Modifiers<'a> {
+    pub(super) distinct: bool,
+    pub(super) filter: Option<&'a Ast>,
 }
 
 impl ExprBinder<'_> {
@@ -72,11 +65,16 @@ impl ExprBinder<'_> {
         let name = function_name(name)?;
         refuse::clause(*uses_odbc_syntax, "the ODBC syntax of functions")?;
         refuse::clause(*parameters != FunctionArguments::None, "a call with parameters")?;
-        refuse::clause(over.is_some(), "OVER")?;
         refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
         refuse::clause(!within_group.is_empty(), "WITHIN GROUP")?;
         let (args, distinct) = arguments(args)?;
         let modifiers = Modifiers { distinct, filter: filter.as_deref() };
+        if let Some(over) = over {
+            return self.over(&name, args, &modifiers, over);
+        }
+        if needs_over(&name) {
+            return Err(Error::invalid(format!("function '{}' needs OVER", name.to_uppercase())));
+        }
         if AGGREGATES.contains(&name.as_str()) {
             return self.aggregate(&name, args, &modifiers);
         }
@@ -208,7 +206,7 @@ fn clause_name(clause: &FunctionArgumentClause) -> &'static str {
 }
 
 /// The expression of an argument by position.
-fn argument<'a>(arg: &'a FunctionArg, function: &str) -> Result<&'a Ast> {
+pub(super) fn argument<'a>(arg: &'a FunctionArg, function: &str) -> Result<&'a Ast> {
     match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => match syntax::table_operand(expr) {
             None => Ok(expr),

@@ -5,8 +5,8 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, GroupAggregate, Join, Limit, Union, Values, Watermark,
-    WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, GroupAggregate, Join, Limit, Rank, TemporalSort, Union, Values,
+    Watermark, WindowTableFunction,
 };
 use super::{Node, Op, StreamOp};
 use crate::plan::optimize::conjuncts;
@@ -44,6 +44,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
+        rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
         rel::Op::Union => Op::Union(Union),
         rel::Op::Limit { offset, limit } => Op::Limit(Limit { offset, limit }),
     };
@@ -59,6 +60,24 @@ fn joined(join: rel::Join, inputs: Vec<Node>, columns: Vec<Column>) -> Result<No
     let names = print::unique(columns.iter().map(|c| &c.name));
     let columns = columns.into_iter().zip(names).map(|(c, name)| Column { name, time: None, window: None, ..c });
     let columns = columns.collect();
+    gathering(op, inputs, columns)
+}
+
+/// What goes by an order. Its rows are those of the input, whose columns carry time there if they do in the input.
+fn in_order(op: rel::Op, inputs: Vec<Node>, mut columns: Vec<Column>) -> Result<Node> {
+    for (column, below) in columns.iter_mut().zip(inputs.iter().flat_map(|input| &input.columns)) {
+        column.time = below.time;
+        column.window.clone_from(&below.window);
+    }
+    let op = match op {
+        rel::Op::Over(over) => Op::OverAggregate(over),
+        rel::Op::Rank(rank) => Op::Rank(Box::new(Rank::top_n(*rank))),
+        rel::Op::Sort(sort) => match sort.limit {
+            Some(limit) => Op::Rank(Box::new(Rank::sort_limit(sort.order, limit)?)),
+            None => Op::TemporalSort(TemporalSort { order: sort.order }),
+        },
+        _ => return Err(Error::internal("a node without an order")),
+    };
     gathering(op, inputs, columns)
 }
 

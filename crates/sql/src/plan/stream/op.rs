@@ -7,13 +7,13 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Join, Limit, Union, Values, Watermark,
-    WindowTableFunction,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Join, Limit, Rank, TemporalSort, Union,
+    Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Over, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -35,8 +35,14 @@ pub(in crate::plan) enum Op {
     Join(Box<Join>),
     /// Some rows.
     Limit(Limit),
+    /// Rows with calls over those before them.
+    OverAggregate(Box<Over>),
+    /// The first rows of each partition.
+    Rank(Box<Rank>),
     /// Reads a table.
     Source(Box<Scan>),
+    /// Rows in an order that begins with a time.
+    TemporalSort(TemporalSort),
     /// All rows of all inputs.
     Union(Union),
     /// Constant rows.
@@ -60,7 +66,10 @@ impl Op {
             Op::GroupAggregate(op) => op,
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
+            Op::OverAggregate(op) => op.as_ref(),
+            Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
+            Op::TemporalSort(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,
             Op::Watermark(op) => op,
