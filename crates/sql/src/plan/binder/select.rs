@@ -46,8 +46,13 @@ impl Binder<'_> {
 
     /// Binds a SELECT and the keys of its `ORDER BY`.
     pub(super) fn bind_ordered_select(&self, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
+        // Queries nest in FROM: this is all that stays on the stack for each.
+        let tables = self.bind_from(&select.from)?;
+        self.select_from(tables, select, order_by)
+    }
+
+    fn select_from(&self, mut tables: Tables, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
         let clauses = clauses(select)?;
-        let mut tables = self.bind_from(&select.from)?;
         if let Some(condition) = clauses.selection {
             tables = self.bind_where(tables, condition)?;
         }
