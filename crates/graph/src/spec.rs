@@ -12,6 +12,7 @@ pub use sink::SinkUpsertMaterializerSpec;
 
 use crate::{Role, json};
 
+mod changelog;
 mod correlate;
 mod join;
 mod join_kind;
@@ -19,6 +20,7 @@ mod over;
 mod rank;
 mod sort;
 
+pub use changelog::{FromChangelogSpec, ToChangelogSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;

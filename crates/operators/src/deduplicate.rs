@@ -36,7 +36,7 @@ pub struct Deduplicate {
 
 enum Way {
     First(First),
-    OnWatermark(OnWatermark),
+    OnWatermark(Box<OnWatermark>),
     Replace(Replace),
 }
 
@@ -57,7 +57,9 @@ impl FromSpec for Deduplicate {
         GroupTable::new(spec.keys.iter().map(|k| spec.input.fields[*k].ty.arrow()).collect())?;
         let way = match (spec.keep, rowtime) {
             (DeduplicateKeep::First, None) => Way::First(First::new(&spec)),
-            (DeduplicateKeep::FirstOnWatermark, Some(column)) => Way::OnWatermark(OnWatermark::new(spec, column)?),
+            (DeduplicateKeep::FirstOnWatermark, Some(column)) => {
+                Way::OnWatermark(Box::new(OnWatermark::new(spec, column)?))
+            }
             (DeduplicateKeep::FirstOnWatermark, None) => {
                 return Err(Error::internal("processing time has no watermark that a first row could wait for"));
             }

@@ -5,6 +5,7 @@ use flott_api::{Error, Result};
 use flott_graph::spec::Spec;
 
 use crate::calc::Calc;
+use crate::changelog::{FromChangelog, ToChangelog};
 use crate::changelog_normalize::ChangelogNormalize;
 use crate::constraint_enforcer::ConstraintEnforcer;
 use crate::correlate::Correlate;
@@ -47,6 +48,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Correlate>(),
     entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
+    entry::<FromChangelog>(),
     entry::<GroupAggregate>(),
     entry::<Join>(),
     entry::<Limit>(),
@@ -54,6 +56,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
     entry::<TemporalSort>(),
+    entry::<ToChangelog>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
     entry::<WindowAggregate>(),

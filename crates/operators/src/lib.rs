@@ -11,6 +11,7 @@
 
 pub mod aggregate;
 pub mod calc;
+pub mod changelog;
 pub mod changelog_normalize;
 pub mod constraint_enforcer;
 pub mod correlate;

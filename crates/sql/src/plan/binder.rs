@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod call;
+mod changelog;
 mod difference;
 mod expr;
 mod from;

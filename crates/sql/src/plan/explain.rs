@@ -201,6 +201,8 @@ fn logical_line(rel: &Rel) -> String {
             };
             format!("LogicalSort({}{limit})", print::collation(&sort.order))
         }
+        Op::ToChangelog { .. } => "LogicalTableFunctionScan(invocation=[TO_CHANGELOG(TABLE(#0))])".to_owned(),
+        Op::FromChangelog { .. } => "LogicalTableFunctionScan(invocation=[FROM_CHANGELOG(TABLE(#0))])".to_owned(),
         Op::Union => "LogicalUnion(all=[true])".to_owned(),
         Op::Limit { offset: 0, limit } => format!("LogicalSort(fetch=[{limit}])"),
         Op::Limit { offset, limit } => format!("LogicalSort(offset=[{offset}], fetch=[{limit}])"),

@@ -3,6 +3,7 @@
 //! **Invariant.** Time attributes and window columns are properties of columns ([`Column`]). A plain column in a
 //! projection keeps them, an expression loses them.
 
+mod changelog;
 mod join;
 mod order;
 
@@ -12,6 +13,7 @@ use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
 
+pub use changelog::KindNames;
 pub use join::{Correlate, Join, unnested};
 pub use order::{Over, Rank, Sort};
 
@@ -143,6 +145,18 @@ pub enum Op {
     Rank(Box<Rank>),
     /// Rows in an order.
     Sort(Box<Sort>),
+    /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.
+    ToChangelog {
+        /// What each kind is called.
+        names: KindNames,
+    },
+    /// Every row as a change.
+    FromChangelog {
+        /// The column that names the kind; it goes.
+        op: usize,
+        /// Which kind each name stands for.
+        names: KindNames,
+    },
     /// All rows of all inputs.
     Union,
     /// Some rows.

@@ -15,7 +15,7 @@ mod trend;
 use flott_api::Result;
 use flott_api::table::ChangelogMode;
 
-pub(super) use nodes::{Calc, Distribution};
+pub(super) use nodes::{Calc, Distribution, kind_name};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
 pub(super) use sink::Sink;

@@ -226,6 +226,16 @@ impl<E: GroupEntries> KeyedContainer for KeyedState<E> {
         Ok(())
     }
 
+    async fn shed(&mut self) -> Result<()> {
+        self.share.set(self.memory_bytes());
+        let excess = self.share.excess_bytes();
+        if excess > 0 && self.share.memory().spills() {
+            self.region.shed(&self.link, excess)?;
+            self.share.set(self.memory_bytes());
+        }
+        Ok(())
+    }
+
     fn memory_bytes(&self) -> usize {
         self.region.memory_bytes() + self.pending.byte_len()
     }

@@ -5,8 +5,8 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, GroupAggregate, Join, Limit, Rank, TemporalSort, Union, Values,
-    Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, Join, Limit, Rank, TemporalSort,
+    ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Node, Op, StreamOp};
 use crate::plan::optimize::conjuncts;
@@ -45,6 +45,8 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Join(join) => return joined(*join, inputs, columns),
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
+        rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
+        rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),
         rel::Op::Union => Op::Union(Union),
         rel::Op::Limit { offset, limit } => Op::Limit(Limit { offset, limit }),
     };

@@ -1,6 +1,7 @@
 //! The kinds of stream nodes, a file each.
 
 mod calc;
+mod changelog;
 mod changelog_normalize;
 mod correlate;
 mod drop_update_before;
@@ -20,6 +21,7 @@ mod window_table_function;
 
 pub(in crate::plan) use calc::Calc;
 pub(in crate::plan::stream) use calc::carried;
+pub(in crate::plan) use changelog::{FromChangelog, ToChangelog, kind_name};
 pub(in crate::plan) use changelog_normalize::ChangelogNormalize;
 pub(in crate::plan) use drop_update_before::DropUpdateBefore;
 pub(in crate::plan) use exchange::{Distribution, Exchange};

@@ -7,8 +7,8 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, GroupAggregate, Join, Limit, Rank, TemporalSort, Union,
-    Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, Join, Limit, Rank,
+    TemporalSort, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -29,6 +29,8 @@ pub(in crate::plan) enum Op {
     DropUpdateBefore(DropUpdateBefore),
     /// Sends each row to a subtask.
     Exchange(Exchange),
+    /// Makes row kinds of a column.
+    FromChangelog(FromChangelog),
     /// Groups.
     GroupAggregate(GroupAggregate),
     /// Pairs of rows of two inputs.
@@ -43,6 +45,8 @@ pub(in crate::plan) enum Op {
     Source(Box<Scan>),
     /// Rows in an order that begins with a time.
     TemporalSort(TemporalSort),
+    /// Makes a column of row kinds.
+    ToChangelog(ToChangelog),
     /// All rows of all inputs.
     Union(Union),
     /// Constant rows.
@@ -63,6 +67,7 @@ impl Op {
             Op::Correlate(op) => op.as_ref(),
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
+            Op::FromChangelog(op) => op,
             Op::GroupAggregate(op) => op,
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
@@ -70,6 +75,7 @@ impl Op {
             Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
             Op::TemporalSort(op) => op,
+            Op::ToChangelog(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,
             Op::Watermark(op) => op,

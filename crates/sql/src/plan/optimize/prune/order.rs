@@ -98,12 +98,6 @@ fn key(rel: &Rel) -> Vec<usize> {
                 |column: usize| exprs.iter().position(|e| matches!(e, Expr::Column { index, .. } if *index == column));
             of_input().into_iter().map(place).collect::<Option<Vec<_>>>().unwrap_or_default()
         }
-        Op::Scan(_)
-        | Op::Values { .. }
-        | Op::Window { .. }
-        | Op::WindowAggregate(_)
-        | Op::Join(_)
-        | Op::Correlate(_)
-        | Op::Union => Vec::new(),
+        _ => Vec::new(),
     }
 }
