@@ -269,7 +269,11 @@ fn an_order_with_a_limit_keeps_the_first_rows_and_one_by_time_all() {
                  +- TableSourceScan(table=[[cat, db, ticks]], fields=[k, x], changelogMode=[I])
     "#]]
     .assert_eq(&world.modes("SELECT k FROM ticks ORDER BY p"));
-    // In a subquery an order without a limit says nothing.
+}
+
+#[test]
+fn an_order_without_a_limit_says_nothing_in_a_subquery() {
+    let world = world();
     expect![[r#"
         Calc(select=[b], changelogMode=[I])
         +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r], changelogMode=[I])
@@ -381,61 +385,73 @@ fn orders_are_bound_as_in_flink() {
               +- LogicalTableScan(table=[[cat, db, t]])"#]].assert_eq(&logical);
 }
 
+const FRAMES: &[&str] = &[
+    "SELECT SUM(x) OVER (ORDER BY ts DESC) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts, x) FROM clicks",
+    "SELECT SUM(x) OVER (PARTITION BY who) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY x ROWS 3 PRECEDING) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts ROWS BETWEEN CURRENT ROW AND CURRENT ROW) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts ROWS -1 PRECEDING) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts ROWS x PRECEDING) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts RANGE 1 PRECEDING) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts RANGE INTERVAL '1' MONTH PRECEDING) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts GROUPS 1 PRECEDING) FROM clicks",
+    "SELECT SUM(x) OVER (nope ORDER BY ts) FROM clicks",
+];
+
+const CALLS: &[&str] = &[
+    "SELECT SUM(x) OVER (ORDER BY ts), SUM(x) OVER (PARTITION BY who ORDER BY ts) FROM clicks",
+    "SELECT SUM(x) FILTER (WHERE x > 1) OVER (ORDER BY ts) FROM clicks",
+    "SELECT SUM(x) OVER w FROM clicks WINDOW w AS (ORDER BY ts), w AS (ORDER BY x)",
+    "SELECT SUM(x) OVER (w ORDER BY x) FROM clicks WINDOW w AS (ORDER BY ts)",
+    "SELECT SUM(SUM(x) OVER (ORDER BY ts)) OVER (ORDER BY ts) FROM clicks",
+    "SELECT SUM(x) OVER (ORDER BY ts) FROM clicks GROUP BY who",
+    "SELECT who FROM clicks WHERE SUM(x) OVER (ORDER BY ts) > 1",
+    "SELECT who FROM clicks GROUP BY who HAVING SUM(SUM(x)) OVER (ORDER BY who) > 1",
+    "SELECT who FROM clicks QUALIFY x > 1",
+    "SELECT who FROM clicks QUALIFY ROW_NUMBER() OVER w = 1 WINDOW w AS (ORDER BY ts)",
+    "SELECT UPPER(who) OVER (ORDER BY ts) FROM clicks",
+    "SELECT ROW_NUMBER() FROM clicks",
+    "SELECT ROW_NUMBER() OVER (PARTITION BY who) FROM clicks",
+    "SELECT RANK() OVER (ORDER BY ts ROWS 1 PRECEDING) FROM clicks",
+    "SELECT LEAD(x) OVER (ORDER BY ts) FROM clicks",
+    "SELECT LAG(x, -1) OVER (ORDER BY ts) FROM clicks",
+    "SELECT LAG(x, 1, 'a') OVER (ORDER BY ts) FROM clicks",
+    "SELECT SUM(w) OVER (ORDER BY p) FROM (SELECT w, PROCTIME() AS p FROM cdc)",
+];
+
+const LIMITS: &[&str] = &[
+    "SELECT a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY b ORDER BY c) AS rn FROM t) WHERE rn > 2",
+    "SELECT a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY b ORDER BY c) AS rn FROM t) WHERE rn <= 0",
+    "SELECT a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY b ORDER BY c) AS rn FROM t) WHERE rn > 3 AND rn < 3",
+    "SELECT a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY b ORDER BY c) AS rn FROM t) WHERE rn <= 3 OR a > 1",
+    "SELECT a FROM (SELECT a, RANK() OVER (ORDER BY c) AS r FROM t) WHERE r <= 3",
+    "SELECT k FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY p, x) AS rn FROM ticks) WHERE rn <= 3",
+    "SELECT k FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY p DESC) AS rn FROM ticks) WHERE rn <= 3",
+];
+
+const SORTS: &[&str] = &[
+    "SELECT a FROM t ORDER BY c",
+    "SELECT a FROM t ORDER BY c OFFSET 2",
+    "SELECT a FROM t ORDER BY 2 LIMIT 1",
+    "SELECT a FROM t ORDER BY r LIMIT 1",
+    "SELECT DISTINCT a FROM t ORDER BY c LIMIT 1",
+    "SELECT a FROM t ORDER BY nope LIMIT 1",
+    "SELECT who FROM clicks ORDER BY ts DESC",
+    "INSERT INTO app SELECT a, b FROM t ORDER BY c",
+];
+
 /// Each statement with what is wrong with it.
-#[test]
-fn what_is_no_order_is_refused() {
+fn refusals(statements: &[&str]) -> String {
     let world = world();
-    let over = |window: &str| format!("SELECT SUM(x) OVER ({window}) FROM clicks");
-    let top = |limit: &str| numbered("a", "PARTITION BY b ORDER BY c", "t", limit);
-    let statements = [
-        over("ORDER BY ts DESC"),
-        over("ORDER BY ts, x"),
-        over("PARTITION BY who"),
-        over("ORDER BY x ROWS 3 PRECEDING"),
-        over("ORDER BY ts ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING"),
-        over("ORDER BY ts ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING"),
-        over("ORDER BY ts ROWS BETWEEN CURRENT ROW AND CURRENT ROW"),
-        over("ORDER BY ts ROWS -1 PRECEDING"),
-        over("ORDER BY ts ROWS x PRECEDING"),
-        over("ORDER BY ts RANGE 1 PRECEDING"),
-        over("ORDER BY ts RANGE INTERVAL '1' MONTH PRECEDING"),
-        over("ORDER BY ts GROUPS 1 PRECEDING"),
-        over("nope ORDER BY ts"),
-        "SELECT SUM(x) OVER (ORDER BY ts), SUM(x) OVER (PARTITION BY who ORDER BY ts) FROM clicks".to_owned(),
-        "SELECT SUM(x) FILTER (WHERE x > 1) OVER (ORDER BY ts) FROM clicks".to_owned(),
-        "SELECT SUM(x) OVER w FROM clicks WINDOW w AS (ORDER BY ts), w AS (ORDER BY x)".to_owned(),
-        "SELECT SUM(x) OVER (w ORDER BY x) FROM clicks WINDOW w AS (ORDER BY ts)".to_owned(),
-        "SELECT SUM(SUM(x) OVER (ORDER BY ts)) OVER (ORDER BY ts) FROM clicks".to_owned(),
-        "SELECT SUM(x) OVER (ORDER BY ts) FROM clicks GROUP BY who".to_owned(),
-        "SELECT who FROM clicks WHERE SUM(x) OVER (ORDER BY ts) > 1".to_owned(),
-        "SELECT who FROM clicks GROUP BY who HAVING SUM(SUM(x)) OVER (ORDER BY who) > 1".to_owned(),
-        "SELECT who FROM clicks QUALIFY x > 1".to_owned(),
-        "SELECT who FROM clicks QUALIFY ROW_NUMBER() OVER w = 1 WINDOW w AS (ORDER BY ts)".to_owned(),
-        "SELECT UPPER(who) OVER (ORDER BY ts) FROM clicks".to_owned(),
-        "SELECT ROW_NUMBER() FROM clicks".to_owned(),
-        "SELECT ROW_NUMBER() OVER (PARTITION BY who) FROM clicks".to_owned(),
-        "SELECT RANK() OVER (ORDER BY ts ROWS 1 PRECEDING) FROM clicks".to_owned(),
-        "SELECT LEAD(x) OVER (ORDER BY ts) FROM clicks".to_owned(),
-        "SELECT LAG(x, -1) OVER (ORDER BY ts) FROM clicks".to_owned(),
-        "SELECT LAG(x, 1, 'a') OVER (ORDER BY ts) FROM clicks".to_owned(),
-        "SELECT SUM(w) OVER (ORDER BY p) FROM (SELECT w, PROCTIME() AS p FROM cdc)".to_owned(),
-        top("rn > 2"),
-        top("rn <= 0"),
-        top("rn > 3 AND rn < 3"),
-        top("rn <= 3 OR a > 1"),
-        "SELECT a FROM (SELECT a, RANK() OVER (ORDER BY c) AS r FROM t) WHERE r <= 3".to_owned(),
-        numbered("k", "ORDER BY p, x", "ticks", "rn <= 3"),
-        numbered("k", "ORDER BY p DESC", "ticks", "rn <= 3"),
-        "SELECT a FROM t ORDER BY c".to_owned(),
-        "SELECT a FROM t ORDER BY c OFFSET 2".to_owned(),
-        "SELECT a FROM t ORDER BY 2 LIMIT 1".to_owned(),
-        "SELECT a FROM t ORDER BY r LIMIT 1".to_owned(),
-        "SELECT DISTINCT a FROM t ORDER BY c LIMIT 1".to_owned(),
-        "SELECT a FROM t ORDER BY nope LIMIT 1".to_owned(),
-        "SELECT who FROM clicks ORDER BY ts DESC".to_owned(),
-        "INSERT INTO app SELECT a, b FROM t ORDER BY c".to_owned(),
-    ];
-    let one = |sql: &String| format!("{sql}\n    {}", world.refusal(sql).replace('\n', "\n    "));
+    let one = |sql: &&str| format!("{sql}\n    {}", world.refusal(sql).replace('\n', "\n    "));
+    statements.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn frames_of_over_are_refused() {
     expect![[r#"
         SELECT SUM(x) OVER (ORDER BY ts DESC) FROM clicks
             an OVER in descending order is not supported yet
@@ -471,7 +487,13 @@ fn what_is_no_order_is_refused() {
             1:8: GROUPS is not supported yet
         SELECT SUM(x) OVER (nope ORDER BY ts) FROM clicks
             1:21: window 'nope' does not exist
-              Name it before: WINDOW nope AS (..).
+              Name it before: WINDOW nope AS (..)."#]]
+    .assert_eq(&refusals(FRAMES));
+}
+
+#[test]
+fn calls_with_over_are_refused() {
+    expect![[r#"
         SELECT SUM(x) OVER (ORDER BY ts), SUM(x) OVER (PARTITION BY who ORDER BY ts) FROM clicks
             1:35: different windows in one SELECT is not supported yet
               All calls with OVER must have the same PARTITION BY, ORDER BY and frame.
@@ -520,7 +542,13 @@ fn what_is_no_order_is_refused() {
             1:8: the default of LAG has the type CHAR(1), and the value INT
               Cast the default to the type of the value.
         SELECT SUM(w) OVER (ORDER BY p) FROM (SELECT w, PROCTIME() AS p FROM cdc)
-            an OVER that is ordered by time, of a table with updates is not supported yet
+            an OVER that is ordered by time, of a table with updates is not supported yet"#]]
+    .assert_eq(&refusals(CALLS));
+}
+
+#[test]
+fn limits_of_numbers_are_refused() {
+    expect![[r#"
         SELECT a FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY b ORDER BY c) AS rn FROM t) WHERE rn > 2
             a limit of ROW_NUMBER without an upper bound is not supported yet
               All rows from the number 3 on would come, and change with every row.
@@ -543,7 +571,13 @@ fn what_is_no_order_is_refused() {
         SELECT k FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY p DESC) AS rn FROM ticks) WHERE rn <= 3
             a Top-N by processing time and more, or descending, or of updated rows is not supported yet
               The order has the column 'p'.
-              Order by the processing time alone, ascending; or take the last row: descending, rn = 1.
+              Order by the processing time alone, ascending; or take the last row: descending, rn = 1."#]]
+    .assert_eq(&refusals(LIMITS));
+}
+
+#[test]
+fn orders_are_refused() {
+    expect![[r#"
         SELECT a FROM t ORDER BY c
             ORDER BY without LIMIT, unless it begins with a time attribute, ascending is not supported yet
               A stream has no end, so no row is ever known to be the first.
@@ -569,5 +603,5 @@ fn what_is_no_order_is_refused() {
             ORDER BY without LIMIT, unless it begins with a time attribute, ascending is not supported yet
               A stream has no end, so no row is ever known to be the first.
               Add a LIMIT, or order by the rowtime."#]]
-    .assert_eq(&statements.iter().map(one).collect::<Vec<_>>().join("\n"));
+    .assert_eq(&refusals(SORTS));
 }
