@@ -203,6 +203,41 @@ fn one_row_by_time_is_a_deduplication() {
     );
 }
 
+/// The specification of the only operator of a kind.
+fn spec(world: &World, kind: &str, sql: &str) -> serde_json::Value {
+    let job = world.job(sql).unwrap();
+    let spec = job.graph.nodes.into_iter().find_map(|n| match n.role {
+        flott_graph::Role::Operator { kind: own, spec } if own == kind => Some(spec),
+        _ => None,
+    });
+    spec.unwrap_or_else(|| panic!("{sql} has no {kind}"))
+}
+
+#[test]
+fn specifications_say_what_the_plan_says() {
+    let mut world = world();
+    let last = numbered("k, x", "PARTITION BY k ORDER BY p DESC", "ticks", "rn = 1");
+    let found = spec(&world, "deduplicate-1", &last);
+    assert_eq!((&found["emit_insert"], &found["keep"]), (&true.into(), &"Last".into()));
+    assert_eq!(found["proctime_columns"], serde_json::json!([2]));
+    world.and("SET 'table.exec.deduplicate.insert-update-after-sensitive-enabled' = 'false';");
+    assert_eq!(spec(&world, "deduplicate-1", &last)["emit_insert"], false);
+    // The order by processing time is that in which rows come.
+    let first = spec(&world, "rank-1", &numbered("k, x", "PARTITION BY k ORDER BY p", "ticks", "rn <= 2"));
+    assert_eq!((&first["strategy"], &first["order"]), (&"AppendFirst".into(), &serde_json::json!([])));
+    let fast = spec(&world, "rank-1", &numbered("n", "PARTITION BY b ORDER BY n DESC", "counts", "rn <= 2"));
+    assert_eq!(fast["strategy"], serde_json::json!({ "UpdateFast": { "keys": [1, 0] } }));
+    let limit = spec(&world, "rank-1", "SELECT id FROM cdc LIMIT 3 OFFSET 2");
+    assert_eq!(limit["range"], serde_json::json!({ "Constant": { "start": 3, "end": 5 } }));
+    assert_eq!(limit["emit_update_before"], true);
+    let sort = spec(&world, "temporal-sort-1", "SELECT who FROM clicks ORDER BY ts, x DESC");
+    assert_eq!(sort["order"], serde_json::json!([{ "column": 2, "descending": true, "nulls_last": true }]));
+    let over = "SELECT SUM(x) OVER (ORDER BY ts RANGE INTERVAL '1' MINUTE PRECEDING) FROM clicks";
+    let over = spec(&world, "over-aggregate-1", over);
+    assert_eq!(over["frame"], serde_json::json!({ "Range": { "preceding_ms": 60_000 } }));
+    assert_eq!(over["order"], serde_json::json!({ "Rowtime": 0 }));
+}
+
 #[test]
 fn an_order_with_a_limit_keeps_the_first_rows_and_one_by_time_all() {
     let world = world();
