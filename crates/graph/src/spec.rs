@@ -6,10 +6,6 @@ use flott_api::{Error, LogicalType, Result, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-mod sink;
-
-pub use sink::SinkUpsertMaterializerSpec;
-
 use crate::{Role, json};
 
 mod changelog;
@@ -21,6 +17,7 @@ mod join_kind;
 mod mini_batch;
 mod over;
 mod rank;
+mod sink;
 mod sort;
 mod temporal_join;
 
@@ -33,6 +30,7 @@ pub use join_kind::JoinKind;
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
+pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};
 pub use temporal_join::TemporalJoinSpec;
 

@@ -4,8 +4,6 @@
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
-//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`], [`ListedRows`]
-//! and [`SortedRows`].
 //! which keys the store may have. What belongs to a number: [`map_view`], [`sorted_view`], [`RowStore`] and others that
 //! are a [`GroupEntries`].
 

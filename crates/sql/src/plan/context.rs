@@ -67,6 +67,8 @@ pub struct Settings {
     pub idle_timeout_ms: i64,
     /// `table.exec.state.ttl`, in milliseconds; 0 for never.
     pub state_ttl_ms: i64,
+    /// `table.exec.deduplicate.insert-update-after-sensitive-enabled`
+    pub deduplicate_insert: bool,
     /// `table.exec.sink.not-null-enforcer`
     pub not_null: NotNullEnforcer,
     /// `table.exec.sink.type-length-enforcer`
@@ -109,6 +111,8 @@ impl Settings {
             },
             idle_timeout_ms: millis("table.exec.source.idle-timeout", 0)?,
             state_ttl_ms: millis("table.exec.state.ttl", 0)?,
+            deduplicate_insert: reader
+                .value_or("table.exec.deduplicate.insert-update-after-sensitive-enabled", true)?,
             not_null: reader.choice(
                 "table.exec.sink.not-null-enforcer",
                 &[("ERROR", NotNullEnforcer::Error), ("DROP", NotNullEnforcer::Drop)],

@@ -2,7 +2,7 @@
 
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{AggregateCall, JoinKind, TableFunction, WindowKind};
+use flott_graph::spec::{AggregateCall, JoinKind, SortField, TableFunction, WindowKind};
 
 use super::rel::{Column, Scan, TimeAttribute};
 use super::stream::{Node, Sink, StreamOp, Text};
@@ -56,6 +56,31 @@ pub(super) fn unique<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String>
 /// Some of the names.
 pub(super) fn picked<'n>(columns: &[usize], names: &'n [String]) -> Vec<&'n str> {
     columns.iter().map(|&c| names[c].as_str()).collect()
+}
+
+/// `a ASC, b DESC`; where nulls are is shown if they are not small.
+pub(super) fn order(order: &[SortField], names: &[String]) -> String {
+    let field = |field: &SortField| {
+        let direction = if field.descending { "DESC" } else { "ASC" };
+        let nulls = match (field.descending, field.nulls_last) {
+            (false, true) => " NULLS LAST",
+            (true, false) => " NULLS FIRST",
+            (false, false) | (true, true) => "",
+        };
+        format!("{} {direction}{nulls}", names[field.column])
+    };
+    order.iter().map(field).collect::<Vec<_>>().join(", ")
+}
+
+/// `sort0=[$1], dir0=[ASC-nulls-first]`
+pub(super) fn collation(order: &[SortField]) -> String {
+    let keys = order.iter().enumerate().map(|(i, field)| format!("sort{i}=[${}]", field.column));
+    let directions = order.iter().enumerate().map(|(i, field)| {
+        let direction = if field.descending { "DESC" } else { "ASC" };
+        let nulls = if field.nulls_last { "last" } else { "first" };
+        format!("dir{i}=[{direction}-nulls-{nulls}]")
+    });
+    keys.chain(directions).collect::<Vec<_>>().join(", ")
 }
 
 /// A scan with what was pushed into it.

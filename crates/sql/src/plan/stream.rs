@@ -13,6 +13,7 @@ mod op;
 mod share;
 mod sink;
 mod split_distinct;
+mod trend;
 
 use flott_api::Result;
 use flott_api::table::ChangelogMode;

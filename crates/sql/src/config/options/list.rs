@@ -258,6 +258,12 @@ pub const OPTIONS: &[OptionSpec] = &[
     option("table.display.max-column-width", Some("30"), Integer(1, 1_000_000), "The widest a column is shown."),
     option("table.dml-sync", Some("false"), Boolean, "Whether an INSERT waits for its job."),
     option(
+        "table.exec.deduplicate.insert-update-after-sensitive-enabled",
+        Some("true"),
+        Boolean,
+        "Whether the first row of a deduplication comes as +I; if not, and nobody needs -U, it comes as +U.",
+    ),
+    option(
         "table.exec.mini-batch.allow-latency",
         Some("0 ms"),
         Duration,

@@ -61,11 +61,7 @@ impl ExprBinder<'_> {
         }
         // Arguments are of one row: an aggregate in them has no meaning.
         let mut rows = ExprBinder::new(self.scope, "an aggregate");
-        let args = match written.args {
-            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if name == "count" => Vec::new(),
-            args if name == "json_objectagg" => rows.key_and_value(args)?,
-            args => args.iter().map(|a| rows.bind(argument(a, name)?)).collect::<Result<Vec<_>>>()?,
-        };
+        let args = rows.written_arguments(name, written)?;
         let filter = written.filter.map(|f| rows.condition(f)).transpose()?;
         if args.is_empty() && name != "count" {
             return Err(Error::invalid(format!("function '{upper}' takes 1 argument, not 0")));
@@ -75,6 +71,15 @@ impl ExprBinder<'_> {
         match &mut self.aggregates {
             Some(aggregates) => aggregates.add(function, args, filter, written.distinct),
             None => Err(Error::internal("an aggregate without a place")),
+        }
+    }
+
+    /// Binds what stands between the parentheses.
+    pub(super) fn written_arguments(&mut self, name: &str, written: &Written<'_>) -> Result<Vec<Expr>> {
+        match written.args {
+            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if name == "count" => Ok(Vec::new()),
+            args if name == "json_objectagg" => self.key_and_value(args),
+            args => args.iter().map(|a| self.bind(argument(a, name)?)).collect(),
         }
     }
 
@@ -90,7 +95,7 @@ impl ExprBinder<'_> {
 }
 
 /// The function that a call means with its clauses.
-fn meant(name: &str, written: &Written<'_>) -> Result<&'static str> {
+pub(super) fn meant(name: &str, written: &Written<'_>) -> Result<&'static str> {
     let is_json = matches!(name, "json_arrayagg" | "json_objectagg");
     if is_json && (written.distinct || written.filter.is_some()) {
         return Err(Error::invalid(format!("DISTINCT or FILTER with '{}'", name.to_uppercase()))
@@ -122,7 +127,7 @@ fn meant(name: &str, written: &Written<'_>) -> Result<&'static str> {
 }
 
 /// The arguments as the function takes them.
-fn arguments_of(name: &str, mut args: Vec<Expr>) -> Result<Vec<Expr>> {
+pub(super) fn arguments_of(name: &str, mut args: Vec<Expr>) -> Result<Vec<Expr>> {
     match (name, args.as_slice()) {
         ("listagg", [_, delimiter]) => check_delimiter(delimiter)?,
         ("percentile", [_, places, ..]) => check_places(places)?,

@@ -9,10 +9,11 @@ use sqlparser::ast::{
 };
 
 use super::expr::{ExprBinder, call};
+use super::over::needs_over;
 use super::{aggregate_call, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
 
-/// Window functions and aggregates that Flink has and we do not.
+/// Aggregates that Flink has and we do not.
 const UNBUILT: &[&str] = &[
     "approx_count_distinct",
     "bitmap_and_agg",
@@ -23,17 +24,9 @@ const UNBUILT: &[&str] = &[
     "bitmap_or_cardinality_agg",
     "bitmap_xor_agg",
     "bitmap_xor_cardinality_agg",
-    "cume_dist",
-    "dense_rank",
     "group_id",
     "grouping",
     "grouping_id",
-    "lag",
-    "lead",
-    "ntile",
-    "percent_rank",
-    "rank",
-    "row_number",
 ];
 
 /// Functions whose first argument is a unit of time.
@@ -47,13 +40,18 @@ impl ExprBinder<'_> {
         let name = function_name(name)?;
         refuse::clause(*uses_odbc_syntax, "the ODBC syntax of functions")?;
         refuse::clause(*parameters != FunctionArguments::None, "a call with parameters")?;
-        refuse::clause(over.is_some(), "OVER")?;
         refuse::clause(!within_group.is_empty(), "WITHIN GROUP")?;
         let (args, distinct, clauses) = arguments(args)?;
-        if aggregate_call::is_aggregate(&name) {
+        if over.is_some() || aggregate_call::is_aggregate(&name) {
             let filter = filter.as_deref();
             let written = aggregate_call::Written { args, distinct, filter, clauses, nulls: *null_treatment };
-            return self.aggregate(&name, &written);
+            return match over {
+                Some(over) => self.over(&name, &written, over),
+                None => self.aggregate(&name, &written),
+            };
+        }
+        if needs_over(&name) {
+            return Err(Error::invalid(format!("function '{}' needs OVER", name.to_uppercase())));
         }
         refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
         if let Some(clause) = clauses.first() {

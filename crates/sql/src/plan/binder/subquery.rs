@@ -22,7 +22,7 @@ use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::aggregate_call::is_aggregate;
 use super::expr::ExprBinder;
 use super::select::clauses;
-use super::{Binder, DEPTH_MAX, call, combine};
+use super::{Binder, DEPTH_MAX, call, combine, refuse};
 use crate::plan::rel::{Column, Op, Rel};
 use crate::plan::scope::{Scope, at_span};
 
@@ -225,6 +225,7 @@ impl Binder<'_> {
         let mut binder = ExprBinder::with_aggregates(scope, "SELECT", &mut aggregates);
         let expr = binder.bind(item)?;
         let places = std::mem::take(&mut binder.places);
+        refuse::clause(!aggregates.overs.is_empty(), "OVER in a correlated subquery")?;
         let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
         let grouping = Grouping { scope, keys, aggregates };
         let value = self.folded(grouping.over_groups(&item)?)?;
@@ -429,7 +430,8 @@ impl Visitor for Depth {
 fn simple(query: &Query) -> Option<&Select> {
     let select = plain_select(query)?;
     let groups = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
-    (!groups && select.having.is_none() && !select.projection.iter().any(aggregates)).then_some(select)
+    let computes = select.projection.iter().any(|item| aggregates(item) || has_over(item));
+    (!groups && select.having.is_none() && !computes).then_some(select)
 }
 
 /// The SELECT of a query that is nothing else, and gives one aggregate of all rows.
@@ -470,6 +472,16 @@ fn aggregates(item: &SelectItem) -> bool {
         Ast::Function(f) if f.over.is_none() && is_aggregate(&f.name.to_string().to_lowercase()) => {
             ControlFlow::Break(())
         }
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+/// Whether an item has a call with `OVER`.
+fn has_over(item: &SelectItem) -> bool {
+    let (SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }) = item else { return false };
+    let found = visit_expressions(ast, |e| match e {
+        Ast::Function(f) if f.over.is_some() => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     found.is_break()

@@ -1,6 +1,7 @@
 //! Rule: columns that nobody reads are not computed and, where the source can, not read.
 
 mod join;
+mod order;
 
 use std::collections::BTreeSet;
 
@@ -88,6 +89,9 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             (Rel { op, inputs: vec![input], columns }, places)
         }
         Op::Aggregate { keys, calls } => pruned_aggregate(keys, calls, input, &columns, needed),
+        Op::Over(over) => order::pruned_over(*over, input, &columns, needed),
+        Op::Rank(rank) => order::pruned_rank(*rank, input, &columns, needed),
+        Op::Sort(sort) => order::pruned_sort(*sort, input, &columns, needed),
         Op::WindowAggregate(aggregate) => pruned_window_aggregate(*aggregate, input, &columns, needed),
         Op::Window { time, window } => {
             let width = input.columns.len();

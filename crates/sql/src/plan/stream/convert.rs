@@ -5,8 +5,8 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
-    TemporalJoin, ToChangelog, Union, Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit, Rank,
+    TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
@@ -57,6 +57,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             return gathering(Op::TemporalJoin(Box::new(op)), inputs, columns);
         }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
+        rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
         rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
         rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),
         rel::Op::Union => Op::Union(Union),
@@ -88,6 +89,24 @@ fn timed(columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
     let times = inputs.iter().flat_map(|input| &input.columns).map(|c| c.time);
     let named = columns.into_iter().zip(names).zip(times);
     named.map(|((column, name), time)| Column { name, time, window: None, ..column }).collect()
+}
+
+/// What goes by an order. Its rows are those of the input, whose columns carry time there if they do in the input.
+fn in_order(op: rel::Op, inputs: Vec<Node>, mut columns: Vec<Column>) -> Result<Node> {
+    for (column, below) in columns.iter_mut().zip(inputs.iter().flat_map(|input| &input.columns)) {
+        column.time = below.time;
+        column.window.clone_from(&below.window);
+    }
+    let op = match op {
+        rel::Op::Over(over) => Op::OverAggregate(over),
+        rel::Op::Rank(rank) => Op::Rank(Box::new(Rank::top_n(*rank))),
+        rel::Op::Sort(sort) => match sort.limit {
+            Some(limit) => Op::Rank(Box::new(Rank::sort_limit(sort.order, limit)?)),
+            None => Op::TemporalSort(TemporalSort { order: sort.order }),
+        },
+        _ => return Err(Error::internal("a node without an order")),
+    };
+    gathering(op, inputs, columns)
 }
 
 /// The columns of a projection: what is time in a column is so only if it is in the input.

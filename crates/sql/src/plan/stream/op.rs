@@ -8,13 +8,13 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
-    IntervalJoin, Join, Limit, LocalGroupAggregate, MiniBatchAssigner, TemporalJoin, ToChangelog, Union, Values, Watermark,
-    WindowTableFunction,
+    IntervalJoin, Join, Limit, LocalGroupAggregate, MiniBatchAssigner, Rank, TemporalJoin, TemporalSort, ToChangelog,
+    Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Over, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -48,10 +48,16 @@ pub(in crate::plan) enum Op {
     LocalGroupAggregate(Box<LocalGroupAggregate>),
     /// Ends mini-batches.
     MiniBatchAssigner(MiniBatchAssigner),
+    /// Rows with calls over those before them.
+    OverAggregate(Box<Over>),
+    /// The first rows of each partition.
+    Rank(Box<Rank>),
     /// Reads a table.
     Source(Box<Scan>),
     /// Joins rows with what a table was at their time.
     TemporalJoin(Box<TemporalJoin>),
+    /// Rows in an order that begins with a time.
+    TemporalSort(TemporalSort),
     /// Makes a column of row kinds.
     ToChangelog(ToChangelog),
     /// All rows of all inputs.
@@ -83,8 +89,11 @@ impl Op {
             Op::Limit(op) => op,
             Op::LocalGroupAggregate(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
+            Op::OverAggregate(op) => op.as_ref(),
+            Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
             Op::TemporalJoin(op) => op.as_ref(),
+            Op::TemporalSort(op) => op,
             Op::ToChangelog(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,

@@ -60,9 +60,8 @@ fn distinct_values_are_cut_into_parts() {
         SET 'table.optimizer.distinct-agg.split.bucket-num' = '16';";
     let world = with(split);
     expect![""].assert_eq(&world.plan("SELECT a, COUNT(DISTINCT b) AS n, AVG(c) AS v FROM t GROUP BY a"));
-    expect![""].assert_eq(&world.plan(
-        "SELECT COUNT(DISTINCT b) AS n, MAX(a) AS m, SUM(c) FILTER (WHERE a > 1) AS s FROM t",
-    ));
+    expect![""]
+        .assert_eq(&world.plan("SELECT COUNT(DISTINCT b) AS n, MAX(a) AS m, SUM(c) FILTER (WHERE a > 1) AS s FROM t"));
     expect![""].assert_eq(&world.plan("SELECT a, COUNT(b) AS n FROM t GROUP BY a"));
     expect![""].assert_eq(&with(&format!("{ON} {split}")).plan("SELECT a, COUNT(DISTINCT b) AS n FROM t GROUP BY a"));
 }
