@@ -19,7 +19,7 @@ impl<E: GroupEntries> Region<E> {
     ///
     /// Their numbers are given out again, so that a state which is larger than memory evicts in place: only when most
     /// numbers are vacant the rest is packed anew.
-    pub(super) async fn evict(&mut self, link: &Link, wanted: usize, closing: bool) -> Result<()> {
+    pub(in crate::hot) async fn evict(&mut self, link: &Link, wanted: usize, closing: bool) -> Result<()> {
         let kept = if closing { DIRTY_BITS } else { self.closed_bit() };
         let victims = self.choose(wanted, kept, 2 * self.flags.len());
         let mut batch = EntryBatch::default();
@@ -39,7 +39,7 @@ impl<E: GroupEntries> Region<E> {
 
     /// Evicts what gives so many bytes back, as far as the store has it: no more than is missing, because a checkpoint is
     /// being written and the rows wait.
-    pub(super) fn shed(&mut self, link: &Link, excess_bytes: usize) -> Result<()> {
+    pub(in crate::hot) fn shed(&mut self, link: &Link, excess_bytes: usize) -> Result<()> {
         let (live, bytes) = (self.table.len() as f64, self.memory_bytes().max(1) as f64);
         let wanted = ((live * excess_bytes as f64 / bytes) as usize + 1).min(self.table.len());
         let victims = self.choose(wanted, DIRTY_BITS, wanted * LOOKED_AT_PER_GROUP);
