@@ -35,7 +35,7 @@ SELECT k, COUNT(DISTINCT i) AS a, SUM(DISTINCT i) AS s, AVG(DISTINCT f) AS v, MI
 SELECT k, MIN(z) AS a, MAX(z) AS b, MIN(dt) AS c, MAX(ts) AS e FROM changes GROUP BY k;
 SELECT k, COLLECT(i) AS c, PERCENTILE(f, 0.5) AS p FROM changes GROUP BY k;
 SELECT k, COUNT(i) FILTER (WHERE f > 2) AS a, SUM(d) FILTER (WHERE z) AS b FROM changes GROUP BY k;
-SELECT k, `$SUM0`(i) AS z, VAR_SAMP(i) AS v FROM changes GROUP BY k;
+SELECT k, `$SUM0`(i) AS z, COUNT(i) AS n FROM changes GROUP BY k;
 SELECT n, COUNT(*) AS c, COUNT(DISTINCT m) AS d, MAX(s) AS hi FROM sums GROUP BY n HAVING COUNT(*) > 0;
 SET 'table.exec.mini-batch.size' = '1000';
 SELECT k, COUNT(*) AS n, SUM(x) AS s FROM t GROUP BY k;

@@ -36,9 +36,15 @@ impl Join {
         Ok(Join { kind: join.kind, keys, nulls_meet, condition, whole: join.condition })
     }
 
-    /// Whether an update of an input always has the join key of the row that it replaces.
-    fn updates_keep_the_key(&self, input: usize, node: &Node) -> bool {
-        node.upsert_keys.iter().any(|key| self.keys[input].iter().all(|k| key.contains(k)))
+    /// Whether an update of an input always has the partners of the row that it replaces: its key, and all that the
+    /// condition reads of it, are of a key of the input.
+    fn updates_keep_partners(&self, input: usize, inputs: &[Node]) -> bool {
+        let width = |at: usize| inputs.get(at).map_or(0, |node| node.columns.len());
+        let first = if input == 0 { 0 } else { width(0) };
+        let own = first..first + width(input);
+        let read = self.condition.iter().flat_map(Expr::columns).filter(|c| own.contains(c)).map(|c| c - first);
+        let read: Vec<usize> = read.chain(self.keys[input].iter().copied()).collect();
+        inputs[input].upsert_keys.iter().any(|key| read.iter().all(|column| key.contains(column)))
     }
 
     /// How rows of an input are told apart.
@@ -157,12 +163,12 @@ impl StreamOp for Join {
         Ok(if only_pairs { united(inputs) } else { ChangelogMode::ALL })
     }
 
-    /// A row that is replaced without its `-U` must have the same partners as the new one: the same key, and no further
-    /// condition, by which the new row may part from them. (Flink looks at the key only, and leaves such pairs behind.)
+    /// A row that is replaced without its `-U` must have the same partners as the new one. (Flink looks at the join key only,
+    /// and leaves pairs behind that no longer pass the rest of the condition.)
     fn alternatives(&self, inputs: &[Node], wanted: Updates) -> Vec<Alternative> {
         let replaces = |(at, input): (usize, &Node)| {
             let has_updates = input.changelog.contains(RowKind::UpdateAfter);
-            !has_updates || self.condition.is_none() && self.updates_keep_the_key(at, input)
+            !has_updates || self.updates_keep_partners(at, inputs)
         };
         if wanted == Updates::OnlyAfter && !inputs.iter().enumerate().all(replaces) {
             return Vec::new();
