@@ -164,6 +164,11 @@ fn logical_line(rel: &Rel) -> String {
             let group = format!("group=[{{{}}}]", group.join(", "));
             format!("LogicalAggregate({})", attributes(std::iter::once(group).chain(results).collect()))
         }
+        Op::Expand { projections } => {
+            let positions: Vec<String> = (0..rel.inputs[0].columns.len()).map(|i| format!("${i}")).collect();
+            let names: Vec<String> = rel.columns.iter().map(|c| c.name.clone()).collect();
+            format!("LogicalExpand(projects=[{}])", print::copies(projections, &positions, &names))
+        }
         Op::Window { time, window } => {
             let call = print::window_call(window, &rel.columns[*time].name);
             format!("LogicalTableFunctionScan(invocation=[{call}], rowType=[{}])", print::record(&rel.columns))

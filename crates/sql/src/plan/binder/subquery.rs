@@ -21,6 +21,7 @@ use sqlparser::ast::{
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::aggregate_call::is_aggregate;
 use super::expr::ExprBinder;
+use super::grouping_sets::Keys;
 use super::select::clauses;
 use super::{Binder, DEPTH_MAX, call, combine, refuse};
 use crate::plan::rel::{Column, Op, Rel};
@@ -227,7 +228,7 @@ impl Binder<'_> {
         let places = std::mem::take(&mut binder.places);
         refuse::clause(!aggregates.overs.is_empty(), "OVER in a correlated subquery")?;
         let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
-        let grouping = Grouping { scope, keys, aggregates };
+        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates };
         let value = self.folded(grouping.over_groups(&item)?)?;
         Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
     }

@@ -105,8 +105,8 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             own.extend_from_slice(&columns[width..]);
             (Rel { op: Op::Window { time, window }, inputs: vec![input], columns: own }, places)
         }
-        // A change has all columns of its row.
-        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. }) => {
+        // A change has all columns of its row, and what is copied has those that a grouping reads.
+        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. }) => {
             let all: Vec<usize> = (0..input.columns.len()).collect();
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)

@@ -5,8 +5,8 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit, Rank,
-    TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
+    Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
@@ -44,6 +44,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             let columns = columns.into_iter().map(|c| Column { time: None, ..c }).collect();
             return gathering(Op::GroupAggregate(GroupAggregate::whole(keys, calls)), inputs, columns);
         }
+        rel::Op::Expand { projections } => Op::Expand(Expand { projections }),
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
