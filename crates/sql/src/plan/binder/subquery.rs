@@ -4,8 +4,10 @@
 //! A subquery that reads columns of the query around it is bound over both: its own tables come first where a name is
 //! looked up. What it compares with the outer query becomes part of the join's condition; in a value, which is one
 //! aggregate then, it becomes a key to group by.
-//! **Does not:** `IN` and `EXISTS` below `OR` or as a value, correlation through more than one query, or in a subquery
+//! **Does not:** a correlated `IN` below `OR` or as a value, correlation through more than one query, or in a subquery
 //! that groups, limits or unites.
+
+mod truth;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -169,9 +171,27 @@ impl Binder<'_> {
         Ok(((rel, scope), Cow::Owned(ast)))
     }
 
-    /// Joins the one value of a query: null if it has no row.
-    fn bind_value(&self, left: Rel, scope: &Scope, query: &Query) -> Result<(Rel, Column)> {
+    /// Joins what a query answers: the column stands right behind those that have names.
+    fn bind_value(&self, left: Rel, scope: &Scope, ast: &Ast) -> Result<(Rel, Column)> {
         let name = format!("{VALUE}{}", scope.columns.len());
+        let width = left.columns.len();
+        let (joined, value) = match ast {
+            Ast::Exists { subquery, negated } => negate(self.exists(left, scope, subquery)?, *negated)?,
+            Ast::InSubquery { expr, subquery, negated } => {
+                negate(self.is_in(left, scope, (expr, subquery))?, *negated)?
+            }
+            Ast::Subquery(query) => self.the_value(left, scope, query)?,
+            _ => return Err(Error::internal("an expression without a query")),
+        };
+        let mut exprs: Vec<(Expr, String)> =
+            (0..width).map(|c| (joined.column(c), joined.columns[c].name.clone())).collect();
+        let column = Column::new(&name, value.ty().clone());
+        exprs.push((value, name));
+        Ok((joined.project(exprs), column))
+    }
+
+    /// Joins the one value of a query: null if it has no row.
+    fn the_value(&self, left: Rel, scope: &Scope, query: &Query) -> Result<(Rel, Expr)> {
         let joined = match simple_aggregate(query).or_else(|| simple(query)) {
             Some(select) => self.correlated_value(scope, left.columns.len(), select)?,
             None => {
@@ -181,14 +201,7 @@ impl Binder<'_> {
             }
         };
         let Value { rel: right, condition, value } = joined;
-        // The value stands right behind the columns that have names.
-        let width = left.columns.len();
-        let joined = left.join(right, JoinKind::Left, condition);
-        let mut exprs: Vec<(Expr, String)> =
-            (0..width).map(|c| (joined.column(c), joined.columns[c].name.clone())).collect();
-        let column = Column::new(&name, value.ty().clone());
-        exprs.push((value, name));
-        Ok((joined.project(exprs), column))
+        Ok((left.join(right, JoinKind::Left, condition), value))
     }
 
     /// One aggregate, or the value of the only row, of rows that may be compared with outer ones: they are grouped by what
@@ -243,6 +256,11 @@ impl Binder<'_> {
         let value = self.folded(grouping.over_groups(&item)?)?;
         Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
     }
+}
+
+fn negate((rel, truth): (Rel, Expr), negated: bool) -> Result<(Rel, Expr)> {
+    let truth = if negated { call("not", vec![truth])? } else { truth };
+    Ok((rel, truth))
 }
 
 /// What is selected, as expressions over the outer columns and the own ones.
@@ -504,7 +522,7 @@ fn has_over(item: &SelectItem) -> bool {
 
 /// Takes out the queries that stand for values.
 struct Values {
-    queries: Vec<Query>,
+    queries: Vec<Ast>,
     /// The number of the first column that such a query becomes.
     first: usize,
 }
@@ -513,10 +531,9 @@ impl VisitorMut for Values {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Ast) -> ControlFlow<()> {
-        if let Ast::Subquery(query) = expr {
-            let name = format!("{VALUE}{}", self.first + self.queries.len());
-            self.queries.push(query.as_ref().clone());
-            *expr = Ast::Identifier(Ident::new(name));
+        if let Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. } = expr {
+            let name = Ast::Identifier(Ident::new(format!("{VALUE}{}", self.first + self.queries.len())));
+            self.queries.push(std::mem::replace(expr, name));
         }
         ControlFlow::Continue(())
     }

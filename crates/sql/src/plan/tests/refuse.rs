@@ -143,7 +143,7 @@ fn joins_and_subqueries_that_have_no_meaning_here_are_refused() {
         SELECT a FROM t WHERE a IN (SELECT a, b FROM app)
             1:29: IN compares 1 values with the 2 columns of a query
         SELECT a FROM t WHERE a IN (SELECT a FROM app) OR a > 1
-            1:23: a subquery in IN is not supported yet
+            accepted
         SELECT (SELECT a FROM app) FROM t
             accepted
         SELECT (SELECT MAX(a), MIN(a) FROM app) FROM t
