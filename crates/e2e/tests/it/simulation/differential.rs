@@ -24,6 +24,8 @@ const TABLES: usize = 3;
 const DEPTH: usize = 4;
 /// Attempts to make a failing case smaller.
 const ATTEMPTS: usize = 300;
+/// All that may be refused: where a union joins what runs once with what runs several times.
+const NOT_RESCALED: &str = "a change of parallelism for updates without a key is not supported yet";
 const MINI_BATCHES: [&str; 3] = [
     "SET 'table.exec.mini-batch.enabled' = 'true';",
     "SET 'table.exec.mini-batch.allow-latency' = '20 ms';",
@@ -100,7 +102,8 @@ impl Case {
         let mut process = Outside::default().process(self.seed, self.parallelism.0);
         let job = match process.planned(&script) {
             Ok(job) => job,
-            Err(error) => return Verdict::Refused(error),
+            Err(error) if error.contains(NOT_RESCALED) => return Verdict::Refused(NOT_RESCALED.to_owned()),
+            Err(error) => return Verdict::Differs(format!("refused: {error}")),
         };
         let operators = job.graph.nodes.iter().filter_map(|node| match &node.role {
             Role::Operator { kind, .. } => Some(kind.clone()),
@@ -115,6 +118,7 @@ impl Case {
             },
         };
         match disturbed_or_error(&script, took_ms / 2 + 1, self.parallelism) {
+            Err(error) if error.contains(NOT_RESCALED) => Verdict::Refused(NOT_RESCALED.to_owned()),
             Err(error) => Verdict::Differs(format!("killed, fails: {error}")),
             Ok(changes) => match differs(&changes, &expected) {
                 Some(how) => Verdict::Differs(format!("killed: {how}")),
@@ -213,7 +217,7 @@ fn random_queries_give_what_they_mean() {
     });
     let (operators, refused) = (operators.into_inner().unwrap(), refused.into_inner().unwrap());
     println!("{cases} queries; operators {operators:?}; refused {refused:?}");
-    assert!(refused.is_empty(), "{refused:?}");
+    assert!(refused.values().sum::<u64>() * 20 <= cases, "{refused:?}");
     if one.is_none() {
         assert!(operators.len() > 6, "{operators:?}");
     }

@@ -265,8 +265,9 @@ impl Query {
         for at in 0..self.inputs().len() {
             let width = self.inputs()[at].width();
             for less in self.inputs()[at].smaller().into_iter().filter(|less| less.width() >= width) {
+                let narrow = |less| Query::Select(Box::new(less), (0..width).map(Scalar::Column).collect());
                 let mut copy = self.clone();
-                *copy.inputs_mut()[at] = less;
+                *copy.inputs_mut()[at] = if less.width() == width { less } else { narrow(less) };
                 all.push(copy);
             }
         }
