@@ -3,7 +3,10 @@
 //!
 //! A script has a line per event: `+I | 1 | a` is a row, `wm 1000` a watermark behind it, `time 5000`
 //! moves the clock. The answer has the same form. [`check_restorable`] also does to the operator what
-//! checkpoints, restores, rescales and full memory do to it.
+//! checkpoints, restores, rescales and full memory do to it. [`check_join`] does all of that to an
+//! operator of two inputs, with `L +I | 1 | a` for a row of the first and `R +I | 2` for one of the second.
+
+mod answer;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,14 +15,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::state::{FakeSnapshot, FakeStateStore};
-use super::text::{Line, batch_of, lines};
+use super::text::{Line, batch_of};
 use super::world::{Emitted, FakeTimers, FakeWorld, RecordedOutput, open_context_with, ready};
+
 use crate::ids::Subtask;
 use crate::key_group::{hash_keys, key_group, range_of_subtask, subtask_of};
 use crate::metrics::OperatorMetrics;
 use crate::operator::{EventTime, Operator, OperatorContext, TimeDomain};
 use crate::state::{Redistribution, StateMemory};
 use crate::{ChangeBatch, Mark, Schema, Watermark};
+
+use answer::{joined, per_key, push_batch, push_watermark};
 
 const MAX_PARALLELISM: u32 = 128;
 const ONE: Subtask = Subtask { index: 0, parallelism: 1 };
@@ -34,9 +40,33 @@ pub struct Case<'a> {
     pub script: &'a str,
 }
 
+/// What to play to an operator of two inputs.
+pub struct JoinCase<'a> {
+    /// The columns of its inputs.
+    pub inputs: [&'a Schema; 2],
+    /// How it wants rows and watermarks.
+    pub event_time: EventTime,
+    /// The events.
+    pub script: &'a str,
+}
+
+/// What to play, to however many inputs.
+struct Plan<'a> {
+    inputs: Vec<&'a Schema>,
+    event_time: EventTime,
+    script: &'a str,
+}
+
+impl<'a> Plan<'a> {
+    fn of(case: &Case<'a>) -> Self {
+        Plan { inputs: vec![case.input], event_time: case.event_time, script: case.script }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Event {
-    Row(Line),
+    /// A row on an input.
+    Row(usize, Line),
     Watermark(Watermark),
     Time(i64),
 }
@@ -49,7 +79,9 @@ fn parse(script: &str) -> Vec<Event> {
     let event = |line: &str| match line.split_once(' ') {
         Some(("wm", at)) => Event::Watermark(Watermark(number(at))),
         Some(("time", at)) => Event::Time(number(at)),
-        _ => Event::Row(Line::parse(line)),
+        Some(("L", row)) => Event::Row(0, Line::parse(row)),
+        Some(("R", row)) => Event::Row(1, Line::parse(row)),
+        _ => Event::Row(0, Line::parse(line)),
     };
     script.lines().map(str::trim).filter(|l| !l.is_empty()).map(event).collect()
 }
@@ -60,9 +92,13 @@ fn parse(script: &str) -> Vec<Event> {
 /// # Panics
 /// If the operator fails, or if the answers differ.
 pub fn check(case: &Case<'_>, make: impl Fn() -> Box<dyn Operator>) -> String {
-    let events = parse(case.script);
+    check_batches(&Plan::of(case), make)
+}
+
+fn check_batches(plan: &Plan<'_>, make: impl Fn() -> Box<dyn Operator>) -> String {
+    let events = parse(plan.script);
     let play = |rows: usize| {
-        let mut run = Run::new(case, make(), ONE, Pressure::None);
+        let mut run = Run::new(plan, make(), ONE, Pressure::None);
         run.play(&events, rows);
         run.end();
         run.answer()
@@ -87,8 +123,31 @@ pub fn check_restorable<O: Operator + 'static>(
     make: impl Fn() -> O,
 ) -> String {
     let make = || Box::new(make()) as Box<dyn Operator>;
-    let expected = check(case, make);
-    let play = Play { case, events: parse(case.script), output_keys: keys.map(|(_, output)| output), make: &make };
+    check_plan(&Plan::of(case), keys.map(|(input, output)| (vec![input], output)), &make)
+}
+
+/// [`check_restorable`] for an operator of two inputs; rows of both are routed by their keys.
+///
+/// # Panics
+/// If the operator fails, or if the answers differ.
+pub fn check_join<O: Operator + 'static>(
+    case: &JoinCase<'_>,
+    keys: Option<([&[usize]; 2], &[usize])>,
+    make: impl Fn() -> O,
+) -> String {
+    let make = || Box::new(make()) as Box<dyn Operator>;
+    let plan = Plan { inputs: case.inputs.to_vec(), event_time: case.event_time, script: case.script };
+    check_plan(&plan, keys.map(|(inputs, output)| (inputs.to_vec(), output)), &make)
+}
+
+fn check_plan(
+    plan: &Plan<'_>,
+    keys: Option<(Vec<&[usize]>, &[usize])>,
+    make: &dyn Fn() -> Box<dyn Operator>,
+) -> String {
+    let expected = check_batches(plan, make);
+    let output_keys = keys.as_ref().map(|(_, output)| *output);
+    let play = Play { plan, events: parse(plan.script), output_keys, make };
     let lines: Vec<String> = expected.lines().map(str::to_owned).collect();
     for pressure in [Pressure::None, Pressure::Total] {
         play.with_restarts(&lines, pressure);
@@ -98,13 +157,13 @@ pub fn check_restorable<O: Operator + 'static>(
     if let Some((input_keys, output_keys)) = keys {
         for parallelism in [2, 3] {
             for at in [play.events.len() / 3, play.events.len() / 2, play.events.len()] {
-                let got = play.rescaled(at, input_keys, (1, parallelism));
+                let got = play.rescaled(at, &input_keys, (1, parallelism));
                 let (got, want) = (per_key(&got, output_keys), per_key(&lines, output_keys));
                 assert_eq!(got, want, "{parallelism} subtasks after event {at} (left) and one (right)");
             }
         }
         for at in [play.events.len() / 3, play.events.len() / 2] {
-            let got = play.rescaled(at, input_keys, (3, 1));
+            let got = play.rescaled(at, &input_keys, (3, 1));
             let (got, want) = (per_key(&got, output_keys), per_key(&lines, output_keys));
             assert_eq!(got, want, "one subtask after event {at} of three (left) and one all the time (right)");
         }
@@ -114,7 +173,7 @@ pub fn check_restorable<O: Operator + 'static>(
 
 /// A script and who plays it.
 struct Play<'a> {
-    case: &'a Case<'a>,
+    plan: &'a Plan<'a>,
     events: Vec<Event>,
     output_keys: Option<&'a [usize]>,
     make: &'a dyn Fn() -> Box<dyn Operator>,
@@ -122,7 +181,7 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     fn run(&self, pressure: Pressure) -> Run<'a> {
-        Run::new(self.case, (self.make)(), ONE, pressure)
+        Run::new(self.plan, (self.make)(), ONE, pressure)
     }
 
     /// What may differ is made equal: the order of different keys between two watermarks.
@@ -173,7 +232,7 @@ impl<'a> Play<'a> {
                 run.end();
                 let checkpoint = run.complete();
                 self.compare(&run.answer(), expected, &how);
-                let mut restored = Run::restored(self.case, (self.make)(), ONE, (&[checkpoint], pressure));
+                let mut restored = Run::restored(self.plan, (self.make)(), ONE, (&[checkpoint], pressure));
                 restored.play(&self.events[at..], 7);
                 restored.end();
                 let answer = joined(before, restored.answer());
@@ -182,10 +241,12 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn rescaled(&self, at: usize, keys: &[usize], (from, to): (u32, u32)) -> Vec<String> {
+    fn rescaled(&self, at: usize, keys: &[&[usize]], (from, to): (u32, u32)) -> Vec<String> {
         let mine = |events: &[Event], index: u32, parallelism: u32| -> Vec<Event> {
             let mine = |event: &&Event| match event {
-                Event::Row(line) => subtask_of_line(self.case.input, keys, line, parallelism) == index,
+                Event::Row(input, line) => {
+                    subtask_of_line(self.plan.inputs[*input], keys[*input], line, parallelism) == index
+                }
                 _ => true,
             };
             events.iter().filter(mine).cloned().collect()
@@ -193,7 +254,7 @@ impl<'a> Play<'a> {
         let (mut answer, mut checkpoints) = (Vec::new(), Vec::new());
         for index in 0..from {
             let subtask = Subtask { index, parallelism: from };
-            let mut run = Run::new(self.case, (self.make)(), subtask, Pressure::None);
+            let mut run = Run::new(self.plan, (self.make)(), subtask, Pressure::None);
             run.play(&mine(&self.events[..at], index, from), 1);
             run.barrier(0);
             checkpoints.push(run.complete());
@@ -201,7 +262,7 @@ impl<'a> Play<'a> {
         }
         for index in 0..to {
             let subtask = Subtask { index, parallelism: to };
-            let mut run = Run::restored(self.case, (self.make)(), subtask, (&checkpoints, Pressure::None));
+            let mut run = Run::restored(self.plan, (self.make)(), subtask, (&checkpoints, Pressure::None));
             run.play(&mine(&self.events[at..], index, to), 7);
             run.end();
             answer.extend(run.answer());
@@ -215,26 +276,6 @@ fn subtask_of_line(schema: &Schema, keys: &[usize], line: &Line, parallelism: u3
     let columns: Vec<_> = keys.iter().map(|k| batch.rows().column(*k).clone()).collect();
     let hash = hash_keys(&columns, 1).expect("keys have a hash")[0];
     subtask_of(key_group(hash, MAX_PARALLELISM), MAX_PARALLELISM, parallelism)
-}
-
-/// The rows, stably sorted by their key: equal means the same sequence for each key.
-fn per_key(answer: &[String], keys: &[usize]) -> Vec<String> {
-    let mut rows: Vec<&String> = answer.iter().filter(|l| !l.starts_with("wm ")).collect();
-    let key = |row: &&String| -> Vec<String> {
-        let cells = Line::parse(row).cells;
-        keys.iter().map(|k| cells[*k].clone()).collect()
-    };
-    rows.sort_by_key(key);
-    rows.into_iter().cloned().collect()
-}
-
-/// One answer behind the other.
-fn joined(mut first: Vec<String>, second: Vec<String>) -> Vec<String> {
-    if first.last().is_some_and(|l| l.starts_with("wm ")) && second.first().is_some_and(|l| l.starts_with("wm ")) {
-        first.pop();
-    }
-    first.extend(second);
-    first
 }
 
 /// How little memory there is.
@@ -278,7 +319,7 @@ struct Closing {
 
 /// One instance at work: what the runtime does around an operator, without threads.
 struct Run<'a> {
-    case: &'a Case<'a>,
+    plan: &'a Plan<'a>,
     subtask: Subtask,
     pressure: Pressure,
     world: Arc<FakeWorld>,
@@ -295,19 +336,19 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(case: &'a Case<'a>, operator: Box<dyn Operator>, subtask: Subtask, pressure: Pressure) -> Self {
-        Self::restored(case, operator, subtask, (&[], pressure))
+    fn new(plan: &'a Plan<'a>, operator: Box<dyn Operator>, subtask: Subtask, pressure: Pressure) -> Self {
+        Self::restored(plan, operator, subtask, (&[], pressure))
     }
 
     /// An instance with its part of these checkpoints.
     fn restored(
-        case: &'a Case<'a>,
+        plan: &'a Plan<'a>,
         operator: Box<dyn Operator>,
         subtask: Subtask,
         (checkpoints, pressure): (&[Checkpoint], Pressure),
     ) -> Self {
         let mut run = Run {
-            case,
+            plan,
             subtask,
             pressure,
             world: FakeWorld::at(0),
@@ -417,6 +458,11 @@ impl<'a> Run<'a> {
     fn play(&mut self, events: &[Event], rows_max: usize) {
         let mut open: Vec<&Event> = Vec::new();
         for event in events {
+            if let Event::Row(input, _) = event
+                && open.iter().any(|e| matches!(e, Event::Row(other, _) if other != input))
+            {
+                self.flush(&mut open);
+            }
             match event {
                 Event::Time(at) => {
                     self.flush(&mut open);
@@ -427,7 +473,7 @@ impl<'a> Run<'a> {
                 Event::Watermark(w) if open.is_empty() => self.advance(*w),
                 event => open.push(event),
             }
-            if open.iter().filter(|e| matches!(e, Event::Row(_))).count() >= rows_max {
+            if open.iter().filter(|e| matches!(e, Event::Row(..))).count() >= rows_max {
                 self.flush(&mut open);
             }
         }
@@ -436,9 +482,13 @@ impl<'a> Run<'a> {
 
     fn flush(&mut self, open: &mut Vec<&Event>) {
         let (mut rows, mut marks): (Vec<Line>, Vec<Mark>) = (Vec::new(), Vec::new());
+        let mut input = 0;
         for event in open.drain(..) {
             match event {
-                Event::Row(line) => rows.push(line.clone()),
+                Event::Row(of, line) => {
+                    input = *of;
+                    rows.push(line.clone());
+                }
                 Event::Watermark(w) => marks.push(Mark { row: rows.len() as u32, watermark: *w }),
                 Event::Time(_) => unreachable!("time ends a batch"),
             }
@@ -446,38 +496,38 @@ impl<'a> Run<'a> {
         if rows.is_empty() {
             return;
         }
-        let batch = batch_of(self.case.input, &rows).with_marks(marks).expect("watermarks rise");
-        match self.case.event_time {
-            EventTime::Sliced => self.sliced(&batch),
-            EventTime::Indifferent | EventTime::WholeWithMarks => self.whole(batch),
+        let batch = batch_of(self.plan.inputs[input], &rows).with_marks(marks).expect("watermarks rise");
+        match self.plan.event_time {
+            EventTime::Sliced => self.sliced(input, &batch),
+            EventTime::Indifferent | EventTime::WholeWithMarks => self.whole(input, batch),
         }
     }
 
-    fn whole(&mut self, batch: ChangeBatch) {
+    fn whole(&mut self, input: usize, batch: ChangeBatch) {
         let last = batch.last_watermark();
-        self.process(batch);
+        self.process(input, batch);
         self.watermark = last.unwrap_or(self.watermark);
     }
 
-    fn sliced(&mut self, batch: &ChangeBatch) {
+    fn sliced(&mut self, input: usize, batch: &ChangeBatch) {
         let mut from = 0;
         for mark in batch.marks().to_vec() {
             let to = mark.row as usize;
             if to > from {
-                self.process(batch.slice(from, to - from).without_marks());
+                self.process(input, batch.slice(from, to - from).without_marks());
             }
             self.advance(mark.watermark);
             from = to;
         }
         if from < batch.len() {
-            self.process(batch.slice(from, batch.len() - from).without_marks());
+            self.process(input, batch.slice(from, batch.len() - from).without_marks());
         }
     }
 
-    fn process(&mut self, batch: ChangeBatch) {
-        self.operator.prefetch(0, &batch).expect("the operator looks ahead");
+    fn process(&mut self, input: usize, batch: ChangeBatch) {
+        self.operator.prefetch(input, &batch).expect("the operator looks ahead");
         let (operator, mut cx) = self.parts();
-        ready(operator.process_batch(0, batch, &mut cx)).expect("the operator takes a batch");
+        ready(operator.process_batch(input, batch, &mut cx)).expect("the operator takes a batch");
         self.between();
     }
 
@@ -526,28 +576,6 @@ impl<'a> Run<'a> {
         }
         answer
     }
-}
-
-fn push_watermark(answer: &mut Vec<String>, watermark: Watermark) {
-    if watermark == Watermark::MAX {
-        return;
-    }
-    // Of watermarks without a row between them only the last one means anything.
-    if answer.last().is_some_and(|l| l.starts_with("wm ")) {
-        answer.pop();
-    }
-    answer.push(format!("wm {}", watermark.0));
-}
-
-fn push_batch(answer: &mut Vec<String>, batch: &ChangeBatch) {
-    let mut marks = batch.marks().iter().peekable();
-    for (row, line) in lines(batch).into_iter().enumerate() {
-        while let Some(mark) = marks.next_if(|m| m.row as usize <= row) {
-            push_watermark(answer, mark.watermark);
-        }
-        answer.push(line);
-    }
-    marks.for_each(|m| push_watermark(answer, m.watermark));
 }
 
 #[cfg(test)]

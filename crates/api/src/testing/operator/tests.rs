@@ -198,3 +198,39 @@ fn an_operator_that_writes_for_the_next_checkpoint_too_early_is_found() {
 fn an_operator_that_says_its_last_words_twice_is_found() {
     play(Fault::EmitsAgainAfterTheEnd, APART);
 }
+
+/// Lets rows of the first input through; for each batch of the second one says how many rows it had.
+struct Sides;
+
+impl crate::operator::Stateful for Sides {}
+
+#[async_trait]
+impl Operator for Sides {
+    async fn process_batch(&mut self, input: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if input == 0 {
+            return cx.output.emit(batch).await;
+        }
+        let schema = Schema::new(vec![Field::new("a", LogicalType::new(TypeKind::Int))]);
+        let says = format!("-D | {}", batch.len());
+        let marks = batch.marks().iter().map(|m| Mark { row: m.row.min(1), watermark: m.watermark }).collect();
+        cx.output.emit(super::super::batch(&schema, &says).with_marks(marks)?).await
+    }
+}
+
+fn play_sides(script: &str) -> String {
+    let left = Schema::new(vec![Field::new("a", LogicalType::new(TypeKind::Int))]);
+    let right = Schema::new(vec![Field::new("b", LogicalType::string()), Field::new("c", LogicalType::string())]);
+    let case = JoinCase { inputs: [&left, &right], event_time: EventTime::Indifferent, script };
+    check_join(&case, Some(([&[0], &[1]], &[0])), || Sides)
+}
+
+#[test]
+fn rows_of_two_inputs_come_in_the_order_of_the_script() {
+    assert_eq!(play_sides("L +I | 1\nR +I | x | y\nwm 5\nL +I | 2\nL +I | 3"), "+I | 1\n-D | 1\nwm 5\n+I | 2\n+I | 3");
+}
+
+#[test]
+#[should_panic(expected = "batches of 1")]
+fn a_join_that_depends_on_its_batches_is_found() {
+    play_sides("L +I | 1\nR +I | x | y\nR +I | x | z");
+}
