@@ -5,7 +5,7 @@ use std::fmt;
 use arrow_buffer::ScalarBuffer;
 
 /// Flink's four row kinds, with Flink's byte values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum RowKind {
     /// `+I`

@@ -217,15 +217,28 @@ pub trait KeyedContainer: Send {
     /// the one behind it.
     async fn relieve(&mut self) -> Result<()>;
 
+    /// Gives memory back, while an epoch is being drained, by what the store has already: nothing is written. It does
+    /// what it can; the default is nothing.
+    async fn shed(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Bytes of memory that it takes, about.
     fn memory_bytes(&self) -> usize;
 }
 
-/// The memory that all hot state of a process may take.
+/// Hot state keeps this part of the memory, however much lies beside it.
+const HOT_PART_MIN: usize = 4;
+/// Beyond this part more than there is, whoever adds to it must wait.
+const OVERDRAWN_PART: usize = 4;
+
+/// The memory that all state of a process may take: hot state, and beside it what its stores need.
 #[derive(Debug)]
 pub struct StateMemory {
     limit_bytes: usize,
     used_bytes: AtomicUsize,
+    /// What stores need: buffers, caches, files on their way.
+    beside_bytes: AtomicUsize,
     owners: AtomicUsize,
     /// Whether state that does not fit goes to the store; if not, it is an error (`hashmap`).
     spills: bool,
@@ -234,7 +247,8 @@ pub struct StateMemory {
 impl StateMemory {
     /// A budget.
     pub fn new(limit_bytes: usize, spills: bool) -> Arc<Self> {
-        Arc::new(StateMemory { limit_bytes, used_bytes: AtomicUsize::new(0), owners: AtomicUsize::new(0), spills })
+        let (used_bytes, beside_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(StateMemory { limit_bytes, used_bytes, beside_bytes, owners: AtomicUsize::new(0), spills })
     }
 
     /// The budget.
@@ -242,9 +256,23 @@ impl StateMemory {
         self.limit_bytes
     }
 
-    /// What is used of it.
+    /// What hot state uses of it.
     pub fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What is left of it for hot state. Where none may leave, the stores have only what a checkpoint is about to write.
+    fn hot_bytes_max(&self) -> usize {
+        if !self.spills {
+            return self.limit_bytes;
+        }
+        let beside_bytes = self.beside_bytes.load(Ordering::Relaxed);
+        self.limit_bytes.saturating_sub(beside_bytes).max(self.limit_bytes / HOT_PART_MIN)
+    }
+
+    /// Whether much more is used than there is.
+    pub fn is_overdrawn(&self) -> bool {
+        self.spills && self.used_bytes() > self.hot_bytes_max().saturating_add(self.limit_bytes / OVERDRAWN_PART)
     }
 
     /// Whether state that does not fit goes to the store.
@@ -258,31 +286,43 @@ impl StateMemory {
 pub struct MemoryShare {
     memory: Arc<StateMemory>,
     bytes: usize,
+    /// Whether it is hot state.
+    is_hot: bool,
 }
 
 impl MemoryShare {
     /// A share of nothing yet.
     pub fn new(memory: Arc<StateMemory>) -> Self {
         memory.owners.fetch_add(1, Ordering::Relaxed);
-        MemoryShare { memory, bytes: 0 }
+        MemoryShare { memory, bytes: 0, is_hot: true }
+    }
+
+    /// A share of nothing yet, for what lies beside hot state: it is never asked to give back.
+    pub fn beside(memory: Arc<StateMemory>) -> Self {
+        MemoryShare { memory, bytes: 0, is_hot: false }
     }
 
     /// Says how much is taken now.
     pub fn set(&mut self, bytes: usize) {
         let before = std::mem::replace(&mut self.bytes, bytes);
+        let sum = if self.is_hot { &self.memory.used_bytes } else { &self.memory.beside_bytes };
         if bytes >= before {
-            self.memory.used_bytes.fetch_add(bytes - before, Ordering::Relaxed);
+            sum.fetch_add(bytes - before, Ordering::Relaxed);
         } else {
-            self.memory.used_bytes.fetch_sub(before - bytes, Ordering::Relaxed);
+            sum.fetch_sub(before - bytes, Ordering::Relaxed);
         }
     }
 
     /// How many bytes this owner should give back: nothing while all fits; otherwise what it has above
     /// an even share, and no more than what is missing.
     pub fn excess_bytes(&self) -> usize {
-        let missing = self.memory.used_bytes().saturating_sub(self.memory.limit_bytes);
+        if !self.is_hot {
+            return 0;
+        }
+        let hot_bytes_max = self.memory.hot_bytes_max();
+        let missing = self.memory.used_bytes().saturating_sub(hot_bytes_max);
         let owners = self.memory.owners.load(Ordering::Relaxed).max(1);
-        missing.min(self.bytes.saturating_sub(self.memory.limit_bytes / owners))
+        missing.min(self.bytes.saturating_sub(hot_bytes_max / owners))
     }
 
     /// The budget.
@@ -294,7 +334,9 @@ impl MemoryShare {
 impl Drop for MemoryShare {
     fn drop(&mut self) {
         self.set(0);
-        self.memory.owners.fetch_sub(1, Ordering::Relaxed);
+        if self.is_hot {
+            self.memory.owners.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -327,5 +369,23 @@ mod tests {
         assert_eq!((large.excess_bytes(), small.excess_bytes()), (20, 0));
         drop(small);
         assert_eq!((memory.used_bytes(), large.excess_bytes()), (90, 0));
+    }
+
+    #[test]
+    fn what_lies_beside_hot_state_is_taken_from_it_but_not_all() {
+        let memory = StateMemory::new(100, true);
+        let (mut hot, mut beside) = (MemoryShare::new(Arc::clone(&memory)), MemoryShare::beside(Arc::clone(&memory)));
+        hot.set(90);
+        beside.set(30);
+        assert_eq!((hot.excess_bytes(), beside.excess_bytes(), memory.is_overdrawn()), (20, 0, false));
+        beside.set(1000);
+        assert_eq!((hot.excess_bytes(), memory.is_overdrawn()), (65, true));
+        drop(beside);
+        assert_eq!((hot.excess_bytes(), memory.used_bytes(), memory.is_overdrawn()), (0, 90, false));
+        let memory = StateMemory::new(100, false);
+        let (mut hot, mut beside) = (MemoryShare::new(Arc::clone(&memory)), MemoryShare::beside(Arc::clone(&memory)));
+        hot.set(100);
+        beside.set(1000);
+        assert_eq!((hot.excess_bytes(), memory.is_overdrawn()), (0, false));
     }
 }

@@ -132,7 +132,8 @@ pub struct SourceDescription {
 /// What a sink is like.
 #[derive(Clone, Debug)]
 pub struct SinkDescription {
-    /// What it takes.
+    /// What it takes. A sink that takes `+U` without `-U` is not sent a `-U` where the plan can do without; where it
+    /// cannot, one comes and deletes the row of its key, as in Flink.
     pub changelog: ChangelogMode,
     /// The metadata it can write.
     pub metadata: Vec<MetadataColumn>,

@@ -33,7 +33,13 @@ impl TableFactory for Blackhole {
 
     fn describe_sink(&self, table: &TableContext) -> Result<SinkDescription> {
         check(&table.options)?;
-        Ok(SinkDescription { changelog: ChangelogMode::ALL, metadata: Vec::new(), overwrite: false, parallelism: None })
+        // As Flink's: nobody needs to make -U for it.
+        Ok(SinkDescription {
+            changelog: ChangelogMode::UPSERT,
+            metadata: Vec::new(),
+            overwrite: false,
+            parallelism: None,
+        })
     }
 
     fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {

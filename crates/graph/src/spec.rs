@@ -6,7 +6,27 @@ use flott_api::{Error, LogicalType, Result, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+mod sink;
+
+pub use sink::SinkUpsertMaterializerSpec;
+
 use crate::{Role, json};
+
+mod changelog;
+mod correlate;
+mod join;
+mod join_kind;
+mod over;
+mod rank;
+mod sort;
+
+pub use changelog::{FromChangelogSpec, ToChangelogSpec};
+pub use correlate::{CorrelateSpec, TableFunction};
+pub use join::{JoinInput, JoinSide, JoinSpec};
+pub use join_kind::JoinKind;
+pub use over::{OverAggregateSpec, OverFrame, OverOrder};
+pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
+pub use sort::{SortField, SortTime, TemporalSortSpec};
 
 /// A specification with the name of its operator.
 pub trait Spec: Serialize + DeserializeOwned {

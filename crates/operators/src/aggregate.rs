@@ -1,14 +1,19 @@
 //! The aggregate functions, and the containers in which an operator keeps their state.
 //!
 //! Reading order: [`function`] finds the implementation of a call; `cell` holds the loops, and
-//! `count`, `sum`, `average`, `extreme` what differs; [`groups`] is what operators use.
+//! `count`, `sum`, `average`, `extreme` what differs; `ends`, `lag` and `ranking` know the order of rows; [`groups`] is what
+//! operators use.
 
 mod average;
 mod cell;
 mod count;
+mod ends;
 mod extreme;
 pub mod groups;
+mod lag;
+mod ranking;
 mod sum;
+mod written;
 
 use arrow_schema::DataType;
 use flott_api::aggregate::{Aggregate, End, SlotType};
@@ -19,7 +24,10 @@ use flott_state::canonical::form;
 use average::{AverageDecimal, AverageFloat, AverageInt};
 use cell::Cells;
 use count::Count;
+use ends::Ends;
 use extreme::{BytesExtreme, FloatExtreme, IntExtreme, SortedExtreme, Which, WideExtreme};
+use lag::Lag;
+use ranking::Ranking;
 use sum::{SumDecimal, SumFloat, SumInt};
 
 /// The implementation of a call over arguments of these types. `retract` says that rows may be taken
@@ -38,11 +46,16 @@ pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Re
         ("max", [arg]) if retract => sorted(&arg.arrow(), End::Last, call),
         ("min", [arg]) => extreme(&arg.arrow(), Which::Smallest, call),
         ("max", [arg]) => extreme(&arg.arrow(), Which::Largest, call),
-        ("first_value" | "last_value", [_]) if retract => {
-            Err(Error::unsupported(format!("aggregate function '{}' over updates", name.to_uppercase())))
-        }
+        ("first_value", [_]) if retract => Ok(Box::new(Ends::new(End::First, &call.ty.arrow())?)),
+        ("last_value", [_]) if retract => Ok(Box::new(Ends::new(End::Last, &call.ty.arrow())?)),
         ("first_value", [arg]) => extreme(&arg.arrow(), Which::First, call),
         ("last_value", [arg]) => extreme(&arg.arrow(), Which::Last, call),
+        ("row_number", []) => Ok(Box::new(Count { of_column: false })),
+        ("rank" | "dense_rank" | "lag", _) if retract => {
+            Err(Error::unsupported(format!("{} over a frame that moves", name.to_uppercase())))
+        }
+        ("rank" | "dense_rank", [_, ..]) => Ok(Box::new(Ranking { dense: name == "dense_rank" })),
+        ("lag", [_] | [_, _] | [_, _, _]) => Ok(Box::new(Lag::new(&call.ty.arrow())?)),
         _ => Err(unsupported(call)),
     }
 }

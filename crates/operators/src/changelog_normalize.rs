@@ -98,7 +98,7 @@ fn not_open() -> Error {
 }
 
 /// Names and types of the columns: a row with others is another row.
-fn row_type(input: &Schema) -> String {
+pub(crate) fn row_type(input: &Schema) -> String {
     let fields: Vec<String> = input.fields.iter().map(|f| format!("{} {}", f.name, f.ty.kind)).collect();
     format!("ROW<{}>", fields.join(", "))
 }
@@ -201,7 +201,7 @@ fn keep(state: &mut KeyedState<RowStore>, rows: &RecordBatch, before: Before, no
 }
 
 /// Which rows are equal, nulls being equal to each other.
-fn same_rows(left: &RecordBatch, right: &RecordBatch) -> Result<BooleanArray> {
+pub(crate) fn same_rows(left: &RecordBatch, right: &RecordBatch) -> Result<BooleanArray> {
     let mut same = vec![true; left.num_rows()];
     for (left, right) in left.columns().iter().zip(right.columns()) {
         let equal = same_values(left, right)?;

@@ -5,11 +5,19 @@ use flott_api::{Error, Result};
 use flott_graph::spec::Spec;
 
 use crate::calc::Calc;
+use crate::changelog::{FromChangelog, ToChangelog};
 use crate::changelog_normalize::ChangelogNormalize;
 use crate::constraint_enforcer::ConstraintEnforcer;
+use crate::correlate::Correlate;
+use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
+use crate::join::Join;
 use crate::limit::Limit;
+use crate::over_aggregate::OverAggregate;
+use crate::rank::Rank;
+use crate::sink_upsert_materializer::SinkUpsertMaterializer;
+use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
 use crate::window_aggregate::WindowAggregate;
@@ -37,9 +45,18 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Calc>(),
     entry::<ChangelogNormalize>(),
     entry::<ConstraintEnforcer>(),
+    entry::<Correlate>(),
+    entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
+    entry::<FromChangelog>(),
     entry::<GroupAggregate>(),
+    entry::<Join>(),
     entry::<Limit>(),
+    entry::<OverAggregate>(),
+    entry::<Rank>(),
+    entry::<SinkUpsertMaterializer>(),
+    entry::<TemporalSort>(),
+    entry::<ToChangelog>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
     entry::<WindowAggregate>(),

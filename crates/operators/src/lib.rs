@@ -3,18 +3,32 @@
 //!
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
 //! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
-//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`group_aggregate`] and
-//! [`window_aggregate`]. They share [`aggregate`], `window` and `emit`.
+//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
+//! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`] and [`window_aggregate`]. They share
+//! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`.
+//! Reading order: [`factory`] lists them; [`calc`] is one without state, [`changelog_normalize`] one with state, and
+//! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
 
 pub mod aggregate;
 pub mod calc;
+pub mod changelog;
 pub mod changelog_normalize;
 pub mod constraint_enforcer;
+pub mod correlate;
+pub mod deduplicate;
 pub mod drop_update_before;
 mod emit;
 pub mod factory;
 pub mod group_aggregate;
+pub mod join;
+mod key_timers;
 pub mod limit;
+pub mod over_aggregate;
+pub mod rank;
+pub mod sink_upsert_materializer;
+mod sorting;
+pub mod temporal_sort;
+mod timed_rows;
 pub mod values;
 pub mod watermark_assigner;
 mod window;

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod control;
+mod draining;
 mod exchange;
 mod flow;
 mod time;

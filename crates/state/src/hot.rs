@@ -4,16 +4,24 @@
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
-//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`] and [`RowStore`].
+//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`], [`ListedRows`]
+//! and [`SortedRows`].
+//! which keys the store may have. What belongs to a number: [`map_view`], [`sorted_view`], [`RowStore`] and others that
+//! are a [`GroupEntries`].
 
 mod expiry;
 mod group_table;
 mod held;
 mod keyed_state;
 mod link;
+mod listed_rows;
 mod map_view;
 mod region;
+mod row_arena;
+mod row_multi_map;
 mod row_store;
+mod sorted_list;
+mod sorted_rows;
 mod sorted_view;
 mod spilled;
 #[cfg(test)]
@@ -26,9 +34,13 @@ pub use expiry::{TtlOptions, TtlUpdate, TtlVisibility};
 pub use group_table::GroupTable;
 pub use keyed_state::KeyedState;
 pub use link::{Cursor, KeyedStateOptions};
+pub use listed_rows::{Listed, ListedRows};
 pub use map_view::{MapViewOptions, map_view};
 pub use region::{EntryPage, GroupEntries};
-pub use row_store::{Place, RowStore};
+pub use row_arena::Place;
+pub use row_multi_map::{Adding, NO_ROW, RowIdentity, RowMultiMap, RowMultiMapOptions};
+pub use row_store::RowStore;
+pub use sorted_rows::{RowRef, SortedRows};
 pub use sorted_view::sorted_view;
 pub use timer_queue::TimerQueue;
 pub use values::{Values, take_part};

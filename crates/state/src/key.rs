@@ -14,6 +14,8 @@
 //!
 //! All integers have one width, so that a key column may be widened and keep its state.
 
+mod ordered;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -29,6 +31,8 @@ use flott_api::{Error, Result};
 
 use crate::canonical::{Canonical, form};
 use crate::codec::{damaged, flipped, take_array, unflipped};
+
+pub use ordered::{KeyOrder, SortKeys};
 
 /// Rises when the encoding changes.
 pub const VERSION: u16 = 1;

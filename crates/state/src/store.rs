@@ -189,6 +189,7 @@ impl SegmentStore {
             states: States::restored(restored)?,
             lists: Lists::restored(restored, options.subtask.index, options.subtask.parallelism),
             segments: Arc::new(inline.chain(files).collect()),
+            is_checkpointed: !restored.is_empty(),
             ..Layers::default()
         };
         Ok(Arc::new(SegmentStore { shared: Shared::new(io, settings, discarded, layers) }))
@@ -204,6 +205,7 @@ impl SegmentStore {
                 return Box::pin(std::future::ready(Err(failure)));
             }
             layers.spare = None;
+            layers.is_checkpointed = true;
             layers.seal();
             let (states, lists) = (layers.states.named(), layers.lists.named());
             let pending = PendingCheckpoint { upto: layers.last_sealed, states, lists, reply };
@@ -238,12 +240,26 @@ impl SegmentStore {
         }
     }
 
+    /// Whether some writes will not have to wait until others are stored.
+    pub fn has_room(&self) -> bool {
+        let settings = &self.shared.settings;
+        self.shared.lock().sealed_bytes() < settings.memtable_bytes * WAITING_MEMTABLES
+    }
+
     /// Bytes of memory, about, without the shared cache.
     pub fn memory_bytes(&self) -> usize {
         let layers = self.shared.lock();
+        // Whoever writes a file has all of it in memory.
+        let writing = [&layers.flush, &layers.compaction].into_iter().filter(|work| work.is_running()).count();
+        let files = writing * self.shared.settings.segment_bytes_max;
         let segments: usize = layers.segments.iter().map(|segment| segment.memory_bytes()).sum();
         let spare = layers.spare.as_ref().map_or(0, |table| table.capacity_bytes());
-        layers.active.memory_bytes() + layers.sealed_bytes() + spare + segments + layers.prefetches.memory_bytes()
+        layers.active.memory_bytes()
+            + layers.sealed_bytes()
+            + spare
+            + files
+            + segments
+            + layers.prefetches.memory_bytes()
     }
 
     /// Takes writes from `from` on; how many are taken then, and whether the memtable is full and must wait.

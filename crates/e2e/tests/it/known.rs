@@ -10,6 +10,26 @@ pub(crate) fn oracle() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle")
 }
 
+/// The areas whose scripts are queries: all but those that are about something else.
+pub(crate) fn query_areas() -> Vec<String> {
+    const OTHERS: [&str; 4] = ["flights", "format", "plan", "types"];
+    let entries = std::fs::read_dir(oracle()).unwrap().map(|entry| entry.unwrap().path());
+    let mut areas: Vec<String> = (entries.filter(|path| path.is_dir()))
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .filter(|area| !OTHERS.contains(&area.as_str()))
+        .collect();
+    areas.sort();
+    areas
+}
+
+/// The scripts of an area.
+pub(crate) fn scripts_of(area: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(oracle().join(area)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "sql")).collect();
+    files.sort();
+    files
+}
+
 /// Differences found in one run, to be compared with those that are known.
 pub(crate) struct Differences {
     known: BTreeMap<(String, String), String>,

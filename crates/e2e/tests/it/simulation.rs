@@ -72,7 +72,7 @@ fn check(outside: &Outside, expected: &(BTreeMap<String, i64>, usize), what: &st
 }
 
 /// Does it for every number, on all cores: each is a world of its own.
-fn for_each(numbers: std::ops::Range<u64>, does: impl Fn(u64) + Sync) {
+pub(crate) fn for_each(numbers: std::ops::Range<u64>, does: impl Fn(u64) + Sync) {
     let next = AtomicU64::new(numbers.start);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {

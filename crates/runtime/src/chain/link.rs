@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flott_api::metrics::OperatorMetrics;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, OperatorInstance, TimeDomain, Timer};
 use flott_api::sink::SinkWriter;
+use flott_api::state::MemoryShare;
 use flott_api::{ChangeBatch, Error, Result, Watermark};
 use flott_graph::NodeId;
 use flott_state::hot::TimerQueue;
@@ -45,6 +46,8 @@ pub(crate) struct Link {
     pub(super) timers: Option<TimerQueue>,
     /// Of an operator.
     pub(super) store: Option<Arc<SegmentStore>>,
+    /// What the store takes of the memory for state.
+    pub(super) beside: Option<MemoryShare>,
     cx: Option<OpenContext>,
     watermark: Watermark,
     checker: Checker,
@@ -73,7 +76,8 @@ impl Link {
         place: LinkPlace,
     ) -> Self {
         let OperatorInstance { operator, event_time } = instance;
-        Link { event_time, store, cx: Some(cx), checker, ..Link::of(Body::Operator(operator), place) }
+        let beside = Some(MemoryShare::beside(Arc::clone(&cx.memory)));
+        Link { event_time, store, beside, cx: Some(cx), checker, ..Link::of(Body::Operator(operator), place) }
     }
 
     /// A sink's writer; it does not look at time.
@@ -89,6 +93,7 @@ impl Link {
             event_time: EventTime::Indifferent,
             timers: None,
             store: None,
+            beside: None,
             cx: None,
             watermark,
             checker: Checker::new(&flott_api::Schema::default()),

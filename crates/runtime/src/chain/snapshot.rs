@@ -18,9 +18,15 @@ use super::{Below, Chain, Link};
 use crate::channel::Barrier;
 use crate::report::{OperatorPart, TaskState};
 
-/// How many entries are written between two batches: more than a batch can change, or a job that is never idle would
-/// write for ever.
-const ENTRIES_PER_STEP: usize = 16_384;
+/// So many entries are written for each row between two batches: more than the row can change, or a job that is never
+/// idle would write for ever.
+const ENTRIES_PER_ROW: usize = 2;
+/// How many are written at least, so long as no rows wait.
+const ENTRIES_PER_STEP_MIN: usize = 2_048;
+/// How many of them before it is looked again whether the stores have room.
+const ENTRIES_AT_ONCE: usize = 1_024;
+/// After so long it is looked again whether the stores have room.
+const ROOM_WAIT_MS: u64 = 1;
 
 /// A barrier that has passed, whose state is not written yet.
 pub(super) struct Passed {
@@ -72,13 +78,36 @@ impl Chain {
         self.passed.is_some()
     }
 
-    /// Writes some of it; gives the state away when all is written.
-    pub(crate) async fn drain(&mut self) -> Result<Option<Sealed>> {
-        if self.passed.is_none() || !self.drain_links(ENTRIES_PER_STEP).await? {
+    /// When the next of it is to be written, if there is any: at once, or after so many milliseconds.
+    pub(crate) fn next_drain_ms(&self) -> Option<u64> {
+        self.is_draining().then(|| if self.may_drain() { 0 } else { ROOM_WAIT_MS })
+    }
+
+    /// Whether some of it can be written without waiting for what was written before; or if rows must wait, because
+    /// there is not the memory to go on with them.
+    pub(crate) fn may_drain(&self) -> bool {
+        self.links.iter().all(Link::has_room) || self.links.iter().any(Link::is_overdrawn)
+    }
+
+    /// Writes some of it behind a batch of so many rows; gives the state away when all is written.
+    pub(crate) async fn drain(&mut self, rows: usize) -> Result<Option<Sealed>> {
+        if self.passed.is_none() || !self.drain_some(ENTRIES_PER_STEP_MIN.max(rows * ENTRIES_PER_ROW)).await? {
             return Ok(None);
         }
         let Some(Passed { barrier, parts }) = self.passed.take() else { return Ok(None) };
         Ok(Some(Sealed { barrier, state: self.seal(parts) }))
+    }
+
+    async fn drain_some(&mut self, entries_max: usize) -> Result<bool> {
+        for _ in 0..entries_max.div_ceil(ENTRIES_AT_ONCE) {
+            if self.drain_links(ENTRIES_AT_ONCE).await? {
+                return Ok(true);
+            }
+            if !self.may_drain() {
+                break;
+            }
+        }
+        Ok(false)
     }
 
     /// The state after all rows. What a sink has left is handed over for good. Keyed state is only worth
@@ -127,9 +156,33 @@ impl Chain {
         }
         Ok(())
     }
+
+    /// Gives memory back that costs no write, while state of a closed epoch is being written.
+    pub(crate) async fn shed(&mut self) -> Result<()> {
+        for link in &mut self.links {
+            self.frame.enter(link.position);
+            link.shed().await?;
+        }
+        Ok(())
+    }
 }
 
 impl Link {
+    fn has_room(&self) -> bool {
+        self.store.as_ref().is_none_or(|store| store.has_room())
+    }
+
+    fn is_overdrawn(&self) -> bool {
+        self.beside.as_ref().is_some_and(|beside| beside.memory().is_overdrawn())
+    }
+
+    /// Says what the store takes, before the containers are asked what they must give back.
+    fn note_memory(&mut self) {
+        if let (Some(store), Some(beside)) = (&self.store, &mut self.beside) {
+            beside.set(store.memory_bytes());
+        }
+    }
+
     async fn close_epoch(&mut self, last: bool, below: &mut Below<'_>) -> Result<OperatorPart> {
         // At the end it has emitted what it held, and may emit nothing more.
         if !last {
@@ -163,7 +216,17 @@ impl Link {
         }
     }
 
+    async fn shed(&mut self) -> Result<()> {
+        self.note_memory();
+        let Body::Operator(operator) = &mut self.body else { return Ok(()) };
+        for container in operator.containers() {
+            container.shed().await?;
+        }
+        Ok(())
+    }
+
     async fn relieve(&mut self) -> Result<()> {
+        self.note_memory();
         let Body::Operator(operator) = &mut self.body else { return Ok(()) };
         for container in operator.containers() {
             container.relieve().await?;

@@ -227,11 +227,12 @@ impl Preparation {
         let slots = slots(&plan);
         let committers =
             slots.iter().map(|s| Committers::open(&plan.graph, &s.nodes, &plugins)).collect::<Result<_>>()?;
+        let cache = BlockCache::within(&memory, CACHE_BYTES_MIN.max(memory.limit_bytes() / CACHE_PART));
         let storage = StateStorage {
             objects: Arc::clone(&found.objects) as _,
             prefix: found.prefix.clone(),
             attempt: flott_api::ids::Attempt(0),
-            cache: BlockCache::new(CACHE_BYTES_MIN.max(memory.limit_bytes() / CACHE_PART)),
+            cache,
             memory,
             inline_bytes_max: checkpointing.inline_bytes_max as usize,
             durable: found.directory.is_some(),

@@ -74,7 +74,7 @@ impl Acknowledge {
         chain: &mut Chain,
     ) -> Result<()> {
         while chain.is_draining() {
-            self.drain(chain).await?;
+            self.drain(0, chain).await?;
         }
         let began_ns = chain.frame.clock.monotonic_ns();
         let rows = overtakes.then(|| self.keep_rows(barrier.checkpoint));
@@ -116,19 +116,19 @@ impl Acknowledge {
         drop(self.keeping.take_if(|(kept, _)| *kept == checkpoint));
     }
 
-    /// Between two batches.
-    pub(super) async fn step(&mut self, chain: &mut Chain) -> Result<()> {
-        if chain.is_draining() {
-            self.drain(chain).await?;
+    /// Between two batches, behind one of so many rows.
+    pub(super) async fn step(&mut self, rows: usize, chain: &mut Chain) -> Result<()> {
+        if chain.is_draining() && chain.may_drain() {
+            self.drain(rows, chain).await?;
         }
         // What has been drained must be sealed before anything of the new epoch comes into the store.
-        if chain.is_draining() { Ok(()) } else { chain.relieve().await }
+        if chain.is_draining() { chain.shed().await } else { chain.relieve().await }
     }
 
-    async fn drain(&mut self, chain: &mut Chain) -> Result<()> {
+    async fn drain(&mut self, rows: usize, chain: &mut Chain) -> Result<()> {
         let clock = Arc::clone(&chain.frame.clock);
         let began_ns = clock.monotonic_ns();
-        let sealed = chain.drain().await?;
+        let sealed = chain.drain(rows).await?;
         self.stopped_ns = self.stopped_ns.max(clock.monotonic_ns() - began_ns);
         let Some(sealed) = sealed else { return Ok(()) };
         let passed = self.passed.pop_front().ok_or_else(|| Error::internal("a barrier has passed unseen"))?;
@@ -162,7 +162,7 @@ impl Acknowledge {
     /// state from behind its barrier.
     pub(super) async fn finish(&mut self, end: End, head: Option<OperatorPart>, chain: &mut Chain) -> Result<()> {
         while chain.is_draining() {
-            self.drain(chain).await?;
+            self.drain(0, chain).await?;
         }
         if let Some(stored) = self.storing.take() {
             stored.await.map_err(|_| Error::cancelled("a checkpoint was given up"))?;

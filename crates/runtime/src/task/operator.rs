@@ -1,6 +1,6 @@
 //! The loop of a subtask that gets its rows from others.
 
-use std::future::{pending, ready};
+use std::future::pending;
 use std::sync::Arc;
 
 use flott_api::Result;
@@ -8,7 +8,7 @@ use futures::FutureExt;
 
 use super::End;
 use super::acknowledge::Acknowledge;
-use super::pace::{Pace, sleep_until};
+use super::pace::{Pace, sleep_some, sleep_until};
 use super::urgency::letting_pass;
 use crate::chain::Chain;
 use crate::gate::replay::Replay;
@@ -42,7 +42,7 @@ impl GateWorker {
     /// Runs until every channel has ended.
     pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace, ack: &mut Acknowledge) -> Result<End> {
         loop {
-            let step = self.next((chain.next_timer_ms(), chain.is_draining()), pace).await?;
+            let step = self.next((chain.next_timer_ms(), chain.next_drain_ms()), pace).await?;
             pace.waited();
             let rows = match step {
                 Step::Event(GateEvent::End { drained: true }) => {
@@ -57,7 +57,7 @@ impl GateWorker {
                 Step::TimersDue | Step::Drain => 0,
             };
             self.letting_pass(chain, async |chain| chain.fire_due().await).await?;
-            ack.step(chain).await?;
+            ack.step(rows, chain).await?;
             pace.step(rows).await;
         }
     }
@@ -118,11 +118,11 @@ impl GateWorker {
         }
     }
 
-    async fn next(&mut self, (timer_ms, draining): (Option<i64>, bool), pace: &Pace) -> Result<Step> {
+    async fn next(&mut self, (timer_ms, drain_ms): (Option<i64>, Option<u64>), pace: &Pace) -> Result<Step> {
         if let Some(event) = self.ahead.take() {
             return Ok(Step::Event(event));
         }
-        if timer_ms.is_none() && !draining {
+        if timer_ms.is_none() && drain_ms.is_none() {
             return self.gate.next().await.map(Step::Event);
         }
         let timers = async {
@@ -135,7 +135,7 @@ impl GateWorker {
             biased;
             event = self.gate.next() => event.map(Step::Event),
             () = timers => Ok(Step::TimersDue),
-            () = ready(()), if draining => Ok(Step::Drain),
+            () = sleep_some(pace.clock(), drain_ms) => Ok(Step::Drain),
         }
     }
 }

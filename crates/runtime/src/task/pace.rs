@@ -61,6 +61,15 @@ impl Pace {
     }
 }
 
+/// Waits so long; not at all for no time, and for ever without one.
+pub(super) async fn sleep_some(clock: &dyn Clock, millis: Option<u64>) {
+    match millis {
+        Some(0) => {}
+        Some(millis) => clock.sleep_ms(millis).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits until a moment of the wall clock; in steps, because the wall clock may be set.
 pub(super) async fn sleep_until(clock: &dyn Clock, at_ms: i64) {
     const STEP_MS: u64 = 60_000;

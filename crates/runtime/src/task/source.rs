@@ -4,7 +4,7 @@
 //! would be merged here, where each batch still names its split; no connector makes them yet.
 
 use std::collections::VecDeque;
-use std::future::{pending, ready};
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use flott_api::{ChangeBatch, Error, Result};
 use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::{SplitSnapshot, SubtaskSnapshot};
 
-use super::pace::{Pace, sleep_until};
+use super::pace::{Pace, sleep_some, sleep_until};
 use super::urgency::{letting_pass, sleep_until_due};
 use super::{End, SourceLines};
 use crate::chain::{Chain, Emitter};
@@ -85,7 +85,7 @@ impl SourceWorker {
     pub(super) async fn run(&mut self, chain: &mut Chain, pace: &mut Pace, ack: &mut Acknowledge) -> Result<End> {
         while self.more_splits || self.open_splits > 0 || self.paused {
             chain.frame.enter(0);
-            let step = self.next((chain.next_timer_ms(), chain.is_draining()), pace).await?;
+            let step = self.next((chain.next_timer_ms(), chain.next_drain_ms()), pace).await?;
             pace.waited();
             let mut rows = 0;
             match step {
@@ -97,21 +97,32 @@ impl SourceWorker {
                 Step::Message(message) => self.accept(message, chain, ack).await?,
                 Step::Stop { drain: true } => break,
                 Step::Stop { drain: false } => {
+                    self.hear_no_more();
                     chain.stop().await?;
                     return Ok(End::Stopped);
                 }
                 Step::TimersDue | Step::Drain => {}
             }
             self.letting_pass(chain, async |_, chain| chain.fire_due().await).await?;
-            ack.step(chain).await?;
+            ack.step(rows, chain).await?;
             pace.step(rows).await;
         }
+        self.hear_no_more();
         chain.finish(true).await?;
         Ok(End::Finished)
     }
 
+    /// Nobody listens any more, and the enumerator must not wait until somebody does: it tells every reader of every
+    /// checkpoint, and this subtask may stay until the last one has ended.
+    fn hear_no_more(&mut self) {
+        let messages = &mut self.lines.enumerator.messages;
+        messages.close();
+        while messages.try_recv().is_ok() {}
+        self.inbox.clear();
+    }
+
     /// Each branch loses nothing when another one is taken.
-    async fn next(&mut self, (timer_ms, draining): (Option<i64>, bool), pace: &Pace) -> Result<Step> {
+    async fn next(&mut self, (timer_ms, drain_ms): (Option<i64>, Option<u64>), pace: &Pace) -> Result<Step> {
         let timers = async {
             match timer_ms {
                 Some(at_ms) => sleep_until(pace.clock(), at_ms).await,
@@ -125,7 +136,7 @@ impl SourceWorker {
             Some(message) = next_message(inbox, enumerator) => Ok(Step::Message(message)),
             event = self.reader.next(), if self.open_splits > 0 && !self.paused => event.map(Step::Read),
             () = timers => Ok(Step::TimersDue),
-            () = ready(()), if draining => Ok(Step::Drain),
+            () = sleep_some(pace.clock(), drain_ms) => Ok(Step::Drain),
         }
     }
 

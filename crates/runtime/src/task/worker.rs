@@ -202,7 +202,7 @@ async fn restore_rows(
                 Some(GateEvent::Watermark(watermark)) => chain.watermark_at(position, watermark).await?,
                 _ => {}
             }
-            ack.step(chain).await?;
+            ack.step(0, chain).await?;
         }
     }
     Ok(())

@@ -4,14 +4,18 @@
 
 mod aggregate;
 mod call;
+mod changelog;
+mod difference;
 mod expr;
 mod from;
 mod insert;
+mod join;
 mod literal;
 mod query;
 mod refuse;
 mod select;
 mod setop;
+mod subquery;
 mod syntax;
 mod table;
 mod window;

@@ -35,6 +35,17 @@ const MAX_PARALLELISM_LEAST: u32 = 128;
 /// The most key groups that Flink allows.
 const MAX_PARALLELISM_MOST: u32 = 1 << 15;
 
+/// When changes are turned into those of the sink's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpsertMaterialize {
+    /// Where the query's key is another.
+    Auto,
+    /// Never.
+    None,
+    /// Before every sink with a primary key.
+    Force,
+}
+
 /// The part of the configuration that shapes plans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -56,6 +67,10 @@ pub struct Settings {
     pub not_null: NotNullEnforcer,
     /// `table.exec.sink.type-length-enforcer`
     pub type_length: TypeLengthEnforcer,
+    /// `table.exec.sink.upsert-materialize`
+    pub upsert_materialize: UpsertMaterialize,
+    /// `table.exec.sink.require-on-conflict`
+    pub require_on_conflict: bool,
     /// `table.dynamic-table-options.enabled`: whether the hint `OPTIONS` is allowed.
     pub dynamic_options: bool,
     /// Everything, as the runtime gets it.
@@ -100,6 +115,16 @@ impl Settings {
                 ],
                 TypeLengthEnforcer::Ignore,
             )?,
+            upsert_materialize: reader.choice(
+                "table.exec.sink.upsert-materialize",
+                &[
+                    ("AUTO", UpsertMaterialize::Auto),
+                    ("NONE", UpsertMaterialize::None),
+                    ("FORCE", UpsertMaterialize::Force),
+                ],
+                UpsertMaterialize::Auto,
+            )?,
+            require_on_conflict: reader.value_or("table.exec.sink.require-on-conflict", true)?,
             dynamic_options: reader.value_or("table.dynamic-table-options.enabled", true)?,
             configuration: configuration.clone(),
         })
@@ -155,10 +180,6 @@ fn refuse_unbuilt(reader: &OptionReader<'_>) -> Result<()> {
         {
             return Err(Error::unsupported(format!("the value '{value}' of option '{key}'")));
         }
-    }
-    let materialize = reader.text("table.exec.sink.upsert-materialize");
-    if materialize.is_some_and(|value| value.eq_ignore_ascii_case("FORCE")) {
-        return Err(Error::unsupported("the value 'FORCE' of option 'table.exec.sink.upsert-materialize'"));
     }
     Ok(())
 }

@@ -138,7 +138,7 @@ fn logical(rel: &Rel) -> Tree {
 
 fn logical_line(rel: &Rel) -> String {
     // Without names an expression shows its columns as $0.
-    let expr = |e| print::expr(e, &[], Style::Logical);
+    let expr = |e: &flott_api::expr::Expr| print::expr(e, &[], Style::Logical);
     let attributes = |items: Vec<String>| items.join(", ");
     match &rel.op {
         Op::Scan(scan) => {
@@ -170,6 +170,17 @@ fn logical_line(rel: &Rel) -> String {
         }
         // The optimiser makes it; a bound tree has none.
         Op::WindowAggregate(_) => "LogicalWindowAggregate".to_owned(),
+        Op::Join(join) => {
+            let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
+            format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
+        }
+        Op::Correlate(correlate) => {
+            let kind = if correlate.outer { "left" } else { "inner" };
+            let call = print::table_function(&correlate.function, &[], Style::Logical);
+            format!("LogicalCorrelate(invocation=[{call}], joinType=[{kind}])")
+        }
+        Op::ToChangelog { .. } => "LogicalTableFunctionScan(invocation=[TO_CHANGELOG(TABLE(#0))])".to_owned(),
+        Op::FromChangelog { .. } => "LogicalTableFunctionScan(invocation=[FROM_CHANGELOG(TABLE(#0))])".to_owned(),
         Op::Union => "LogicalUnion(all=[true])".to_owned(),
         Op::Limit { offset: 0, limit } => format!("LogicalSort(fetch=[{limit}])"),
         Op::Limit { offset, limit } => format!("LogicalSort(offset=[{offset}], fetch=[{limit}])"),

@@ -8,6 +8,7 @@
 mod empty;
 mod filter;
 mod fold;
+mod join;
 mod logic;
 mod merge;
 mod prune;
@@ -30,7 +31,7 @@ pub(super) struct Rule {
 }
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 10] = [
+pub(super) const RULES: [Rule; 11] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
@@ -53,8 +54,13 @@ pub(super) const RULES: [Rule; 10] = [
     },
     Rule {
         name: "push filters down",
-        reason: "rows are dropped before work is done on them; across projections, unions, and groups whose keys they read",
+        reason: "rows are dropped before work is done on them; across projections, unions, joins, and groups whose keys they read",
         apply: filter::push_down,
+    },
+    Rule {
+        name: "compute join keys below",
+        reason: "rows are sent and kept by columns: what is compared is one, and computed once a row instead of once a pair",
+        apply: join::keys_below,
     },
     Rule {
         name: "offer filters to sources",
@@ -146,7 +152,7 @@ pub(super) fn is_immutable(expr: &Expr) -> bool {
 }
 
 /// The operands of a conjunction.
-fn conjuncts(condition: Expr) -> Vec<Expr> {
+pub(super) fn conjuncts(condition: Expr) -> Vec<Expr> {
     match condition {
         Expr::Call { function, args, .. } if function.name == "and" => args.into_iter().flat_map(conjuncts).collect(),
         other => vec![other],

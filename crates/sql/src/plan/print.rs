@@ -2,10 +2,10 @@
 
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+use flott_graph::spec::{AggregateCall, JoinKind, TableFunction, WindowKind};
 
-use super::rel::{Column, Scan, TimeAttribute, WindowAggregate, property_name};
-use super::stream::{Distribution, Node, Op, Sink};
+use super::rel::{Column, Scan, TimeAttribute};
+use super::stream::{Node, Sink, StreamOp, Text};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -27,60 +27,39 @@ pub(super) fn node(node: &Node) -> String {
 
 /// A stream node in one line.
 pub(super) fn styled(node: &Node, style: Style) -> String {
-    let own = names(&node.columns);
-    let input = node.inputs.first().map(|n| names(&n.columns)).unwrap_or_default();
-    match &node.op {
-        Op::Source(scan) => source(scan, &own),
-        Op::Values(rows) => {
-            let ty = if style == Style::Infix { String::new() } else { format!("type=[{}], ", record(&node.columns)) };
-            format!("Values({ty}tuples=[{}])", tuples(rows, &node.columns))
-        }
-        Op::Calc { condition, exprs } => {
-            let condition = condition.as_ref().map(|c| expr(c, &input, style));
-            let filter = condition.map(|c| format!(", where=[{c}]")).unwrap_or_default();
-            format!("Calc(select=[{}]{filter})", select(exprs, &input, &own, style))
-        }
-        Op::Watermark { rowtime, watermark } => {
-            format!("WatermarkAssigner(rowtime=[{}], watermark=[{}])", input[*rowtime], expr(watermark, &input, style))
-        }
-        Op::GroupAggregate { keys, calls } => {
-            let keys = picked(keys, &input);
-            let group = if keys.is_empty() { String::new() } else { format!("groupBy=[{}], ", keys.join(", ")) };
-            let retract = node.inputs.first().is_some_and(|i| !i.changelog.is_insert_only());
-            let results = calls.iter().zip(&own[keys.len()..]).map(|(c, name)| aggregate(c, &input, name, retract));
-            let all: Vec<String> = keys.iter().map(|k| (*k).to_owned()).chain(results).collect();
-            format!("GroupAggregate({group}select=[{}])", all.join(", "))
-        }
-        Op::Window { time, window } => {
-            format!("WindowTableFunction(window=[{}])", window_text(window, &input[*time]))
-        }
-        Op::WindowAggregate(window) => window_aggregate(window, &input, &own),
-        Op::Union => format!("Union(all=[true], union=[{}])", own.join(", ")),
-        Op::Limit { offset, limit } => format!("Limit(offset=[{offset}], fetch=[{limit}])"),
-        Op::ChangelogNormalize { keys } => format!("ChangelogNormalize(key=[{}])", picked(keys, &input).join(", ")),
-        Op::DropUpdateBefore => "DropUpdateBefore".to_owned(),
-        Op::Exchange(Distribution::Hash(keys)) => {
-            format!("Exchange(distribution=[hash[{}]])", picked(keys, &input).join(", "))
-        }
-        Op::Exchange(Distribution::Single) => "Exchange(distribution=[single])".to_owned(),
-    }
+    node.op.describe(&Text::of(node, style))
 }
 
 /// A sink in one line.
 pub(super) fn sink(sink: &Sink, fed_by: &[Column]) -> String {
-    format!("Sink(table=[{}], fields=[{}])", sink.name, names(fed_by).join(", "))
+    let materialize = if sink.materialize { ", upsertMaterialize=[true]" } else { "" };
+    let strategy = sink.on_conflict.map(|action| format!(", conflictStrategy=[{action}]")).unwrap_or_default();
+    format!("Sink(table=[{}], fields=[{}]{materialize}{strategy})", sink.name, names(fed_by).join(", "))
 }
 
-fn names(columns: &[Column]) -> Vec<String> {
+/// What columns are called.
+pub(super) fn names(columns: &[Column]) -> Vec<String> {
     columns.iter().map(|c| c.name.clone()).collect()
 }
 
-fn picked<'n>(columns: &[usize], names: &'n [String]) -> Vec<&'n str> {
+/// Names under which all are told apart: a second `x` is called `x0`.
+pub(super) fn unique<'n>(names: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let mut unique: Vec<String> = Vec::new();
+    for name in names {
+        let numbered = (0..).map(|i| format!("{name}{i}"));
+        let free = std::iter::once(name.clone()).chain(numbered).find(|n| !unique.contains(n));
+        unique.extend(free);
+    }
+    unique
+}
+
+/// Some of the names.
+pub(super) fn picked<'n>(columns: &[usize], names: &'n [String]) -> Vec<&'n str> {
     columns.iter().map(|&c| names[c].as_str()).collect()
 }
 
 /// A scan with what was pushed into it.
-fn source(scan: &Scan, own: &[String]) -> String {
+pub(super) fn source(scan: &Scan, own: &[String]) -> String {
     let mut table = vec![scan.path.catalog.clone(), scan.path.database.clone(), scan.path.object.clone()];
     if !scan.filters.is_empty() {
         let physical: Vec<String> = scan.schema.fields.iter().map(|f| f.name.clone()).collect();
@@ -97,7 +76,7 @@ fn source(scan: &Scan, own: &[String]) -> String {
 }
 
 /// `a, (b + 1) AS c`
-fn select(exprs: &[Expr], input: &[String], own: &[String], style: Style) -> String {
+pub(super) fn select(exprs: &[Expr], input: &[String], own: &[String], style: Style) -> String {
     let item = |(e, name): (&Expr, &String)| {
         let text = expr(e, input, style);
         if text == *name { text } else { format!("{text} AS {name}") }
@@ -106,7 +85,7 @@ fn select(exprs: &[Expr], input: &[String], own: &[String], style: Style) -> Str
 }
 
 /// `COUNT(*) AS n`, `SUM(DISTINCT x) FILTER f AS s`
-fn aggregate(call: &AggregateCall, input: &[String], name: &str, retract: bool) -> String {
+pub(super) fn aggregate(call: &AggregateCall, input: &[String], name: &str, retract: bool) -> String {
     format!("{} AS {name}", aggregate_text(call, input, if retract { "_RETRACT" } else { "" }, "*"))
 }
 
@@ -119,22 +98,27 @@ pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &st
     format!("{}{suffix}({distinct}{args}){filter}", call.function.name.to_uppercase())
 }
 
-fn window_aggregate(window: &WindowAggregate, input: &[String], own: &[String]) -> String {
-    let keys = picked(&window.keys, input);
-    let group = if keys.is_empty() { String::new() } else { format!("groupBy=[{}], ", keys.join(", ")) };
-    let time = match window.time {
-        WindowTime::Rowtime(time) => input[time].clone(),
-        WindowTime::Proctime => "proctime".to_owned(),
-    };
-    let results = window.calls.iter().zip(&own[keys.len()..]).map(|(c, name)| aggregate(c, input, name, false));
-    let properties = window.properties.iter().zip(&own[keys.len() + window.calls.len()..]);
-    let properties = properties.map(|(property, name)| format!("{}('w$) AS {name}", short(*property)));
-    let all: Vec<String> = keys.iter().map(|k| (*k).to_owned()).chain(results).chain(properties).collect();
-    format!("WindowAggregate({group}window=[{}], select=[{}])", window_text(&window.window, &time), all.join(", "))
+/// `inner`, `left`
+pub(super) fn join_kind(kind: JoinKind) -> &'static str {
+    match kind {
+        JoinKind::Inner => "inner",
+        JoinKind::Left => "left",
+        JoinKind::Right => "right",
+        JoinKind::Full => "full",
+        JoinKind::Semi => "semi",
+        JoinKind::Anti => "anti",
+    }
 }
 
-fn short(property: WindowProperty) -> &'static str {
-    property_name(property).trim_start_matches("window_")
+/// `$UNNEST_ROWS$1(tags)`
+pub(super) fn table_function(function: &TableFunction, input: &[String], style: Style) -> String {
+    let argument = expr(function.argument(), input, style);
+    let name = match function {
+        TableFunction::Unnest { with_ordinality: false, .. } => "$UNNEST_ROWS$1",
+        TableFunction::Unnest { with_ordinality: true, .. } => "$UNNEST_ROWS_WITH_ORDINALITY$1",
+        TableFunction::Repeat { .. } => "$REPLICATE_ROWS$1",
+    };
+    format!("{name}({argument})")
 }
 
 /// `TUMBLE(time_col=[ts], size=[10 min])`

@@ -3,11 +3,17 @@
 //! **Invariant.** Time attributes and window columns are properties of columns ([`Column`]). A plain column in a
 //! projection keeps them, an expression loses them.
 
+mod changelog;
+mod join;
+
 use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
 use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+
+pub use changelog::KindNames;
+pub use join::{Correlate, Join, unnested};
 
 use crate::catalog::ObjectPath;
 
@@ -127,6 +133,22 @@ pub enum Op {
     },
     /// Groups by window. Gives keys, results, then window properties. Made by the optimiser from an aggregate.
     WindowAggregate(Box<WindowAggregate>),
+    /// Pairs of rows of two inputs: columns of the left, then of the right.
+    Join(Box<Join>),
+    /// Rows with what a function gives for each: columns of the input, then of the function.
+    Correlate(Box<Correlate>),
+    /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.
+    ToChangelog {
+        /// What each kind is called.
+        names: KindNames,
+    },
+    /// Every row as a change.
+    FromChangelog {
+        /// The column that names the kind; it goes.
+        op: usize,
+        /// Which kind each name stands for.
+        names: KindNames,
+    },
     /// All rows of all inputs.
     Union,
     /// Some rows.

@@ -122,11 +122,10 @@ impl GroupTable {
 
     /// Bytes of memory it takes, about.
     pub fn memory_bytes(&self) -> usize {
-        let entry = size_of::<(u64, u32)>() + 1;
         match &self.keys {
             Keys::One(_) => 0,
-            Keys::Int(k) => k.table.capacity() * entry + k.keys.len() * size_of::<i64>(),
-            Keys::Bytes(k) => k.table.capacity() * entry + k.keys.len() * size_of::<Box<[u8]>>() + k.held_bytes,
+            Keys::Int(k) => k.table.allocation_size() + k.keys.len() * size_of::<i64>(),
+            Keys::Bytes(k) => k.table.allocation_size() + k.keys.len() * size_of::<Box<[u8]>>() + k.held_bytes,
         }
     }
 

@@ -55,6 +55,15 @@ impl<E: GroupEntries> KeyedState<E> {
         self.region.assign(&self.link, keys, rows, now_ms).await
     }
 
+    /// The group of each row's key, where it has an entry: a key that is only looked up takes no place. What of
+    /// them is only in the store is loaded.
+    ///
+    /// # Errors
+    /// If the columns are not the key's, or the store fails.
+    pub async fn find(&mut self, keys: &[ArrayRef], rows: usize, now_ms: i64) -> Result<Vec<Option<u32>>> {
+        self.region.find(&self.link, keys, rows, now_ms).await
+    }
+
     /// Says that these groups are about to change, before they do.
     ///
     /// # Errors
@@ -214,6 +223,16 @@ impl<E: GroupEntries> KeyedContainer for KeyedState<E> {
         let wanted = groups_to_evict(self.len(), self.region.memory_bytes(), excess);
         self.region.evict(&self.link, wanted, self.closing).await?;
         self.share.set(self.memory_bytes());
+        Ok(())
+    }
+
+    async fn shed(&mut self) -> Result<()> {
+        self.share.set(self.memory_bytes());
+        let excess = self.share.excess_bytes();
+        if excess > 0 && self.share.memory().spills() {
+            self.region.shed(&self.link, excess)?;
+            self.share.set(self.memory_bytes());
+        }
         Ok(())
     }
 

@@ -34,6 +34,8 @@ const CHOSEN: u8 = 32;
 const SPILLED: u8 = 64;
 /// What changed in either epoch.
 const DIRTY_BITS: u8 = DIRTY[0] | DIRTY[1];
+/// For each group to be evicted beside a checkpoint so many are looked at: if all are changed the rest waits.
+const LOOKED_AT_PER_GROUP: usize = 16;
 /// Groups are encoded in batches of so many.
 pub(super) const ENCODED_TOGETHER: usize = 8192;
 
@@ -191,6 +193,37 @@ impl<E: GroupEntries> Region<E> {
             self.fetch(link, columns, &groups, now_ms).await?;
         }
         Ok(groups)
+    }
+
+    /// The number of each row's key where it has an entry; what of them is only in the store is fetched.
+    pub(super) async fn find(
+        &mut self,
+        link: &Link,
+        columns: &[ArrayRef],
+        rows: usize,
+        now_ms: i64,
+    ) -> Result<Vec<Option<u32>>> {
+        let groups = self.table.find(columns, rows)?;
+        let (missing, picked) = missing(&groups, columns)?;
+        if !self.spilled.is_any() || missing.is_empty() {
+            return Ok(groups);
+        }
+        let (order, keys) =
+            link.keys(self.namespace, &picked, missing.len())?.sorted(|hash| self.spilled.may_have(hash));
+        if order.is_empty() {
+            return Ok(groups);
+        }
+        let values = link.store.fetch(link.number, &keys).await?;
+        let found = order.iter().zip(&values).filter_map(|(row, v)| Some((*row as u64, v.as_ref()?)));
+        let (there, values): (Vec<u64>, Vec<_>) = found.unzip();
+        let there = UInt64Array::from(there);
+        let keys = picked.iter().map(|c| take(c, &there, None)).collect::<Result<Vec<_>, _>>()?;
+        let numbers = self.table.assign(&keys, there.len())?;
+        self.grow();
+        self.refer(&numbers);
+        let found = numbers.iter().zip(&values).map(|(group, value)| (*group, &value[..]));
+        self.load(link, &found.collect::<Vec<_>>(), now_ms)?;
+        self.table.find(columns, rows)
     }
 
     async fn fetch(&mut self, link: &Link, columns: &[ArrayRef], groups: &[u32], now_ms: i64) -> Result<()> {
@@ -398,7 +431,8 @@ impl<E: GroupEntries> Region<E> {
     /// Their numbers are given out again, so that a state which is larger than memory evicts in place: only when most
     /// numbers are vacant the rest is packed anew.
     pub(super) async fn evict(&mut self, link: &Link, wanted: usize, closing: bool) -> Result<()> {
-        let victims = self.choose(wanted, if closing { DIRTY_BITS } else { self.closed_bit() });
+        let kept = if closing { DIRTY_BITS } else { self.closed_bit() };
+        let victims = self.choose(wanted, kept, 2 * self.flags.len());
         let mut batch = EntryBatch::default();
         for victims in victims.chunks(ENCODED_TOGETHER) {
             let dirty = victims.iter().map(|g| (*g, self.flags[*g as usize]));
@@ -406,16 +440,31 @@ impl<E: GroupEntries> Region<E> {
             let dirty: Vec<(u32, bool)> = dirty.map(|(group, flags)| (group, flags & GONE != 0)).collect();
             self.encode(link, &dirty, &mut batch)?;
             link.write(&mut batch).await?;
-            self.note_spilled(link, victims)?;
-            for group in victims {
-                if self.flags[*group as usize] & GONE == 0 {
-                    self.entries.clear(*group);
-                }
-                self.free(*group);
-            }
+            self.forget(link, victims)?;
         }
         if self.table.vacant() > self.table.len() {
             self.rebuild()?;
+        }
+        Ok(())
+    }
+
+    /// Evicts what gives so many bytes back, as far as the store has it: no more than is missing, because a checkpoint is
+    /// being written and the rows wait.
+    pub(super) fn shed(&mut self, link: &Link, excess_bytes: usize) -> Result<()> {
+        let (live, bytes) = (self.table.len() as f64, self.memory_bytes().max(1) as f64);
+        let wanted = ((live * excess_bytes as f64 / bytes) as usize + 1).min(self.table.len());
+        let victims = self.choose(wanted, DIRTY_BITS, wanted * LOOKED_AT_PER_GROUP);
+        victims.chunks(ENCODED_TOGETHER).try_for_each(|victims| self.forget(link, victims))
+    }
+
+    /// Forgets groups that the store has.
+    fn forget(&mut self, link: &Link, groups: &[u32]) -> Result<()> {
+        self.note_spilled(link, groups)?;
+        for group in groups {
+            if self.flags[*group as usize] & GONE == 0 {
+                self.entries.clear(*group);
+            }
+            self.free(*group);
         }
         Ok(())
     }
@@ -435,12 +484,12 @@ impl<E: GroupEntries> Region<E> {
         Ok(())
     }
 
-    /// Lets the clock hand go round until it has found so many groups without a flag of `kept`. Twice round is
-    /// enough: the first time takes the marks of being looked at.
-    fn choose(&mut self, wanted: usize, kept: u8) -> Vec<u32> {
+    /// Lets the clock hand go round, so many steps at most, until it has found so many groups without a flag of `kept`.
+    /// Twice round is enough: the first time takes the marks of being looked at.
+    fn choose(&mut self, wanted: usize, kept: u8, steps_max: usize) -> Vec<u32> {
         let end = self.flags.len();
         let mut chosen = Vec::new();
-        for _ in 0..2 * end {
+        for _ in 0..steps_max.min(2 * end) {
             if chosen.len() == wanted {
                 break;
             }
@@ -534,12 +583,10 @@ impl<E: GroupEntries> Region<E> {
         if !self.spilled.is_any() {
             return Ok(());
         }
-        let found = self.table.find(columns, rows)?;
-        let missing: UInt64Array = (0..rows).filter(|r| found[*r].is_none()).map(|r| Some(r as u64)).collect();
+        let (missing, picked) = missing(&self.table.find(columns, rows)?, columns)?;
         if missing.is_empty() {
             return Ok(());
         }
-        let picked = columns.iter().map(|c| take(c, &missing, None)).collect::<Result<Vec<_>, _>>()?;
         let (order, keys) =
             link.keys(self.namespace, &picked, missing.len())?.sorted(|hash| self.spilled.may_have(hash));
         if !order.is_empty() {
@@ -547,4 +594,12 @@ impl<E: GroupEntries> Region<E> {
         }
         Ok(())
     }
+}
+
+/// The rows whose key has no number, and their keys.
+fn missing(groups: &[Option<u32>], columns: &[ArrayRef]) -> Result<(UInt64Array, Vec<ArrayRef>)> {
+    let rows = groups.iter().enumerate().filter(|(_, g)| g.is_none());
+    let rows: UInt64Array = rows.map(|(row, _)| Some(row as u64)).collect();
+    let picked = columns.iter().map(|c| take(c, &rows, None)).collect::<Result<Vec<_>, _>>()?;
+    Ok((rows, picked))
 }

@@ -43,6 +43,11 @@ impl Values {
         }
     }
 
+    /// Adds all parts of another value to the last one.
+    pub fn append(&mut self, parts: &[u8]) {
+        self.bytes.extend_from_slice(parts);
+    }
+
     /// Ends a value.
     pub fn end(&mut self) {
         self.ends.push(self.bytes.len());

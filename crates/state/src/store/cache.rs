@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flott_api::state::{MemoryShare, StateMemory};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -18,6 +19,8 @@ pub struct BlockCache {
     limit_bytes: usize,
     ids: AtomicU64,
     slots: Mutex<Slots>,
+    /// The part of the memory for state that it may take.
+    _share: Option<MemoryShare>,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +49,18 @@ pub(super) enum Cached {
 impl BlockCache {
     /// A cache of at most so many bytes.
     pub fn new(limit_bytes: usize) -> Arc<Self> {
-        Arc::new(BlockCache { limit_bytes, ids: AtomicU64::new(0), slots: Mutex::default() })
+        Arc::new(Self::of(limit_bytes, None))
+    }
+
+    /// The same, as a part of the memory for state.
+    pub fn within(memory: &Arc<StateMemory>, limit_bytes: usize) -> Arc<Self> {
+        let mut share = MemoryShare::beside(Arc::clone(memory));
+        share.set(limit_bytes);
+        Arc::new(Self::of(limit_bytes, Some(share)))
+    }
+
+    fn of(limit_bytes: usize, share: Option<MemoryShare>) -> Self {
+        BlockCache { limit_bytes, ids: AtomicU64::new(0), slots: Mutex::default(), _share: share }
     }
 
     /// Bytes of all that it holds.

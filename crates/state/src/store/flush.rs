@@ -28,6 +28,7 @@ struct Flush {
     something_is_older: bool,
     /// Whether it may stay in memory if it is small.
     may_be_inline: bool,
+    codec: Codec,
 }
 
 /// Starts flushing, if there is anything to flush.
@@ -58,7 +59,8 @@ fn next(shared: &Shared) -> Option<Flush> {
         if !tables.is_empty() || bound.is_some() && memory.len() > 1 {
             let something_is_older = layers.segments.len() > memory.len();
             layers.flush.want();
-            return Some(Flush { tables, memory, something_is_older, may_be_inline: bound.is_some() });
+            let codec = codec_of(&layers);
+            return Some(Flush { tables, memory, something_is_older, may_be_inline: bound.is_some(), codec });
         }
         if let Some(pending) = layers.checkpoints.pop_front() {
             let snapshot = layers.snapshot(&shared.settings.key_groups, &pending);
@@ -68,6 +70,12 @@ fn next(shared: &Shared) -> Option<Flush> {
             return None;
         }
     }
+}
+
+/// Compressing takes as long as all the rest of a flush. So what leaves memory for want of room is compressed when it is
+/// merged, unless there are checkpoints: then all of it is part of the next one, and may have a long way to go.
+fn codec_of(layers: &Layers) -> Codec {
+    if layers.is_checkpointed { Codec::Lz4 } else { Codec::Plain }
 }
 
 fn memory_of(layers: &Layers) -> Vec<Arc<Segment>> {
@@ -140,9 +148,7 @@ async fn merge(shared: &Arc<Shared>, flush: &Flush) -> Result<Rewrite> {
         ttl_ms: Vec::new(),
         now_ms: 0,
         block_bytes: settings.block_bytes,
-        // Compressing takes as long as all the rest: what leaves memory for want of room is compressed when it is merged.
-        // What a checkpoint waits for may have a long way to go.
-        codec: if flush.may_be_inline { Codec::Lz4 } else { Codec::Plain },
+        codec: flush.codec,
         segment_bytes_max: settings.segment_bytes_max,
         input_bytes,
     };

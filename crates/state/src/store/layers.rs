@@ -55,6 +55,8 @@ pub(super) struct Layers {
     /// The newest first. Those in memory are newer than all files.
     pub(super) segments: Arc<Vec<Arc<Segment>>>,
     pub(super) checkpoints: VecDeque<PendingCheckpoint>,
+    /// Whether there is a checkpoint: files count as what the next one writes.
+    pub(super) is_checkpointed: bool,
     /// Writers that wait for memory.
     pub(super) waiters: Vec<oneshot::Sender<()>>,
     /// Why a flush was given up, until somebody is told.
@@ -98,6 +100,10 @@ impl Background {
             self.running = None;
         }
         wanted
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Says that there may be work, also for a task that is about to end.

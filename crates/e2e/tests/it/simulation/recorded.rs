@@ -1,9 +1,10 @@
-//! Flink's recordings once more: each query of `oracle/agg` straight; with a checkpoint, a kill and a restore; and with a
+//! Flink's recordings once more: each query of `oracle` straight; with a checkpoint, a kill and a restore; and with a
 //! checkpoint at parallelism 2 and a restore at 3. The rows are the recorded ones each time.
 //!
-//! Sources give a row every few milliseconds of the virtual clock, so that a kill comes while rows are under way.
+//! Sources give a row, or a few, every few milliseconds of the virtual clock, so that a kill comes while rows are under way.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -26,15 +27,17 @@ use flott_sql::parser::parse_script;
 use flott_sql::session::{Job, JobKind, Outcome, Session};
 use futures::future::{Either, select};
 
-use crate::known::oracle;
+use crate::known::{oracle, query_areas, scripts_of};
 use crate::scripts::{Answer, difference, fold, recorded};
 use crate::session::{Known, row_texts};
 
 const ROW_MS: u64 = 5;
+/// A long file comes in so many steps, a short one row by row: enough for some dozens of checkpoints.
+const STEPS_PER_BATCH: usize = 150;
 /// As short as it may be.
 const CHECKPOINT_MS: u64 = 10;
 
-/// A connector whose sources give a row at a time, with a pause before each.
+/// A connector whose sources give few rows at a time, with a pause before each time.
 struct Slow(Arc<dyn TableFactory>);
 
 impl TableFactory for Slow {
@@ -154,8 +157,9 @@ impl SplitReader for SlowReader {
         loop {
             if let Some(held) = self.held.as_mut().filter(|held| held.given < held.batch.len()) {
                 self.clock.sleep_ms(ROW_MS).await;
-                held.given += 1;
-                let (split, batch) = (held.split.clone(), held.batch.slice(held.given - 1, 1));
+                let rows = held.batch.len().div_ceil(STEPS_PER_BATCH).min(held.batch.len() - held.given);
+                let (split, batch) = (held.split.clone(), held.batch.slice(held.given, rows));
+                held.given += rows;
                 return Ok(ReadEvent::Batch { split, batch });
             }
             self.held = None;
@@ -405,12 +409,12 @@ fn statements(sql: &str) -> Vec<&str> {
 }
 
 /// What the three ways of a script's queries come to: how many were compared, and how many of the kills were in time.
-fn three_ways(name: &str) -> (u64, u64) {
-    let folder = oracle().join("agg");
+fn three_ways(script: &Path) -> (u64, u64) {
+    let name = script.display();
     let data = oracle().join("../data");
-    let sql = std::fs::read_to_string(folder.join(format!("{name}.sql"))).unwrap();
+    let sql = std::fs::read_to_string(script).unwrap();
     let sql = sql.replace("${DATA}", data.to_str().unwrap());
-    let flink = recorded(&std::fs::read_to_string(folder.join(format!("{name}.out"))).unwrap());
+    let flink = recorded(&std::fs::read_to_string(script.with_extension("out")).unwrap());
     let all = statements(&sql);
     let (mut compared, mut in_time) = (0, 0);
     for (number, flink) in (1..).zip(&flink).take(all.len()) {
@@ -443,15 +447,10 @@ fn three_ways(name: &str) -> (u64, u64) {
 
 #[test]
 fn recorded_queries_survive_a_kill_and_another_parallelism() {
-    let folder = oracle().join("agg");
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut names: Vec<String> = (names.filter(|path| path.extension().is_some_and(|e| e == "sql")))
-        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
-    names.sort();
+    let scripts: Vec<PathBuf> = query_areas().iter().flat_map(|area| scripts_of(area)).collect();
     let (compared, in_time) = (AtomicU64::new(0), AtomicU64::new(0));
-    super::for_each(0..names.len() as u64, |number| {
-        let (queries, kills) = three_ways(&names[number as usize]);
+    super::for_each(0..scripts.len() as u64, |number| {
+        let (queries, kills) = three_ways(&scripts[number as usize]);
         compared.fetch_add(queries, Ordering::Relaxed);
         in_time.fetch_add(kills, Ordering::Relaxed);
     });

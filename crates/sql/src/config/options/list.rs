@@ -264,10 +264,22 @@ pub const OPTIONS: &[OptionSpec] = &[
         "What becomes of a null in a NOT NULL column of a sink.",
     ),
     option(
+        "table.exec.sink.require-on-conflict",
+        Some("true"),
+        Boolean,
+        "Whether an INSERT whose query updates by another key than the table's must say ON CONFLICT.",
+    ),
+    option(
         "table.exec.sink.type-length-enforcer",
         Some("IGNORE"),
         Choice(&["IGNORE", "TRIM_PAD", "ERROR"]),
         "What becomes of text or bytes that are too long for their column of a sink.",
+    ),
+    option(
+        "table.exec.sink.upsert-materialize",
+        Some("AUTO"),
+        Choice(&["AUTO", "NONE", "FORCE"]),
+        "When changes are turned into those of a sink's primary key: where the query has another, never, always.",
     ),
     option(
         "table.exec.source.idle-timeout",

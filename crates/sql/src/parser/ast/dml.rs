@@ -52,6 +52,16 @@ pub enum ConflictAction {
     Deduplicate,
 }
 
+impl fmt::Display for ConflictAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConflictAction::Nothing => "NOTHING",
+            ConflictAction::Error => "ERROR",
+            ConflictAction::Deduplicate => "DEDUPLICATE",
+        })
+    }
+}
+
 /// `PARTITION (k = v, ..)`. A value is a literal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Partition(pub Vec<(Ident, Expr)>);
@@ -147,9 +157,7 @@ impl fmt::Display for Insert {
         }
         write!(f, " {}", query_text(&self.source))?;
         match self.on_conflict {
-            Some(ConflictAction::Nothing) => f.write_str(" ON CONFLICT DO NOTHING"),
-            Some(ConflictAction::Error) => f.write_str(" ON CONFLICT DO ERROR"),
-            Some(ConflictAction::Deduplicate) => f.write_str(" ON CONFLICT DO DEDUPLICATE"),
+            Some(action) => write!(f, " ON CONFLICT DO {action}"),
             None => Ok(()),
         }
     }

@@ -14,6 +14,11 @@ use crate::plan::rel::TimeAttribute;
 /// Aggregates that are built.
 const AGGREGATES: [&str; 5] = ["avg", "count", "max", "min", "sum"];
 
+/// Whether a function of this name is an aggregate.
+pub(super) fn is_aggregate(name: &str) -> bool {
+    AGGREGATES.contains(&name.to_lowercase().as_str())
+}
+
 /// Aggregates and window functions that Flink has and we do not.
 const AGGREGATES_UNBUILT: &[&str] = &[
     "$sum0",

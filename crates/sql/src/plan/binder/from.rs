@@ -1,8 +1,11 @@
-//! `FROM`: tables, views, queries of `WITH`, subqueries and window table functions.
+//! `FROM`: tables, views, queries of `WITH`, subqueries and window table functions; `join` binds what stands between
+//! them.
 
 use flott_api::error::nearest;
 use flott_api::{Error, Result};
-use sqlparser::ast::{Ident, ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    Ident, Join, JoinConstraint, JoinOperator, ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins,
+};
 
 use super::query::renamed;
 use super::{Binder, refuse, syntax};
@@ -19,17 +22,24 @@ const VIEWS_MAX: usize = 64;
 impl Binder<'_> {
     /// The tables of FROM; without one, a single row without columns that can be named.
     pub(super) fn bind_from(&self, from: &[TableWithJoins]) -> Result<(Rel, Scope)> {
-        let [TableWithJoins { relation, joins }] = from else {
-            let Some(second) = from.get(1) else { return Ok((Rel::one_row(), Scope::default())) };
-            return Err(at_span(Error::unsupported("a join by comma"), second.relation.span()));
-        };
-        if let Some(join) = joins.first() {
-            return Err(at_span(Error::unsupported("JOIN"), join.relation.span()));
+        let mut all: Option<(Rel, Scope)> = None;
+        for TableWithJoins { relation, joins } in from {
+            let mut tables = match all.take() {
+                None => self.table_factor(relation).map_err(|e| at_span(e, relation.span()))?,
+                // A comma is a join of all pairs.
+                Some(left) => self.bind_join(left, relation, &JoinOperator::CrossJoin(JoinConstraint::None))?,
+            };
+            for join in joins {
+                let Join { relation, global, join_operator } = join;
+                refuse::clause(*global, "GLOBAL in a join")?;
+                tables = self.bind_join(tables, relation, join_operator)?;
+            }
+            all = Some(tables);
         }
-        self.table_factor(relation).map_err(|e| at_span(e, relation.span()))
+        Ok(all.unwrap_or_else(|| (Rel::one_row(), Scope::default())))
     }
 
-    fn table_factor(&self, factor: &TableFactor) -> Result<(Rel, Scope)> {
+    pub(super) fn table_factor(&self, factor: &TableFactor) -> Result<(Rel, Scope)> {
         if let Some(call) = TableCall::of(factor) {
             check_call(factor, &call)?;
             let rel = self.bind_table_function(&call)?;
@@ -61,6 +71,18 @@ impl Binder<'_> {
                 refuse::clause(*lateral, "LATERAL")?;
                 refuse::clause(sample.is_some(), "TABLESAMPLE")?;
                 scoped(self.bind_query(subquery)?, alias.as_ref(), Vec::new())
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                let (rel, scope) = self.bind_from(std::slice::from_ref(table_with_joins))?;
+                match alias {
+                    Some(_) => scoped(rel, alias.as_ref(), Vec::new()),
+                    None => Ok((rel, scope)),
+                }
+            }
+            TableFactor::UNNEST { .. } => {
+                let (rel, scope) = self.bind_unnest((Rel::one_row(), Scope::default()), factor, false)?;
+                let own: Vec<usize> = (1..rel.columns.len()).collect();
+                Ok((rel.pick(&own), scope))
             }
             TableFactor::TableFunction { .. } => Err(Error::unsupported("this form of TABLE(..)")),
             other => Err(refuse::table_factor(other)),
@@ -135,7 +157,7 @@ fn in_view(error: Error, name: &str) -> Error {
 }
 
 /// The relation and what its columns are called here.
-fn scoped(rel: Rel, alias: Option<&TableAlias>, own: Vec<String>) -> Result<(Rel, Scope)> {
+pub(super) fn scoped(rel: Rel, alias: Option<&TableAlias>, own: Vec<String>) -> Result<(Rel, Scope)> {
     let (rel, qualifier) = match alias {
         Some(alias) => (renamed(rel, alias)?, vec![alias_name(&alias.name)]),
         None => (rel, own),
@@ -144,7 +166,7 @@ fn scoped(rel: Rel, alias: Option<&TableAlias>, own: Vec<String>) -> Result<(Rel
     Ok((rel, scope))
 }
 
-fn alias_name(name: &Ident) -> String {
+pub(super) fn alias_name(name: &Ident) -> String {
     name.value.clone()
 }
 

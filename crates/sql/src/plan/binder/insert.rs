@@ -33,7 +33,6 @@ impl Binder<'_> {
     pub(super) fn bind_insert(&self, insert: &Insert) -> Result<(Rel, Sink)> {
         let Insert { kind, table: name, hints, partition, columns, source, on_conflict } = insert;
         refuse::clause(*kind == InsertKind::Upsert, "UPSERT INTO")?;
-        refuse::clause(on_conflict.is_some(), "ON CONFLICT")?;
         let parts = syntax::name_parts(name)?;
         let (path, table) = match self.cx.relation(&parts)? {
             None => return Err(self.unknown_table(name, &parts)),
@@ -59,7 +58,7 @@ impl Binder<'_> {
         check_width(&target, &query).map_err(|e| at_span(e, source.span()))?;
         let (rel, written) = self.assigned(&target, query).map_err(|e| at_span(e, source.span()))?;
         let sink = target.sink(&rel, written, overwrite, self.settings)?;
-        Ok((rel, sink))
+        Ok((rel, Sink { on_conflict: *on_conflict, ..sink }))
     }
 
     fn static_partition(
@@ -170,6 +169,8 @@ impl Target<'_> {
             accepts: self.description.changelog,
             parallelism: self.description.parallelism,
             overwrite,
+            on_conflict: None,
+            materialize: false,
             session_zone: settings.session_zone.clone(),
         })
     }

@@ -39,16 +39,18 @@ pub(super) fn expression(ast: &Ast) -> Error {
 pub(super) fn table_factor(factor: &TableFactor) -> Error {
     Error::unsupported(match factor {
         TableFactor::Function { .. } => "LATERAL TABLE",
-        TableFactor::UNNEST { .. } => "UNNEST",
         TableFactor::JsonTable { .. } => "JSON_TABLE",
         TableFactor::OpenJsonTable { .. } => "OPENJSON",
-        TableFactor::NestedJoin { .. } => "a join in parentheses",
         TableFactor::Pivot { .. } => "PIVOT",
         TableFactor::Unpivot { .. } => "UNPIVOT",
         TableFactor::MatchRecognize { .. } => "MATCH_RECOGNIZE",
         TableFactor::XmlTable { .. } => "XMLTABLE",
         TableFactor::SemanticView { .. } => "SEMANTIC_VIEW",
-        TableFactor::Table { .. } | TableFactor::Derived { .. } | TableFactor::TableFunction { .. } => "this table",
+        TableFactor::Table { .. }
+        | TableFactor::Derived { .. }
+        | TableFactor::NestedJoin { .. }
+        | TableFactor::UNNEST { .. }
+        | TableFactor::TableFunction { .. } => "this table",
     })
 }
 

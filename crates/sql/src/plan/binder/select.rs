@@ -1,5 +1,7 @@
 //! `SELECT`: FROM, WHERE, GROUP BY, HAVING, the list, DISTINCT; in the order in which they mean something.
 
+use std::borrow::Cow;
+
 use flott_api::expr::Expr;
 use flott_api::{Error, Result, TypeKind};
 use sqlparser::ast::{
@@ -9,6 +11,7 @@ use sqlparser::ast::{
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::expr::{ExprBinder, illegal_null};
+use super::subquery::Tables;
 use super::{Binder, refuse, syntax};
 use crate::plan::rel::Rel;
 use crate::plan::scope::{Scope, at_span};
@@ -26,14 +29,15 @@ impl Binder<'_> {
     /// Binds a SELECT.
     pub(super) fn bind_select(&self, select: &Select) -> Result<Rel> {
         let clauses = clauses(select)?;
-        let (mut rel, scope) = self.bind_from(&select.from)?;
+        let mut tables = self.bind_from(&select.from)?;
         if let Some(condition) = clauses.selection {
-            rel = rel.filter(self.condition(condition, &scope, "WHERE", None)?);
+            tables = self.bind_where(tables, condition)?;
         }
+        let ((mut rel, scope), projection) = self.item_values(tables, clauses.projection)?;
         let (mut keys, mut aggregates) = (Vec::new(), Aggregates::default());
         (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates, keys)?;
         aggregates.grouped = !keys.is_empty();
-        let items = self.items(clauses.projection, &scope, &mut aggregates)?;
+        let items = self.items(&projection, &scope, &mut aggregates)?;
         let having = clauses.having.map(|h| self.having(h, &scope, &mut aggregates)).transpose()?;
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
         refuse::clause(grouped && keys.is_empty() && aggregates.is_empty(), "a grouping without keys and aggregates")?;
@@ -67,19 +71,31 @@ impl Binder<'_> {
         Ok(OverRows { expr, name: String::new(), places: binder.places })
     }
 
-    fn condition(
+    /// The list with columns for the queries in it that stand for values, and the tables with these.
+    fn item_values<'a>(
         &self,
-        ast: &Ast,
-        scope: &Scope,
-        clause: &'static str,
-        aggregates: Option<&mut Aggregates>,
-    ) -> Result<Expr> {
-        let mut binder = match aggregates {
-            Some(aggregates) => ExprBinder::with_aggregates(scope, clause, aggregates),
-            None => ExprBinder::new(scope, clause),
-        };
-        let bound = binder.condition(ast)?;
-        self.folded(bound)
+        mut tables: Tables,
+        items: &'a [SelectItem],
+    ) -> Result<(Tables, Vec<Cow<'a, SelectItem>>)> {
+        let mut replaced = Vec::with_capacity(items.len());
+        for item in items {
+            let (ast, alias) = match item {
+                SelectItem::UnnamedExpr(ast) => (ast, None),
+                SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias)),
+                _ => {
+                    replaced.push(Cow::Borrowed(item));
+                    continue;
+                }
+            };
+            let (with_values, ast) = self.with_values(tables, ast)?;
+            tables = with_values;
+            replaced.push(match (ast, alias) {
+                (Cow::Borrowed(_), _) => Cow::Borrowed(item),
+                (Cow::Owned(ast), None) => Cow::Owned(SelectItem::UnnamedExpr(ast)),
+                (Cow::Owned(expr), Some(alias)) => Cow::Owned(SelectItem::ExprWithAlias { expr, alias: alias.clone() }),
+            });
+        }
+        Ok((tables, replaced))
     }
 
     /// The expressions of GROUP BY; a window of the older syntax becomes a node below.
@@ -114,9 +130,14 @@ impl Binder<'_> {
     }
 
     /// The list, with every `*` spelled out.
-    fn items(&self, items: &[SelectItem], scope: &Scope, aggregates: &mut Aggregates) -> Result<Vec<OverRows>> {
+    fn items(
+        &self,
+        items: &[Cow<'_, SelectItem>],
+        scope: &Scope,
+        aggregates: &mut Aggregates,
+    ) -> Result<Vec<OverRows>> {
         let mut out: Vec<OverRows> = Vec::with_capacity(items.len());
-        for item in items {
+        for item in items.iter().map(Cow::as_ref) {
             match item {
                 SelectItem::UnnamedExpr(ast) => {
                     let mut item = self.item(ast, format!("EXPR${}", out.len()), scope, aggregates)?;
@@ -136,17 +157,17 @@ impl Binder<'_> {
                 }
                 SelectItem::QualifiedWildcard(kind, options) => {
                     refuse_wildcard_options(options)?;
-                    let names_table = match kind {
+                    let columns = match kind {
                         SelectItemQualifiedWildcardKind::ObjectName(name) => {
                             let parts = syntax::name_parts(name)?;
-                            scope.is_qualifier(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+                            scope.all_of(&parts.iter().map(String::as_str).collect::<Vec<_>>())
                         }
-                        SelectItemQualifiedWildcardKind::Expr(_) => false,
+                        SelectItemQualifiedWildcardKind::Expr(_) => None,
                     };
-                    if !names_table {
+                    let Some(columns) = columns else {
                         return Err(at_span(Error::invalid(format!("'{item}' names no table of FROM")), item.span()));
-                    }
-                    self.wildcard(scope, &mut out)?;
+                    };
+                    out.extend(columns.into_iter().map(plain_item));
                 }
             }
         }
@@ -168,12 +189,14 @@ impl Binder<'_> {
         if scope.columns.is_empty() {
             return Err(Error::invalid("'*' without FROM"));
         }
-        for (index, column) in scope.columns.iter().enumerate() {
-            let expr = Expr::column(index, column.ty.clone());
-            out.push(OverRows { expr, name: column.name.clone(), places: Vec::new() });
-        }
+        out.extend(scope.all().into_iter().map(plain_item));
         Ok(())
     }
+}
+
+/// A column of `*`.
+fn plain_item((expr, name): (Expr, String)) -> OverRows {
+    OverRows { expr, name, places: Vec::new() }
 }
 
 /// All columns as keys.
@@ -185,6 +208,7 @@ pub(super) fn distinct(rel: Rel) -> Rel {
 /// The name that a column or field has without an alias.
 fn default_name(ast: &Ast) -> Option<String> {
     match ast {
+        Ast::Identifier(name) if super::subquery::is_value(name) => None,
         Ast::Identifier(name) => Some(name.value.clone()),
         Ast::CompoundIdentifier(parts) => parts.last().map(|p| p.value.clone()),
         Ast::Nested(inner) => default_name(inner),

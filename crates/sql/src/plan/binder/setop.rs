@@ -1,16 +1,17 @@
-//! `UNION` and `VALUES`: rows of several kinds under one type per column.
+//! `UNION`, `INTERSECT`, `EXCEPT` and `VALUES`: rows of several kinds under one type per column.
 
 use flott_api::expr::{Expr, Value};
 use flott_api::{Error, LogicalType, Result, TypeKind};
 use sqlparser::ast::{Expr as Ast, SetExpr, SetOperator, SetQuantifier, Spanned, Values};
 
+use super::difference::Difference;
 use super::expr::{ExprBinder, coerce, common, illegal_null};
 use super::{Binder, refuse, select};
 use crate::plan::rel::{Column, Op, Rel};
 use crate::plan::scope::{Scope, at_span};
 
 impl Binder<'_> {
-    /// `left UNION [ALL] right`.
+    /// `left UNION [ALL] right`, and so on.
     pub(super) fn bind_set_operation(
         &self,
         left: &SetExpr,
@@ -18,13 +19,7 @@ impl Binder<'_> {
         quantifier: SetQuantifier,
         right: &SetExpr,
     ) -> Result<Rel> {
-        let name = match op {
-            SetOperator::Union => "UNION",
-            SetOperator::Intersect => "INTERSECT",
-            SetOperator::Except => "EXCEPT",
-            SetOperator::Minus => "MINUS",
-        };
-        refuse::clause(op != SetOperator::Union, name).map_err(|e| at_span(e, right.span()))?;
+        refuse::clause(op == SetOperator::Minus, "MINUS").map_err(|e| at_span(e, right.span()))?;
         let all = match quantifier {
             SetQuantifier::All => true,
             SetQuantifier::None | SetQuantifier::Distinct => false,
@@ -32,6 +27,11 @@ impl Binder<'_> {
                 return Err(at_span(Error::unsupported("UNION BY NAME"), right.span()));
             }
         };
+        if op != SetOperator::Union {
+            let (left, right_rel) = (self.bind_body(left)?, self.bind_body(right)?);
+            let compared = if op == SetOperator::Intersect { Difference::Intersect } else { Difference::Except };
+            return compared.of(left, right_rel, all).map_err(|e| at_span(e, right.span()));
+        }
         let inputs = self.union_inputs(left, quantifier, right)?;
         let union = union(inputs).map_err(|e| at_span(e, right.span()))?;
         Ok(if all { union } else { select::distinct(union) })

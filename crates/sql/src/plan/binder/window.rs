@@ -68,6 +68,9 @@ impl Binder<'_> {
     /// A table function in FROM.
     pub(super) fn bind_table_function(&self, call: &TableCall<'_>) -> Result<Rel> {
         let name = function_name(call.name)?.to_uppercase();
+        if let Some(rel) = self.bind_changelog_function(&name, call)? {
+            return Ok(rel);
+        }
         if name != "TUMBLE" {
             return Err(Error::unsupported(format!("table function '{name}'")));
         }

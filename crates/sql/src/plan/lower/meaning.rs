@@ -10,30 +10,9 @@ use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
 
 use super::uid::short;
 use crate::plan::rel::{Scan, WindowAggregate};
-use crate::plan::stream::{Node, Op};
 
 /// A text as long as this stays readable in a log; a longer one becomes its hash.
 const TEXT_BYTES_MAX: usize = 120;
-
-/// What each column of a node means, given those of what it reads.
-pub(super) fn columns(node: &Node, input: &[String]) -> Vec<String> {
-    let all = match &node.op {
-        Op::Source(scan) => of_scan(scan),
-        Op::Values(_) => (0..node.columns.len()).map(|i| format!("values.{i}")).collect(),
-        Op::Calc { exprs, .. } => exprs.iter().map(|e| expression(e, input)).collect(),
-        Op::GroupAggregate { keys, calls } => {
-            keys.iter().map(|k| input[*k].clone()).chain(calls.iter().map(|c| call(c, input))).collect()
-        }
-        Op::Window { time, window } => {
-            let window = window_text(window, &input[*time]);
-            let bounds = ["start", "end", "time"].map(|bound| format!("{window}.{bound}"));
-            input.iter().cloned().chain(bounds).collect()
-        }
-        Op::WindowAggregate(aggregate) => of_window_aggregate(aggregate, input),
-        _ => input.to_vec(),
-    };
-    all.into_iter().map(shortened).collect()
-}
 
 /// What the columns of a union mean: the same as those of its inputs, in whatever order those come.
 pub(super) fn of_union(inputs: &[Vec<String>]) -> Vec<String> {
@@ -48,32 +27,34 @@ pub(super) fn of_union(inputs: &[Vec<String>]) -> Vec<String> {
 }
 
 /// The keys of state: what each means, and which values it may have.
-pub(super) fn keys(keys: &[usize], input: &[String], kinds: &[&TypeKind]) -> String {
+pub(in crate::plan) fn keys(keys: &[usize], input: &[String], kinds: &[&TypeKind]) -> String {
     let one = |&k: &usize| format!("{} {}", input[k], form(kinds[k]));
     keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// `TUMBLE` of so many milliseconds over a clock.
-pub(super) fn window_text(window: &WindowKind, time: &str) -> String {
+pub(in crate::plan) fn window_text(window: &WindowKind, time: &str) -> String {
     match window {
         WindowKind::Tumble { size_ms, offset_ms } => format!("tumble({time}, {size_ms}, {offset_ms})"),
     }
 }
 
 /// The clock of a window.
-pub(super) fn time_text<'t>(time: &WindowTime, input: &'t [String]) -> &'t str {
+pub(in crate::plan) fn time_text<'t>(time: &WindowTime, input: &'t [String]) -> &'t str {
     match time {
         WindowTime::Rowtime(i) => &input[*i],
         WindowTime::Proctime => "proctime",
     }
 }
 
-fn of_scan(scan: &Scan) -> Vec<String> {
+/// What the columns of a table mean.
+pub(in crate::plan) fn of_scan(scan: &Scan) -> Vec<String> {
     let physical = scan.projection.iter().map(|i| format!("{}.{}", scan.path, scan.schema.fields[*i].name));
     physical.chain(scan.metadata.iter().map(|(key, _)| format!("{}@{key}", scan.path))).collect()
 }
 
-fn of_window_aggregate(aggregate: &WindowAggregate, input: &[String]) -> Vec<String> {
+/// What the columns of a window aggregation mean.
+pub(in crate::plan) fn of_window_aggregate(aggregate: &WindowAggregate, input: &[String]) -> Vec<String> {
     let window = window_text(&aggregate.window, time_text(&aggregate.time, input));
     let property = |property: &WindowProperty| format!("{window}.{property:?}");
     let keys = aggregate.keys.iter().map(|k| input[*k].clone());
@@ -81,14 +62,16 @@ fn of_window_aggregate(aggregate: &WindowAggregate, input: &[String]) -> Vec<Str
     keys.chain(calls).chain(aggregate.properties.iter().map(property)).collect()
 }
 
-fn call(call: &AggregateCall, input: &[String]) -> String {
+/// What an aggregate means.
+pub(in crate::plan) fn call(call: &AggregateCall, input: &[String]) -> String {
     let args: Vec<&str> = call.args.iter().map(|a| input[*a].as_str()).collect();
     let distinct = if call.distinct { "distinct " } else { "" };
     let filter = call.filter.map_or(String::new(), |f| format!(" where {}", input[f]));
     format!("{}-{}({distinct}{}{filter})", call.function.name, call.function.version, args.join(", "))
 }
 
-fn expression(expr: &Expr, input: &[String]) -> String {
+/// What an expression means.
+pub(in crate::plan) fn expression(expr: &Expr, input: &[String]) -> String {
     let all = |exprs: &[Expr]| exprs.iter().map(|e| expression(e, input)).collect::<Vec<_>>().join(", ");
     match expr {
         Expr::Column { index, .. } => input[*index].clone(),
@@ -113,7 +96,8 @@ fn expression(expr: &Expr, input: &[String]) -> String {
     }
 }
 
-fn shortened(text: String) -> String {
+/// A text that is not too long to read.
+pub(super) fn shortened(text: String) -> String {
     if text.len() > TEXT_BYTES_MAX { short(&text) } else { text }
 }
 

@@ -3,12 +3,12 @@
 use flott_api::table::SinkSpec;
 use flott_api::{Result, Schema, TypeKind};
 use flott_graph::Role;
-use flott_graph::spec::{ConstraintEnforcerSpec, Spec, TypeLengthEnforcer};
+use flott_graph::spec::{ConstraintEnforcerSpec, SinkUpsertMaterializerSpec, Spec, TypeLengthEnforcer};
 
-use super::{Flow, Lowering};
+use super::{Flow, Lowering, meaning};
 use crate::plan::print;
 use crate::plan::rel::schema;
-use crate::plan::stream::{Node, Op, Pipeline, Sink};
+use crate::plan::stream::{Distribution, Node, Op, Pipeline, Sink};
 
 impl Lowering<'_> {
     /// Adds a pipeline up to its sink.
@@ -22,6 +22,9 @@ impl Lowering<'_> {
             flow = self.enforcer(flow, &root, declared.clone(), sink)?;
         }
         let parallelism = sink.parallelism.unwrap_or_else(|| self.widest(&flow));
+        if sink.materialize {
+            flow = self.materializer(flow, &root, declared.clone(), (sink, parallelism))?;
+        }
         if !sink.primary_key.is_empty() && !flow.changelog.is_insert_only() {
             // Changes of one row must reach one writer in order.
             flow.upsert_keys.insert(0, sink.primary_key.clone());
@@ -51,6 +54,32 @@ impl Lowering<'_> {
         !sink.is_collect() && declared.fields.iter().any(|f| !f.ty.nullable || lengths && bounded(&f.ty.kind))
     }
 
+    /// Turns the query's changes into those of the sink's key.
+    fn materializer(&mut self, flow: Flow, root: &Node, input: Schema, sink: (&Sink, u32)) -> Result<Flow> {
+        let (sink, parallelism) = sink;
+        let kinds: Vec<&TypeKind> = input.fields.iter().map(|f| &f.ty.kind).collect();
+        let meaning = meaning::keys(&sink.primary_key, &flow.meaning, &kinds);
+        let spec = SinkUpsertMaterializerSpec {
+            input: input.clone(),
+            primary_key: sink.primary_key.clone(),
+            upsert_key: root.upsert_keys.iter().min_by_key(|key| key.len()).cloned(),
+            state_ttl_ms: self.settings.state_ttl_ms,
+        };
+        let flow = Flow { distribution: Distribution::by(&sink.primary_key), ..flow };
+        let edges = self.edges(std::slice::from_ref(&flow), parallelism)?;
+        let name = format!("SinkMaterializer[{}]", print::names(&sink.columns).join(", "));
+        let id = self.push(spec.role()?, name, parallelism, input, true)?;
+        self.name(id, meaning, &edges);
+        self.connect(id, edges);
+        Ok(Flow {
+            producers: vec![id],
+            distribution: Distribution::Any,
+            changelog: sink.sent(root),
+            upsert_keys: vec![sink.primary_key.clone()],
+            meaning: flow.meaning,
+        })
+    }
+
     fn enforcer(&mut self, flow: Flow, root: &Node, input: Schema, sink: &Sink) -> Result<Flow> {
         let constrained: Vec<&str> = input.fields.iter().filter(|f| !f.ty.nullable).map(|f| f.name.as_str()).collect();
         let name = format!("ConstraintEnforcer[NotNullEnforcer(fields=[{}])]", constrained.join(", "));
@@ -67,7 +96,7 @@ impl Lowering<'_> {
         self.connect(id, edges);
         Ok(Flow {
             producers: vec![id],
-            distribution: None,
+            distribution: Distribution::Any,
             changelog: root.changelog,
             upsert_keys: root.upsert_keys.clone(),
             meaning: flow.meaning,
@@ -77,7 +106,7 @@ impl Lowering<'_> {
 
 /// The root with the sink's types where they differ in name only: `CHAR(3)` that goes into a `STRING`.
 fn declared(mut root: Node, sink: &Sink) -> Node {
-    if let Op::Calc { .. } = root.op {
+    if let Op::Calc(_) = root.op {
         for (own, wanted) in root.columns.iter_mut().zip(&sink.columns) {
             let nullable = own.ty.nullable || wanted.ty.nullable;
             own.ty = wanted.ty.clone().with_nullable(nullable);
@@ -96,7 +125,7 @@ fn sink_spec(sink: &Sink, schema: Schema, root: &Node) -> SinkSpec {
         partition_keys: sink.partition_keys.clone(),
         static_partition: sink.static_partition.clone(),
         primary_key: sink.primary_key.clone(),
-        changelog: root.changelog,
+        changelog: sink.sent(root),
         overwrite: sink.overwrite,
         session_zone: sink.session_zone.clone(),
     }

@@ -94,7 +94,7 @@ impl Uids {
 }
 
 /// What gives the state of a source meaning.
-pub(super) fn of_source(table: &str, connector: &str, options: &Options) -> String {
+pub(in crate::plan) fn of_source(table: &str, connector: &str, options: &Options) -> String {
     let location: BTreeMap<_, _> = LOCATION.iter().filter_map(|key| Some((*key, options.0.get(*key)?))).collect();
     format!("{table}\n{connector}\n{location:?}")
 }

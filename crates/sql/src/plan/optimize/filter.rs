@@ -3,15 +3,16 @@
 use flott_api::Result;
 use flott_api::expr::Expr;
 
-use super::{all_of, bottom_up, conjuncts, is_immutable, remapped, through_projection};
+use super::{all_of, bottom_up, conjuncts, is_immutable, join, remapped, through_projection};
 use crate::plan::rel::{Op, Rel};
 
-/// Moves filters below projections and unions.
+/// Moves filters below projections, unions, joins and groups.
 pub(super) fn push_down(rel: Rel, _: &str) -> Result<Rel> {
     let Rel { op, mut inputs, columns } = rel;
     let Op::Filter { condition } = op else {
-        inputs = inputs.into_iter().map(|input| push_down(input, "")).collect::<Result<_>>()?;
-        return Ok(Rel { op, inputs, columns });
+        let rel = join::sides_below(Rel { op, inputs, columns })?;
+        let inputs = rel.inputs.into_iter().map(|input| push_down(input, "")).collect::<Result<_>>()?;
+        return Ok(Rel { inputs, ..rel });
     };
     let Some(input) = inputs.pop() else { return Ok(Rel { op: Op::Filter { condition }, inputs, columns }) };
     match input.op {
@@ -35,6 +36,11 @@ pub(super) fn push_down(rel: Rel, _: &str) -> Result<Rel> {
             }
         }
         Op::Aggregate { keys, calls } => below_groups(condition, Rel { op: Op::Aggregate { keys, calls }, ..input }),
+        Op::Join(_) | Op::Correlate(_) => {
+            let (rel, above) = join::filter_below(condition, input)?;
+            let rel = push_down(rel, "")?;
+            Ok(if above.is_empty() { rel } else { rel.filter(all_of(above)?) })
+        }
         op => {
             let below = Rel { op, ..input };
             Ok(Rel { op: Op::Filter { condition }, inputs: vec![push_down(below, "")?], columns })

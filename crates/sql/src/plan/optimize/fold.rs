@@ -14,6 +14,16 @@ pub(super) fn fold(rel: Rel, zone: &str) -> Result<Rel> {
             Op::Filter { condition } => Op::Filter { condition: fold(condition)? },
             Op::Project { exprs } => Op::Project { exprs: exprs.into_iter().map(fold).collect::<Result<_>>()? },
             Op::Watermark { rowtime, watermark } => Op::Watermark { rowtime, watermark: fold(watermark)? },
+            Op::Join(mut join) => {
+                join.condition = join.condition.map(fold).transpose()?;
+                Op::Join(join)
+            }
+            Op::Correlate(mut correlate) => {
+                correlate.condition = correlate.condition.map(fold).transpose()?;
+                let argument = fold(correlate.function.argument().clone())?;
+                correlate.function = correlate.function.with_argument(argument);
+                Op::Correlate(correlate)
+            }
             other => other,
         };
         Ok(rel)

@@ -19,10 +19,24 @@ pub(super) fn simplify(rel: Rel, _: &str) -> Result<Rel> {
                 condition => Op::Filter { condition },
             },
             Op::Project { exprs } => Op::Project { exprs: exprs.into_iter().map(simplified).collect::<Result<_>>()? },
+            Op::Join(mut join) => {
+                join.condition = pairing(join.condition)?;
+                Op::Join(join)
+            }
+            Op::Correlate(mut correlate) => {
+                correlate.condition = pairing(correlate.condition)?;
+                Op::Correlate(correlate)
+            }
             other => other,
         };
         Ok(rel)
     })
+}
+
+/// A condition of pairs; nothing if all rows are.
+fn pairing(condition: Option<Expr>) -> Result<Option<Expr>> {
+    let condition = condition.map(|c| filtering(simplified(c)?)).transpose()?;
+    Ok(condition.filter(|c| !matches!(c, Expr::Literal { value: Value::Boolean(true), .. })))
 }
 
 /// The expression with every AND, OR and comparison in it simplified.

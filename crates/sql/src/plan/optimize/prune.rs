@@ -1,5 +1,7 @@
 //! Rule: columns that nobody reads are not computed and, where the source can, not read.
 
+mod join;
+
 use std::collections::BTreeSet;
 
 use flott_api::expr::{Expr, Value};
@@ -43,6 +45,8 @@ fn pruned(rel: Rel, needed: &Needed) -> (Rel, Places) {
             let places = places_of(&kept, columns.len());
             (Rel { op: Op::Union, inputs, columns: pick(&columns, &kept) }, places)
         }
+        Op::Join(join) => join::pruned_join(*join, inputs, &columns, needed),
+        Op::Correlate(correlate) => join::pruned_correlate(*correlate, inputs, &columns, needed),
         op => match inputs.pop() {
             Some(input) => pruned_one(op, input, columns, needed),
             None => {
@@ -96,7 +100,13 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             own.extend_from_slice(&columns[width..]);
             (Rel { op: Op::Window { time, window }, inputs: vec![input], columns: own }, places)
         }
-        op @ (Op::Scan(_) | Op::Values { .. } | Op::Union) => {
+        // A change has all columns of its row.
+        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. }) => {
+            let all: Vec<usize> = (0..input.columns.len()).collect();
+            let places = (0..columns.len()).map(Some).collect();
+            (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)
+        }
+        op @ (Op::Scan(_) | Op::Values { .. } | Op::Union | Op::Join(_) | Op::Correlate(_)) => {
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![input], columns }, places)
         }

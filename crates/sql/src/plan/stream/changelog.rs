@@ -1,122 +1,61 @@
-//! Whether somebody needs `-U`: asked from the sink down to the nodes that make it.
+//! Which updates are needed: asked from the sink down to the nodes that make them, as Flink infers its `UpdateKind`.
 //!
-//! A sink that takes all kinds gets `-U`. One that takes upserts by its key gets none, so the operators need not make
-//! any. A filter by other columns than the key needs `-U`: without it nobody would delete the row that no longer passes.
+//! A sink that takes all kinds gets `-U`. One that takes upserts asks for none, so that operators need not make any;
+//! where that cannot be (a filter hides updates, the query's key is another), it gets `-U` all the same and takes it as
+//! a deletion by key. A source's needless `-U` is dropped right behind it.
 
 use flott_api::{Error, Result, RowKind};
 
+use super::nodes::DropUpdateBefore;
+use super::op::{Alternative, StreamOp, Updates};
 use super::{Node, Op, Sink};
 use crate::plan::print;
-use crate::plan::rel::Column;
 
 /// Settles the row kinds of all nodes for a sink.
-pub(super) fn satisfy(root: Node, sink: &Sink) -> Result<Node> {
-    if !root.changelog.contains(RowKind::UpdateAfter) {
-        let root = settle(root, true);
-        return accepted(root, sink);
-    }
-    if sink.accepts.contains(RowKind::UpdateBefore) {
-        return accepted(settle(root, true), sink);
-    }
-    if !sink.accepts.contains(RowKind::UpdateAfter) {
-        return accepted(settle(root, true), sink);
-    }
-    if sink.is_collect() {
-        // EXPLAIN of a query: nobody reads.
-        let before = !can_leave_out(&root);
-        return Ok(settle(root, before));
-    }
-    if sink.primary_key.is_empty() {
-        // Without a key `-U` means nothing to the sink.
-        let keyless = if can_leave_out(&root) { settle(root, false) } else { drop_before(settle(root, true)) };
-        return accepted(keyless, sink);
-    }
-    check_key(&root, sink)?;
-    if !can_leave_out(&root) {
-        return Err(Error::unsupported(format!("a filter of updates before the upsert sink '{}'", sink.name)).with_detail(
-            "The filter reads columns that are not part of the key, so rows that no longer pass it must be deleted.",
-        ));
-    }
-    accepted(settle(root, false), sink)
+pub(super) fn satisfy(root: &Node, sink: &Sink) -> Result<Node> {
+    let settled = wanted(root, sink).iter().find_map(|updates| satisfied(root, *updates));
+    let settled = settled.ok_or_else(|| {
+        Error::unsupported("these updates").with_detail(format!("No plan gives what '{}' needs.", sink.name))
+    })?;
+    accepted(settled, sink)
 }
 
-/// The updates must replace the rows that the sink's key names.
-fn check_key(root: &Node, sink: &Sink) -> Result<()> {
-    let sorted = |key: &[usize]| {
-        let mut key = key.to_vec();
-        key.sort_unstable();
-        key
-    };
-    if root.upsert_keys.iter().any(|key| sorted(key) == sorted(&sink.primary_key)) {
-        return Ok(());
+/// What the sink asks for, best first.
+fn wanted(root: &Node, sink: &Sink) -> &'static [Updates] {
+    let upserts = sink.accepts.contains(RowKind::UpdateAfter) && !sink.accepts.contains(RowKind::UpdateBefore);
+    let keyless = sink.is_collect() || sink.primary_key.is_empty();
+    let same =
+        |key: &Vec<usize>| key.len() == sink.primary_key.len() && key.iter().all(|k| sink.primary_key.contains(k));
+    if upserts && (keyless || root.upsert_keys.iter().any(same)) {
+        return &[Updates::OnlyAfter, Updates::BeforeAndAfter];
     }
-    let names = |columns: &[Column], key: &[usize]| {
-        key.iter().map(|&k| columns[k].name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let have: Vec<String> = root.upsert_keys.iter().map(|k| format!("({})", names(&root.columns, k))).collect();
-    let have = if have.is_empty() { "no key".to_owned() } else { have.join(" or ") };
-    Err(Error::unsupported(format!("the primary key of '{}' for this query's updates", sink.name))
-        .with_detail(format!(
-            "The query updates by {have}, the table by ({}).",
-            names(&sink.columns, &sink.primary_key)
-        ))
-        .with_hint("Make the primary key of the table the key of the query."))
+    // A part of the key may stay while the rest changes: then the old row must go.
+    &[Updates::BeforeAndAfter]
 }
 
-/// Whether the node can give its updates without `-U`.
-fn can_leave_out(node: &Node) -> bool {
-    match &node.op {
-        Op::Calc { condition, .. } => {
-            let input = &node.inputs[0];
-            let by_key = condition.as_ref().is_none_or(|c| {
-                let columns = c.columns();
-                input.upsert_keys.iter().any(|key| columns.iter().all(|column| key.contains(column)))
-            });
-            (by_key || !input.changelog.contains(RowKind::UpdateAfter)) && can_leave_out(input)
-        }
-        Op::Union | Op::Watermark { .. } | Op::Limit { .. } | Op::Window { .. } | Op::Exchange(_) => {
-            node.inputs.iter().all(can_leave_out)
-        }
-        Op::Source(_)
-        | Op::Values(_)
-        | Op::GroupAggregate { .. }
-        | Op::WindowAggregate(_)
-        | Op::ChangelogNormalize { .. }
-        | Op::DropUpdateBefore => true,
-    }
+/// The node with the updates that are wanted, in the first way that its inputs can satisfy.
+fn satisfied(node: &Node, wanted: Updates) -> Option<Node> {
+    node.op.alternatives(&node.inputs, wanted).into_iter().find_map(|way| in_this_way(node, way, wanted))
 }
 
-/// Gives every node the kinds that it will really emit.
-fn settle(mut node: Node, before: bool) -> Node {
-    // What retracts needs to be told what to retract.
-    let below = match &node.op {
-        Op::GroupAggregate { .. } | Op::WindowAggregate(_) => true,
-        _ => before,
-    };
-    node.inputs = node.inputs.into_iter().map(|input| settle(input, below)).collect();
-    match &node.op {
-        // An upsert source stays as it is below its ChangelogNormalize.
-        Op::Source(_) if !before && node.changelog.contains(RowKind::UpdateBefore) => drop_before(node),
-        _ if before => node,
-        _ => {
-            node.changelog = node.changelog.without(RowKind::UpdateBefore);
-            node
-        }
+fn in_this_way(node: &Node, way: Alternative, wanted: Updates) -> Option<Node> {
+    let inputs = node.inputs.iter().zip(way.asks).map(|(input, asked)| satisfied(input, asked));
+    let inputs = inputs.collect::<Option<Vec<_>>>()?;
+    let op = way.becomes.unwrap_or_else(|| node.op.clone());
+    let mut settled = Node::new(op, inputs, node.columns.clone()).ok()?;
+    if wanted == Updates::BeforeAndAfter || !settled.changelog.contains(RowKind::UpdateBefore) {
+        return Some(settled);
     }
-}
-
-fn drop_before(source: Node) -> Node {
-    Node {
-        op: Op::DropUpdateBefore,
-        columns: source.columns.clone(),
-        changelog: source.changelog.without(RowKind::UpdateBefore),
-        upsert_keys: source.upsert_keys.clone(),
-        inputs: vec![source],
+    if let Op::Source(_) = settled.op {
+        let changelog = settled.changelog.without(RowKind::UpdateBefore);
+        return Some(Node { changelog, ..settled.behind(Op::DropUpdateBefore(DropUpdateBefore)) });
     }
+    settled.changelog = settled.changelog.without(RowKind::UpdateBefore);
+    Some(settled)
 }
 
 fn accepted(root: Node, sink: &Sink) -> Result<Node> {
-    if sink.accepts.covers(root.changelog) {
+    if sink.materialize || takes(sink, &root) {
         return Ok(root);
     }
     let refused = [(RowKind::UpdateAfter, "updates"), (RowKind::Delete, "deletes")];
@@ -131,9 +70,16 @@ fn accepted(root: Node, sink: &Sink) -> Result<Node> {
         .with_hint("Write to a connector that takes updates (print, upsert sinks), or aggregate in windows, which only insert."))
 }
 
+/// Whether the sink takes all that the node gives. One that takes `+U` takes `-U` too.
+fn takes(sink: &Sink, node: &Node) -> bool {
+    let upserts = sink.accepts.contains(RowKind::UpdateAfter);
+    let given = if upserts { node.changelog.without(RowKind::UpdateBefore) } else { node.changelog };
+    sink.accepts.covers(given)
+}
+
 /// The lowest node that gives what the sink refuses.
 fn origin<'n>(node: &'n Node, sink: &Sink) -> &'n Node {
-    match node.inputs.iter().find(|input| !sink.accepts.covers(input.changelog)) {
+    match node.inputs.iter().find(|input| !takes(sink, input)) {
         Some(input) => origin(input, sink),
         None => node,
     }

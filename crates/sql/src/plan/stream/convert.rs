@@ -1,11 +1,17 @@
-//! Relational nodes to stream nodes, bottom-up, with the row kinds that each may give if nobody asks for less.
+//! Relational nodes to stream nodes, bottom-up, with exchanges and the row kinds that each may give if nobody asks for
+//! less.
 
 use flott_api::expr::Expr;
-use flott_api::table::ChangelogMode;
 use flott_api::{Error, Result, RowKind};
 
-use super::{Node, Op, keys};
-use crate::plan::rel::{self, Rel};
+use super::nodes::{
+    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog, Union,
+    Values, Watermark, WindowTableFunction,
+};
+use super::{Node, Op, StreamOp};
+use crate::plan::optimize::conjuncts;
+use crate::plan::print;
+use crate::plan::rel::{self, Column, Rel};
 
 /// The stream node of a relation.
 pub(super) fn convert(rel: Rel) -> Result<Node> {
@@ -15,54 +21,69 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         (&op, inputs.as_slice())
     {
         let input = below.iter().cloned().map(convert).collect::<Result<Vec<_>>>()?;
-        return node(Op::Calc { condition: Some(condition.clone()), exprs: exprs.clone() }, input, columns);
+        let columns = projected(exprs, &input, columns);
+        let calc = Calc { condition: Some(condition.clone()), exprs: exprs.clone() };
+        return Node::new(Op::Calc(calc), input, columns);
     }
     let inputs = inputs.into_iter().map(convert).collect::<Result<Vec<_>>>()?;
     let op = match op {
         rel::Op::Scan(scan) => Op::Source(scan),
-        rel::Op::Values { rows } => Op::Values(rows),
+        rel::Op::Values { rows } => Op::Values(Values { rows }),
         rel::Op::Filter { condition } => {
-            let exprs = columns.iter().enumerate().map(|(i, c)| Expr::column(i, c.ty.clone())).collect();
-            Op::Calc { condition: Some(condition), exprs }
+            let calc = Calc { condition: Some(condition), ..Calc::identity(&columns) };
+            let columns = projected(&calc.exprs, &inputs, columns);
+            return Node::new(Op::Calc(calc), inputs, columns);
         }
-        rel::Op::Project { exprs } => Op::Calc { condition: None, exprs },
-        rel::Op::Watermark { rowtime, watermark } => Op::Watermark { rowtime, watermark },
-        rel::Op::Aggregate { keys, calls } => Op::GroupAggregate { keys, calls },
-        rel::Op::Window { time, window } => Op::Window { time, window },
+        rel::Op::Project { exprs } => {
+            let columns = projected(&exprs, &inputs, columns);
+            return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
+        }
+        rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
+        rel::Op::Aggregate { keys, calls } => Op::GroupAggregate(GroupAggregate { keys, calls }),
+        rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
-        rel::Op::Union => Op::Union,
-        rel::Op::Limit { offset, limit } => Op::Limit { offset, limit },
+        rel::Op::Join(join) => return joined(*join, inputs, columns),
+        rel::Op::Correlate(correlate) => Op::Correlate(correlate),
+        rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
+        rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),
+        rel::Op::Union => Op::Union(Union),
+        rel::Op::Limit { offset, limit } => Op::Limit(Limit { offset, limit }),
     };
-    let made = node(op, inputs, columns)?;
-    normalized(made)
+    normalized(gathering(op, inputs, columns)?)
 }
 
-fn node(op: Op, inputs: Vec<Node>, columns: Vec<rel::Column>) -> Result<Node> {
-    let changelog = changelog(&op, &inputs)?;
-    let upsert_keys = keys::upsert_keys(&op, &inputs);
-    Ok(Node { op, inputs, columns, changelog, upsert_keys })
+/// The kind of join that a condition allows.
+fn joined(join: rel::Join, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
+    let width = inputs.first().map_or(0, |left| left.columns.len());
+    let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
+    let op = Op::Join(Box::new(Join::new(join, parts, width)?));
+    // Two columns of one name are told apart, and rows that waited for each other are in no order of time.
+    let names = print::unique(columns.iter().map(|c| &c.name));
+    let columns = columns.into_iter().zip(names).map(|(c, name)| Column { name, time: None, window: None, ..c });
+    let columns = columns.collect();
+    gathering(op, inputs, columns)
 }
 
-/// The kinds that a node may give, with `-U` wherever there is `+U`.
-fn changelog(op: &Op, inputs: &[Node]) -> Result<ChangelogMode> {
-    let input = inputs.iter().fold(ChangelogMode::INSERT_ONLY, |mode, node| mode.union(node.changelog));
-    Ok(match op {
-        Op::Source(scan) => scan.description.changelog,
-        Op::Values(_) => ChangelogMode::INSERT_ONLY,
-        Op::Calc { .. } | Op::Union | Op::Exchange(_) => input,
-        // The watermark of an update is as good as that of an insert.
-        Op::Watermark { .. } => input,
-        Op::GroupAggregate { .. } if input.is_insert_only() => ChangelogMode::ALL.without(RowKind::Delete),
-        Op::GroupAggregate { .. } | Op::ChangelogNormalize { .. } => ChangelogMode::ALL,
-        Op::Window { .. } => insert_only(input, "a window over a table with updates")?,
-        Op::WindowAggregate(_) => insert_only(input, "a window aggregation over a table with updates")?,
-        Op::Limit { .. } => insert_only(input, "LIMIT over a table with updates")?,
-        Op::DropUpdateBefore => input.without(RowKind::UpdateBefore),
-    })
+/// The columns of a projection: what is time in a column is so only if it is in the input.
+fn projected(exprs: &[Expr], inputs: &[Node], mut columns: Vec<Column>) -> Vec<Column> {
+    for (column, expr) in columns.iter_mut().zip(exprs) {
+        if let (Expr::Column { index, .. }, [input]) = (expr, inputs) {
+            column.time = input.columns[*index].time;
+            column.window.clone_from(&input.columns[*index].window);
+        }
+    }
+    columns
 }
 
-fn insert_only(input: ChangelogMode, what: &str) -> Result<ChangelogMode> {
-    if input.is_insert_only() { Ok(input) } else { Err(Error::unsupported(what)) }
+/// The node over inputs whose rows meet as it needs them.
+fn gathering(op: Op, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
+    let wanted = op.distribution().into_iter().chain(std::iter::repeat(Distribution::Any));
+    let inputs = inputs.into_iter().zip(wanted).map(|(input, distribution)| match distribution {
+        Distribution::Any => input,
+        distribution => input.behind(Op::Exchange(Exchange { distribution })),
+    });
+    let inputs = inputs.collect();
+    Node::new(op, inputs, columns)
 }
 
 /// A source that leaves `-U` out is completed before anything reads it.
@@ -77,7 +98,7 @@ fn normalized(source: Node) -> Result<Node> {
     match positions {
         Some(keys) if !keys.is_empty() => {
             let columns = source.columns.clone();
-            node(Op::ChangelogNormalize { keys }, vec![source], columns)
+            gathering(Op::ChangelogNormalize(ChangelogNormalize { keys }), vec![source], columns)
         }
         _ => Err(Error::invalid(format!("table '{}' gives updates and has no primary key", scan.path))
             .with_hint("Declare its PRIMARY KEY (..) NOT ENFORCED.")),

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use flott_api::expr::Expr;
 
-use super::{Node, Op, Pipeline, keys};
+use super::nodes::{Calc, Union};
+use super::{Node, Op, Pipeline, StreamOp};
 use crate::plan::optimize::remapped;
 use crate::plan::rel::{Column, Scan};
 
@@ -25,7 +26,7 @@ pub(in crate::plan) fn share(mut pipelines: Vec<Pipeline>) -> Vec<Pipeline> {
 
 fn placeholder() -> Node {
     let changelog = flott_api::table::ChangelogMode::INSERT_ONLY;
-    Node { op: Op::Union, inputs: Vec::new(), columns: Vec::new(), changelog, upsert_keys: Vec::new() }
+    Node { op: Op::Union(Union), inputs: Vec::new(), columns: Vec::new(), changelog, upsert_keys: Vec::new() }
 }
 
 /// What makes two scans the same read.
@@ -62,7 +63,7 @@ fn unite(all: &mut Scan, columns: &mut Vec<Column>, other: &Scan, other_columns:
 
 /// The tree with the widest scans; what read a narrower one finds its columns again.
 fn widened(mut node: Node, widest: &HashMap<String, (Scan, Vec<Column>)>) -> Node {
-    if let (Op::Calc { condition, exprs }, [input]) = (&mut node.op, node.inputs.as_mut_slice())
+    if let (Op::Calc(Calc { condition, exprs }), [input]) = (&mut node.op, node.inputs.as_mut_slice())
         && let Some((source, places)) = wider(input, widest)
     {
         let moved = |e: Expr| remapped(e, &|c| places[c]);
@@ -73,7 +74,7 @@ fn widened(mut node: Node, widest: &HashMap<String, (Scan, Vec<Column>)>) -> Nod
     }
     if let Some((source, places)) = wider(&node, widest) {
         let exprs = places.iter().map(|&p| Expr::column(p, source.columns[p].ty.clone())).collect();
-        return Node { op: Op::Calc { condition: None, exprs }, inputs: vec![source], ..node };
+        return Node { op: Op::Calc(Calc { condition: None, exprs }), inputs: vec![source], ..node };
     }
     node.inputs = node.inputs.into_iter().map(|input| widened(input, widest)).collect();
     node
@@ -89,7 +90,7 @@ fn wider(node: &Node, widest: &HashMap<String, (Scan, Vec<Column>)>) -> Option<(
     let places = physical.chain(metadata).collect::<Option<Vec<usize>>>()?;
     let op = Op::Source(Box::new(all.clone()));
     let source = Node {
-        upsert_keys: keys::upsert_keys(&op, &[]),
+        upsert_keys: op.upsert_keys(&[]),
         op,
         inputs: Vec::new(),
         columns: columns.clone(),

@@ -78,7 +78,7 @@ impl Trial {
     }
 
     fn step(&mut self, chance: &mut Chance) {
-        match chance.below(10) {
+        match chance.below(11) {
             0..4 => self.change(chance),
             4 if self.barrier.is_none() => {
                 self.state.close_epoch();
@@ -87,6 +87,7 @@ impl Trial {
             5..7 => self.drain(1 + chance.below(3) as usize),
             7 if self.barrier.is_none() && chance.below(8) == 0 => self.restart(),
             8 => ready(self.state.relieve()).unwrap(),
+            9 => self.shed(),
             _ => assert_eq!(walk(&mut self.state), self.model),
         }
     }
@@ -127,6 +128,13 @@ impl Trial {
             self.barrier = None;
             self.checkpoints += 1;
         }
+    }
+
+    /// At any time, also when all is drained and nothing of it is sealed yet.
+    fn shed(&mut self) {
+        let before = stored(&self.store.snapshot(), false);
+        ready(self.state.shed()).unwrap();
+        assert_eq!(stored(&self.store.snapshot(), false), before, "nothing is written");
     }
 
     fn restart(&mut self) {
@@ -204,6 +212,27 @@ fn what_was_looked_at_last_is_evicted_last() {
     assert!(kept.len() < 460 && hot.iter().all(|k| kept.contains(k)), "{} keys", kept.len());
     assert!(state.memory_bytes() < bytes * 3 / 4, "{} bytes of {bytes}", state.memory_bytes());
     assert_eq!(number(&mut state, 999, 0), 1);
+}
+
+#[test]
+fn beside_a_checkpoint_what_the_store_has_is_shed_and_what_has_changed_stays() {
+    let store = FakeStateStore::new();
+    let mut state = open(&store, TtlOptions::default(), usize::MAX).unwrap();
+    add(&mut state, &(0..1000).collect::<Vec<_>>(), 0);
+    checkpoint(&mut state);
+    add(&mut state, &(900..1000).collect::<Vec<_>>(), 0);
+    state.close_epoch();
+    add(&mut state, &(800..900).collect::<Vec<_>>(), 0);
+    let bytes = state.memory_bytes();
+    state.share = MemoryShare::new(StateMemory::new(bytes * 9 / 10, true));
+    (0..20).for_each(|_| ready(state.shed()).unwrap());
+    assert!((600..950).contains(&state.len()), "{} keys: no more than is missing", state.len());
+    state.share = MemoryShare::new(StateMemory::new(1, true));
+    (0..100).for_each(|_| ready(state.shed()).unwrap());
+    assert_eq!(walk_keys(&state).into_iter().collect::<std::collections::BTreeSet<_>>(), (800..1000).collect());
+    while !ready(state.drain(7)).unwrap() {}
+    assert_eq!(stored(&store.snapshot(), false)[&(0, 950)], 2);
+    assert_eq!((number(&mut state, 0, 0), number(&mut state, 850, 0), number(&mut state, 950, 0)), (1, 2, 2));
 }
 
 fn walk_keys(state: &KeyedState<Numbers>) -> Vec<i64> {

@@ -227,6 +227,8 @@ fn what_is_prefetched_is_kept_within_the_size_of_the_cache() {
     let large = CACHE_BYTES / 5;
     write(&world, &store, 0, &(0..12).map(|n| put(key(n, b"a"), &noise(7, large))).collect::<Vec<_>>());
     checkpoint(&world, &store);
+    // A file that is being written counts, too.
+    world.executor.run_until_idle();
     let before = store.memory_bytes();
     let mut kept = Vec::new();
     for n in 0..8 {
@@ -237,6 +239,23 @@ fn what_is_prefetched_is_kept_within_the_size_of_the_cache() {
     assert!(kept[0] >= large && kept[7] <= CACHE_BYTES, "{kept:?}");
     assert!((0..8).all(|n| get(&world, &store, 0, key(n, b"a")) == Some(noise(7, large))));
     assert_eq!(store.memory_bytes(), before);
+}
+
+#[test]
+fn a_store_that_has_no_room_takes_some_writes_and_has_room_when_others_are_stored() {
+    let world = World::new(1);
+    let store = world.open(0, 1, &[]);
+    let write =
+        |n: u32| ready(store.write(StateNumber(0), &batch(&[put(key(n % 12, &n.to_be_bytes()), &noise(n, 100))])));
+    let upto = (0..1000).find(|n| {
+        write(*n).unwrap();
+        !store.has_room()
+    });
+    let upto = upto.unwrap();
+    (1..5).for_each(|n| write(upto + n).unwrap());
+    world.executor.run_until_idle();
+    assert!(store.has_room());
+    assert!((0..upto + 5).all(|n| get(&world, &store, 0, key(n % 12, &n.to_be_bytes())) == Some(noise(n, 100))));
 }
 
 #[test]

@@ -1,0 +1,28 @@
+-- Regular joins of updates: which updates each side is asked for, and what remains.
+CREATE TABLE l (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE hole (id INT, n BIGINT, m BIGINT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'blackhole');
+CREATE VIEW lc AS SELECT id, COUNT(*) AS n FROM l GROUP BY id;
+CREATE VIEW rc AS SELECT id, COUNT(*) AS m, MAX(v) AS v FROM r GROUP BY id;
+SELECT lc.id, n, m FROM lc JOIN rc ON lc.id = rc.id;
+SELECT lc.id, n, m FROM lc LEFT JOIN rc ON lc.id = rc.id;
+SELECT rc.id, n, m FROM lc RIGHT JOIN rc ON lc.id = rc.id;
+SELECT lc.id, rc.id, n, m FROM lc FULL JOIN rc ON lc.id = rc.id;
+SELECT lc.id, rc.id FROM lc JOIN rc ON n = m;
+SELECT lc.id, rc.id FROM lc LEFT JOIN rc ON n = m AND lc.id < rc.id;
+SELECT lc.id, r.s FROM lc JOIN r ON lc.id = r.id;
+SELECT l.id, m FROM l LEFT JOIN rc ON l.id = rc.id AND l.v < rc.v;
+SELECT n, COUNT(*) FROM lc LEFT JOIN rc ON lc.id = rc.id GROUP BY n;
+SELECT lc.id, n FROM lc WHERE id IN (SELECT id FROM rc WHERE m > 1);
+SELECT lc.id, n FROM lc WHERE NOT EXISTS (SELECT 1 FROM rc WHERE rc.id = lc.id AND rc.m >= lc.n);
+SELECT * FROM (SELECT MAX(id) AS a FROM l) CROSS JOIN (SELECT MIN(id) AS b FROM r);
+EXPLAIN CHANGELOG_MODE SELECT lc.id, n, m FROM lc JOIN rc ON lc.id = rc.id;
+EXPLAIN CHANGELOG_MODE SELECT lc.id, n, m FROM lc LEFT JOIN rc ON lc.id = rc.id;
+EXPLAIN CHANGELOG_MODE SELECT lc.id, rc.id FROM lc JOIN rc ON n = m;
+EXPLAIN CHANGELOG_MODE SELECT lc.id, r.s FROM lc JOIN r ON lc.id = r.id;
+EXPLAIN CHANGELOG_MODE SELECT l.id, m FROM l LEFT JOIN rc ON l.id = rc.id AND l.v < rc.v;
+EXPLAIN CHANGELOG_MODE SELECT lc.id, n FROM lc WHERE id IN (SELECT id FROM rc WHERE m > 1);
+EXPLAIN CHANGELOG_MODE INSERT INTO hole SELECT lc.id, n, m FROM lc JOIN rc ON lc.id = rc.id;
+EXPLAIN CHANGELOG_MODE INSERT INTO hole SELECT lc.id, n, m FROM lc LEFT JOIN rc ON lc.id = rc.id;
+EXPLAIN CHANGELOG_MODE INSERT INTO hole SELECT lc.id, n, m FROM lc LEFT JOIN rc ON n = m ON CONFLICT DO DEDUPLICATE;
+EXPLAIN CHANGELOG_MODE INSERT INTO hole SELECT lc.id, n, r.v FROM lc JOIN r ON lc.id = r.id ON CONFLICT DO DEDUPLICATE;

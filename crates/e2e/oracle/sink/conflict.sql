@@ -1,0 +1,25 @@
+-- Updates by another key than the table's: what the table is sent.
+CREATE TABLE pr (name STRING, n BIGINT, PRIMARY KEY (name) NOT ENFORCED) WITH ('connector' = 'print');
+CREATE TABLE wide (name STRING, n BIGINT, m BIGINT, PRIMARY KEY (name, n) NOT ENFORCED) WITH ('connector' = 'print');
+CREATE TABLE plain (name STRING, n BIGINT) WITH ('connector' = 'print');
+CREATE VIEW vals AS SELECT * FROM (VALUES ('a', 1), ('b', 1), ('a', 2), ('c', 2), ('b', 3), ('z', 1), ('d', 3)) AS t(name, d);
+EXPLAIN CHANGELOG_MODE INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d ON CONFLICT DO DEDUPLICATE;
+INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d ON CONFLICT DO DEDUPLICATE;
+INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d;
+EXPLAIN CHANGELOG_MODE INSERT INTO wide SELECT name, COUNT(*), MAX(d) FROM vals GROUP BY name;
+EXPLAIN CHANGELOG_MODE INSERT INTO wide SELECT name, d, COUNT(*) FROM vals GROUP BY name, d;
+EXPLAIN CHANGELOG_MODE INSERT INTO plain SELECT name, COUNT(*) FROM vals GROUP BY name ON CONFLICT DO DEDUPLICATE;
+SET 'table.exec.sink.require-on-conflict' = 'false';
+EXPLAIN CHANGELOG_MODE INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d;
+INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d;
+SET 'table.exec.sink.upsert-materialize' = 'FORCE';
+EXPLAIN CHANGELOG_MODE INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d;
+EXPLAIN CHANGELOG_MODE INSERT INTO pr SELECT name, COUNT(*) FROM vals GROUP BY name;
+INSERT INTO pr SELECT name, d FROM vals;
+INSERT INTO pr SELECT name, COUNT(*) FROM vals GROUP BY name;
+EXPLAIN CHANGELOG_MODE INSERT INTO wide SELECT name, COUNT(*), MAX(d) FROM vals GROUP BY name;
+SET 'table.exec.sink.require-on-conflict' = 'true';
+EXPLAIN CHANGELOG_MODE INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d;
+SET 'table.exec.sink.upsert-materialize' = 'NONE';
+EXPLAIN CHANGELOG_MODE INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d ON CONFLICT DO DEDUPLICATE;
+INSERT INTO pr SELECT MAX(name), d FROM vals GROUP BY d;

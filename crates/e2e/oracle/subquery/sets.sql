@@ -1,0 +1,22 @@
+-- INTERSECT and EXCEPT.
+CREATE TABLE l (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE nobody (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'csv');
+SELECT id, s FROM l INTERSECT SELECT id, s FROM r;
+SELECT id, s FROM l EXCEPT SELECT id, s FROM r;
+SELECT id, s FROM l INTERSECT ALL SELECT id, s FROM r;
+SELECT id, s FROM l EXCEPT ALL SELECT id, s FROM r;
+SELECT id FROM l INTERSECT SELECT id FROM nobody;
+SELECT id FROM l EXCEPT SELECT id FROM nobody;
+SELECT id FROM nobody EXCEPT ALL SELECT id FROM l;
+SELECT id, s FROM l UNION SELECT id, s FROM r;
+SELECT id FROM l INTERSECT SELECT CAST(id AS BIGINT) FROM r;
+SELECT id FROM l EXCEPT SELECT id FROM r EXCEPT SELECT 4;
+SELECT id FROM l UNION ALL SELECT id FROM r INTERSECT SELECT 2;
+SELECT s, COUNT(*) FROM (SELECT id, s FROM l INTERSECT ALL SELECT id, s FROM r) GROUP BY s;
+SELECT id FROM (SELECT id, COUNT(*) AS n FROM l GROUP BY id) EXCEPT SELECT id FROM (SELECT id, COUNT(*) AS n FROM r GROUP BY id) WHERE n > 1;
+SELECT id, s FROM l INTERSECT SELECT id FROM r;
+EXPLAIN CHANGELOG_MODE SELECT id, s FROM l INTERSECT SELECT id, s FROM r;
+EXPLAIN CHANGELOG_MODE SELECT id, s FROM l EXCEPT SELECT id, s FROM r;
+EXPLAIN CHANGELOG_MODE SELECT id, s FROM l INTERSECT ALL SELECT id, s FROM r;
+EXPLAIN CHANGELOG_MODE SELECT id, s FROM l EXCEPT ALL SELECT id, s FROM r;

@@ -1,0 +1,37 @@
+-- Collections as rows.
+CREATE TABLE t (id INT, tags ARRAY<STRING>, pairs ARRAY<ROW<a INT, b STRING>>, m MAP<STRING, INT>, nested ARRAY<ARRAY<INT>>)
+WITH ('connector' = 'filesystem', 'path' = '${DATA}/unnest.json', 'format' = 'json');
+CREATE TABLE nobody (id INT, tags ARRAY<STRING>) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'json');
+SELECT id, tag FROM t CROSS JOIN UNNEST(tags) AS u(tag);
+SELECT id, tag FROM t, UNNEST(tags) AS u(tag);
+SELECT id, tag FROM t LEFT JOIN UNNEST(tags) AS u(tag) ON TRUE;
+SELECT id, a, b FROM t CROSS JOIN UNNEST(pairs) AS u(a, b);
+SELECT id, u.b FROM t LEFT JOIN UNNEST(pairs) AS u(a, b) ON TRUE;
+SELECT id, k, v FROM t CROSS JOIN UNNEST(m) AS u(k, v);
+SELECT id, k, v FROM t LEFT JOIN UNNEST(m) AS u(k, v) ON TRUE;
+SELECT id, inner_array FROM t CROSS JOIN UNNEST(nested) AS u(inner_array);
+SELECT id, x FROM t CROSS JOIN UNNEST(nested) AS u(inner_array) CROSS JOIN UNNEST(inner_array) AS w(x);
+SELECT id, tag, ord FROM t CROSS JOIN UNNEST(tags) WITH ORDINALITY AS u(tag, ord);
+SELECT id, a, b, ord FROM t CROSS JOIN UNNEST(pairs) WITH ORDINALITY AS u(a, b, ord);
+SELECT id, k, v, ord FROM t CROSS JOIN UNNEST(m) WITH ORDINALITY AS u(k, v, ord);
+SELECT id, tag, ord FROM t LEFT JOIN UNNEST(tags) WITH ORDINALITY AS u(tag, ord) ON TRUE;
+SELECT * FROM UNNEST(ARRAY[1, 2, 3]) AS u(x);
+SELECT * FROM UNNEST(ARRAY[1, 2, 3]);
+SELECT id, x FROM t CROSS JOIN UNNEST(ARRAY[id, id * 10]) AS u(x);
+SELECT id, tag FROM t CROSS JOIN UNNEST(tags) AS u(tag) WHERE tag <> 'a' AND id < 4;
+SELECT tag, COUNT(*) AS n FROM t CROSS JOIN UNNEST(tags) AS u(tag) GROUP BY tag;
+SELECT id, x FROM (SELECT MAX(id) AS id, COUNT(*) AS n FROM t GROUP BY id / 2) CROSS JOIN UNNEST(ARRAY[id, id * 10]) AS u(x);
+SELECT id, tag FROM t LEFT JOIN UNNEST(tags) AS u(tag) ON tag = 'a';
+SELECT id, tag FROM t JOIN UNNEST(tags) AS u(tag) ON tag = 'a';
+SELECT id, tag FROM nobody CROSS JOIN UNNEST(tags) AS u(tag);
+SELECT id, tag FROM t CROSS JOIN UNNEST(id) AS u(tag);
+SELECT id, tag FROM t CROSS JOIN UNNEST(tags) AS u(tag, too_many);
+SELECT id, tag FROM t RIGHT JOIN UNNEST(tags) AS u(tag) ON TRUE;
+SELECT t.*, u.* FROM t CROSS JOIN UNNEST(tags) AS u;
+SELECT id, x, y FROM t CROSS JOIN UNNEST(tags) AS u(x) CROSS JOIN UNNEST(tags) AS w(y) WHERE id = 1;
+EXPLAIN CHANGELOG_MODE SELECT id, tag FROM t CROSS JOIN UNNEST(tags) AS u(tag);
+EXPLAIN CHANGELOG_MODE SELECT id, tag FROM t LEFT JOIN UNNEST(tags) AS u(tag) ON TRUE WHERE id > 1;
+EXPLAIN CHANGELOG_MODE SELECT id, tag FROM t CROSS JOIN UNNEST(tags) AS u(tag) WHERE tag <> 'a' AND id < 4;
+EXPLAIN CHANGELOG_MODE SELECT id, tag, ord FROM t CROSS JOIN UNNEST(tags) WITH ORDINALITY AS u(tag, ord);
+EXPLAIN CHANGELOG_MODE SELECT id, x FROM (SELECT MAX(id) AS id, COUNT(*) AS n FROM t GROUP BY id / 2) CROSS JOIN UNNEST(ARRAY[id, id * 10]) AS u(x);
+EXPLAIN CHANGELOG_MODE SELECT * FROM UNNEST(ARRAY[1, 2, 3]) AS u(x);

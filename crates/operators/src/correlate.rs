@@ -1,0 +1,140 @@
+//! Joins each row with the rows that a table function gives for it: `CROSS JOIN UNNEST(..)`.
+//!
+//! Flink counterpart: `Correlate`. **State layout**: none. The function is evaluated for a whole batch; each row of the
+//! result is a pair of a row of the batch and an element, and both sides are taken out of their columns at once. The
+//! condition is evaluated on pairs; a row without any that passes comes with nulls, if such rows come. Rows keep their
+//! kind, and what one row gives stays together, so an old row takes back just what it gave. A batch that gives more than
+//! [`PAIRS_MAX`] pairs is worked on in halves.
+
+mod pairs;
+
+use arrow_array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow_schema::SchemaRef;
+use arrow_select::take::take;
+use async_trait::async_trait;
+use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Stateful};
+use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
+use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
+use flott_graph::spec::{CorrelateSpec, TableFunction};
+
+use self::pairs::{Elements, Pairs};
+use crate::emit::{emit, record_batch, replace_marks};
+use crate::factory::FromSpec;
+
+/// So many rows are made at a time.
+const PAIRS_MAX: usize = 8 * BATCH_ROWS_MAX;
+
+/// See the module.
+pub struct Correlate {
+    spec: CorrelateSpec,
+    output: SchemaRef,
+    compiled: Option<Compiled>,
+}
+
+struct Compiled {
+    argument: CompiledExpr,
+    condition: Option<CompiledExpr>,
+}
+
+impl FromSpec for Correlate {
+    type Spec = CorrelateSpec;
+
+    fn from_spec(spec: CorrelateSpec) -> Result<Self> {
+        Ok(Correlate { output: spec.output.arrow(), spec, compiled: None })
+    }
+
+    fn event_time(&self) -> EventTime {
+        EventTime::Indifferent
+    }
+}
+
+impl Stateful for Correlate {}
+
+#[async_trait]
+impl Operator for Correlate {
+    fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        let zone = self.spec.session_zone.clone();
+        let compile_cx = CompileContext { session_zone: zone, environment: Some(cx.environment.clone()) };
+        let condition = self.spec.condition.as_ref().map(|c| compile(c, &compile_cx)).transpose()?;
+        self.compiled = Some(Compiled { argument: compile(self.spec.function.argument(), &compile_cx)?, condition });
+        Ok(())
+    }
+
+    async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let eval_cx = EvalContext { processing_time_ms: cx.processing_time_ms, watermark: cx.watermark.0 };
+        // The later half lies below the earlier one.
+        let mut open = vec![batch];
+        while let Some(batch) = open.pop() {
+            match self.correlated(&batch, &eval_cx)? {
+                Some(rows) => emit(rows, cx).await?,
+                None => {
+                    let half = batch.len() / 2;
+                    open.push(batch.slice(half, batch.len() - half));
+                    open.push(batch.slice(0, half));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Correlate {
+    /// The rows of a batch; nothing if they are too many to be made at once.
+    fn correlated(&self, batch: &ChangeBatch, cx: &EvalContext) -> Result<Option<ChangeBatch>> {
+        let compiled = self.compiled.as_ref().ok_or_else(|| Error::internal("a correlate was not opened"))?;
+        if batch.is_empty() {
+            let rows = RecordBatch::new_empty(self.output.clone());
+            return batch.clone().with_rows(rows).map(Some);
+        }
+        let argument = compiled.argument.evaluate(batch.rows(), cx)?;
+        let elements = match &self.spec.function {
+            TableFunction::Unnest { with_ordinality, collection } => {
+                Elements::unnested(&argument, &collection.ty().kind, *with_ordinality)?
+            }
+            TableFunction::Repeat { .. } => Elements::repeated(&argument)?,
+        };
+        if elements.len() > PAIRS_MAX && batch.len() > 1 {
+            return Ok(None);
+        }
+        let mut pairs = elements.pairs();
+        if let Some(condition) = &compiled.condition {
+            let rows = self.rows(batch, &elements, &pairs)?;
+            pairs.keep(&passing(condition, &rows, cx)?);
+        }
+        if self.spec.outer {
+            pairs = pairs.with_missing(batch.len());
+        }
+        let rows = self.rows(batch, &elements, &pairs)?;
+        changes(batch, rows, &pairs).map(Some)
+    }
+
+    fn rows(&self, batch: &ChangeBatch, elements: &Elements, pairs: &Pairs) -> Result<RecordBatch> {
+        let of_rows = UInt32Array::from(pairs.rows.clone());
+        let of_elements = UInt32Array::from(pairs.elements.clone());
+        let mut columns = Vec::with_capacity(self.output.fields().len());
+        for column in batch.rows().columns() {
+            columns.push(take(column, &of_rows, None)?);
+        }
+        columns.extend(elements.columns(&of_elements, &pairs.ordinals)?);
+        record_batch(&self.output, columns, pairs.rows.len())
+    }
+}
+
+fn passing(condition: &CompiledExpr, rows: &RecordBatch, cx: &EvalContext) -> Result<BooleanArray> {
+    if rows.num_rows() == 0 {
+        Ok(BooleanArray::from(Vec::<bool>::new()))
+    } else {
+        condition.evaluate_predicate(rows, cx)
+    }
+}
+
+/// The rows with the kinds of those that gave them, and marks in their place.
+fn changes(batch: &ChangeBatch, rows: RecordBatch, pairs: &Pairs) -> Result<ChangeBatch> {
+    let kinds = batch.kinds().map(|kinds| kinds.take(pairs.rows.iter().map(|r| *r as usize)));
+    let before = |row: usize| pairs.rows.partition_point(|r| (*r as usize) < row);
+    let marks = replace_marks(batch.marks(), before);
+    ChangeBatch::new(rows, kinds)?.with_marks(marks)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Joins of `FROM`: which rows are pairs, and what a table that stands behind others may read of them.
+
+use flott_api::expr::Expr;
+use flott_api::{Error, Result};
+use flott_graph::spec::{JoinKind, TableFunction};
+use sqlparser::ast::{Expr as Ast, Ident, JoinConstraint, JoinOperator, ObjectName, Spanned, TableAlias, TableFactor};
+
+use super::from::alias_name;
+use super::query::renamed;
+use super::{Binder, call, combine, refuse, syntax};
+use crate::plan::rel::{Correlate, Op, Rel, unnested};
+use crate::plan::scope::{Scope, at_span};
+
+/// The tables so far.
+type Tables = (Rel, Scope);
+
+impl Binder<'_> {
+    /// Joins the tables so far with another one.
+    pub(super) fn bind_join(&self, left: Tables, factor: &TableFactor, operator: &JoinOperator) -> Result<Tables> {
+        let (kind, constraint) = join_kind(operator)?;
+        let located = |e| at_span(e, factor.span());
+        if let TableFactor::UNNEST { .. } = factor {
+            return self.bind_lateral(left, factor, (kind, constraint)).map_err(located);
+        }
+        let (right, right_scope) = self.table_factor(factor).map_err(located)?;
+        let (left, left_scope) = left;
+        let shared = shared_names(constraint, &left_scope, &right_scope)?;
+        let width = left.columns.len();
+        let mut scope = left_scope.clone().beside(right_scope.clone()).map_err(located)?;
+        let condition = match constraint {
+            JoinConstraint::On(ast) => Some(self.on(ast, &scope)?),
+            JoinConstraint::None => None,
+            JoinConstraint::Using(_) | JoinConstraint::Natural => {
+                let pairs = shared.iter().map(|name| pair(name, (&left_scope, &right_scope), width));
+                let equal = pairs.map(|p| call("=", p?.into())).collect::<Result<Vec<_>>>()?;
+                if equal.is_empty() { None } else { Some(combine("and", equal)?) }
+            }
+        };
+        let rel = left.join(right, kind, condition);
+        scope.retype(&rel.columns);
+        for name in &shared {
+            let [left, right] = pair(name, (&left_scope, &right_scope), width)?.map(|e| retyped(e, &rel));
+            let of = left.columns().into_iter().chain(right.columns()).collect();
+            let value = match kind {
+                JoinKind::Right => right,
+                JoinKind::Full => call("coalesce", vec![left, right])?,
+                _ => left,
+            };
+            scope.share(name, value, of);
+        }
+        Ok((rel, scope))
+    }
+
+    fn on(&self, ast: &Ast, scope: &Scope) -> Result<Expr> {
+        let bound = super::expr::ExprBinder::new(scope, "ON").condition(ast)?;
+        self.folded(bound)
+    }
+
+    /// A table function behind the tables whose columns it reads.
+    fn bind_lateral(
+        &self,
+        left: Tables,
+        factor: &TableFactor,
+        (kind, constraint): (JoinKind, &JoinConstraint),
+    ) -> Result<Tables> {
+        let outer = match kind {
+            JoinKind::Inner => false,
+            JoinKind::Left => true,
+            _ => {
+                return Err(Error::invalid(format!("a table function in a {} join", print_kind(kind))).with_detail(
+                    "It is called for each row of the left, so only INNER and LEFT joins have a meaning.",
+                ));
+            }
+        };
+        let (rel, scope) = self.bind_unnest(left, factor, outer)?;
+        let condition = match constraint {
+            JoinConstraint::None => return Ok((rel, scope)),
+            JoinConstraint::On(ast) => self.on(ast, &scope)?,
+            JoinConstraint::Using(_) | JoinConstraint::Natural => {
+                return Err(Error::unsupported("USING and NATURAL with a table function").with_hint("Write ON."));
+            }
+        };
+        let Rel { op: Op::Correlate(mut correlate), inputs, columns } = rel else {
+            return Err(Error::internal("a table function is no correlation"));
+        };
+        correlate.condition = Some(condition);
+        Ok((Rel { op: Op::Correlate(correlate), inputs, columns }, scope))
+    }
+
+    /// `UNNEST` of a collection that the tables so far have.
+    pub(super) fn bind_unnest(&self, left: Tables, factor: &TableFactor, outer: bool) -> Result<Tables> {
+        let TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } = factor else {
+            return Err(Error::internal("a table function that is none"));
+        };
+        refuse::clause(*with_offset || with_offset_alias.is_some(), "WITH OFFSET")?;
+        let [collection] = array_exprs.as_slice() else {
+            return Err(Error::unsupported("UNNEST of several collections"));
+        };
+        let (left, scope) = left;
+        let value = self.expression(collection, &scope, "UNNEST")?;
+        let Some(columns) = unnested(value.ty(), *with_ordinality) else {
+            return Err(at_span(
+                Error::invalid(format!("UNNEST of a value of type {}", value.ty().kind))
+                    .with_hint("It takes an ARRAY, a MAP or a MULTISET."),
+                collection.span(),
+            ));
+        };
+        let own = named(Rel::values(Vec::new(), columns), alias.as_ref())?.columns;
+        let qualifier = alias.iter().map(|a| alias_name(&a.name)).collect();
+        let function = TableFunction::Unnest { collection: value, with_ordinality: *with_ordinality };
+        let rel = left.correlate(Correlate { function, condition: None, outer }, own.clone());
+        let mut scope = scope.beside(Scope::new(own, qualifier))?;
+        // A single row without a FROM has a column that has no name.
+        scope.retype(&rel.columns[rel.columns.len() - scope.columns.len()..]);
+        Ok((rel, scope))
+    }
+}
+
+/// The columns under their alias: one that stands for the only column names it.
+fn named(rel: Rel, alias: Option<&TableAlias>) -> Result<Rel> {
+    match alias {
+        Some(alias) if alias.columns.is_empty() && rel.columns.len() == 1 && rel.columns[0].name == "EXPR$0" => {
+            Ok(rel.renamed(&[alias_name(&alias.name)]))
+        }
+        Some(alias) => renamed(rel, alias),
+        None => Ok(rel),
+    }
+}
+
+fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
+    Ok(match operator {
+        JoinOperator::Join(c) | JoinOperator::Inner(c) => (JoinKind::Inner, c),
+        JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (JoinKind::Left, c),
+        JoinOperator::Right(c) | JoinOperator::RightOuter(c) => (JoinKind::Right, c),
+        JoinOperator::FullOuter(c) => (JoinKind::Full, c),
+        JoinOperator::CrossJoin(c @ JoinConstraint::None) => (JoinKind::Inner, c),
+        JoinOperator::CrossJoin(_) => return Err(Error::invalid("a CROSS JOIN with a condition")),
+        JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
+            return Err(Error::unsupported("SEMI JOIN").with_hint("Write WHERE .. IN or EXISTS."));
+        }
+        JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) | JoinOperator::RightAnti(_) => {
+            return Err(Error::unsupported("ANTI JOIN").with_hint("Write WHERE .. NOT IN or NOT EXISTS."));
+        }
+        JoinOperator::CrossApply | JoinOperator::OuterApply => return Err(Error::unsupported("APPLY")),
+        JoinOperator::AsOf { .. } => return Err(Error::unsupported("ASOF JOIN")),
+        JoinOperator::StraightJoin(_) => return Err(Error::unsupported("STRAIGHT_JOIN")),
+        JoinOperator::ArrayJoin | JoinOperator::LeftArrayJoin | JoinOperator::InnerArrayJoin => {
+            return Err(Error::unsupported("ARRAY JOIN").with_hint("Write CROSS JOIN UNNEST(..)."));
+        }
+    })
+}
+
+fn print_kind(kind: JoinKind) -> String {
+    crate::plan::print::join_kind(kind).to_uppercase()
+}
+
+/// The names of `USING`, or those that both sides have.
+fn shared_names(constraint: &JoinConstraint, left: &Scope, right: &Scope) -> Result<Vec<String>> {
+    match constraint {
+        JoinConstraint::Using(names) => names.iter().map(using_name).collect(),
+        JoinConstraint::Natural => {
+            let rights = right.names();
+            let mut names: Vec<String> = Vec::new();
+            for column in &left.columns {
+                if rights.contains(&column.name) && !names.contains(&column.name) {
+                    names.push(column.name.clone());
+                }
+            }
+            Ok(names)
+        }
+        JoinConstraint::On(_) | JoinConstraint::None => Ok(Vec::new()),
+    }
+}
+
+fn using_name(name: &ObjectName) -> Result<String> {
+    match syntax::name_parts(name)?.as_slice() {
+        [one] => Ok(one.clone()),
+        _ => Err(Error::invalid(format!("'{name}' in USING has a qualifier"))),
+    }
+}
+
+/// The column of a name on both sides, over both.
+fn pair(name: &str, (left, right): (&Scope, &Scope), left_width: usize) -> Result<[Expr; 2]> {
+    let name = [Ident::new(name)];
+    let right = right.resolve(&name)?.transform(&mut |e| match e {
+        Expr::Column { index, ty } => Expr::Column { index: index + left_width, ty },
+        other => other,
+    });
+    Ok([left.resolve(&name)?, right])
+}
+
+/// The expression with the types that columns have behind the join.
+fn retyped(expr: Expr, rel: &Rel) -> Expr {
+    expr.transform(&mut |e| match e {
+        Expr::Column { index, .. } => rel.column(index),
+        other => other,
+    })
+}

@@ -1,0 +1,475 @@
+//! Subqueries in conditions and lists, as joins: `IN` and `EXISTS` are semi joins, `NOT` makes them anti joins, and a
+//! query that stands for a value is joined on the left.
+//!
+//! A subquery that reads columns of the query around it is bound over both: its own tables come first where a name is
+//! looked up. What it compares with the outer query becomes part of the join's condition; in a value, which is one
+//! aggregate then, it becomes a key to group by.
+//! **Does not:** `IN` and `EXISTS` below `OR` or as a value, correlation through more than one query, or in a subquery
+//! that groups, limits or unites.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use flott_api::expr::{Expr, Value as Constant};
+use flott_api::{Error, Result};
+use flott_graph::spec::JoinKind;
+use sqlparser::ast::{
+    BinaryOperator, Expr as Ast, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Spanned, UnaryOperator, Visit,
+    VisitMut, Visitor, VisitorMut, visit_expressions,
+};
+
+use super::aggregate::{Aggregates, Grouping, OverRows};
+use super::call::is_aggregate;
+use super::expr::ExprBinder;
+use super::{Binder, DEPTH_MAX, call, combine};
+use crate::plan::rel::{Column, Op, Rel};
+use crate::plan::scope::{Scope, at_span};
+
+/// Tables with what they are called.
+pub(super) type Tables = (Rel, Scope);
+
+/// What the column of a value is called; nobody writes such a name.
+const VALUE: &str = "$value";
+
+/// Whether a name is that of a query's value.
+pub(super) fn is_value(name: &Ident) -> bool {
+    name.value.starts_with(VALUE)
+}
+
+/// A subquery that reads its own tables and the outer ones.
+struct Inner {
+    /// Its own tables.
+    rel: Rel,
+    /// What they are called.
+    scope: Scope,
+    /// What must hold, over the outer columns and its own.
+    conditions: Vec<Expr>,
+    /// What it selects, over the same.
+    items: Vec<Expr>,
+}
+
+/// The one value of a query, to be joined.
+struct Value {
+    /// One row, or one for each outer row that it is compared with.
+    rel: Rel,
+    /// What they are compared by, over the outer columns and those of `rel`.
+    condition: Option<Expr>,
+    /// The value, over the same.
+    value: Expr,
+}
+
+/// A part of a condition.
+enum Part<'a> {
+    /// Without a subquery, or with values.
+    Plain(&'a Ast),
+    /// `[NOT] EXISTS (..)`
+    Exists { query: &'a Query, negated: bool },
+    /// `x [NOT] IN (..)`
+    In { value: &'a Ast, query: &'a Query, negated: bool },
+}
+
+impl Binder<'_> {
+    /// The rows that pass a condition of `WHERE`.
+    pub(super) fn bind_where(&self, tables: Tables, condition: &Ast) -> Result<Tables> {
+        let mut parts = Vec::new();
+        conjuncts(condition, &mut parts);
+        let ((mut rel, mut scope), mut plain, mut joins) = (tables, Vec::new(), Vec::new());
+        for part in parts {
+            match part_of(part) {
+                Part::Plain(ast) => {
+                    let (with_values, ast) = self.with_values((rel, scope), ast)?;
+                    (rel, scope) = with_values;
+                    plain.push(ExprBinder::new(&scope, "WHERE").condition(&ast)?);
+                }
+                join => joins.push(join),
+            }
+        }
+        if !plain.is_empty() {
+            rel = rel.filter(self.folded(combine("and", plain)?)?);
+        }
+        for join in joins {
+            rel = self.bind_semi(rel, &scope, join)?;
+        }
+        Ok((rel, scope))
+    }
+
+    fn bind_semi(&self, left: Rel, scope: &Scope, part: Part<'_>) -> Result<Rel> {
+        let (query, negated, value) = match part {
+            Part::Exists { query, negated } => (query, negated, None),
+            Part::In { value, query, negated } => (query, negated, Some(value)),
+            Part::Plain(_) => return Err(Error::internal("a condition without a subquery is no join")),
+        };
+        let kind = if negated { JoinKind::Anti } else { JoinKind::Semi };
+        let located = |e| at_span(e, query.span());
+        let width = left.columns.len();
+        let inner = match simple(query) {
+            Some(select) => self.correlated(scope, select, value.is_some()).map_err(located)?,
+            None => {
+                let rel = self.bind_query(query)?;
+                let items = (0..rel.columns.len()).map(|c| shifted(rel.column(c), width)).collect();
+                Inner { scope: Scope::of_columns(rel.columns.clone()), rel, conditions: Vec::new(), items }
+            }
+        };
+        let Inner { rel: right, mut conditions, items, .. } = inner;
+        if let Some(value) = value {
+            conditions.extend(in_condition(scope, value, items, negated).map_err(located)?);
+        }
+        let condition = if conditions.is_empty() { None } else { Some(self.folded(combine("and", conditions)?)?) };
+        Ok(left.join(right, kind, condition))
+    }
+
+    /// A plain SELECT that may read outer columns: its tables, its conditions over the outer columns and its own, and, if
+    /// they mean something, what it selects.
+    fn correlated(&self, outer: &Scope, select: &Select, with_items: bool) -> Result<Inner> {
+        let inner = self.bind_from(&select.from)?;
+        let (mut own, mut with_queries): (Vec<&Ast>, Vec<&Ast>) = (Vec::new(), Vec::new());
+        if let Some(condition) = &select.selection {
+            check_depth(condition)?;
+            let mut parts = Vec::new();
+            conjuncts(condition, &mut parts);
+            (with_queries, own) = parts.into_iter().partition(|part| has_query(part));
+        }
+        let (rel, scope) = match combined(&with_queries) {
+            Some(condition) => self.bind_where(inner, &condition)?,
+            None => inner,
+        };
+        let both = scope.clone().within(outer);
+        let bind = |ast: &&Ast| ExprBinder::new(&both, "WHERE").condition(ast);
+        let conditions = own.iter().map(bind).collect::<Result<Vec<_>>>()?;
+        let items = if with_items { plain_items(select, &both, outer.columns.len())? } else { Vec::new() };
+        Ok(Inner { rel, scope, conditions, items })
+    }
+
+    /// The expression with a column in the place of each query that stands for a value, and the tables with these columns.
+    pub(super) fn with_values<'a>(&self, (mut rel, mut scope): Tables, ast: &'a Ast) -> Result<(Tables, Cow<'a, Ast>)> {
+        if !has_query(ast) {
+            return Ok(((rel, scope), Cow::Borrowed(ast)));
+        }
+        check_depth(ast)?;
+        let mut ast = ast.clone();
+        let mut found = Values { queries: Vec::new(), first: scope.columns.len() };
+        let visited = VisitMut::visit(&mut ast, &mut found);
+        debug_assert!(visited.is_continue(), "it never breaks off");
+        for query in found.queries {
+            let (joined, column) = self.bind_value(rel, &scope, &query).map_err(|e| at_span(e, query.span()))?;
+            rel = joined;
+            scope = scope.with_hidden(column);
+        }
+        Ok(((rel, scope), Cow::Owned(ast)))
+    }
+
+    /// Joins the one value of a query: null if it has no row.
+    fn bind_value(&self, left: Rel, scope: &Scope, query: &Query) -> Result<(Rel, Column)> {
+        let name = format!("{VALUE}{}", scope.columns.len());
+        let joined = match simple_aggregate(query) {
+            Some(select) => self.correlated_aggregate(scope, left.columns.len(), select)?,
+            None => {
+                let rel = single(self.bind_query(query)?)?;
+                let value = nullable(shifted(rel.column(0), left.columns.len()));
+                Value { rel, condition: None, value }
+            }
+        };
+        let Value { rel: right, condition, value } = joined;
+        // The value stands right behind the columns that have names.
+        let width = left.columns.len();
+        let joined = left.join(right, JoinKind::Left, condition);
+        let mut exprs: Vec<(Expr, String)> =
+            (0..width).map(|c| (joined.column(c), joined.columns[c].name.clone())).collect();
+        let column = Column::new(&name, value.ty().clone());
+        exprs.push((value, name));
+        Ok((joined.project(exprs), column))
+    }
+
+    /// One aggregate over rows that may be compared with outer ones: they are grouped by what is compared.
+    fn correlated_aggregate(&self, outer: &Scope, outer_width: usize, select: &Select) -> Result<Value> {
+        let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
+        let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < outer_width);
+        let (of_both, own): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(reads_outer);
+        let rel = if own.is_empty() { rel } else { rel.filter(unshifted(combine("and", own)?, outer_width)) };
+        let pairs = of_both.into_iter().map(|e| equated(e, outer_width)).collect::<Result<Vec<_>>>()?;
+        let keys = pairs.iter().map(|(_, inner)| unshifted(inner.clone(), outer_width)).collect();
+        let (grouped, value) = self.one_aggregate(rel, &scope, keys, select)?;
+        let of_nothing = value_of_nothing(&value, &grouped, pairs.len())?;
+        let keys = (0..pairs.len()).map(|k| (grouped.column(k), format!("$key{k}")));
+        let named = keys.chain([(value, "EXPR$0".to_owned())]).collect();
+        let right = grouped.project(named);
+        let compare = |(k, (outer, _)): (usize, &(Expr, Expr))| {
+            call("=", vec![outer.clone(), shifted(right.column(k), outer_width)])
+        };
+        let equal = pairs.iter().enumerate().map(compare).collect::<Result<Vec<_>>>()?;
+        let condition = if equal.is_empty() { None } else { Some(combine("and", equal)?) };
+        let value = nullable(shifted(right.column(pairs.len()), outer_width));
+        let value = match of_nothing {
+            // Where nothing is compared there is a group, once there was a row.
+            // Its type is that of a value that may be missing, as in Flink.
+            Some(zero) if !pairs.is_empty() => match call("coalesce", vec![value, zero])? {
+                Expr::Call { function, args, ty } => Expr::Call { function, args, ty: ty.with_nullable(true) },
+                other => other,
+            },
+            _ => value,
+        };
+        Ok(Value { rel: right, condition, value })
+    }
+
+    /// Rows grouped by these keys, and the one item of a SELECT over the groups.
+    fn one_aggregate(&self, rel: Rel, scope: &Scope, keys: Vec<Expr>, select: &Select) -> Result<(Rel, Expr)> {
+        let item = match select.projection.as_slice() {
+            [SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }] => ast,
+            items => return Err(several_columns(items.len())),
+        };
+        let mut aggregates = Aggregates::default();
+        aggregates.grouped = !keys.is_empty();
+        let mut binder = ExprBinder::with_aggregates(scope, "SELECT", &mut aggregates);
+        let expr = binder.bind(item)?;
+        let places = std::mem::take(&mut binder.places);
+        let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
+        let grouping = Grouping { scope, keys, aggregates };
+        let value = self.folded(grouping.over_groups(&item)?)?;
+        Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
+    }
+}
+
+/// What is selected, as expressions over the outer columns and the own ones.
+fn plain_items(select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec<Expr>> {
+    let mut items = Vec::new();
+    for item in &select.projection {
+        match item {
+            SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. } => {
+                items.push(ExprBinder::new(scope, "SELECT").bind(ast)?);
+            }
+            SelectItem::Wildcard(_) => {
+                let own = outer_width..scope.columns.len();
+                items.extend(own.map(|c| Expr::column(c, scope.columns[c].ty.clone())));
+            }
+            other => return Err(at_span(Error::unsupported("this list in a subquery of IN"), other.span())),
+        }
+    }
+    Ok(items)
+}
+
+/// `value = item`; under NOT also true where it is not known, since then the row is not among those that are in.
+fn in_condition(scope: &Scope, value: &Ast, items: Vec<Expr>, negated: bool) -> Result<Vec<Expr>> {
+    let values: Vec<&Ast> = match value {
+        Ast::Tuple(values) => values.iter().collect(),
+        Ast::Nested(one) => vec![one],
+        one => vec![one],
+    };
+    if values.len() != items.len() {
+        return Err(Error::invalid(format!(
+            "IN compares {} values with the {} columns of a query",
+            values.len(),
+            items.len()
+        )));
+    }
+    let mut conditions = Vec::with_capacity(items.len());
+    for (value, item) in values.into_iter().zip(items) {
+        let value = ExprBinder::new(scope, "IN").bind(value)?;
+        let equal = call("=", vec![value.clone(), item.clone()])?;
+        let mut ways = Vec::new();
+        for side in [value, item].into_iter().filter(|side| negated && side.ty().nullable) {
+            ways.push(call("is null", vec![side])?);
+        }
+        ways.push(equal);
+        conditions.push(combine("or", ways)?);
+    }
+    Ok(conditions)
+}
+
+/// What an aggregate of no row is, if it is not null: a count.
+fn value_of_nothing(value: &Expr, grouped: &Rel, keys: usize) -> Result<Option<Expr>> {
+    let Op::Aggregate { calls, .. } = &grouped.op else { return Ok(None) };
+    let counts = |index: usize| {
+        let call = index.checked_sub(keys).and_then(|c| calls.get(c));
+        call.is_some_and(|c| c.function.name == "count")
+    };
+    match value {
+        Expr::Column { index, ty } if counts(*index) => Ok(Some(Expr::literal(Constant::Int(0), ty.clone()))),
+        other if keys > 0 && other.columns().into_iter().any(counts) => {
+            Err(Error::unsupported("an expression with COUNT in a correlated subquery that stands for a value")
+                .with_hint("Select the COUNT alone, and compute with it in the outer query."))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn several_columns(number: usize) -> Error {
+    Error::invalid(format!("a query that stands for a value has {number} columns"))
+}
+
+/// A query of one column and one row.
+fn single(rel: Rel) -> Result<Rel> {
+    if rel.columns.len() != 1 {
+        return Err(several_columns(rel.columns.len()));
+    }
+    let aggregates_all = |rel: &Rel| matches!(&rel.op, Op::Aggregate { keys, .. } if keys.is_empty());
+    let below = matches!(&rel.op, Op::Project { .. }) && rel.inputs.first().is_some_and(aggregates_all);
+    if aggregates_all(&rel) || below {
+        return Ok(rel);
+    }
+    Err(Error::unsupported("a query that stands for a value and may have several rows")
+        .with_hint("Select one aggregate of all rows, such as MAX."))
+}
+
+/// Both sides of a comparison of an outer value with an own one.
+fn equated(condition: Expr, outer_width: usize) -> Result<(Expr, Expr)> {
+    let unsupported = || {
+        Error::unsupported("this correlation of a subquery that stands for a value")
+            .with_detail("It may be compared with the outer query by '=' only.")
+    };
+    let Expr::Call { function, args, .. } = condition else { return Err(unsupported()) };
+    let [a, b] = args.as_slice() else { return Err(unsupported()) };
+    let is_outer = |e: &Expr| e.columns().iter().all(|c| *c < outer_width);
+    let is_own = |e: &Expr| e.columns().iter().all(|c| *c >= outer_width);
+    match (function.name.as_str(), is_outer(a) && is_own(b), is_own(a) && is_outer(b)) {
+        ("=", true, _) => Ok((a.clone(), b.clone())),
+        ("=", _, true) => Ok((b.clone(), a.clone())),
+        _ => Err(unsupported()),
+    }
+}
+
+fn nullable(expr: Expr) -> Expr {
+    match expr {
+        Expr::Column { index, ty } => Expr::Column { index, ty: ty.with_nullable(true) },
+        other => other,
+    }
+}
+
+fn moved(expr: Expr, position: impl Fn(usize) -> usize) -> Expr {
+    expr.transform(&mut |e| match e {
+        Expr::Column { index, ty } => Expr::Column { index: position(index), ty },
+        other => other,
+    })
+}
+
+fn shifted(expr: Expr, by: usize) -> Expr {
+    moved(expr, |c| c + by)
+}
+
+fn unshifted(expr: Expr, by: usize) -> Expr {
+    moved(expr, |c| c - by)
+}
+
+/// The operands of `AND`, in their order.
+fn conjuncts<'a>(ast: &'a Ast, out: &mut Vec<&'a Ast>) {
+    let mut open = vec![ast];
+    while let Some(ast) = open.pop() {
+        match ast {
+            Ast::BinaryOp { left, op: BinaryOperator::And, right } => open.extend([right.as_ref(), left.as_ref()]),
+            Ast::Nested(inner) => open.push(inner),
+            other => out.push(other),
+        }
+    }
+}
+
+/// The conjunction of conditions; nothing of none.
+fn combined(parts: &[&Ast]) -> Option<Ast> {
+    let mut parts = parts.iter().map(|part| (*part).clone());
+    let first = parts.next()?;
+    let and =
+        |left: Ast, right: Ast| Ast::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) };
+    Some(parts.fold(first, and))
+}
+
+fn part_of(ast: &Ast) -> Part<'_> {
+    match ast {
+        Ast::Exists { subquery, negated } => Part::Exists { query: subquery, negated: *negated },
+        Ast::InSubquery { expr, subquery, negated } => Part::In { value: expr, query: subquery, negated: *negated },
+        Ast::Nested(inner) => part_of(inner),
+        Ast::UnaryOp { op: UnaryOperator::Not, expr } => match part_of(expr) {
+            Part::Exists { query, negated } => Part::Exists { query, negated: !negated },
+            Part::In { value, query, negated } => Part::In { value, query, negated: !negated },
+            Part::Plain(_) => Part::Plain(ast),
+        },
+        other => Part::Plain(other),
+    }
+}
+
+fn has_query(ast: &Ast) -> bool {
+    let found = visit_expressions(ast, |e| match e {
+        Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+/// A copy of an expression costs stack for each of its levels.
+fn check_depth(ast: &Ast) -> Result<()> {
+    let mut depth = Depth { now: 0 };
+    let visited: ControlFlow<()> = Visit::visit(ast, &mut depth);
+    match visited {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => {
+            Err(Error::invalid(format!("the expression is nested deeper than {DEPTH_MAX} levels")))
+        }
+    }
+}
+
+struct Depth {
+    now: usize,
+}
+
+impl Visitor for Depth {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, _: &Ast) -> ControlFlow<()> {
+        self.now += 1;
+        if self.now > DEPTH_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn post_visit_expr(&mut self, _: &Ast) -> ControlFlow<()> {
+        self.now -= 1;
+        ControlFlow::Continue(())
+    }
+}
+
+/// The SELECT of a query that is nothing else, and does not group.
+fn simple(query: &Query) -> Option<&Select> {
+    let select = plain_select(query)?;
+    let groups = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    (!groups && select.having.is_none() && !select.projection.iter().any(aggregates)).then_some(select)
+}
+
+/// The SELECT of a query that is nothing else, and gives one aggregate of all rows.
+fn simple_aggregate(query: &Query) -> Option<&Select> {
+    let select = plain_select(query)?;
+    let groups = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    (!groups && select.having.is_none() && select.projection.iter().all(aggregates)).then_some(select)
+}
+
+fn plain_select(query: &Query) -> Option<&Select> {
+    let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else { return None };
+    match body.as_ref() {
+        SetExpr::Select(select) if select.distinct.is_none() && select.qualify.is_none() => Some(select),
+        _ => None,
+    }
+}
+
+/// Whether an item calls an aggregate function.
+fn aggregates(item: &SelectItem) -> bool {
+    let (SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }) = item else { return false };
+    let found = visit_expressions(ast, |e| match e {
+        Ast::Function(f) if f.over.is_none() && is_aggregate(&f.name.to_string()) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+/// Takes out the queries that stand for values.
+struct Values {
+    queries: Vec<Query>,
+    /// The number of the first column that such a query becomes.
+    first: usize,
+}
+
+impl VisitorMut for Values {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Ast) -> ControlFlow<()> {
+        if let Ast::Subquery(query) = expr {
+            let name = format!("{VALUE}{}", self.first + self.queries.len());
+            self.queries.push(query.as_ref().clone());
+            *expr = Ast::Identifier(Ident::new(name));
+        }
+        ControlFlow::Continue(())
+    }
+}

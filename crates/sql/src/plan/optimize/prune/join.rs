@@ -1,0 +1,58 @@
+//! Pruning of joins: a column is read of its side if somebody above or the condition reads it.
+
+use super::{Needed, Places, at, moved, pruned};
+use crate::plan::rel::{Column, Correlate, Join, Op, Rel};
+
+pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], needed: &Needed) -> (Rel, Places) {
+    let (Some(right), Some(left)) = (inputs.pop(), inputs.pop()) else {
+        let places = (0..columns.len()).map(Some).collect();
+        return (Rel { op: Op::Join(Box::new(join)), inputs, columns: columns.to_vec() }, places);
+    };
+    let width = left.columns.len();
+    let mut below = needed.clone();
+    below.extend(join.condition.iter().flat_map(|c| c.columns()));
+    let of_left: Needed = below.iter().copied().filter(|&c| c < width).collect();
+    let of_right: Needed = below.iter().filter(|&&c| c >= width).map(|&c| c - width).collect();
+    let (left, mut places) = pruned(left, &of_left);
+    let (right, right_places) = pruned(right, &of_right);
+    let left_width = left.columns.len();
+    places.extend(right_places.into_iter().map(|place| place.map(|p| p + left_width)));
+    let condition = join.condition.map(|c| moved(c, &places));
+    let mut rel = left.join(right, join.kind, condition);
+    keep_types(&mut rel, columns, &places);
+    places.truncate(columns.len());
+    (rel, places)
+}
+
+pub(super) fn pruned_correlate(
+    mut correlate: Correlate,
+    mut inputs: Vec<Rel>,
+    columns: &[Column],
+    needed: &Needed,
+) -> (Rel, Places) {
+    let Some(input) = inputs.pop() else {
+        let places = (0..columns.len()).map(Some).collect();
+        return (Rel { op: Op::Correlate(Box::new(correlate)), inputs, columns: columns.to_vec() }, places);
+    };
+    let width = input.columns.len();
+    let mut below: Needed = needed.clone();
+    below.extend(correlate.condition.iter().flat_map(|c| c.columns()));
+    let mut below: Needed = below.into_iter().filter(|&c| c < width).collect();
+    below.extend(correlate.function.argument().columns());
+    let (input, mut places) = pruned(input, &below);
+    let first = input.columns.len();
+    places.extend((0..columns.len() - width).map(|i| Some(first + i)));
+    correlate.condition = correlate.condition.map(|c| moved(c, &places));
+    let argument = moved(correlate.function.argument().clone(), &places);
+    correlate.function = correlate.function.with_argument(argument);
+    let mut rel = input.correlate(correlate, columns[width..].to_vec());
+    keep_types(&mut rel, columns, &places);
+    (rel, places)
+}
+
+/// The columns are what they were, wherever they are now.
+fn keep_types(rel: &mut Rel, columns: &[Column], places: &Places) {
+    for (before, column) in columns.iter().enumerate().filter(|(c, _)| places[*c].is_some()) {
+        rel.columns[at(places, before)] = column.clone();
+    }
+}

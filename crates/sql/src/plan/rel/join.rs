@@ -1,0 +1,81 @@
+//! Two relations as one, and a relation with what a function gives for each of its rows.
+
+use flott_api::expr::Expr;
+use flott_api::{LogicalType, TypeKind};
+use flott_graph::spec::{JoinKind, TableFunction};
+
+use super::{Column, Op, Rel};
+
+/// How two inputs are joined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Join {
+    /// Which rows come.
+    pub kind: JoinKind,
+    /// Which rows are pairs, over the columns of the left and then of the right; nothing if all are.
+    pub condition: Option<Expr>,
+}
+
+/// What is joined with each row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correlate {
+    /// Gives rows for a row.
+    pub function: TableFunction,
+    /// Which of them count, over the columns of the input and then of the function; nothing if all do.
+    pub condition: Option<Expr>,
+    /// Whether a row for which there is none comes with nulls.
+    pub outer: bool,
+}
+
+impl Rel {
+    /// Joins this relation, on the left, with another one.
+    #[must_use]
+    pub fn join(self, right: Rel, kind: JoinKind, condition: Option<Expr>) -> Rel {
+        let columns = joined(&self.columns, &right.columns, kind);
+        Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs: vec![self, right], columns }
+    }
+
+    /// Joins each row with those of a function.
+    #[must_use]
+    pub fn correlate(self, correlate: Correlate, function_columns: Vec<Column>) -> Rel {
+        let kind = if correlate.outer { JoinKind::Left } else { JoinKind::Inner };
+        let columns = joined(&self.columns, &function_columns, kind);
+        Rel { op: Op::Correlate(Box::new(correlate)), inputs: vec![self], columns }
+    }
+}
+
+/// The columns of a join: what may come without a pair is null then.
+fn joined(left: &[Column], right: &[Column], kind: JoinKind) -> Vec<Column> {
+    let side = |columns: &[Column], may_miss: bool| {
+        let column = |c: &Column| {
+            let ty = c.ty.clone();
+            Column { ty: if may_miss { ty.with_nullable(true) } else { ty }, ..c.clone() }
+        };
+        columns.iter().map(column).collect::<Vec<_>>()
+    };
+    let mut columns = side(left, kind.keeps_right());
+    if !kind.is_left_only() {
+        columns.extend(side(right, kind.keeps_left()));
+    }
+    columns
+}
+
+/// The columns of `UNNEST`; nothing if the value is no collection. Without an alias they are called as Flink calls them.
+pub fn unnested(collection: &LogicalType, with_ordinality: bool) -> Option<Vec<Column>> {
+    let mut columns = match &collection.kind {
+        TypeKind::Array(element) | TypeKind::Multiset(element) => match &element.kind {
+            TypeKind::Row(fields) => {
+                let nullable = |ty: &LogicalType| ty.clone().with_nullable(ty.nullable || element.nullable);
+                fields.iter().map(|f| Column::new(&f.name, nullable(&f.ty))).collect()
+            }
+            _ => vec![Column::new("EXPR$0", element.as_ref().clone())],
+        },
+        TypeKind::Map(key, value) => {
+            vec![Column::new("KEY", key.as_ref().clone()), Column::new("VALUE", value.as_ref().clone())]
+        }
+        _ => return None,
+    };
+    if with_ordinality {
+        columns.push(Column::new("ORDINALITY", LogicalType::not_null(TypeKind::Int)));
+    }
+    Some(columns)
+}

@@ -1,0 +1,191 @@
+//! A join by equal keys and a condition, of any changes.
+
+use flott_api::expr::Expr;
+use flott_api::table::ChangelogMode;
+use flott_api::{Result, RowKind};
+use flott_graph::spec::{JoinInput, JoinKind, JoinSide, JoinSpec, Spec};
+
+use super::Distribution;
+use crate::plan::print;
+use crate::plan::rel;
+use crate::plan::stream::Node;
+use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
+
+/// More keys than this are not kept.
+const KEYS_MAX: usize = 8;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(in crate::plan) struct Join {
+    /// Which rows come.
+    pub(in crate::plan) kind: JoinKind,
+    /// The columns that are equal, of the left and of the right.
+    pub(in crate::plan) keys: [Vec<usize>; 2],
+    /// For each whether nulls are equal to each other.
+    nulls_meet: Vec<bool>,
+    /// What must hold besides, over both sides.
+    condition: Option<Expr>,
+    /// All that must hold.
+    whole: Option<Expr>,
+}
+
+impl Join {
+    /// The join of inputs with so many columns on the left; the rest of its condition is a conjunction of `parts`.
+    pub(in crate::plan) fn new(join: rel::Join, parts: Vec<Expr>, left_width: usize) -> Result<Self> {
+        let (mut keys, mut nulls_meet, mut rest) = ([Vec::new(), Vec::new()], Vec::new(), Vec::new());
+        for part in parts {
+            match equality(&part, left_width) {
+                Some((left, right, meet)) => {
+                    keys[0].push(left);
+                    keys[1].push(right);
+                    nulls_meet.push(meet);
+                }
+                None => rest.push(part),
+            }
+        }
+        let condition = if rest.is_empty() { None } else { Some(crate::plan::binder::combine("and", rest)?) };
+        Ok(Join { kind: join.kind, keys, nulls_meet, condition, whole: join.condition })
+    }
+
+    /// Whether an update of an input always has the join key of the row that it replaces.
+    fn updates_keep_the_key(&self, input: usize, node: &Node) -> bool {
+        node.upsert_keys.iter().any(|key| self.keys[input].iter().all(|k| key.contains(k)))
+    }
+
+    /// How rows of an input are told apart.
+    fn rows(&self, input: usize, node: &Node) -> JoinInput {
+        let is_part = |key: &&Vec<usize>| key.iter().all(|k| self.keys[input].contains(k));
+        if node.upsert_keys.iter().any(|key| is_part(&key)) {
+            return JoinInput::UniqueByJoinKey;
+        }
+        match node.upsert_keys.iter().min_by_key(|key| key.len()) {
+            Some(key) => JoinInput::Unique(key.clone()),
+            None if node.changelog.is_insert_only() => JoinInput::InsertOnly,
+            None => JoinInput::NotUnique,
+        }
+    }
+
+    fn side(&self, input: usize, wiring: &Wiring<'_>) -> JoinSide {
+        JoinSide {
+            input: wiring.input(input),
+            keys: self.keys[input].clone(),
+            rows: self.rows(input, &wiring.node.inputs[input]),
+            state_ttl_ms: wiring.settings.state_ttl_ms,
+        }
+    }
+}
+
+/// Two columns that must be equal, that of the left first, and whether nulls are.
+fn equality(part: &Expr, left_width: usize) -> Option<(usize, usize, bool)> {
+    let Expr::Call { function, args, .. } = part else { return None };
+    let nulls_meet = match function.name.as_str() {
+        "=" => false,
+        "is not distinct from" => true,
+        _ => return None,
+    };
+    let [Expr::Column { index: a, .. }, Expr::Column { index: b, .. }] = args.as_slice() else { return None };
+    match (a < &left_width, b < &left_width) {
+        (true, false) => Some((*a, b - left_width, nulls_meet)),
+        (false, true) => Some((*b, a - left_width, nulls_meet)),
+        _ => None,
+    }
+}
+
+impl StreamOp for Join {
+    fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
+        let only_pairs = matches!(self.kind, JoinKind::Inner | JoinKind::Semi);
+        Ok(if only_pairs { united(inputs) } else { ChangelogMode::ALL })
+    }
+
+    /// A row that is replaced without its `-U` must have the same partners as the new one.
+    fn alternatives(&self, inputs: &[Node], wanted: Updates) -> Vec<Alternative> {
+        let replaces = |(at, input): (usize, &Node)| {
+            !input.changelog.contains(RowKind::UpdateAfter) || self.updates_keep_the_key(at, input)
+        };
+        if wanted == Updates::OnlyAfter && !inputs.iter().enumerate().all(replaces) {
+            return Vec::new();
+        }
+        let counts_partners = |at: usize| match at {
+            0 => self.kind.keeps_right(),
+            _ => self.kind.keeps_left() || self.kind.is_left_only(),
+        };
+        let ask = |(at, _): (usize, &Node)| match wanted {
+            // A condition may part the new row from partners of the old one, which count it.
+            Updates::OnlyAfter if self.condition.is_some() && counts_partners(at) => Updates::BeforeAndAfter,
+            wanted => wanted,
+        };
+        vec![Alternative { asks: inputs.iter().enumerate().map(ask).collect(), becomes: None }]
+    }
+
+    /// A pair is known by a key of each side; by that of one side if a row of it has one partner at most.
+    fn upsert_keys(&self, inputs: &[Node]) -> Vec<Vec<usize>> {
+        let [left, right] = inputs else { return Vec::new() };
+        if self.kind.is_left_only() {
+            return left.upsert_keys.clone();
+        }
+        let shifted = |key: &Vec<usize>| key.iter().map(|k| k + left.columns.len()).collect::<Vec<_>>();
+        let has_one =
+            |at: usize, node: &Node| node.upsert_keys.iter().any(|key| key.iter().all(|k| self.keys[at].contains(k)));
+        let mut keys: Vec<Vec<usize>> = Vec::new();
+        if has_one(1, right) && !self.kind.keeps_right() {
+            keys.extend(left.upsert_keys.iter().cloned());
+        }
+        if has_one(0, left) && !self.kind.keeps_left() {
+            keys.extend(right.upsert_keys.iter().map(shifted));
+        }
+        for own in &left.upsert_keys {
+            keys.extend(right.upsert_keys.iter().map(|other| [own.clone(), shifted(other)].concat()));
+        }
+        keys.truncate(KEYS_MAX);
+        keys
+    }
+
+    fn distribution(&self) -> Vec<Distribution> {
+        self.keys.iter().map(|keys| Distribution::by(keys)).collect()
+    }
+
+    fn describe(&self, text: &Text<'_>) -> String {
+        let kind = match self.kind {
+            JoinKind::Inner => "InnerJoin",
+            JoinKind::Left => "LeftOuterJoin",
+            JoinKind::Right => "RightOuterJoin",
+            JoinKind::Full => "FullOuterJoin",
+            JoinKind::Semi => "LeftSemiJoin",
+            JoinKind::Anti => "LeftAntiJoin",
+        };
+        let names = print::unique(text.inputs.iter().flatten());
+        let condition = self.whole.as_ref().map_or("true".to_owned(), |c| print::expr(c, &names, text.style));
+        let input = |at: usize| match self.rows(at, &text.node.inputs[at]) {
+            JoinInput::UniqueByJoinKey => "JoinKeyContainsUniqueKey",
+            JoinInput::Unique(_) => "HasUniqueKey",
+            JoinInput::NotUnique | JoinInput::InsertOnly => "NoUniqueKey",
+        };
+        format!(
+            "Join(joinType=[{kind}], where=[{condition}], select=[{}], leftInputSpec=[{}], rightInputSpec=[{}])",
+            text.own.join(", "),
+            input(0),
+            input(1)
+        )
+    }
+
+    fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
+        let spec = JoinSpec {
+            kind: self.kind,
+            left: self.side(0, wiring),
+            right: self.side(1, wiring),
+            nulls_meet: self.nulls_meet.clone(),
+            condition: self.condition.clone(),
+            output: wiring.output(),
+            session_zone: wiring.session_zone(),
+        };
+        let keys = |at: usize| wiring.keys_meaning(at, &self.keys[at]);
+        let columns = wiring.meanings(0).iter().chain(wiring.meanings(1)).cloned();
+        let columns = columns.take(wiring.node.columns.len()).collect();
+        let meaning = format!("{} = {}", keys(0), keys(1));
+        Ok(Wired { role: spec.role()?, stateful: true, meaning, columns })
+    }
+
+    fn expressions(&self) -> Vec<&Expr> {
+        self.condition.iter().collect()
+    }
+}

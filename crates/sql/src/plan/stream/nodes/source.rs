@@ -1,0 +1,58 @@
+//! Reads a table.
+
+use flott_api::table::{ChangelogMode, SourceSpec};
+use flott_api::{Result, RowKind};
+use flott_graph::Role;
+
+use crate::plan::lower::{meaning, uid};
+use crate::plan::print;
+use crate::plan::rel::Scan;
+use crate::plan::stream::Node;
+use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring};
+
+impl StreamOp for Scan {
+    fn provides(&self, _: &[Node]) -> Result<ChangelogMode> {
+        Ok(self.description.changelog)
+    }
+
+    /// It gives what its connector gives: without `-U` it cannot make any; a needless one is dropped behind it.
+    fn alternatives(&self, _: &[Node], wanted: Updates) -> Vec<Alternative> {
+        let mode = self.description.changelog;
+        let upserts = mode.contains(RowKind::UpdateAfter) && !mode.contains(RowKind::UpdateBefore);
+        if upserts && wanted == Updates::BeforeAndAfter {
+            return Vec::new();
+        }
+        vec![Alternative { asks: Vec::new(), becomes: None }]
+    }
+
+    fn upsert_keys(&self, _: &[Node]) -> Vec<Vec<usize>> {
+        let key: Option<Vec<usize>> =
+            self.primary_key.iter().map(|k| self.projection.iter().position(|p| p == k)).collect();
+        key.filter(|k| !k.is_empty()).into_iter().collect()
+    }
+
+    fn describe(&self, text: &Text<'_>) -> String {
+        print::source(self, &text.own)
+    }
+
+    fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
+        let spec = SourceSpec {
+            connector: self.connector.clone(),
+            table: self.path.to_string(),
+            options: self.options.clone(),
+            schema: self.schema.clone(),
+            projection: self.projection.clone(),
+            metadata: self.metadata.clone(),
+            filters: self.filters.clone(),
+            limit: self.limit,
+            partition_keys: self.partition_keys.clone(),
+            session_zone: wiring.session_zone(),
+        };
+        Ok(Wired {
+            role: Role::Source(spec),
+            stateful: false,
+            meaning: uid::of_source(&self.path.to_string(), &self.connector, &self.options),
+            columns: meaning::of_scan(self),
+        })
+    }
+}

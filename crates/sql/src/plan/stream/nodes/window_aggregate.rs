@@ -1,0 +1,68 @@
+//! `GROUP BY` of a window and more.
+
+use flott_api::table::ChangelogMode;
+use flott_api::{Error, Result};
+use flott_graph::spec::{Spec, WindowAggregateSpec, WindowProperty, WindowTime};
+
+use super::Distribution;
+use super::window_table_function::need_time;
+use crate::plan::lower::meaning;
+use crate::plan::print;
+use crate::plan::rel::{WindowAggregate, property_name};
+use crate::plan::stream::Node;
+use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring, united};
+
+impl StreamOp for WindowAggregate {
+    fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
+        if let WindowTime::Rowtime(time) = self.time {
+            need_time(inputs, time)?;
+        }
+        match united(inputs) {
+            mode if mode.is_insert_only() => Ok(mode),
+            _ => Err(Error::unsupported("a window aggregation over a table with updates")),
+        }
+    }
+
+    fn upsert_keys(&self, _: &[Node]) -> Vec<Vec<usize>> {
+        let first = self.keys.len() + self.calls.len();
+        vec![(0..self.keys.len()).chain((0..self.properties.len()).map(|i| first + i)).collect()]
+    }
+
+    fn distribution(&self) -> Vec<Distribution> {
+        vec![Distribution::by(&self.keys)]
+    }
+
+    fn describe(&self, text: &Text<'_>) -> String {
+        let time = match self.time {
+            WindowTime::Rowtime(time) => text.input()[time].clone(),
+            WindowTime::Proctime => "proctime".to_owned(),
+        };
+        let mut select = text.results(&self.keys, &self.calls, false);
+        let short = |property: WindowProperty| property_name(property).trim_start_matches("window_");
+        let properties = self.properties.iter().zip(&text.own[select.len()..]);
+        let properties: Vec<String> = properties.map(|(p, name)| format!("{}('w$) AS {name}", short(*p))).collect();
+        select.extend(properties);
+        let window = print::window_text(&self.window, &time);
+        format!("WindowAggregate({}window=[{window}], select=[{}])", text.group_by(&self.keys), select.join(", "))
+    }
+
+    fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
+        let zone = wiring.window_zone(&self.time);
+        let read = wiring.meanings(0);
+        let window = meaning::window_text(&self.window, meaning::time_text(&self.time, read));
+        let meaning = format!("{}\n{window} {zone}", wiring.keys_meaning(0, &self.keys));
+        let spec = WindowAggregateSpec {
+            zone,
+            input: wiring.input(0),
+            time: self.time.clone(),
+            window: self.window.clone(),
+            keys: self.keys.clone(),
+            aggregates: self.calls.clone(),
+            input_changelog: wiring.input_changelog(0),
+            properties: self.properties.clone(),
+            output: wiring.output(),
+        };
+        let columns = meaning::of_window_aggregate(self, read);
+        Ok(Wired { role: spec.role()?, stateful: true, meaning, columns })
+    }
+}
