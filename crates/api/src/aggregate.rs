@@ -7,7 +7,7 @@
 
 use arrow_array::ArrayRef;
 
-use crate::{LogicalType, Result};
+use crate::{Error, LogicalType, Result};
 
 /// What a row does to an aggregate of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +186,17 @@ impl AggregateInput<'_> {
     }
 }
 
+/// Groups whose state other groups take up.
+#[derive(Clone, Copy)]
+pub struct MergeInput<'a> {
+    /// The groups of the partial state.
+    pub from: &'a [u32],
+    /// For each of them the group that takes it up.
+    pub groups: &'a [u32],
+    /// Whether it is taken back instead: what was taken up before no longer counts.
+    pub retract: bool,
+}
+
 /// The containers that the operator lends, in the order of the [`StateShape`].
 pub struct AggregateState<'a> {
     /// The slots.
@@ -202,8 +213,36 @@ pub enum View {
     Sorted(Box<dyn SortedView>),
 }
 
+/// The values of some groups, with their counts.
+#[derive(Clone, Debug)]
+pub struct CountedValues {
+    /// The values, a row each.
+    pub values: ArrayRef,
+    /// Which of the groups that were asked for each row belongs to: its position among them.
+    pub places: Vec<u32>,
+    /// The count of each row.
+    pub counts: Vec<i64>,
+}
+
+/// A collection of values with counts, that can be put into another one.
+pub trait Countable: Send {
+    /// All values of these groups, with their counts.
+    ///
+    /// # Errors
+    /// If the column cannot be built.
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues>;
+
+    /// Adds counts to values of groups, a row each, and answers what a `DISTINCT` aggregate sees: a value
+    /// whose count becomes positive counts, one whose count was positive and is no longer retracts. `now_ms` is
+    /// processing time.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's.
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], now_ms: i64) -> Result<Vec<Change>>;
+}
+
 /// Value to count for each group; how `DISTINCT` knows what it has seen.
-pub trait MapView: Send {
+pub trait MapView: Countable {
     /// Counts the values of the rows up and down, and answers what a `DISTINCT` aggregate sees: the
     /// first of equal values counts, the last one's retraction retracts. A null is skipped. `input` has
     /// the values as its one argument; `now_ms` is processing time, by which values expire.
@@ -239,7 +278,7 @@ pub enum End {
 }
 
 /// Value to count for each group, ordered by value; how `MIN` and `MAX` survive a retraction.
-pub trait SortedView: Send {
+pub trait SortedView: Countable {
     /// Counts the values of the rows up and down. A null is skipped.
     ///
     /// # Errors
@@ -307,4 +346,25 @@ pub trait Aggregate: Send + Sync {
     /// # Errors
     /// If the array cannot be built.
     fn value(&self, groups: &[u32], state: &mut AggregateState<'_>) -> Result<ArrayRef>;
+
+    /// Whether [`merge`](Aggregate::merge) can do its work: windows that share slices and those that grow
+    /// together need it.
+    fn merges(&self) -> bool {
+        false
+    }
+
+    /// Takes up the state of other groups, as if their rows had come behind the own ones; or takes it back, if
+    /// the aggregate is one for rows that may be taken back. No group comes twice in `input.groups`.
+    ///
+    /// # Errors
+    /// If the aggregate cannot, or the state is of another shape.
+    fn merge(
+        &self,
+        input: &MergeInput<'_>,
+        partial: &mut AggregateState<'_>,
+        state: &mut AggregateState<'_>,
+    ) -> Result<()> {
+        let _: (&MergeInput<'_>, &mut AggregateState<'_>, &mut AggregateState<'_>) = (input, partial, state);
+        Err(Error::internal("an aggregate that cannot be merged was to be"))
+    }
 }

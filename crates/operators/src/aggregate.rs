@@ -1,8 +1,8 @@
 //! The aggregate functions, and the containers in which an operator keeps their state.
 //!
 //! Reading order: [`function`] finds the implementation of a call; `cell` holds the loops, and
-//! `count`, `sum`, `average`, `extreme` what differs; `ends`, `lag` and `ranking` know the order of rows; [`groups`] is what
-//! operators use.
+//! `count`, `sum`, `average`, `extreme` what differs; `ends`, `lag` and `ranking` know the order of rows, [`sliding`] is
+//! what becomes of an aggregate in a window that slides; [`groups`] is what operators use.
 
 mod average;
 mod cell;
@@ -12,6 +12,7 @@ mod extreme;
 pub mod groups;
 mod lag;
 mod ranking;
+mod sliding;
 mod sum;
 mod written;
 
@@ -29,6 +30,8 @@ use extreme::{BytesExtreme, FloatExtreme, IntExtreme, SortedExtreme, Which, Wide
 use lag::Lag;
 use ranking::Ranking;
 use sum::{SumDecimal, SumFloat, SumInt};
+
+pub use sliding::sliding;
 
 /// The implementation of a call over arguments of these types. `retract` says that rows may be taken
 /// back.
@@ -109,11 +112,11 @@ fn sorted(arg: &DataType, end: End, call: &AggregateCall) -> Result<Box<dyn Aggr
 
 fn extreme(arg: &DataType, which: Which, call: &AggregateCall) -> Result<Box<dyn Aggregate>> {
     let form = form_of(arg, call)?;
-    let ty = call.ty.arrow();
+    let (ty, merges) = (call.ty.arrow(), !which.is_by_order());
     Ok(match form {
-        SlotType::Int64 => Box::new(Cells::new(IntExtreme(which), ty)),
-        SlotType::Int128 => Box::new(Cells::new(WideExtreme(which), ty)),
-        SlotType::Float64 => Box::new(Cells::new(FloatExtreme(which), ty)),
+        SlotType::Int64 => Box::new(Cells::new(IntExtreme(which), ty).merging(merges)),
+        SlotType::Int128 => Box::new(Cells::new(WideExtreme(which), ty).merging(merges)),
+        SlotType::Float64 => Box::new(Cells::new(FloatExtreme(which), ty).merging(merges)),
         SlotType::Bytes => Box::new(BytesExtreme { which, ty }),
     })
 }

@@ -4,8 +4,6 @@
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
-//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`], [`ListedRows`]
-//! and [`SortedRows`].
 //! which keys the store may have. What belongs to a number: [`map_view`], [`sorted_view`], [`RowStore`] and others that
 //! are a [`GroupEntries`].
 
@@ -18,8 +16,10 @@ mod listed_rows;
 mod map_view;
 mod region;
 mod row_arena;
+mod row_lists;
 mod row_multi_map;
 mod row_store;
+mod sessions;
 mod sorted_list;
 mod sorted_rows;
 mod sorted_view;
@@ -38,8 +38,10 @@ pub use listed_rows::{Listed, ListedRows};
 pub use map_view::{MapViewOptions, map_view};
 pub use region::{EntryPage, GroupEntries};
 pub use row_arena::Place;
+pub use row_lists::RowLists;
 pub use row_multi_map::{Adding, NO_ROW, RowIdentity, RowMultiMap, RowMultiMapOptions};
 pub use row_store::RowStore;
+pub use sessions::{PartedEntries, Placed, Session, Sessions};
 pub use sorted_rows::{RowRef, SortedRows};
 pub use sorted_view::sorted_view;
 pub use timer_queue::TimerQueue;

@@ -11,17 +11,28 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, AggregateState, Change, MapView, Running, SlotColumn, StateShape, View, ViewKind,
+    Aggregate, AggregateInput, AggregateState, Change, MapView, MergeInput, Running, SlotColumn, StateShape, View,
+    ViewKind,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
 use flott_graph::spec::AggregateCall;
 use flott_state::codec::{damaged, put_bytes, put_signed, take_array, take_bytes, take_signed};
 use flott_state::hot::{
-    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, TtlOptions, Values, map_view, sorted_view, take_part,
+    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, PartedEntries, TtlOptions, Values, map_view,
+    sorted_view, take_part,
 };
 
-use super::function;
+use super::{function, sliding};
+
+/// What becomes of the rows of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// They are folded in.
+    Folded,
+    /// They come as the state of slices, and leave with them.
+    Sliding,
+}
 
 /// The keys and aggregates of an operator.
 pub struct Plan {
@@ -92,6 +103,23 @@ impl Plan {
     /// # Errors
     /// If an aggregate or a key type is not supported.
     pub fn new(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Folded))
+    }
+
+    /// The plan of a window that slides over slices that have the state of [`Plan::new`] of the same calls.
+    ///
+    /// # Errors
+    /// If an aggregate cannot slide.
+    pub fn sliding(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Sliding))
+    }
+
+    fn of(
+        input: &Schema,
+        keys: &[usize],
+        calls: &[AggregateCall],
+        (options, life): (MapViewOptions, Life),
+    ) -> Result<Self> {
         let mut plan = Plan {
             key_types: keys.iter().map(|k| column_type(input, *k).cloned()).collect::<Result<_>>()?,
             keys: keys.to_vec(),
@@ -100,7 +128,7 @@ impl Plan {
             options,
         };
         for call in calls {
-            plan.add(input, call)?;
+            plan.add(input, call, life)?;
         }
         // Refuses what cannot be kept now and not with the first row.
         plan.groups()?;
@@ -108,12 +136,18 @@ impl Plan {
         Ok(plan)
     }
 
-    fn add(&mut self, input: &Schema, call: &AggregateCall) -> Result<()> {
+    fn add(&mut self, input: &Schema, call: &AggregateCall, life: Life) -> Result<()> {
         let args = call.args.iter().map(|a| column_type(input, *a).cloned()).collect::<Result<Vec<_>>>()?;
         if let Some(filter) = call.filter {
             column_type(input, filter)?;
         }
-        let function = function(call, &args, self.options.retract)?;
+        let function = match life {
+            Life::Folded => function(call, &args, self.options.retract)?,
+            // Of values that come with the first slice and go with the last one too.
+            Life::Sliding => {
+                sliding(call, &args, self.options.retract || call.distinct)?.ok_or_else(|| unmerged(call))?
+            }
+        };
         let distinct = match (call.distinct, call.args.as_slice()) {
             (false, _) => None,
             (true, [column]) => {
@@ -123,7 +157,8 @@ impl Plan {
             (true, _) => return Err(Error::unsupported("DISTINCT over several columns")),
         };
         let (shape, args) = (function.shape(), call.args.clone());
-        let fingerprint = fingerprint(input, call);
+        let sliding = if life == Life::Sliding { "sliding " } else { "" };
+        let fingerprint = format!("{sliding}{}", fingerprint(input, call));
         self.calls.push(Call { shape, function, args, filter: call.filter, distinct, fingerprint });
         Ok(())
     }
@@ -161,6 +196,17 @@ impl Plan {
         self.calls.iter().flat_map(|c| &c.shape.views).any(|v| v.kind == ViewKind::Sorted)
     }
 
+    /// Refuses aggregates whose groups cannot be merged.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub fn check_merges(&self, calls: &[AggregateCall]) -> Result<()> {
+        match self.calls.iter().zip(calls).find(|(planned, _)| !planned.function.merges()) {
+            Some((_, call)) => Err(unmerged(call)),
+            None => Ok(()),
+        }
+    }
+
     /// The key columns of a batch.
     pub fn keys(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
         self.keys.iter().map(|k| rows.column(*k).clone()).collect()
@@ -177,6 +223,13 @@ impl Plan {
             options: self.options,
         }))
     }
+}
+
+fn unmerged(call: &AggregateCall) -> Error {
+    let name = call.function.name.to_uppercase();
+    Error::unsupported(format!("aggregate function '{name}' over windows that overlap or grow"))
+        .with_detail("Their parts are aggregated apart and put together, which this function has no way to do.")
+        .with_hint("Take a TUMBLE window.")
 }
 
 fn column_type(input: &Schema, column: usize) -> Result<&LogicalType> {
@@ -250,6 +303,48 @@ impl Groups {
         calls.collect()
     }
 
+    /// Takes up the state of groups of `partial`, or takes it back; no group comes twice in `input.groups`.
+    /// `partial` is of the same plan, or of the one whose slices this one slides over.
+    ///
+    /// # Errors
+    /// If an aggregate cannot be merged.
+    pub fn merge(&mut self, plan: &Plan, partial: &mut Groups, input: &MergeInput<'_>, now_ms: i64) -> Result<()> {
+        let sign = if input.retract { -1 } else { 1 };
+        for (from, group) in input.from.iter().zip(input.groups) {
+            self.rows[*group as usize] += sign * partial.rows[*from as usize];
+        }
+        let views = self.distinct.iter_mut().zip(&partial.distinct);
+        let seen = views.map(|(view, partial)| merge_distinct(view.as_mut(), partial.as_ref(), input, now_ms));
+        let seen = seen.collect::<Result<Vec<_>>>()?;
+        for ((call, state), partial) in plan.calls.iter().zip(&mut self.calls).zip(&mut partial.calls) {
+            match call.distinct {
+                Some(view) => {
+                    let (args, groups, changes) = &seen[view];
+                    let input = AggregateInput { args, groups, changes: Some(changes) };
+                    call.function.fold(&input, &mut state.lend())?;
+                }
+                None => call.function.merge(input, &mut partial.lend(), &mut state.lend())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up the state of one group into another one. It takes the way through bytes: meant for what is rare.
+    ///
+    /// # Errors
+    /// If an aggregate cannot be merged.
+    pub fn merge_within(&mut self, plan: &Plan, (from, into): (u32, u32), now_ms: i64) -> Result<()> {
+        let mut partial = self.fresh()?;
+        partial.grow(1);
+        let mut bytes = Vec::new();
+        for part in 0..self.parts() {
+            bytes.clear();
+            self.put_part(part, from, &mut bytes);
+            partial.load_part(part, 0, (&mut &bytes[..], now_ms))?;
+        }
+        self.merge(plan, &mut partial, &MergeInput { from: &[0], groups: &[into], retract: false }, now_ms)
+    }
+
     /// Each call's value for these groups.
     ///
     /// # Errors
@@ -257,6 +352,14 @@ impl Groups {
     pub fn values(&mut self, plan: &Plan, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let calls = plan.calls.iter().zip(&mut self.calls);
         calls.map(|(call, state)| call.function.value(groups, &mut state.lend())).collect()
+    }
+
+    fn put_part(&self, part: usize, group: u32, out: &mut Vec<u8>) {
+        match part.checked_sub(1) {
+            None => put_signed(out, self.rows[group as usize]),
+            Some(call) if call < self.calls.len() => self.calls[call].save(group, out),
+            Some(part) => self.distinct[part - self.calls.len()].save(group, out),
+        }
     }
 
     /// What each distinct view lets through; one pass for all calls that share it.
@@ -269,6 +372,17 @@ impl Groups {
         });
         views.collect()
     }
+}
+
+/// The values that a distinct view had or had not before, with their groups and what they do to the aggregates.
+type Seen = ([ArrayRef; 1], Vec<u32>, Vec<Change>);
+
+fn merge_distinct(view: &mut dyn MapView, partial: &dyn MapView, input: &MergeInput<'_>, now_ms: i64) -> Result<Seen> {
+    let entries = partial.entries(input.from)?;
+    let groups: Vec<u32> = entries.places.iter().map(|place| input.groups[*place as usize]).collect();
+    let counts: Vec<i64> = entries.counts.iter().map(|count| if input.retract { -count } else { *count }).collect();
+    let changes = view.count(&entries.values, &groups, &counts, now_ms)?;
+    Ok(([entries.values], groups, changes))
 }
 
 /// The parts of an entry: the number of rows, each call's slots and views, each distinct view.
@@ -284,9 +398,7 @@ impl GroupEntries for Groups {
 
     fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
         for group in groups {
-            values.part(|out| put_signed(out, self.rows[*group as usize]));
-            self.calls.iter().for_each(|c| values.part(|out| c.save(*group, out)));
-            self.distinct.iter().for_each(|v| values.part(|out| v.save(*group, out)));
+            (0..self.parts()).for_each(|part| values.part(|out| self.put_part(part, *group, out)));
             values.end();
         }
         Ok(())
@@ -294,12 +406,10 @@ impl GroupEntries for Groups {
 
     fn load(&mut self, groups: &[u32], values: &[&[u8]], now_ms: i64) -> Result<()> {
         for (group, mut value) in groups.iter().zip(values.iter().copied()) {
-            self.rows[*group as usize] = part(&mut value, take_signed)?;
-            for call in &mut self.calls {
-                part(&mut value, |part| call.load(*group, part, now_ms))?;
-            }
-            for view in &mut self.distinct {
-                part(&mut value, |part| view.load(*group, part, now_ms))?;
+            for part in 0..self.parts() {
+                let mut bytes = take_part(&mut value)?;
+                self.load_part(part, *group, (&mut bytes, now_ms))?;
+                ended(bytes)?;
             }
             ended(value)?;
         }
@@ -324,15 +434,28 @@ impl GroupEntries for Groups {
     }
 }
 
-/// Reads a part, all of it.
-fn part<T>(value: &mut &[u8], read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Result<T> {
-    let mut part = take_part(value)?;
-    let read = read(&mut part)?;
-    ended(part).map(|()| read)
-}
-
 fn ended(rest: &[u8]) -> Result<()> {
     if rest.is_empty() { Ok(()) } else { Err(damaged("the state of an aggregate is too long")) }
+}
+
+impl PartedEntries for Groups {
+    fn parts(&self) -> usize {
+        1 + self.calls.len() + self.distinct.len()
+    }
+
+    fn save_part(&self, part: usize, group: u32, out: &mut Vec<u8>) -> Result<()> {
+        self.put_part(part, group, out);
+        Ok(())
+    }
+
+    fn load_part(&mut self, part: usize, group: u32, (input, now_ms): (&mut &[u8], i64)) -> Result<()> {
+        match part.checked_sub(1) {
+            None => self.rows[group as usize] = take_signed(input)?,
+            Some(call) if call < self.calls.len() => self.calls[call].load(group, input, now_ms)?,
+            Some(part) => self.distinct[part - self.calls.len()].load(group, input, now_ms)?,
+        }
+        Ok(())
+    }
 }
 
 fn save_slot(slot: &SlotColumn, group: u32, out: &mut Vec<u8>) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
-use flott_api::aggregate::{AggregateInput, Change, End, Running, SlotType, SortedView};
+use flott_api::aggregate::{AggregateInput, Change, Countable, CountedValues, End, Running, SlotType, SortedView};
 use flott_api::{Error, Result};
 
 use super::held::{Float, Held};
@@ -48,7 +48,7 @@ impl<V: Held> Sorted<V> {
         }
     }
 
-    fn count(&mut self, group: u32, key: &V::Key, by: i64) {
+    fn add(&mut self, group: u32, key: &V::Key, by: i64) {
         let values = &mut self.groups[group as usize];
         let entry_bytes = size_of::<(V, i64)>() + size_of_val(key);
         let Some(count) = values.get_mut(key) else {
@@ -65,8 +65,8 @@ impl<V: Held> Sorted<V> {
 
     fn apply(&mut self, group: u32, key: Option<&V::Key>, change: Change) {
         match (key, change) {
-            (Some(key), Change::Add) => self.count(group, key, 1),
-            (Some(key), Change::Retract) => self.count(group, key, -1),
+            (Some(key), Change::Add) => self.add(group, key, 1),
+            (Some(key), Change::Retract) => self.add(group, key, -1),
             (None, _) | (_, Change::Skip) => {}
         }
     }
@@ -84,6 +84,32 @@ impl<V: Held> Sorted<V> {
 
     fn column(&self, builder: V::Builder) -> Result<ArrayRef> {
         V::finish(builder).into_column(&self.ty)
+    }
+}
+
+impl<V: Held> Countable for Sorted<V> {
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues> {
+        let (mut builder, mut places, mut counts) = (V::Builder::default(), Vec::new(), Vec::new());
+        for (place, group) in groups.iter().enumerate() {
+            for (value, count) in self.groups.get(*group as usize).into_iter().flatten() {
+                V::append(&mut builder, Some(value));
+                places.push(place as u32);
+                counts.push(*count);
+            }
+        }
+        Ok(CountedValues { values: self.column(builder)?, places, counts })
+    }
+
+    /// No `DISTINCT` aggregate looks at an ordered view, so it answers that nothing has changed.
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], _: i64) -> Result<Vec<Change>> {
+        let column = V::column(values)?;
+        self.grow(groups);
+        for (row, (group, by)) in groups.iter().zip(counts).enumerate() {
+            if let Some(key) = V::key(&column, row).filter(|_| *by != 0) {
+                self.add(*group, key, *by);
+            }
+        }
+        Ok(vec![Change::Skip; groups.len()])
     }
 }
 
@@ -144,7 +170,7 @@ impl<V: Held> SortedView for Sorted<V> {
         for _ in 0..take_short(input)? {
             let value = V::take(input)?;
             let count = take_signed(input)?;
-            self.count(group, value.borrow(), count);
+            self.add(group, value.borrow(), count);
         }
         Ok(())
     }
@@ -180,6 +206,24 @@ mod tests {
         view.fold(&AggregateInput { args: &args, groups: &[0; 3], changes: Some(&changes) }).unwrap();
         let expected: ArrayRef = Arc::new(Int64Array::from(vec![Some(4), None]));
         assert_eq!(&view.value(&[0, 7], End::Last).unwrap(), &expected);
+    }
+
+    #[test]
+    fn views_are_put_into_each_other_and_taken_out_again() {
+        let mut part = sorted_view(&DataType::Int64).unwrap();
+        let args: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![9, 4, 4]))];
+        part.fold(&AggregateInput { args: &args, groups: &[0, 0, 2], changes: None }).unwrap();
+        let mut whole = sorted_view(&DataType::Int64).unwrap();
+        let mut last = |groups: &[u32], by: i64| {
+            let entries = part.entries(groups).unwrap();
+            let counts: Vec<i64> = entries.counts.iter().map(|c| c * by).collect();
+            whole.count(&entries.values, &vec![1; counts.len()], &counts, 0).unwrap();
+            whole.value(&[1], End::Last).unwrap()
+        };
+        let value = |v: Option<i64>| -> ArrayRef { Arc::new(Int64Array::from(vec![v])) };
+        assert_eq!(&last(&[0, 2], 1), &value(Some(9)));
+        assert_eq!(&last(&[0], -1), &value(Some(4)));
+        assert_eq!(&last(&[2], -1), &value(None));
     }
 
     #[test]
