@@ -130,10 +130,8 @@ impl RowLists {
         self.starts = (0..chunks.len()).map(|chunk| chunk * CHUNK_ROWS_MAX).collect();
         self.chunks = chunks;
         self.rows = numbers.len();
-        let mut next = 0;
-        for number in self.lists.iter_mut().flatten() {
-            *number = next;
-            next += 1;
+        for (next, number) in self.lists.iter_mut().flatten().enumerate() {
+            *number = next as u32;
         }
         Ok(())
     }

@@ -213,8 +213,8 @@ impl<E: PartedEntries> GroupEntries for Sessions<E> {
             values.part(|out| self.save_sessions(*group, out));
             for part in 0..self.slots.parts() {
                 bytes.clear();
-                let sessions = self.of(*group).iter();
-                sessions.map(|s| self.slots.save_part(part, s.slot, &mut bytes)).collect::<Result<()>>()?;
+                let mut sessions = self.of(*group).iter();
+                sessions.try_for_each(|s| self.slots.save_part(part, s.slot, &mut bytes))?;
                 values.part(|out| out.extend_from_slice(&bytes));
             }
             values.end();
