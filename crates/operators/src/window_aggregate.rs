@@ -12,7 +12,7 @@
 //!
 //! Rows are folded into slices, each the longest stretch of time of which every window has all or nothing. A
 //! tumbling window is its slice. For those that overlap or grow there is a running state by key, the window that
-//! came out last, which slices enter and leave ([`shared`]): a slice is merged twice, however many windows have it.
+//! came out last, which slices enter and leave ([`running`]): a slice is merged twice, however many windows have it.
 //! A row costs the same in any window; a window costs the keys of the slice that enters, those of the slice that
 //! leaves, and the rows that come out.
 //!
@@ -33,7 +33,7 @@
 //! with another time than what they take back, Flink may hold a window back.
 
 mod progress;
-mod shared;
+mod running;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ use crate::window::folding::{check_changelog, fold, with_rows};
 use crate::window::outgoing::Outgoing;
 use crate::window::property::{Bounds, property};
 use crate::window::walk::{Walk, picked};
-use shared::{Shared, next_due};
+use running::{Running, next_due};
 
 /// Name of the state, and of the list of open slices.
 const WINDOWS: &str = "windows";
@@ -72,7 +72,7 @@ pub struct WindowAggregate {
     /// Is there from `open` on, as is the store.
     slices: Option<WindowedState<Groups>>,
     store: Option<Arc<dyn StateStore>>,
-    shared: Option<Shared>,
+    shared: Option<Running>,
     results: Results,
 }
 
@@ -93,7 +93,7 @@ impl FromSpec for WindowAggregate {
         let options = MapViewOptions { retract: !spec.input_changelog.is_insert_only(), ttl_ms: 0 };
         let plan = Plan::new(&spec.input, &spec.keys, &spec.aggregates, options)?;
         let windows = Windows::new(&spec.input, spec.time.clone(), &spec.window, &spec.zone)?;
-        let shared = windows.is_shared().then(|| Shared::new(&spec, &windows, &plan, options)).transpose()?;
+        let shared = windows.is_shared().then(|| Running::new(&spec, &windows, &plan, options)).transpose()?;
         Ok(WindowAggregate {
             plan,
             open: BTreeMap::new(),
@@ -127,7 +127,7 @@ impl flott_api::operator::Stateful for WindowAggregate {
 
     fn containers(&mut self) -> Vec<&mut dyn KeyedContainer> {
         let slices = self.slices.iter_mut().map(|s| s as &mut dyn KeyedContainer);
-        slices.chain(self.shared.iter_mut().filter_map(Shared::container)).collect()
+        slices.chain(self.shared.iter_mut().filter_map(Running::container)).collect()
     }
 }
 
@@ -384,7 +384,7 @@ impl Results {
     /// Emits what the running state has for a window, without keys of which it is out already.
     async fn emit_shared(
         &self,
-        shared: &mut Shared,
+        shared: &mut Running,
         end_ms: i64,
         to: &mut Outgoing,
         cx: &mut OperatorContext<'_>,

@@ -22,7 +22,7 @@ use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext};
 use flott_api::state::{KeyedContainer, StateStore};
 use flott_api::{ChangeBatch, Error, Result, Watermark};
 use flott_functions::{CompileContext, compile};
-use flott_graph::spec::{WindowJoinInput, JoinKind, WindowJoinSpec};
+use flott_graph::spec::{JoinKind, WindowJoinInput, WindowJoinSpec};
 use flott_state::hot::{KeyedStateOptions, RowLists, WindowedState};
 
 use crate::factory::FromSpec;

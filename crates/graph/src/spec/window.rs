@@ -63,6 +63,26 @@ pub enum WindowTime {
     Attached(usize),
 }
 
+impl WindowTime {
+    /// The input column that it is.
+    pub fn column(&self) -> Option<usize> {
+        match self {
+            WindowTime::Rowtime(column) | WindowTime::Attached(column) => Some(*column),
+            WindowTime::Proctime => None,
+        }
+    }
+
+    /// The same with its column elsewhere.
+    #[must_use]
+    pub fn moved(self, place: impl FnOnce(usize) -> usize) -> Self {
+        match self {
+            WindowTime::Rowtime(column) => WindowTime::Rowtime(place(column)),
+            WindowTime::Proctime => WindowTime::Proctime,
+            WindowTime::Attached(column) => WindowTime::Attached(place(column)),
+        }
+    }
+}
+
 /// A window table function without aggregation: appends `window_start`, `window_end` and
 /// `window_time` to each row, once for each of its windows. Rows of a session come when it is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //! share. The time is event time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -73,8 +74,8 @@ pub(crate) struct OpenWindows(BTreeMap<i64, i64>);
 impl OpenWindows {
     /// Notes a window.
     pub(crate) fn expect(&mut self, end_ms: i64, attached: &Attached) -> Result<()> {
-        if !self.0.contains_key(&end_ms) {
-            self.0.insert(end_ms, attached.due_ms(end_ms)?);
+        if let Entry::Vacant(vacant) = self.0.entry(end_ms) {
+            vacant.insert(attached.due_ms(end_ms)?);
         }
         Ok(())
     }

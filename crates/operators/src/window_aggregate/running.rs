@@ -34,7 +34,7 @@ const PROGRESS: &str = "progress";
 const SLIDING: i64 = 0;
 
 /// See the module.
-pub(super) struct Shared {
+pub(super) struct Running {
     /// Of the running state.
     plan: Plan,
     slides: bool,
@@ -46,7 +46,7 @@ pub(super) struct Shared {
 /// Keys with their groups in a state.
 type Keyed = (Vec<ArrayRef>, Vec<u32>);
 
-impl Shared {
+impl Running {
     /// The running state for slices that have the state of `slice`.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Shared {
         let slides = windows.aligned().slides();
         let plan = if slides { Plan::sliding } else { Plan::new };
         let plan = plan(&spec.input, &spec.keys, &spec.aggregates, options)?;
-        Ok(Shared { plan, slides, running: None, progress: None })
+        Ok(Running { plan, slides, running: None, progress: None })
     }
 
     /// Declares the state.

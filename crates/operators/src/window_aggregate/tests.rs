@@ -13,7 +13,7 @@ use flott_api::operator::Stateful;
 
 use super::*;
 
-mod shared;
+mod running;
 
 fn call(name: &str, args: &[usize], distinct: bool) -> AggregateCall {
     let kind = if name == "count" { TypeKind::BigInt } else { TypeKind::Int };

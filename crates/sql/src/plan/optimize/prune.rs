@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use flott_api::expr::{Expr, Value};
 use flott_api::table::ChangelogMode;
 use flott_api::{LogicalType, Result, RowKind, TypeKind};
-use flott_graph::spec::{AggregateCall, WindowTime};
+use flott_graph::spec::AggregateCall;
 
 use super::remapped;
 use crate::plan::rel::{Column, Op, Rel, Scan, WindowAggregate};
@@ -157,14 +157,9 @@ fn pruned_window_aggregate(
     let properties = kept.iter().filter(|&&c| c >= first_property).map(|&c| properties[c - first_property]).collect();
     let mut below: Needed = keys.iter().copied().collect();
     below.extend(calls.iter().flat_map(|c| c.args.iter().copied().chain(c.filter)));
-    if let WindowTime::Rowtime(time) = time {
-        below.insert(time);
-    }
+    below.extend(time.column());
     let (input, places) = pruned(input, &below);
-    let time = match time {
-        WindowTime::Rowtime(time) => WindowTime::Rowtime(at(&places, time)),
-        WindowTime::Proctime => WindowTime::Proctime,
-    };
+    let time = time.moved(|column| at(&places, column));
     let keys = keys.iter().map(|&k| at(&places, k)).collect();
     let calls = calls.into_iter().map(|c| moved_call(c, &places)).collect();
     let own = places_of(&kept, columns.len());

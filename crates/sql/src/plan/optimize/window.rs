@@ -149,16 +149,13 @@ fn absorbed_projection(exprs: &[Expr], columns: &[Column], input: Input) -> Opti
             }
         });
     }
-    let time = match input.time {
-        WindowTime::Rowtime(time) => {
-            let index = kept.iter().position(|(e, _)| matches!(e, Expr::Column { index, .. } if *index == time));
-            WindowTime::Rowtime(index.unwrap_or_else(|| {
-                kept.push((input.rel.column(time), input.rel.columns[time].name.clone()));
-                kept.len() - 1
-            }))
-        }
-        WindowTime::Proctime => WindowTime::Proctime,
-    };
+    let time = input.time.moved(|time| {
+        let index = kept.iter().position(|(e, _)| matches!(e, Expr::Column { index, .. } if *index == time));
+        index.unwrap_or_else(|| {
+            kept.push((input.rel.column(time), input.rel.columns[time].name.clone()));
+            kept.len() - 1
+        })
+    });
     if kept.is_empty() {
         // Rows need a column to be counted by.
         kept.push((input.rel.column(0), input.rel.columns[0].name.clone()));

@@ -283,7 +283,7 @@ impl Wiring<'_> {
         let is_local = |i: usize| matches!(self.input(0).fields[i].ty.kind, TypeKind::TimestampLtz(_));
         match time {
             WindowTime::Rowtime(i) if !is_local(*i) => "UTC".to_owned(),
-            WindowTime::Rowtime(_) | WindowTime::Proctime => self.session_zone(),
+            WindowTime::Rowtime(_) | WindowTime::Proctime | WindowTime::Attached(_) => self.session_zone(),
         }
     }
 

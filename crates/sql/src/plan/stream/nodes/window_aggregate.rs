@@ -33,16 +33,13 @@ impl StreamOp for WindowAggregate {
     }
 
     fn describe(&self, text: &Text<'_>) -> String {
-        let time = match self.time {
-            WindowTime::Rowtime(time) => text.input()[time].clone(),
-            WindowTime::Proctime => "proctime".to_owned(),
-        };
+        let time = self.time.column().map_or("proctime", |time| &text.input()[time]);
         let mut select = text.results(&self.keys, &self.calls, false);
         let short = |property: WindowProperty| property_name(property).trim_start_matches("window_");
         let properties = self.properties.iter().zip(&text.own[select.len()..]);
         let properties: Vec<String> = properties.map(|(p, name)| format!("{}('w$) AS {name}", short(*p))).collect();
         select.extend(properties);
-        let window = print::window_text(&self.window, &time);
+        let window = print::window_text(&self.window, time, text.input());
         format!("WindowAggregate({}window=[{window}], select=[{}])", text.group_by(&self.keys), select.join(", "))
     }
 

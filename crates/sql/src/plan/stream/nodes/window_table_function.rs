@@ -44,7 +44,7 @@ impl StreamOp for WindowTableFunction {
     }
 
     fn describe(&self, text: &Text<'_>) -> String {
-        let window = print::window_text(&self.window, &text.input()[self.time]);
+        let window = print::window_text(&self.window, &text.input()[self.time], text.input());
         format!("WindowTableFunction(window=[{window}])")
     }
 
