@@ -52,6 +52,7 @@ pub enum SlotColumn {
 pub struct BytesColumn {
     values: Vec<Vec<u8>>,
     held_bytes: usize,
+    longest: usize,
 }
 
 impl BytesColumn {
@@ -69,6 +70,21 @@ impl BytesColumn {
         slot.clear();
         slot.extend_from_slice(value);
         self.held_bytes += slot.capacity() - before;
+    }
+
+    /// Puts bytes behind those of a group.
+    #[inline]
+    pub fn append(&mut self, group: u32, more: &[u8]) {
+        let slot = &mut self.values[group as usize];
+        let before = slot.capacity();
+        slot.extend_from_slice(more);
+        self.held_bytes += slot.capacity() - before;
+        self.longest = self.longest.max(slot.len());
+    }
+
+    /// How many bytes the longest value has that a group ever had by [`append`](BytesColumn::append).
+    pub fn longest(&self) -> usize {
+        self.longest
     }
 
     fn clear(&mut self, group: u32) {
@@ -156,6 +172,8 @@ pub enum ViewKind {
     Map,
     /// Value to count, ordered by value: [`SortedView`].
     Sorted,
+    /// Values in the order in which they came: [`ListView`].
+    List,
 }
 
 /// All that an aggregate remembers of a group.
@@ -211,6 +229,8 @@ pub enum View {
     Map(Box<dyn MapView>),
     /// See [`ViewKind::Sorted`].
     Sorted(Box<dyn SortedView>),
+    /// See [`ViewKind::List`].
+    List(Box<dyn ListView>),
 }
 
 /// The values of some groups, with their counts.
@@ -239,6 +259,16 @@ pub trait Countable: Send {
     /// # Errors
     /// If the values are of another type than the view's.
     fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], now_ms: i64) -> Result<Vec<Change>>;
+
+    /// Adds such counts row by row, and answers all values of the row's group before and after each; only an
+    /// ordered view can.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's, or too many for a column.
+    fn around(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64]) -> Result<[CountedValues; 2]> {
+        let _: (&ArrayRef, &[u32], &[i64]) = (values, groups, counts);
+        Err(Error::internal("a view without an order was asked for its values in order"))
+    }
 }
 
 /// Value to count for each group; how `DISTINCT` knows what it has seen.
@@ -313,6 +343,57 @@ pub trait SortedView: Countable {
     fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()>;
 }
 
+/// What of a list is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The value that came first; null where there is none.
+    First,
+    /// The value that came last; null where there is none.
+    Last,
+    /// All values, as an Arrow list that is never null.
+    All,
+    /// What was taken back and had not come, as an Arrow list.
+    Missing,
+}
+
+/// The values of each group in the order in which they came, nulls among them; how `ARRAY_AGG` gives them,
+/// and how `FIRST_VALUE`, `LAST_VALUE` and `LISTAGG` survive a retraction.
+pub trait ListView: Send {
+    /// Appends what counts, and takes the first value out that equals a retracted one. Where there is none, it
+    /// is missing, and the next one that comes is not appended.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's.
+    fn fold(&mut self, input: &AggregateInput<'_>) -> Result<()>;
+
+    /// The same, with a part of the list before and after each row.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's, or the lists too long for a column.
+    fn running(&mut self, input: &AggregateInput<'_>, part: Part) -> Result<Running>;
+
+    /// A part of each of these groups' lists.
+    ///
+    /// # Errors
+    /// If the lists are too long for a column.
+    fn value(&self, groups: &[u32], part: Part) -> Result<ArrayRef>;
+
+    /// Forgets one group.
+    fn clear(&mut self, group: u32);
+
+    /// Bytes of memory: what it takes, about, and what the longest list that it ever had takes.
+    fn memory_bytes(&self) -> (usize, usize);
+
+    /// Appends one group's values to `out`.
+    fn save(&self, group: u32, out: &mut Vec<u8>);
+
+    /// Reads what [`save`](ListView::save) wrote and moves `input` behind it.
+    ///
+    /// # Errors
+    /// If the bytes are damaged.
+    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()>;
+}
+
 /// An aggregate's value around each row of a batch.
 #[derive(Clone, Debug)]
 pub struct Running {
@@ -346,6 +427,13 @@ pub trait Aggregate: Send + Sync {
     /// # Errors
     /// If the array cannot be built.
     fn value(&self, groups: &[u32], state: &mut AggregateState<'_>) -> Result<ArrayRef>;
+
+    /// About how many bytes the value of one group may take, where it grows with the group's rows. Who asks for
+    /// values row by row takes fewer rows at once then.
+    fn value_bytes(&self, state: &AggregateState<'_>) -> usize {
+        let _: &AggregateState<'_> = state;
+        0
+    }
 
     /// Whether [`merge`](Aggregate::merge) can do its work: windows that share slices and those that grow
     /// together need it.

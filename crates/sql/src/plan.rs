@@ -33,6 +33,13 @@ use crate::parser::ast::{ExplainDetail, Insert, Statement};
 use binder::Binder;
 use stream::Pipeline;
 
+/// Queries stand in each other up to a limit, and each level costs stack: more in a debug build than a thread has.
+const STACK_BYTES: usize = 64 << 20;
+
+fn with_stack<T>(plan: impl FnOnce() -> Result<T>) -> Result<T> {
+    stacker::grow(STACK_BYTES, plan)
+}
+
 /// What a query gives, without a job: for views, `CREATE TABLE .. AS` and `DESCRIBE`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoundQuery {
@@ -65,7 +72,7 @@ pub struct PlannedJob {
 /// If the query is wrong or not supported.
 pub fn bind_query(cx: &dyn PlanContext, query: &Query) -> Result<BoundQuery> {
     let settings = Settings::read(&cx.configuration())?;
-    let rel = Binder::of_columns(cx, &settings).query(query)?;
+    let rel = with_stack(|| Binder::of_columns(cx, &settings).query(query))?;
     Ok(BoundQuery { columns: rel.columns })
 }
 
@@ -110,8 +117,7 @@ pub fn expand_query(cx: &dyn PlanContext, query: &Query) -> Result<Query> {
 /// If a statement is wrong or not supported, or its sink cannot take its changes.
 pub fn plan_insert(cx: &dyn PlanContext, inserts: &[Insert]) -> Result<PlannedJob> {
     let settings = Settings::read(&cx.configuration())?;
-    let pipelines = insert_pipelines(cx, &settings, inserts)?;
-    lower::lower(cx, &settings, pipelines)
+    with_stack(|| lower::lower(cx, &settings, insert_pipelines(cx, &settings, inserts)?))
 }
 
 /// Plans a query whose result goes to the sink `$collect` with the option `id`.
@@ -120,8 +126,7 @@ pub fn plan_insert(cx: &dyn PlanContext, inserts: &[Insert]) -> Result<PlannedJo
 /// If the query is wrong or not supported.
 pub fn plan_select(cx: &dyn PlanContext, query: &Query, collect_id: &str) -> Result<PlannedJob> {
     let settings = Settings::read(&cx.configuration())?;
-    let pipeline = select_pipeline(cx, &settings, query, collect_id)?;
-    lower::lower(cx, &settings, vec![pipeline])
+    with_stack(|| lower::lower(cx, &settings, select_pipeline(cx, &settings, query, collect_id)?))
 }
 
 /// The text of `EXPLAIN`.
@@ -129,12 +134,16 @@ pub fn plan_select(cx: &dyn PlanContext, query: &Query, collect_id: &str) -> Res
 /// # Errors
 /// If the statement is wrong, cannot be explained, or a detail is not supported.
 pub fn explain(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
+    with_stack(|| explained(cx, statement, details))
+}
+
+fn explained(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
     let settings = Settings::read(&cx.configuration())?;
     let pipelines = match statement {
         Statement::Query(query) => {
             let rel = Binder::new(cx, &settings).query(query)?;
             let sink = stream::Sink::nowhere(&rel.columns, &settings);
-            vec![stream::plan(&settings, rel, sink)?]
+            stream::with_mini_batches(&settings, vec![stream::plan(&settings, rel, sink)?])?
         }
         Statement::Insert(insert) => insert_pipelines(cx, &settings, std::slice::from_ref(insert))?,
         Statement::StatementSet(inserts) => insert_pipelines(cx, &settings, inserts)?,
@@ -155,11 +164,11 @@ fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert
         stream::plan(settings, rel, sink)
     };
     let pipelines = inserts.iter().map(plan).collect::<Result<Vec<_>>>()?;
-    Ok(stream::share(pipelines))
+    stream::with_mini_batches(settings, stream::share(pipelines))
 }
 
-fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id: &str) -> Result<Pipeline> {
+fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id: &str) -> Result<Vec<Pipeline>> {
     let rel = Binder::new(cx, settings).query(query)?;
     let sink = stream::Sink::collect(&rel.columns, id, settings);
-    stream::plan(settings, rel, sink)
+    stream::with_mini_batches(settings, vec![stream::plan(settings, rel, sink)?])
 }

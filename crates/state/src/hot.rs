@@ -7,11 +7,13 @@
 //! which keys the store may have. What belongs to a number: [`map_view`], [`sorted_view`], [`RowStore`] and others that
 //! are a [`GroupEntries`].
 
+mod encoded;
 mod expiry;
 mod group_table;
 mod held;
 mod keyed_state;
 mod link;
+mod list_view;
 mod listed_rows;
 mod map_view;
 mod region;
@@ -30,12 +32,14 @@ mod timer_queue;
 mod values;
 mod windowed_state;
 
+pub use encoded::Encoding;
 pub use expiry::{TtlOptions, TtlUpdate, TtlVisibility};
 pub use group_table::GroupTable;
 pub use keyed_state::KeyedState;
 pub use link::{Cursor, KeyedStateOptions};
+pub use list_view::list_view;
 pub use listed_rows::{Listed, ListedRows};
-pub use map_view::{MapViewOptions, map_view};
+pub use map_view::{MapViewOptions, map_view, map_view_with_nulls};
 pub use region::{EntryPage, GroupEntries};
 pub use row_arena::Place;
 pub use row_lists::RowLists;

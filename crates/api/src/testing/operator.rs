@@ -532,7 +532,10 @@ impl<'a> Run<'a> {
     }
 
     fn advance(&mut self, watermark: Watermark) {
+        // As the runtime does: timers know the watermark that fires them, and `process_watermark` the one before it.
+        let before = std::mem::replace(&mut self.watermark, watermark);
         self.fire(TimeDomain::Event, watermark.0);
+        self.watermark = before;
         let (operator, mut cx) = self.parts();
         ready(operator.process_watermark(watermark, &mut cx)).expect("the operator takes a watermark");
         self.watermark = watermark;

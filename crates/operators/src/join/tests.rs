@@ -135,9 +135,12 @@ impl Numbers {
     }
 }
 
+/// The rows of both sides: key and value.
+type Tables = [Vec<(Option<i64>, i64)>; 2];
+
 /// Changes of both sides in which each row that is taken back was there, and the tables that they make.
-fn changes(numbers: &mut Numbers, count: usize) -> (String, [Vec<(Option<i64>, i64)>; 2]) {
-    let (mut script, mut tables) = (String::new(), [Vec::new(), Vec::new()]);
+fn changes(numbers: &mut Numbers, count: usize) -> (String, Tables) {
+    let (mut script, mut tables): (String, Tables) = (String::new(), [Vec::new(), Vec::new()]);
     for _ in 0..count {
         let at = numbers.below(2) as usize;
         let table: &mut Vec<(Option<i64>, i64)> = &mut tables[at];
@@ -170,7 +173,7 @@ fn folded(changes: &str) -> Counts {
 }
 
 /// The join of two tables, by its meaning.
-fn joined(kind: JoinKind, [left, right]: &[Vec<(Option<i64>, i64)>; 2], smaller: bool) -> Counts {
+fn joined(kind: JoinKind, [left, right]: &Tables, smaller: bool) -> Counts {
     let mut rows = Counts::new();
     let text = |row: Option<&(Option<i64>, i64)>| match row {
         Some((key, value)) => format!("{} | {value}", key.map_or("NULL".to_owned(), |k| k.to_string())),

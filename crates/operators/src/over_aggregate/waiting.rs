@@ -283,7 +283,8 @@ fn forget_later(entries: &mut OverEntries, group: u32, time_ms: i64, reach_ms: i
 fn slide(entries: &mut OverEntries, group: u32, (due, frame): (usize, usize), steps: &mut Steps) -> Result<()> {
     let mut in_frame = entries.in_frame(group);
     let rows = &mut entries.timed.rows;
-    for _ in in_frame..due {
+    let coming = due.saturating_sub(in_frame);
+    for _ in 0..coming {
         let Some(next) = rows.nth(group, in_frame) else { break };
         if in_frame >= frame {
             steps.retract(group, rows.remove(group, 0)?);

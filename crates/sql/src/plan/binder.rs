@@ -3,6 +3,7 @@
 //! **Invariant.** Every struct of the syntax tree is taken apart without `..`: a clause that is not planned is refused.
 
 mod aggregate;
+mod aggregate_call;
 mod call;
 mod changelog;
 mod difference;
@@ -11,6 +12,8 @@ mod from;
 mod insert;
 mod join;
 mod literal;
+mod order;
+mod over;
 mod query;
 mod refuse;
 mod select;
@@ -75,7 +78,7 @@ impl<'a> Binder<'a> {
 
     /// A query.
     pub(super) fn query(&self, query: &Query) -> Result<Rel> {
-        let rel = self.bind_query(query).and_then(|rel| self.bounded(rel))?;
+        let rel = self.bind_whole(query).and_then(|rel| self.bounded(rel))?;
         let names = unique_names(&rel.columns);
         Ok(rel.renamed(&names))
     }

@@ -5,6 +5,7 @@
 
 mod changelog;
 mod join;
+mod order;
 
 use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
@@ -13,7 +14,8 @@ use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
-pub use join::{Correlate, Join, unnested};
+pub use join::{Correlate, Join, TemporalJoin, unnested};
+pub use order::{Over, Rank, Sort};
 
 use crate::catalog::ObjectPath;
 
@@ -135,8 +137,16 @@ pub enum Op {
     WindowAggregate(Box<WindowAggregate>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
+    /// Rows of the left with what the right was at the time of each: columns of the left, then of the right.
+    TemporalJoin(Box<TemporalJoin>),
     /// Rows with what a function gives for each: columns of the input, then of the function.
     Correlate(Box<Correlate>),
+    /// Rows with calls over those before them: columns of the input, then the values.
+    Over(Box<Over>),
+    /// The first rows of each partition. Made by the optimiser from a limit of `ROW_NUMBER`.
+    Rank(Box<Rank>),
+    /// Rows in an order.
+    Sort(Box<Sort>),
     /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.
     ToChangelog {
         /// What each kind is called.

@@ -6,6 +6,9 @@
 //! never seen. Over an insert-only stream a value changes only once, as in Flink, so it expires so long
 //! after its first row, not its last.
 
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use flott_api::aggregate::{AggregateInput, Change, Countable, CountedValues, MapView, SlotType};
@@ -13,6 +16,7 @@ use flott_api::{Error, Result};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::encoded::Encoding;
 use super::expiry::{NOT_KNOWN, known_ms};
 use super::held::{Float, Held};
 use crate::canonical::form;
@@ -41,7 +45,19 @@ fn view<C: Count>(ty: &DataType, options: MapViewOptions) -> Result<Box<dyn MapV
         Some(SlotType::Int128) => Ok(Box::new(Counts::<i128, C>::new(ty, options))),
         Some(SlotType::Float64) => Ok(Box::new(Counts::<Float, C>::new(ty, options))),
         Some(SlotType::Bytes) => Ok(Box::new(Counts::<Box<[u8]>, C>::new(ty, options))),
-        None => Err(Error::unsupported(format!("DISTINCT over values that lie as {ty}"))),
+        None => Ok(Box::new(EncodedMap::<C>::new(ty, options, false)?)),
+    }
+}
+
+/// The same with nulls among the values, which are equal to each other.
+///
+/// # Errors
+/// If values of the type cannot be told apart.
+pub fn map_view_with_nulls(ty: &DataType, options: MapViewOptions) -> Result<Box<dyn MapView>> {
+    if options.ttl_ms > 0 {
+        Ok(Box::new(EncodedMap::<Timed>::new(ty, options, true)?))
+    } else {
+        Ok(Box::new(EncodedMap::<i64>::new(ty, options, true)?))
     }
 }
 
@@ -237,6 +253,58 @@ impl<V: Held, C: Count> MapView for Counts<V, C> {
     }
 }
 
+/// Values of any type, by their bytes.
+struct EncodedMap<C> {
+    encoding: Encoding,
+    counts: Counts<Box<[u8]>, C>,
+    nulls: bool,
+}
+
+impl<C: Count> EncodedMap<C> {
+    fn new(ty: &DataType, options: MapViewOptions, nulls: bool) -> Result<Self> {
+        Ok(EncodedMap { encoding: Encoding::of(ty)?, counts: Counts::new(&DataType::Binary, options), nulls })
+    }
+
+    fn encoded(&self, column: &ArrayRef) -> Result<ArrayRef> {
+        let bytes = if self.nulls { self.encoding.encode_nulls(column) } else { self.encoding.encode(column) };
+        Ok(Arc::new(bytes?))
+    }
+}
+
+impl<C: Count> Countable for EncodedMap<C> {
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues> {
+        let entries = self.counts.entries(groups)?;
+        Ok(CountedValues { values: self.encoding.decode(entries.values.as_binary::<i32>().iter())?, ..entries })
+    }
+
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], now_ms: i64) -> Result<Vec<Change>> {
+        self.counts.count(&self.encoded(values)?, groups, counts, now_ms)
+    }
+}
+
+impl<C: Count> MapView for EncodedMap<C> {
+    fn distinct(&mut self, input: &AggregateInput<'_>, now_ms: i64) -> Result<Vec<Change>> {
+        let values = [self.encoded(values(input)?)?];
+        self.counts.distinct(&AggregateInput { args: &values, ..*input }, now_ms)
+    }
+
+    fn clear(&mut self, group: u32) {
+        self.counts.clear(group);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.counts.memory_bytes()
+    }
+
+    fn save(&self, group: u32, out: &mut Vec<u8>) {
+        self.counts.save(group, out);
+    }
+
+    fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()> {
+        self.counts.load(group, input, now_ms)
+    }
+}
+
 /// The one argument of a view.
 pub(super) fn values<'a>(input: &AggregateInput<'a>) -> Result<&'a ArrayRef> {
     match input.args {
@@ -247,9 +315,8 @@ pub(super) fn values<'a>(input: &AggregateInput<'a>) -> Result<&'a ArrayRef> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow_array::{Int32Array, StringArray};
+    use arrow_array::types::Int32Type;
+    use arrow_array::{Int32Array, ListArray, StringArray};
 
     use super::*;
     use Change::{Add, Retract, Skip};
@@ -302,6 +369,20 @@ mod tests {
         assert_eq!(move_in(-1), [Skip, Skip, Skip]);
         assert_eq!(move_in(-1), [Skip, Retract, Retract]);
         assert!(whole.entries(&[7]).unwrap().places.is_empty());
+    }
+
+    #[test]
+    fn nulls_and_values_of_any_type_are_told_apart() {
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None, None, Some(7)]));
+        let mut view = map_view_with_nulls(&DataType::Int32, FOR_EVER).unwrap();
+        assert_eq!(distinct(view.as_mut(), &values, &[0; 4], 0), [Add, Add, Skip, Skip]);
+        let entries = view.entries(&[0]).unwrap();
+        assert_eq!((entries.values.null_count(), entries.values.len()), (1, 2));
+        let list = || Some(vec![Some(1)]);
+        let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([list(), None, list(), Some(vec![None])]);
+        let mut view = map_view(lists.data_type(), FOR_EVER).unwrap();
+        let lists: ArrayRef = Arc::new(lists);
+        assert_eq!(distinct(view.as_mut(), &lists, &[0; 4], 0), [Add, Skip, Skip, Add]);
     }
 
     #[test]

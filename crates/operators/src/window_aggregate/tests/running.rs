@@ -232,7 +232,7 @@ fn aggregates_that_cannot_be_merged_are_refused_by_name() {
     for kind in [SLIDE, GROW] {
         let error = WindowAggregate::from_spec(of(kind, &[call("first_value", &[2], false)])).err().unwrap();
         assert_eq!(error.kind(), flott_api::ErrorKind::Invalid);
-        assert!(error.message().contains("'FIRST_VALUE' over windows that overlap or grow"), "{error:?}");
+        assert!(error.message().contains("'FIRST_VALUE' over parts that are put together"), "{error:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowProperty};
 
 use super::expr::{coerce, illegal_null};
+use super::over::{OVERS_FROM, Overs};
 use crate::plan::rel::Rel;
 use crate::plan::scope::Scope;
 
@@ -20,6 +21,8 @@ pub(super) struct Aggregates {
     pub(super) grouped: bool,
     /// `GROUP BY TUMBLE(..)`.
     pub(super) group_window: Option<GroupWindow>,
+    /// The calls with `OVER`, over what comes of the aggregates.
+    pub(super) overs: Overs,
 }
 
 /// An aggregate over the rows.
@@ -66,7 +69,7 @@ impl Aggregates {
         }
         let resolved = flott_functions::aggregate_type(name, &types, distinct)?;
         let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
-        let may_be_empty = name != "count" && (!self.grouped || filter.is_some());
+        let may_be_empty = flott_functions::is_null_of_nothing(name) && (!self.grouped || filter.is_some());
         let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || may_be_empty);
         let call = Call { function: resolved.id, args, filter, distinct, ty: ty.clone() };
         let index = self.calls.iter().position(|c| *c == call).unwrap_or_else(|| {
@@ -129,12 +132,14 @@ impl Grouping<'_> {
         self.rewrite(item.expr.clone(), &item.places)
     }
 
-    fn rewrite(&self, expr: Expr, places: &[(usize, Location)]) -> Result<Expr> {
+    /// The same of a part of an expression that names columns at these places.
+    pub(super) fn rewrite(&self, expr: Expr, places: &[(usize, Location)]) -> Result<Expr> {
         if let Some(key) = self.keys.iter().position(|k| *k == expr) {
             return Ok(Expr::column(key, expr.ty().clone()));
         }
         let each = |e: Expr| self.rewrite(e, places);
         Ok(match expr {
+            Expr::Column { index, .. } if index >= OVERS_FROM => expr,
             Expr::Column { index, ty } if index >= CALLS_FROM => Expr::column(self.keys.len() + index - CALLS_FROM, ty),
             Expr::Column { index, .. } => return Err(self.not_grouped(index, places)),
             Expr::Literal { .. } => expr,

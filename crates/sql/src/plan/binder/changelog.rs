@@ -23,13 +23,13 @@ impl Binder<'_> {
     /// The call of one of the two; nothing if it is another function.
     pub(super) fn bind_changelog_function(&self, name: &str, call: &TableCall<'_>) -> Result<Option<Rel>> {
         match name {
-            "TO_CHANGELOG" => self.to_changelog(call).map(Some),
-            "FROM_CHANGELOG" => self.from_changelog(call).map(Some),
+            "TO_CHANGELOG" => self.bind_to_changelog(call).map(Some),
+            "FROM_CHANGELOG" => self.bind_from_changelog(call).map(Some),
             _ => Ok(None),
         }
     }
 
-    fn to_changelog(&self, call: &TableCall<'_>) -> Result<Rel> {
+    fn bind_to_changelog(&self, call: &TableCall<'_>) -> Result<Rel> {
         let [input, op, mapping, ..] = arguments("TO_CHANGELOG", call)?;
         let rel = self.input("TO_CHANGELOG", input)?;
         let op = op.map(column_of).transpose()?.unwrap_or_else(|| "op".to_owned());
@@ -53,7 +53,7 @@ impl Binder<'_> {
         Ok(rel.to_changelog(&op, names))
     }
 
-    fn from_changelog(&self, call: &TableCall<'_>) -> Result<Rel> {
+    fn bind_from_changelog(&self, call: &TableCall<'_>) -> Result<Rel> {
         let [input, op, mapping, ..] = arguments("FROM_CHANGELOG", call)?;
         let rel = self.input("FROM_CHANGELOG", input)?;
         let name = op.map(column_of).transpose()?.unwrap_or_else(|| "op".to_owned());

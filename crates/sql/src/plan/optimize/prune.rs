@@ -1,6 +1,7 @@
 //! Rule: columns that nobody reads are not computed and, where the source can, not read.
 
 mod join;
+mod order;
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,7 @@ fn pruned(rel: Rel, needed: &Needed) -> (Rel, Places) {
             (Rel { op: Op::Union, inputs, columns: pick(&columns, &kept) }, places)
         }
         Op::Join(join) => join::pruned_join(*join, inputs, &columns, needed),
+        Op::TemporalJoin(join) => join::pruned_temporal_join(*join, inputs, &columns, needed),
         Op::Correlate(correlate) => join::pruned_correlate(*correlate, inputs, &columns, needed),
         op => match inputs.pop() {
             Some(input) => pruned_one(op, input, columns, needed),
@@ -87,6 +89,9 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             (Rel { op, inputs: vec![input], columns }, places)
         }
         Op::Aggregate { keys, calls } => pruned_aggregate(keys, calls, input, &columns, needed),
+        Op::Over(over) => order::pruned_over(*over, input, &columns, needed),
+        Op::Rank(rank) => order::pruned_rank(*rank, input, &columns, needed),
+        Op::Sort(sort) => order::pruned_sort(*sort, input, &columns, needed),
         Op::WindowAggregate(aggregate) => pruned_window_aggregate(*aggregate, input, &columns, needed),
         Op::Window { time, window } => {
             let width = input.columns.len();
@@ -106,7 +111,7 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)
         }
-        op @ (Op::Scan(_) | Op::Values { .. } | Op::Union | Op::Join(_) | Op::Correlate(_)) => {
+        op @ (Op::Scan(_) | Op::Values { .. } | Op::Union | Op::Join(_) | Op::TemporalJoin(_) | Op::Correlate(_)) => {
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![input], columns }, places)
         }

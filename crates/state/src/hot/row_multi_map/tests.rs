@@ -201,7 +201,9 @@ fn multimap(options: RowMultiMapOptions) -> RowMultiMap {
 
 fn add(map: &mut RowMultiMap, group: u32, some: &[Row], now_ms: i64) {
     let mut adding = map.adding(&rows(some)).unwrap();
-    (0..some.len()).for_each(|at| _ = adding.add(group, at, 0, now_ms));
+    for at in 0..some.len() {
+        adding.add(group, at, 0, now_ms);
+    }
     adding.finish().unwrap();
 }
 
@@ -294,7 +296,9 @@ fn rows_without_columns_are_counted() {
     let mut map = multimap(options.clone());
     let batch = batch(&none, Vec::new(), 2).unwrap();
     let mut adding = map.adding(&batch).unwrap();
-    (0..2).for_each(|at| _ = adding.add(0, at, 0, 0));
+    for at in 0..2 {
+        adding.add(0, at, 0, 0);
+    }
     adding.finish().unwrap();
     assert_eq!(map.count(map.first(0)), 2);
     let mut back = multimap(options);
