@@ -49,6 +49,14 @@ impl WindowKind {
     pub fn is_aligned(&self) -> bool {
         !matches!(self, WindowKind::Session { .. })
     }
+
+    /// The columns by whose values sessions are told apart.
+    pub fn keys(&self) -> &[usize] {
+        match self {
+            WindowKind::Session { keys, .. } => keys,
+            WindowKind::Tumble { .. } | WindowKind::Hop { .. } | WindowKind::Cumulate { .. } => &[],
+        }
+    }
 }
 
 /// What tells which window a row lies in.

@@ -4,7 +4,7 @@ use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
 use flott_graph::spec::{AggregateCall, JoinKind, SortField, TableFunction, WindowKind};
 
-use super::rel::{Column, Scan, TimeAttribute};
+use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
 
 const DAY_MS: i64 = 86_400_000;
@@ -150,8 +150,28 @@ pub(super) fn table_function(function: &TableFunction, input: &[String], style: 
 
 /// `TUMBLE(time_col=[ts], size=[10 min])`; `input` has the names of the columns, for the keys of sessions.
 pub(super) fn window_text(window: &WindowKind, time: &str, input: &[String]) -> String {
+    let (name, sizes) = sizes(window);
+    let keys = picked(window.keys(), input).join(", ");
+    let keys = if keys.is_empty() { String::new() } else { format!(", partition keys=[{keys}]") };
+    format!("{name}(time_col=[{time}], {sizes}{keys})")
+}
+
+/// `TUMBLE(win_start=[window_start], win_end=[window_end], size=[10 min])`: the windows of rows that come with theirs.
+pub(super) fn attached_text(bounds: &WindowBounds, input: &[String]) -> String {
+    let (name, sizes) = sizes(&bounds.window.window);
+    format!("{name}(win_start=[{}], win_end=[{}], {sizes})", input[bounds.start], input[bounds.end])
+}
+
+/// `TUMBLE(win_end=[window_end], size=[10 min])`: the same where the end alone is read.
+pub(super) fn attached_end_text(window: &WindowKind, end: &str) -> String {
+    let (name, sizes) = sizes(window);
+    format!("{name}(win_end=[{end}], {sizes})")
+}
+
+/// `TUMBLE` and `size=[10 min]`
+fn sizes(window: &WindowKind) -> (&'static str, String) {
     let offset = |ms: i64| if ms == 0 { String::new() } else { format!(", offset=[{}]", duration(ms)) };
-    let (name, sizes) = match window {
+    match window {
         WindowKind::Tumble { size_ms, offset_ms } => {
             ("TUMBLE", format!("size=[{}]{}", duration(*size_ms), offset(*offset_ms)))
         }
@@ -163,13 +183,21 @@ pub(super) fn window_text(window: &WindowKind, time: &str, input: &[String]) -> 
             let (size, step) = (duration(*max_size_ms), duration(*step_ms));
             ("CUMULATE", format!("max_size=[{size}], step=[{step}]{}", offset(*offset_ms)))
         }
-        WindowKind::Session { gap_ms, keys } => {
-            let keys = picked(keys, input).join(", ");
-            let keys = if keys.is_empty() { String::new() } else { format!(", partition keys=[{keys}]") };
-            ("SESSION", format!("gap=[{}]{keys}", duration(*gap_ms)))
+        WindowKind::Session { gap_ms, .. } => ("SESSION", format!("gap=[{}]", duration(*gap_ms))),
+    }
+}
+
+/// `TumblingGroupWindow('w$, ts, 10000)`: a window of the older syntax.
+pub(super) fn group_window_text(window: &WindowKind, time: &str) -> String {
+    match window {
+        WindowKind::Tumble { size_ms, .. } => format!("TumblingGroupWindow('w$, {time}, {size_ms})"),
+        WindowKind::Hop { size_ms, slide_ms, .. } => format!("SlidingGroupWindow('w$, {time}, {size_ms}, {slide_ms})"),
+        WindowKind::Session { gap_ms, .. } => format!("SessionGroupWindow('w$, {time}, {gap_ms})"),
+        // There is no such function in the older syntax.
+        WindowKind::Cumulate { max_size_ms, step_ms, .. } => {
+            format!("CumulativeGroupWindow('w$, {time}, {max_size_ms}, {step_ms})")
         }
-    };
-    format!("{name}(time_col=[{time}], {sizes})")
+    }
 }
 
 /// `TUMBLE(TABLE(#0), DESCRIPTOR('ts'), 10000:INTERVAL SECOND)`
