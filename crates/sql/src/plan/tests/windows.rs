@@ -252,6 +252,14 @@ fn windows_that_overlap_grow_or_end_with_their_rows_are_cut_by_their_aggregation
         assert!(modes.contains("WindowAggregate(groupBy=[who], window=["), "{modes}");
         assert!(!modes.contains("WindowTableFunction"), "{modes}");
     }
+    // What cannot leave a window again is aggregated from the rows of each.
+    let listed = world.modes(
+        "SELECT window_end, LISTAGG(who) FROM TABLE(HOP(TABLE clicks, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) GROUP BY window_start, window_end",
+    );
+    assert!(
+        listed.contains("WindowTableFunction(window=[HOP(") && listed.contains("HOP(win_end=[window_end]"),
+        "{listed}"
+    );
     expect![[r#"
         Calc(select=[window_end, n], changelogMode=[I,UA])
         +- GroupAggregate(groupBy=[window_start, window_end], select=[window_start, window_end, COUNT(*) AS n], changelogMode=[I,UA])
