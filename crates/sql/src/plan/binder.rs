@@ -9,6 +9,7 @@ mod changelog;
 mod difference;
 mod expr;
 mod from;
+mod grouping_sets;
 mod insert;
 mod join;
 mod literal;

@@ -2,7 +2,7 @@
 
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{AggregateCall, JoinKind, SortField, TableFunction, WindowKind};
+use flott_graph::spec::{AggregateCall, ExpandColumn, JoinKind, SortField, TableFunction, WindowKind};
 
 use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
@@ -399,4 +399,18 @@ fn moment(millis: i64, format: &str) -> String {
         Some(moment) => moment.format(format).to_string(),
         None => format!("{millis} ms"),
     }
+}
+
+/// The columns of each copy that `Expand` makes of a row.
+pub(super) fn copies(projections: &[Vec<ExpandColumn>], input: &[String], own: &[String]) -> String {
+    let column = |(column, name): (&ExpandColumn, &String)| match column {
+        ExpandColumn::Input(index) => input[*index].clone(),
+        ExpandColumn::Null => format!("null AS {name}"),
+        ExpandColumn::Id(id) => format!("{id} AS {name}"),
+    };
+    let copy = |columns: &Vec<ExpandColumn>| {
+        let columns: Vec<String> = columns.iter().zip(own).map(column).collect();
+        format!("{{{}}}", columns.join(", "))
+    };
+    projections.iter().map(copy).collect::<Vec<_>>().join(", ")
 }

@@ -12,7 +12,7 @@ use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
 use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
-use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
 pub use join::{Correlate, Join, TemporalJoin, unnested};
@@ -20,6 +20,7 @@ pub use order::{Over, Rank, Sort};
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
 use crate::catalog::ObjectPath;
+use window::free_name;
 
 /// A column of a query or table.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +117,11 @@ pub enum Op {
         keys: Vec<usize>,
         /// The aggregates.
         calls: Vec<AggregateCall>,
+    },
+    /// Each row several times: columns of the input, some of them null, then the number of the copy.
+    Expand {
+        /// The columns of each copy.
+        projections: Vec<Vec<ExpandColumn>>,
     },
     /// Appends `window_start`, `window_end` and `window_time`.
     Window {
@@ -273,6 +279,18 @@ impl Rel {
         let columns = keys.iter().map(key).chain(results).collect();
         let calls = calls.into_iter().map(|(call, _)| call).collect();
         Rel { op: Op::Aggregate { keys, calls }, inputs: vec![self], columns }
+    }
+
+    /// Copies each row. What is null in a copy may be null, and is no time.
+    #[must_use]
+    pub fn expand(self, projections: Vec<Vec<ExpandColumn>>) -> Rel {
+        let column = |(at, column): (usize, &Column)| match projections.iter().any(|p| p[at] == ExpandColumn::Null) {
+            true => Column::new(&column.name, column.ty.clone().with_nullable(true)),
+            false => column.clone(),
+        };
+        let mut columns: Vec<Column> = self.columns.iter().enumerate().map(column).collect();
+        columns.push(Column::new(free_name("$e", &columns), LogicalType::not_null(TypeKind::BigInt)));
+        Rel { op: Op::Expand { projections }, inputs: vec![self], columns }
     }
 
     /// Other names for the same columns.

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 };
 
 use super::expr::{ExprBinder, call};
+use super::grouping_sets::is_grouping;
 use super::over::needs_over;
 use super::{aggregate_call, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
@@ -25,9 +26,6 @@ const UNBUILT: &[&str] = &[
     "bitmap_or_cardinality_agg",
     "bitmap_xor_agg",
     "bitmap_xor_cardinality_agg",
-    "group_id",
-    "grouping",
-    "grouping_id",
 ];
 
 /// Functions whose first argument is a unit of time.
@@ -57,6 +55,9 @@ impl ExprBinder<'_> {
         refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
         if let Some(clause) = clauses.first() {
             return Err(Error::unsupported(clause_name(clause)));
+        }
+        if is_grouping(&name) {
+            return self.grouping(&name, args);
         }
         if UNBUILT.contains(&name.as_str()) {
             return Err(Error::unsupported(format!("function '{}'", name.to_uppercase())));

@@ -94,8 +94,8 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
         Op::Sort(sort) => order::pruned_sort(*sort, input, &columns, needed),
         Op::WindowAggregate(aggregate) => pruned_window_aggregate(*aggregate, input, &columns, needed),
         Op::Window { time, window } => pruned_window(time, window, input, (&columns, needed)),
-        // A change has all columns of its row.
-        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. }) => {
+        // A change has all columns of its row, and what is copied has those that a grouping reads.
+        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. }) => {
             let all: Vec<usize> = (0..input.columns.len()).collect();
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)

@@ -7,7 +7,7 @@
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result};
-use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 use super::{bottom_up, conjuncts};
 use crate::plan::rel::{
@@ -49,6 +49,10 @@ fn with_windows(mut rel: Rel) -> Rel {
         | Op::Rank(_)
         | Op::Correlate(_)
         | Op::Watermark { .. } => (0..rel.columns.len()).map(|c| below(0, c)).collect(),
+        Op::Expand { projections } => {
+            let stays = |c: usize| projections.iter().all(|copy| copy.get(c) == Some(&ExpandColumn::Input(c)));
+            (0..rel.columns.len()).map(|c| below(0, c).filter(|_| stays(c))).collect()
+        }
         Op::Join(join) => {
             let parts: Vec<Expr> = join.condition.iter().cloned().flat_map(conjuncts).collect();
             let columns: Vec<&[Column]> = rel.inputs.iter().map(|input| input.columns.as_slice()).collect();

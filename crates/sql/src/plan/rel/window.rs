@@ -67,7 +67,7 @@ pub fn property_name(property: WindowProperty) -> &'static str {
 }
 
 /// The name, or the first of `name0`, `name1`, .. that no column has.
-fn free_name(name: &str, columns: &[Column]) -> String {
+pub(super) fn free_name(name: &str, columns: &[Column]) -> String {
     let taken = |name: &str| columns.iter().any(|c| c.name == name);
     if !taken(name) {
         return name.to_owned();

@@ -6,8 +6,9 @@ use flott_api::{Error, Result, RowKind};
 use flott_graph::spec::JoinKind;
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit, Rank,
-    TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
+    Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank,
+    WindowTableFunction,
 };
 use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
@@ -45,6 +46,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             let columns = columns.into_iter().map(|c| Column { time: None, window: None, ..c }).collect();
             return gathering(Op::GroupAggregate(GroupAggregate::whole(keys, calls)), inputs, columns);
         }
+        rel::Op::Expand { projections } => Op::Expand(Expand { projections }),
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
