@@ -27,6 +27,8 @@ mod mini_batch;
 pub mod mini_batch_assigner;
 pub mod over_aggregate;
 pub mod rank;
+pub mod session_aggregate;
+pub mod session_table_function;
 pub mod sink_upsert_materializer;
 mod sorting;
 pub mod temporal_join;
@@ -36,6 +38,9 @@ pub mod values;
 pub mod watermark_assigner;
 mod window;
 pub mod window_aggregate;
+pub mod window_deduplicate;
+pub mod window_join;
+pub mod window_rank;
 pub mod window_table_function;
 
 pub use factory::Factory;

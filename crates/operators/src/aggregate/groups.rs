@@ -19,14 +19,23 @@ use flott_api::{Error, LogicalType, Result, Schema};
 use flott_graph::spec::AggregateCall;
 use flott_state::codec::{damaged, put_bytes, put_signed, take_array, take_bytes, take_signed};
 use flott_state::hot::{
-    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, TtlOptions, Values, list_view, map_view,
-    map_view_with_nulls, sorted_view, take_part,
+    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, PartedEntries, TtlOptions, Values, list_view,
+    map_view, map_view_with_nulls, sorted_view, take_part,
 };
 
-use super::{function, takes_nulls};
+use super::{function, sliding, takes_nulls};
 
 /// Bytes of the values around a batch's rows; one row's may be more.
 const VALUES_BYTES: usize = 64 << 20;
+
+/// What becomes of the rows of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// They are folded in.
+    Folded,
+    /// They come as the state of slices, and leave with them.
+    Sliding,
+}
 
 /// The keys and aggregates of an operator.
 pub struct Plan {
@@ -112,6 +121,23 @@ impl Plan {
     /// # Errors
     /// If an aggregate or a key type is not supported.
     pub fn new(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Folded))
+    }
+
+    /// The plan of a window that slides over slices that have the state of [`Plan::new`] of the same calls.
+    ///
+    /// # Errors
+    /// If an aggregate cannot slide.
+    pub fn sliding(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Sliding))
+    }
+
+    fn of(
+        input: &Schema,
+        keys: &[usize],
+        calls: &[AggregateCall],
+        (options, life): (MapViewOptions, Life),
+    ) -> Result<Self> {
         let mut plan = Plan {
             key_types: keys.iter().map(|k| column_type(input, *k).cloned()).collect::<Result<_>>()?,
             keys: keys.to_vec(),
@@ -120,7 +146,7 @@ impl Plan {
             options,
         };
         for call in calls {
-            plan.add(input, call)?;
+            plan.add(input, call, life)?;
         }
         // Refuses what cannot be kept now and not with the first row.
         plan.groups()?;
@@ -128,12 +154,18 @@ impl Plan {
         Ok(plan)
     }
 
-    fn add(&mut self, input: &Schema, call: &AggregateCall) -> Result<()> {
+    fn add(&mut self, input: &Schema, call: &AggregateCall, life: Life) -> Result<()> {
         let args = call.args.iter().map(|a| column_type(input, *a).cloned()).collect::<Result<Vec<_>>>()?;
         if let Some(filter) = call.filter {
             column_type(input, filter)?;
         }
-        let function = function(call, &args, self.options.retract)?;
+        let function = match life {
+            Life::Folded => function(call, &args, self.options.retract)?,
+            // Of values that come with the first slice and go with the last one too.
+            Life::Sliding => {
+                sliding(call, &args, self.options.retract || call.distinct)?.ok_or_else(|| unmerged(call))?
+            }
+        };
         let distinct = match (call.distinct, call.args.as_slice()) {
             (false, _) => None,
             (true, []) => return Err(Error::internal("a DISTINCT of no column")),
@@ -145,7 +177,8 @@ impl Plan {
             })),
         };
         let (shape, args) = (function.shape(), call.args.clone());
-        let fingerprint = fingerprint(input, call);
+        let sliding = if life == Life::Sliding { "sliding " } else { "" };
+        let fingerprint = format!("{sliding}{}", fingerprint(input, call));
         self.calls.push(Call { shape, function, args, filter: call.filter, distinct, fingerprint });
         Ok(())
     }
@@ -321,8 +354,8 @@ impl Groups {
         calls.collect()
     }
 
-    /// Takes up the state of groups of `partial`, which is of the same plan, or takes it back; no group comes twice in
-    /// `input.groups`.
+    /// Takes up the state of groups of `partial`, or takes it back; no group comes twice in `input.groups`.
+    /// `partial` is of the same plan, or of the one whose slices this one slides over.
     ///
     /// # Errors
     /// If an aggregate cannot be merged.
@@ -350,6 +383,22 @@ impl Groups {
         Ok(())
     }
 
+    /// Takes up the state of one group into another one. It takes the way through bytes: meant for what is rare.
+    ///
+    /// # Errors
+    /// If an aggregate cannot be merged.
+    pub fn merge_within(&mut self, plan: &Plan, (from, into): (u32, u32), now_ms: i64) -> Result<()> {
+        let mut partial = self.fresh()?;
+        partial.grow(1);
+        let mut bytes = Vec::new();
+        for part in 0..self.parts() {
+            bytes.clear();
+            self.put_part(part, from, &mut bytes);
+            partial.load_part(part, 0, (&mut &bytes[..], now_ms))?;
+        }
+        self.merge(plan, &mut partial, &MergeInput { from: &[0], groups: &[into], retract: false }, now_ms)
+    }
+
     /// How many rows may be given values around each at once, so that the values are no larger than they should be.
     pub fn rows_at_once(&mut self, plan: &Plan) -> usize {
         let calls = plan.calls.iter().zip(&mut self.calls);
@@ -364,6 +413,14 @@ impl Groups {
     pub fn values(&mut self, plan: &Plan, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let calls = plan.calls.iter().zip(&mut self.calls);
         calls.map(|(call, state)| call.function.value(groups, &mut state.lend())).collect()
+    }
+
+    fn put_part(&self, part: usize, group: u32, out: &mut Vec<u8>) {
+        match part.checked_sub(1) {
+            None => put_signed(out, self.rows[group as usize]),
+            Some(call) if call < self.calls.len() => self.calls[call].save(group, out),
+            Some(part) => self.distinct[part - self.calls.len()].save(group, out),
+        }
     }
 
     /// What each distinct view lets through; one pass for all calls that share it.
@@ -428,9 +485,7 @@ impl GroupEntries for Groups {
 
     fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
         for group in groups {
-            values.part(|out| put_signed(out, self.rows[*group as usize]));
-            self.calls.iter().for_each(|c| values.part(|out| c.save(*group, out)));
-            self.distinct.iter().for_each(|v| values.part(|out| v.save(*group, out)));
+            (0..self.parts()).for_each(|part| values.part(|out| self.put_part(part, *group, out)));
             values.end();
         }
         Ok(())
@@ -438,12 +493,10 @@ impl GroupEntries for Groups {
 
     fn load(&mut self, groups: &[u32], values: &[&[u8]], now_ms: i64) -> Result<()> {
         for (group, mut value) in groups.iter().zip(values.iter().copied()) {
-            self.rows[*group as usize] = part(&mut value, take_signed)?;
-            for call in &mut self.calls {
-                part(&mut value, |part| call.load(*group, part, now_ms))?;
-            }
-            for view in &mut self.distinct {
-                part(&mut value, |part| view.load(*group, part, now_ms))?;
+            for part in 0..self.parts() {
+                let mut bytes = take_part(&mut value)?;
+                self.load_part(part, *group, (&mut bytes, now_ms))?;
+                ended(bytes)?;
             }
             ended(value)?;
         }
@@ -468,15 +521,28 @@ impl GroupEntries for Groups {
     }
 }
 
-/// Reads a part, all of it.
-fn part<T>(value: &mut &[u8], read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Result<T> {
-    let mut part = take_part(value)?;
-    let read = read(&mut part)?;
-    ended(part).map(|()| read)
-}
-
 fn ended(rest: &[u8]) -> Result<()> {
     if rest.is_empty() { Ok(()) } else { Err(damaged("the state of an aggregate is too long")) }
+}
+
+impl PartedEntries for Groups {
+    fn parts(&self) -> usize {
+        1 + self.calls.len() + self.distinct.len()
+    }
+
+    fn save_part(&self, part: usize, group: u32, out: &mut Vec<u8>) -> Result<()> {
+        self.put_part(part, group, out);
+        Ok(())
+    }
+
+    fn load_part(&mut self, part: usize, group: u32, (input, now_ms): (&mut &[u8], i64)) -> Result<()> {
+        match part.checked_sub(1) {
+            None => self.rows[group as usize] = take_signed(input)?,
+            Some(call) if call < self.calls.len() => self.calls[call].load(group, input, now_ms)?,
+            Some(part) => self.distinct[part - self.calls.len()].load(group, input, now_ms)?,
+        }
+        Ok(())
+    }
 }
 
 fn save_slot(slot: &SlotColumn, group: u32, out: &mut Vec<u8>) {

@@ -40,7 +40,9 @@ struct Call {
 
 /// A window of the older syntax, whose columns stand behind those of the input.
 pub(super) struct GroupWindow {
-    /// The bound arguments of `TUMBLE`.
+    /// The function: `TUMBLE`.
+    pub(super) function: &'static str,
+    /// Its bound arguments.
     pub(super) args: Vec<Expr>,
     /// `window_start`, `window_end` and `window_time`.
     pub(super) columns: [Expr; 3],

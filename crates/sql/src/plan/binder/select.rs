@@ -220,6 +220,10 @@ impl Binder<'_> {
         let mut keys = Keys::none();
         for ast in group_by {
             if let Some(call) = super::window::group_window(ast) {
+                if aggregates.group_window.is_some() {
+                    let error = Error::invalid("GROUP BY has two windows").with_hint("Only one can be grouped by.");
+                    return Err(at_span(error, ast.span()));
+                }
                 let (windowed, window) =
                     self.bind_group_window(rel, scope, call).map_err(|e| at_span(e, ast.span()))?;
                 rel = windowed;

@@ -22,6 +22,8 @@ mod union;
 mod values;
 mod watermark;
 mod window_aggregate;
+mod window_join;
+mod window_rank;
 mod window_table_function;
 
 pub(in crate::plan) use calc::Calc;
@@ -43,4 +45,6 @@ pub(in crate::plan) use two_phases::{GlobalGroupAggregate, LocalGroupAggregate};
 pub(in crate::plan) use union::Union;
 pub(in crate::plan) use values::Values;
 pub(in crate::plan) use watermark::Watermark;
+pub(in crate::plan) use window_join::WindowJoin;
+pub(in crate::plan) use window_rank::WindowRank;
 pub(in crate::plan) use window_table_function::WindowTableFunction;
