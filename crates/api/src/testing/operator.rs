@@ -531,8 +531,11 @@ impl<'a> Run<'a> {
         self.between();
     }
 
+    /// As the runtime does it: timers already see the new watermark, `process_watermark` still the one before.
     fn advance(&mut self, watermark: Watermark) {
+        let before = std::mem::replace(&mut self.watermark, watermark);
         self.fire(TimeDomain::Event, watermark.0);
+        self.watermark = before;
         let (operator, mut cx) = self.parts();
         ready(operator.process_watermark(watermark, &mut cx)).expect("the operator takes a watermark");
         self.watermark = watermark;
