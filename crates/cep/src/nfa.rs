@@ -95,6 +95,17 @@ impl Nfa {
         Ok(Nfa { states, start, variables, skip, within_ms: within_ms.filter(|w| *w > 0) })
     }
 
+    /// Whether matches have to be complete within a time.
+    pub fn has_limit(&self) -> bool {
+        self.within_ms.is_some()
+    }
+
+    /// Whether a match may begin with an event for which the conditions of these variables hold.
+    #[inline]
+    pub fn begins(&self, holds: VariableSet) -> bool {
+        self.takes(self.start).iter().any(|take| take.accepts(holds))
+    }
+
     pub(crate) fn start(&self) -> StateId {
         self.start
     }

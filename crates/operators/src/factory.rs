@@ -14,6 +14,7 @@ use crate::drop_update_before::DropUpdateBefore;
 use crate::group_aggregate::GroupAggregate;
 use crate::join::Join;
 use crate::limit::Limit;
+use crate::match_recognize::MatchRecognize;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
@@ -52,6 +53,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<GroupAggregate>(),
     entry::<Join>(),
     entry::<Limit>(),
+    entry::<MatchRecognize>(),
     entry::<OverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),

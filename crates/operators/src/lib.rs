@@ -4,7 +4,8 @@
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
 //! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
 //! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
-//! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`] and [`window_aggregate`]. They share
+//! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
+//! [`match_recognize`] and [`window_aggregate`]. They share
 //! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`.
 //! Reading order: [`factory`] lists them; [`calc`] is one without state, [`changelog_normalize`] one with state, and
 //! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
@@ -23,6 +24,7 @@ pub mod group_aggregate;
 pub mod join;
 mod key_timers;
 pub mod limit;
+pub mod match_recognize;
 pub mod over_aggregate;
 pub mod rank;
 pub mod sink_upsert_materializer;
