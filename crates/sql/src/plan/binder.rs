@@ -11,6 +11,7 @@ mod from;
 mod insert;
 mod join;
 mod literal;
+mod match_recognize;
 mod query;
 mod refuse;
 mod select;

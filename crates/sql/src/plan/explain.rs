@@ -174,6 +174,7 @@ fn logical_line(rel: &Rel) -> String {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
         }
+        Op::Match(matched) => print::logical_match(matched, &rel.columns, &rel.inputs[0].columns),
         Op::Correlate(correlate) => {
             let kind = if correlate.outer { "left" } else { "inner" };
             let call = print::table_function(&correlate.function, &[], Style::Logical);

@@ -5,6 +5,7 @@
 
 mod changelog;
 mod join;
+mod match_recognize;
 
 use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
@@ -14,6 +15,7 @@ use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
 pub use join::{Correlate, Join, unnested};
+pub use match_recognize::Match;
 
 use crate::catalog::ObjectPath;
 
@@ -133,6 +135,8 @@ pub enum Op {
     },
     /// Groups by window. Gives keys, results, then window properties. Made by the optimiser from an aggregate.
     WindowAggregate(Box<WindowAggregate>),
+    /// Finds patterns in the rows of each partition. Gives partition columns, then measures.
+    Match(Box<Match>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
     /// Rows with what a function gives for each: columns of the input, then of the function.

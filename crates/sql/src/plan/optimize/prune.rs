@@ -1,6 +1,7 @@
 //! Rule: columns that nobody reads are not computed and, where the source can, not read.
 
 mod join;
+mod match_recognize;
 
 use std::collections::BTreeSet;
 
@@ -100,6 +101,7 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             own.extend_from_slice(&columns[width..]);
             (Rel { op: Op::Window { time, window }, inputs: vec![input], columns: own }, places)
         }
+        Op::Match(matched) => match_recognize::pruned_match(*matched, input, columns),
         // A change has all columns of its row.
         op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. }) => {
             let all: Vec<usize> = (0..input.columns.len()).collect();

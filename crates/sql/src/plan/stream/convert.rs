@@ -43,6 +43,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
+        rel::Op::Match(matched) => Op::Match(matched),
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
         rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),

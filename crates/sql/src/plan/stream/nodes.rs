@@ -9,6 +9,7 @@ mod exchange;
 mod group_aggregate;
 mod join;
 mod limit;
+mod match_recognize;
 mod source;
 mod union;
 mod values;

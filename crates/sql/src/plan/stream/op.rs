@@ -13,7 +13,7 @@ use super::nodes::{
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Match, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -37,6 +37,8 @@ pub(in crate::plan) enum Op {
     Join(Box<Join>),
     /// Some rows.
     Limit(Limit),
+    /// Finds patterns.
+    Match(Box<Match>),
     /// Reads a table.
     Source(Box<Scan>),
     /// Makes a column of row kinds.
@@ -65,6 +67,7 @@ impl Op {
             Op::GroupAggregate(op) => op,
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
+            Op::Match(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
             Op::ToChangelog(op) => op,
             Op::Union(op) => op,
