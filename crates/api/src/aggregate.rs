@@ -7,7 +7,7 @@
 
 use arrow_array::ArrayRef;
 
-use crate::{LogicalType, Result};
+use crate::{Error, LogicalType, Result};
 
 /// What a row does to an aggregate of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub enum SlotColumn {
 pub struct BytesColumn {
     values: Vec<Vec<u8>>,
     held_bytes: usize,
+    longest: usize,
 }
 
 impl BytesColumn {
@@ -69,6 +70,21 @@ impl BytesColumn {
         slot.clear();
         slot.extend_from_slice(value);
         self.held_bytes += slot.capacity() - before;
+    }
+
+    /// Puts bytes behind those of a group.
+    #[inline]
+    pub fn append(&mut self, group: u32, more: &[u8]) {
+        let slot = &mut self.values[group as usize];
+        let before = slot.capacity();
+        slot.extend_from_slice(more);
+        self.held_bytes += slot.capacity() - before;
+        self.longest = self.longest.max(slot.len());
+    }
+
+    /// How many bytes the longest value has that a group ever had by [`append`](BytesColumn::append).
+    pub fn longest(&self) -> usize {
+        self.longest
     }
 
     fn clear(&mut self, group: u32) {
@@ -156,6 +172,8 @@ pub enum ViewKind {
     Map,
     /// Value to count, ordered by value: [`SortedView`].
     Sorted,
+    /// Values in the order in which they came: [`ListView`].
+    List,
 }
 
 /// All that an aggregate remembers of a group.
@@ -186,6 +204,17 @@ impl AggregateInput<'_> {
     }
 }
 
+/// Groups whose state other groups take up.
+#[derive(Clone, Copy)]
+pub struct MergeInput<'a> {
+    /// The groups of the partial state.
+    pub from: &'a [u32],
+    /// For each of them the group that takes it up.
+    pub groups: &'a [u32],
+    /// Whether it is taken back instead: what was taken up before no longer counts.
+    pub retract: bool,
+}
+
 /// The containers that the operator lends, in the order of the [`StateShape`].
 pub struct AggregateState<'a> {
     /// The slots.
@@ -200,10 +229,50 @@ pub enum View {
     Map(Box<dyn MapView>),
     /// See [`ViewKind::Sorted`].
     Sorted(Box<dyn SortedView>),
+    /// See [`ViewKind::List`].
+    List(Box<dyn ListView>),
+}
+
+/// The values of some groups, with their counts.
+#[derive(Clone, Debug)]
+pub struct CountedValues {
+    /// The values, a row each.
+    pub values: ArrayRef,
+    /// Which of the groups that were asked for each row belongs to: its position among them.
+    pub places: Vec<u32>,
+    /// The count of each row.
+    pub counts: Vec<i64>,
+}
+
+/// A collection of values with counts, that can be put into another one.
+pub trait Countable: Send {
+    /// All values of these groups, with their counts.
+    ///
+    /// # Errors
+    /// If the column cannot be built.
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues>;
+
+    /// Adds counts to values of groups, a row each, and answers what a `DISTINCT` aggregate sees: a value
+    /// whose count becomes positive counts, one whose count was positive and is no longer retracts. `now_ms` is
+    /// processing time.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's.
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], now_ms: i64) -> Result<Vec<Change>>;
+
+    /// Adds such counts row by row, and answers all values of the row's group before and after each; only an
+    /// ordered view can.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's, or too many for a column.
+    fn around(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64]) -> Result<[CountedValues; 2]> {
+        let _: (&ArrayRef, &[u32], &[i64]) = (values, groups, counts);
+        Err(Error::internal("a view without an order was asked for its values in order"))
+    }
 }
 
 /// Value to count for each group; how `DISTINCT` knows what it has seen.
-pub trait MapView: Send {
+pub trait MapView: Countable {
     /// Counts the values of the rows up and down, and answers what a `DISTINCT` aggregate sees: the
     /// first of equal values counts, the last one's retraction retracts. A null is skipped. `input` has
     /// the values as its one argument; `now_ms` is processing time, by which values expire.
@@ -239,7 +308,7 @@ pub enum End {
 }
 
 /// Value to count for each group, ordered by value; how `MIN` and `MAX` survive a retraction.
-pub trait SortedView: Send {
+pub trait SortedView: Countable {
     /// Counts the values of the rows up and down. A null is skipped.
     ///
     /// # Errors
@@ -268,6 +337,57 @@ pub trait SortedView: Send {
     fn save(&self, group: u32, out: &mut Vec<u8>);
 
     /// Reads what [`save`](SortedView::save) wrote and moves `input` behind it.
+    ///
+    /// # Errors
+    /// If the bytes are damaged.
+    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()>;
+}
+
+/// What of a list is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The value that came first; null where there is none.
+    First,
+    /// The value that came last; null where there is none.
+    Last,
+    /// All values, as an Arrow list that is never null.
+    All,
+    /// What was taken back and had not come, as an Arrow list.
+    Missing,
+}
+
+/// The values of each group in the order in which they came, nulls among them; how `ARRAY_AGG` gives them,
+/// and how `FIRST_VALUE`, `LAST_VALUE` and `LISTAGG` survive a retraction.
+pub trait ListView: Send {
+    /// Appends what counts, and takes the first value out that equals a retracted one. Where there is none, it
+    /// is missing, and the next one that comes is not appended.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's.
+    fn fold(&mut self, input: &AggregateInput<'_>) -> Result<()>;
+
+    /// The same, with a part of the list before and after each row.
+    ///
+    /// # Errors
+    /// If the values are of another type than the view's, or the lists too long for a column.
+    fn running(&mut self, input: &AggregateInput<'_>, part: Part) -> Result<Running>;
+
+    /// A part of each of these groups' lists.
+    ///
+    /// # Errors
+    /// If the lists are too long for a column.
+    fn value(&self, groups: &[u32], part: Part) -> Result<ArrayRef>;
+
+    /// Forgets one group.
+    fn clear(&mut self, group: u32);
+
+    /// Bytes of memory: what it takes, about, and what the longest list that it ever had takes.
+    fn memory_bytes(&self) -> (usize, usize);
+
+    /// Appends one group's values to `out`.
+    fn save(&self, group: u32, out: &mut Vec<u8>);
+
+    /// Reads what [`save`](ListView::save) wrote and moves `input` behind it.
     ///
     /// # Errors
     /// If the bytes are damaged.
@@ -307,4 +427,32 @@ pub trait Aggregate: Send + Sync {
     /// # Errors
     /// If the array cannot be built.
     fn value(&self, groups: &[u32], state: &mut AggregateState<'_>) -> Result<ArrayRef>;
+
+    /// About how many bytes the value of one group may take, where it grows with the group's rows. Who asks for
+    /// values row by row takes fewer rows at once then.
+    fn value_bytes(&self, state: &AggregateState<'_>) -> usize {
+        let _: &AggregateState<'_> = state;
+        0
+    }
+
+    /// Whether [`merge`](Aggregate::merge) can do its work: windows that share slices and those that grow
+    /// together need it.
+    fn merges(&self) -> bool {
+        false
+    }
+
+    /// Takes up the state of other groups, as if their rows had come behind the own ones; or takes it back, if
+    /// the aggregate is one for rows that may be taken back. No group comes twice in `input.groups`.
+    ///
+    /// # Errors
+    /// If the aggregate cannot, or the state is of another shape.
+    fn merge(
+        &self,
+        input: &MergeInput<'_>,
+        partial: &mut AggregateState<'_>,
+        state: &mut AggregateState<'_>,
+    ) -> Result<()> {
+        let _: (&MergeInput<'_>, &mut AggregateState<'_>, &mut AggregateState<'_>) = (input, partial, state);
+        Err(Error::internal("an aggregate that cannot be merged was to be"))
+    }
 }

@@ -139,7 +139,7 @@ pub struct OperatorContext<'a> {
     pub timers: &'a mut dyn Timers,
     /// Processing time of this callback; the same for all its rows. Milliseconds.
     pub processing_time_ms: i64,
-    /// The watermark in force before this callback. Event-time timers already see the one that they wait for.
+    /// The watermark in force before this callback; in [`Operator::on_timers`] the one that has fired them.
     pub watermark: Watermark,
     /// Its counters.
     pub metrics: &'a OperatorMetrics,

@@ -22,4 +22,4 @@ pub use sink_contract::{SinkWorld, sink_contract};
 pub use source_contract::source_contract;
 pub use state::{FakeSnapshot, FakeStateStore};
 pub use text::{batch, lines};
-pub use world::{FakeTimers, FakeWorld, RecordedOutput, open_context, open_context_with, ready};
+pub use world::{Emitted, FakeTimers, FakeWorld, RecordedOutput, open_context, open_context_with, ready};

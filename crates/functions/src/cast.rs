@@ -12,6 +12,8 @@ mod parse_number;
 mod text;
 mod time;
 
+pub use number::decimal_to_double;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;

@@ -13,6 +13,8 @@ mod compile;
 mod condition;
 mod fold;
 mod format;
+mod hash;
+mod json;
 mod math;
 mod operand;
 #[cfg(test)]
@@ -25,14 +27,16 @@ mod time;
 mod typing;
 mod value;
 
+pub use cast::decimal_to_double;
 pub use compile::{CompileContext, CompiledExpr, EvalContext, compile};
 pub use fold::fold_constants;
 pub use format::{TextStyle, format_value};
+pub use json::write_json_text;
 pub use registry::{
     Resolved, Volatility, function_names, is_deterministic, resolve, resolve_with_literals, volatility,
 };
 pub use time::local::{LocalTimeFormat, TimeZone};
-pub use typing::aggregate::aggregate_type;
+pub use typing::aggregate::{aggregate_type, is_null_of_nothing, is_variance};
 pub use typing::casts::{explicit_cast, implicit_cast, store_assignment};
 pub use typing::common_type::common_type;
 pub use value::{literal_array, value_at};

@@ -6,29 +6,35 @@ use flott_api::{Error, LogicalType, Result, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-mod sink;
-
-pub use sink::SinkUpsertMaterializerSpec;
-
 use crate::{Role, json};
 
 mod changelog;
 mod correlate;
+mod expand;
+mod interval_join;
 mod join;
 mod join_kind;
 mod match_recognize;
+mod mini_batch;
 mod over;
 mod rank;
+mod sink;
 mod sort;
+mod temporal_join;
 
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
+pub use expand::{ExpandColumn, ExpandSpec};
+pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
 pub use match_recognize::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchSkip, PatternVariable, RowPattern};
+pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
+pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};
+pub use temporal_join::TemporalJoinSpec;
 
 /// A specification with the name of its operator.
 pub trait Spec: Serialize + DeserializeOwned {
@@ -140,6 +146,10 @@ pub struct GroupAggregateSpec {
     pub emit_update_before: bool,
     /// `table.exec.state.ttl`, 0 for never. Milliseconds.
     pub state_ttl_ms: i64,
+    /// The rows of a mini-batch change each group once: how many there may be (`table.exec.mini-batch.size`). Nothing
+    /// where each row changes its group.
+    #[serde(default)]
+    pub mini_batch_rows_max: Option<u64>,
     /// Keys, then results.
     pub output: Schema,
 }

@@ -1,34 +1,48 @@
 //! The aggregate functions, and the containers in which an operator keeps their state.
 //!
-//! Reading order: [`function`] finds the implementation of a call; `cell` holds the loops, and
-//! `count`, `sum`, `average`, `extreme` what differs; `ends`, `lag` and `ranking` know the order of rows; [`groups`] is what
-//! operators use.
+//! Reading order: [`function`] finds the implementation of a call. Where a number or two per group is enough, `cell`
+//! holds the loops and `count`, `sum`, `average`, `welford`, `extreme` what differs; `listed` and `list_text` keep the
+//! list of a group's values, `counted` how often each came; `lag` and `ranking` know the order of rows. [`groups`] is
+//! what operators use.
 
 mod average;
 mod cell;
 mod count;
-mod ends;
+mod counted;
+mod double;
+mod encoded;
 mod extreme;
 pub mod groups;
 mod lag;
+mod list_text;
+mod listed;
 mod ranking;
 mod sum;
+mod welford;
 mod written;
 
 use arrow_schema::DataType;
 use flott_api::aggregate::{Aggregate, End, SlotType};
-use flott_api::{Error, LogicalType, Result};
+use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_graph::spec::AggregateCall;
 use flott_state::canonical::form;
 
 use average::{AverageDecimal, AverageFloat, AverageInt};
 use cell::Cells;
 use count::Count;
-use ends::Ends;
+use counted::{Collect, Percentile};
+use double::Doubles;
+use encoded::Encoded;
 use extreme::{BytesExtreme, FloatExtreme, IntExtreme, SortedExtreme, Which, WideExtreme};
 use lag::Lag;
+use list_text::{Appended, Form, Joined};
+use listed::{Gives, Listed};
 use ranking::Ranking;
 use sum::{SumDecimal, SumFloat, SumInt};
+use welford::Welford;
+
+/// What the planner makes variances of.
+const WELFORD: &str = "$welford_m2$1";
 
 /// The implementation of a call over arguments of these types. `retract` says that rows may be taken
 /// back.
@@ -46,10 +60,23 @@ pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Re
         ("max", [arg]) if retract => sorted(&arg.arrow(), End::Last, call),
         ("min", [arg]) => extreme(&arg.arrow(), Which::Smallest, call),
         ("max", [arg]) => extreme(&arg.arrow(), Which::Largest, call),
-        ("first_value", [_]) if retract => Ok(Box::new(Ends::new(End::First, &call.ty.arrow())?)),
-        ("last_value", [_]) if retract => Ok(Box::new(Ends::new(End::Last, &call.ty.arrow())?)),
-        ("first_value", [arg]) => extreme(&arg.arrow(), Which::First, call),
-        ("last_value", [arg]) => extreme(&arg.arrow(), Which::Last, call),
+        ("first_value", [arg]) => by_order(arg, (Which::First, Gives::First), call, retract),
+        ("last_value", [arg]) => by_order(arg, (Which::Last, Gives::Last), call, retract),
+        ("single_value", [arg]) => Ok(listed(Gives::Single, true, arg, call)),
+        ("array_agg", [arg]) => Ok(listed(Gives::Array, true, arg, call)),
+        ("array_agg_ignore_nulls", [arg]) => Ok(listed(Gives::Array, false, arg, call)),
+        ("listagg", [_] | [_, _]) if retract => Ok(Box::new(Joined { form: Form::Delimited, nulls: false })),
+        ("listagg", [_] | [_, _]) => Ok(Box::new(Appended)),
+        ("json_arrayagg_null_on_null", [_]) => Ok(Box::new(Joined { form: Form::JsonArray, nulls: true })),
+        ("json_arrayagg_absent_on_null", [_]) => Ok(Box::new(Joined { form: Form::JsonArray, nulls: false })),
+        ("json_objectagg_null_on_null", [_, _]) => Ok(Box::new(Joined { form: Form::JsonObject, nulls: true })),
+        ("json_objectagg_absent_on_null", [_, _]) => Ok(Box::new(Joined { form: Form::JsonObject, nulls: false })),
+        ("collect", [arg]) => Ok(Box::new(Collect { element: arg.clone(), ty: call.ty.arrow() })),
+        ("percentile", [arg, places] | [arg, places, _]) => {
+            let several = matches!(places.kind, TypeKind::Array(_));
+            Ok(Box::new(Percentile { doubles: doubles(&arg.arrow(), call)?, several }))
+        }
+        (WELFORD, [arg]) => Ok(Box::new(Cells::new(Welford(doubles(&arg.arrow(), call)?), call.ty.arrow()))),
         ("row_number", []) => Ok(Box::new(Count { of_column: false })),
         ("rank" | "dense_rank" | "lag", _) if retract => {
             Err(Error::unsupported(format!("{} over a frame that moves", name.to_uppercase())))
@@ -58,6 +85,11 @@ pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Re
         ("lag", [_] | [_, _] | [_, _, _]) => Ok(Box::new(Lag::new(&call.ty.arrow())?)),
         _ => Err(unsupported(call)),
     }
+}
+
+/// Whether nulls are values of their own to it, also under `DISTINCT`.
+fn takes_nulls(call: &AggregateCall) -> bool {
+    matches!(call.function.name.as_str(), "array_agg" | "single_value" | "json_arrayagg_null_on_null")
 }
 
 fn unsupported(call: &AggregateCall) -> Error {
@@ -97,6 +129,27 @@ fn average(arg: &DataType, call: &AggregateCall) -> Result<Box<dyn Aggregate>> {
     })
 }
 
+fn doubles(arg: &DataType, call: &AggregateCall) -> Result<Doubles> {
+    Doubles::of(arg).ok_or_else(|| wrong_type(arg, call))
+}
+
+fn listed(gives: Gives, nulls: bool, arg: &LogicalType, call: &AggregateCall) -> Box<dyn Aggregate> {
+    Box::new(Listed { gives, nulls, element: arg.clone(), ty: call.ty.arrow() })
+}
+
+fn by_order(
+    arg: &LogicalType,
+    (which, gives): (Which, Gives),
+    call: &AggregateCall,
+    retract: bool,
+) -> Result<Box<dyn Aggregate>> {
+    match form(&arg.arrow()) {
+        _ if retract => Ok(listed(gives, false, arg, call)),
+        Some(_) => extreme(&arg.arrow(), which, call),
+        None => Ok(Box::new(Encoded::new(which, &arg.arrow())?)),
+    }
+}
+
 fn form_of(arg: &DataType, call: &AggregateCall) -> Result<SlotType> {
     let name = call.function.name.to_uppercase();
     form(arg).ok_or_else(|| Error::unsupported(format!("aggregate function '{name}' over values of type {arg}")))
@@ -109,11 +162,11 @@ fn sorted(arg: &DataType, end: End, call: &AggregateCall) -> Result<Box<dyn Aggr
 
 fn extreme(arg: &DataType, which: Which, call: &AggregateCall) -> Result<Box<dyn Aggregate>> {
     let form = form_of(arg, call)?;
-    let ty = call.ty.arrow();
+    let (ty, merges) = (call.ty.arrow(), !which.is_by_order());
     Ok(match form {
-        SlotType::Int64 => Box::new(Cells::new(IntExtreme(which), ty)),
-        SlotType::Int128 => Box::new(Cells::new(WideExtreme(which), ty)),
-        SlotType::Float64 => Box::new(Cells::new(FloatExtreme(which), ty)),
+        SlotType::Int64 => Box::new(Cells::new(IntExtreme(which), ty).merging(merges)),
+        SlotType::Int128 => Box::new(Cells::new(WideExtreme(which), ty).merging(merges)),
+        SlotType::Float64 => Box::new(Cells::new(FloatExtreme(which), ty).merging(merges)),
         SlotType::Bytes => Box::new(BytesExtreme { which, ty }),
     })
 }

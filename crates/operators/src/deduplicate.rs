@@ -35,9 +35,9 @@ pub struct Deduplicate {
 }
 
 enum Way {
-    First(First),
+    First(Box<First>),
     OnWatermark(Box<OnWatermark>),
-    Replace(Replace),
+    Replace(Box<Replace>),
 }
 
 impl FromSpec for Deduplicate {
@@ -56,14 +56,14 @@ impl FromSpec for Deduplicate {
         // Refuses what cannot be kept now and not with the first row.
         GroupTable::new(spec.keys.iter().map(|k| spec.input.fields[*k].ty.arrow()).collect())?;
         let way = match (spec.keep, rowtime) {
-            (DeduplicateKeep::First, None) => Way::First(First::new(&spec)),
+            (DeduplicateKeep::First, None) => Way::First(Box::new(First::new(&spec))),
             (DeduplicateKeep::FirstOnWatermark, Some(column)) => {
                 Way::OnWatermark(Box::new(OnWatermark::new(spec, column)?))
             }
             (DeduplicateKeep::FirstOnWatermark, None) => {
                 return Err(Error::internal("processing time has no watermark that a first row could wait for"));
             }
-            (DeduplicateKeep::First | DeduplicateKeep::Last, _) => Way::Replace(Replace::new(spec)?),
+            (DeduplicateKeep::First | DeduplicateKeep::Last, _) => Way::Replace(Box::new(Replace::new(spec)?)),
         };
         Ok(Deduplicate { way, retracts })
     }

@@ -11,13 +11,19 @@ use crate::constraint_enforcer::ConstraintEnforcer;
 use crate::correlate::Correlate;
 use crate::deduplicate::Deduplicate;
 use crate::drop_update_before::DropUpdateBefore;
+use crate::expand::Expand;
+use crate::global_group_aggregate::GlobalGroupAggregate;
 use crate::group_aggregate::GroupAggregate;
+use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::match_recognize::MatchRecognize;
+use crate::local_group_aggregate::LocalGroupAggregate;
+use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
+use crate::temporal_join::TemporalJoin;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
@@ -49,14 +55,20 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Correlate>(),
     entry::<Deduplicate>(),
     entry::<DropUpdateBefore>(),
+    entry::<Expand>(),
     entry::<FromChangelog>(),
+    entry::<GlobalGroupAggregate>(),
     entry::<GroupAggregate>(),
+    entry::<IntervalJoin>(),
     entry::<Join>(),
     entry::<Limit>(),
     entry::<MatchRecognize>(),
+    entry::<LocalGroupAggregate>(),
+    entry::<MiniBatchAssigner>(),
     entry::<OverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
+    entry::<TemporalJoin>(),
     entry::<TemporalSort>(),
     entry::<ToChangelog>(),
     entry::<Values>(),

@@ -126,7 +126,7 @@ pub fn plan_insert(cx: &dyn PlanContext, inserts: &[Insert]) -> Result<PlannedJo
 /// If the query is wrong or not supported.
 pub fn plan_select(cx: &dyn PlanContext, query: &Query, collect_id: &str) -> Result<PlannedJob> {
     let settings = Settings::read(&cx.configuration())?;
-    with_stack(|| lower::lower(cx, &settings, vec![select_pipeline(cx, &settings, query, collect_id)?]))
+    with_stack(|| lower::lower(cx, &settings, select_pipeline(cx, &settings, query, collect_id)?))
 }
 
 /// The text of `EXPLAIN`.
@@ -143,7 +143,7 @@ fn explained(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDeta
         Statement::Query(query) => {
             let rel = Binder::new(cx, &settings).query(query)?;
             let sink = stream::Sink::nowhere(&rel.columns, &settings);
-            vec![stream::plan(&settings, rel, sink)?]
+            stream::with_mini_batches(&settings, vec![stream::plan(&settings, rel, sink)?])?
         }
         Statement::Insert(insert) => insert_pipelines(cx, &settings, std::slice::from_ref(insert))?,
         Statement::StatementSet(inserts) => insert_pipelines(cx, &settings, inserts)?,
@@ -164,11 +164,11 @@ fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert
         stream::plan(settings, rel, sink)
     };
     let pipelines = inserts.iter().map(plan).collect::<Result<Vec<_>>>()?;
-    Ok(stream::share(pipelines))
+    stream::with_mini_batches(settings, stream::share(pipelines))
 }
 
-fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id: &str) -> Result<Pipeline> {
+fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id: &str) -> Result<Vec<Pipeline>> {
     let rel = Binder::new(cx, settings).query(query)?;
     let sink = stream::Sink::collect(&rel.columns, id, settings);
-    stream::plan(settings, rel, sink)
+    stream::with_mini_batches(settings, vec![stream::plan(settings, rel, sink)?])
 }

@@ -4,16 +4,16 @@
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
-//! which keys the store may have. What belongs to a number are [`map_view`], [`sorted_view`], [`RowStore`], [`ListedRows`]
-//! and [`SortedRows`].
 //! which keys the store may have. What belongs to a number: [`map_view`], [`sorted_view`], [`RowStore`] and others that
 //! are a [`GroupEntries`].
 
+mod encoded;
 mod expiry;
 mod group_table;
 mod held;
 mod keyed_state;
 mod link;
+mod list_view;
 mod listed_rows;
 mod map_view;
 mod region;
@@ -30,12 +30,14 @@ mod timer_queue;
 mod values;
 mod windowed_state;
 
+pub use encoded::Encoding;
 pub use expiry::{TtlOptions, TtlUpdate, TtlVisibility};
 pub use group_table::GroupTable;
 pub use keyed_state::KeyedState;
 pub use link::{Cursor, KeyedStateOptions};
+pub use list_view::list_view;
 pub use listed_rows::{Listed, ListedRows};
-pub use map_view::{MapViewOptions, map_view};
+pub use map_view::{MapViewOptions, map_view, map_view_with_nulls};
 pub use region::{EntryPage, GroupEntries};
 pub use row_arena::Place;
 pub use row_multi_map::{Adding, NO_ROW, RowIdentity, RowMultiMap, RowMultiMapOptions};

@@ -531,8 +531,8 @@ impl<'a> Run<'a> {
         self.between();
     }
 
-    /// As the runtime does it: timers already see the new watermark, `process_watermark` still the one before.
     fn advance(&mut self, watermark: Watermark) {
+        // As the runtime does: timers know the watermark that fires them, and `process_watermark` the one before it.
         let before = std::mem::replace(&mut self.watermark, watermark);
         self.fire(TimeDomain::Event, watermark.0);
         self.watermark = before;

@@ -16,3 +16,6 @@ SELECT auction, bidder, price, channel, url, `dateTime`, extra FROM (SELECT *, R
 SELECT auction, bidder, price, channel, url, `dateTime`, extra, rank_number FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC, `dateTime` ASC, bidder ASC, extra ASC) AS rank_number FROM bid) WHERE rank_number <= 10;
 EXPLAIN CHANGELOG_MODE SELECT auction, bidder, price, channel, url, `dateTime`, extra FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY bidder, auction ORDER BY `dateTime` DESC, price DESC, extra DESC) AS rank_number FROM bid) WHERE rank_number <= 1;
 EXPLAIN CHANGELOG_MODE SELECT auction, bidder, price, channel, url, `dateTime`, extra, rank_number FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC, `dateTime` ASC, bidder ASC, extra ASC) AS rank_number FROM bid) WHERE rank_number <= 10;
+-- q18 as published: one column of order, where Flink takes rows back that are no more the first
+SELECT auction, bidder, price, channel, url, `dateTime`, extra FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY bidder, auction ORDER BY `dateTime` DESC) AS rank_number FROM bid) WHERE rank_number <= 1;
+EXPLAIN CHANGELOG_MODE SELECT auction, bidder, price, channel, url, `dateTime`, extra FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY bidder, auction ORDER BY `dateTime` DESC) AS rank_number FROM bid) WHERE rank_number <= 1;

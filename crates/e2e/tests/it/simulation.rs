@@ -71,9 +71,10 @@ fn check(outside: &Outside, expected: &(BTreeMap<String, i64>, usize), what: &st
     );
 }
 
-/// Does it for every number, on all cores: each is a world of its own.
+/// Does it for every number, on all cores: each is a world of its own. Fails when all are done, so that all failures show.
 pub(crate) fn for_each(numbers: std::ops::Range<u64>, does: impl Fn(u64) + Sync) {
     let next = AtomicU64::new(numbers.start);
+    let failed = AtomicU64::new(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {
@@ -83,11 +84,13 @@ pub(crate) fn for_each(numbers: std::ops::Range<u64>, does: impl Fn(u64) + Sync)
                     if number >= numbers.end {
                         break;
                     }
-                    does(number);
+                    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| does(number)));
+                    failed.fetch_add(u64::from(done.is_err()), Ordering::Relaxed);
                 }
             });
         }
     });
+    assert_eq!(failed.into_inner(), 0, "worlds have failed, see above");
 }
 
 /// A number that the environment sets.

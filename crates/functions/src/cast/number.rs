@@ -126,7 +126,7 @@ fn from_decimal(scale: u32, to: &TypeKind) -> Result<Cast> {
 
 /// The nearest double. Digits and power of ten are exact up to 2^53 and 10^22, and then one
 /// division rounds correctly; else the text decides.
-pub(crate) fn decimal_to_double(value: i128, scale: u32) -> f64 {
+pub fn decimal_to_double(value: i128, scale: u32) -> f64 {
     const EXACT_MAX: u128 = 1 << 53;
     if scale <= 22 && value.unsigned_abs() <= EXACT_MAX {
         return value as f64 / power_of_ten(scale) as f64;

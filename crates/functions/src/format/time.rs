@@ -118,6 +118,21 @@ pub(crate) fn write_java_timestamp(millis: i64, nanos: i32, instant: bool, out: 
     }
 }
 
+/// `2020-02-29T12:34:56.7`: seconds always, a fraction without the zeros at its end, `Z` for an instant.
+pub(crate) fn write_iso_timestamp(millis: i64, nanos: i32, instant: bool, out: &mut dyn Write) {
+    write_date(millis.div_euclid(DAY_MS), out);
+    put(out, "T");
+    let within_day = millis.rem_euclid(DAY_MS);
+    write_clock(within_day, out);
+    let mut buffer = [0; 9];
+    let fraction = fraction(within_day, nanos, &mut buffer, 9).trim_end_matches('0');
+    if !fraction.is_empty() {
+        put(out, ".");
+        put(out, fraction);
+    }
+    put(out, if instant { "Z" } else { "" });
+}
+
 /// `+1-02`, or Java's `P1Y2M`.
 pub(crate) fn write_months(months: i64, java: bool, out: &mut dyn Write) {
     let (years, rest) = (months / 12, months % 12);

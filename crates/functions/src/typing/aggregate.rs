@@ -6,33 +6,140 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 use super::decimal::{self, Digits};
 use crate::registry::Resolved;
 
-/// What `COUNT`, `SUM`, `AVG`, `MIN`, `MAX`, .. take and give. The name is lower-case. The result
-/// is nullable, as in Flink, if a group may hold only nulls; a global aggregation makes it nullable
-/// on top of that, which the planner does.
+/// What an aggregate takes and gives. The name is lower-case; the planner knows what is written in SQL for it. The
+/// result is nullable, as in Flink, if a group may hold only nulls; where there may be no group the planner makes it
+/// nullable on top of that ([`is_null_of_nothing`]).
 ///
 /// # Errors
 /// If there is no such aggregate, or it does not take these arguments.
 pub fn aggregate_type(name: &str, args: &[LogicalType], distinct: bool) -> Result<Resolved> {
+    let mut taken = args.to_vec();
     let ty = match (name, args) {
         ("count", _) => count(args, distinct)?,
-        (_, [arg]) => of_one(name, arg)?,
-        (_, _) if known(name) => {
-            return Err(Error::invalid(format!("function '{name}' takes 1 argument, not {}", args.len())));
+        ("listagg", [arg] | [arg, _]) => listagg(arg, args)?,
+        ("percentile", [arg, places] | [arg, places, _]) => {
+            taken[1] = places_type(places)?;
+            percentile(arg, args, &taken[1])?
         }
-        _ => return Err(unknown(name)),
+        ("json_objectagg_null_on_null" | "json_objectagg_absent_on_null", [key, _]) => {
+            if !key.kind.is_character() {
+                return Err(mismatch("JSON_OBJECTAGG", key).with_hint("The keys of a JSON object are texts."));
+            }
+            json()
+        }
+        (_, [arg]) => of_one(name, arg)?,
+        (_, _) => match takes(name) {
+            Some(takes) => {
+                let shown = shown(name);
+                return Err(Error::invalid(format!("function '{shown}' takes {takes}, not {}", args.len())));
+            }
+            None => return Err(unknown(name)),
+        },
     };
-    Ok(Resolved { id: FunctionId::new(name), args: args.to_vec(), ty })
+    Ok(Resolved { id: FunctionId::new(name), args: taken, ty })
 }
 
-const NAMES: [&str; 8] = ["avg", "count", "first_value", "last_value", "max", "min", "single_value", "sum"];
+/// Whether the aggregate of no row is null; if not, it is of the type that [`aggregate_type`] says in any case.
+pub fn is_null_of_nothing(name: &str) -> bool {
+    let of_none = ["count", "$sum0", "collect", "listagg", "array_agg", "array_agg_ignore_nulls"];
+    !of_none.contains(&name) && !name.starts_with("json_")
+}
 
-fn known(name: &str) -> bool {
-    NAMES.contains(&name) || name == "$sum0"
+/// Whether the planner makes it of others before it runs.
+pub fn is_variance(name: &str) -> bool {
+    matches!(name, "stddev_pop" | "stddev_samp" | "var_pop" | "var_samp")
+}
+
+/// What is written in SQL.
+const NAMES: [&str; 19] = [
+    "array_agg",
+    "avg",
+    "collect",
+    "count",
+    "first_value",
+    "json_arrayagg",
+    "json_objectagg",
+    "last_value",
+    "listagg",
+    "max",
+    "min",
+    "percentile",
+    "single_value",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "sum",
+    "var_pop",
+    "var_samp",
+];
+
+/// How many arguments a known aggregate takes.
+fn takes(name: &str) -> Option<&'static str> {
+    match shown(name).to_lowercase().as_str() {
+        "listagg" => Some("1 or 2 arguments"),
+        "percentile" => Some("2 or 3 arguments"),
+        "json_objectagg" => Some("2 arguments"),
+        name if name == "$sum0" || NAMES.contains(&name) => Some("1 argument"),
+        _ => None,
+    }
+}
+
+/// The name as it is written in SQL.
+fn shown(name: &str) -> String {
+    let name = name.trim_end_matches("_null_on_null").trim_end_matches("_absent_on_null");
+    name.trim_end_matches("_ignore_nulls").to_uppercase()
 }
 
 fn unknown(name: &str) -> Error {
     Error::unsupported(format!("aggregate function '{name}'"))
         .with_hint(format!("Supported aggregate functions are {}.", NAMES.join(", ").to_uppercase()))
+}
+
+/// The length that Flink gives to JSON; a longer text is not cut.
+const JSON_LENGTH: u32 = 2000;
+
+fn json() -> LogicalType {
+    LogicalType::not_null(TypeKind::Varchar(JSON_LENGTH))
+}
+
+/// Nullable as its elements are, in Flink; of rows always.
+fn array_agg(arg: &LogicalType) -> LogicalType {
+    let nullable = arg.nullable || matches!(arg.kind, TypeKind::Row(_));
+    LogicalType::new(TypeKind::Array(Box::new(arg.clone()))).with_nullable(nullable)
+}
+
+/// The type of the values, whatever becomes of their length.
+fn listagg(arg: &LogicalType, args: &[LogicalType]) -> Result<LogicalType> {
+    match args.iter().find(|a| !a.kind.is_character()) {
+        Some(wrong) => Err(mismatch("LISTAGG", wrong)),
+        None => Ok(arg.clone()),
+    }
+}
+
+/// `DOUBLE`, or an array of it for an array.
+fn places_type(places: &LogicalType) -> Result<LogicalType> {
+    let double = LogicalType::not_null(TypeKind::Double);
+    match &places.kind {
+        kind if kind.is_numeric() => Ok(double),
+        TypeKind::Array(element) if element.kind.is_numeric() => {
+            Ok(LogicalType::not_null(TypeKind::Array(Box::new(double))))
+        }
+        _ => Err(mismatch("PERCENTILE", places)),
+    }
+}
+
+fn percentile(arg: &LogicalType, args: &[LogicalType], places: &LogicalType) -> Result<LogicalType> {
+    if !arg.kind.is_numeric() {
+        return Err(mismatch("PERCENTILE", arg));
+    }
+    if let Some(frequency) = args.get(2).filter(|f| !f.kind.is_integer()) {
+        return Err(mismatch("PERCENTILE", frequency).with_hint("How often a value counts is an integer."));
+    }
+    let double = LogicalType::new(TypeKind::Double);
+    Ok(match places.kind {
+        TypeKind::Array(_) => LogicalType::new(TypeKind::Array(Box::new(double))),
+        _ => double,
+    })
 }
 
 fn count(args: &[LogicalType], distinct: bool) -> Result<LogicalType> {
@@ -50,11 +157,20 @@ fn of_one(name: &str, arg: &LogicalType) -> Result<LogicalType> {
         "sum" => sum(&arg.kind),
         "$sum0" => return sum(&arg.kind).map(LogicalType::not_null).ok_or_else(|| mismatch("SUM", arg)),
         "avg" => average(&arg.kind),
+        name if is_variance(name) => average(&arg.kind),
+        "$welford_m2$1" => return Ok(LogicalType::new(TypeKind::Double)),
         "min" | "max" => ordered(&arg.kind).then(|| arg.kind.clone()),
         "first_value" | "last_value" | "single_value" => Some(arg.kind.clone()),
+        "array_agg" | "array_agg_ignore_nulls" => return Ok(array_agg(arg)),
+        "collect" => return Ok(LogicalType::not_null(TypeKind::Multiset(Box::new(arg.clone())))),
+        "json_arrayagg_null_on_null" | "json_arrayagg_absent_on_null" => return Ok(json()),
+        name if takes(name).is_some() => {
+            let (shown, takes) = (shown(name), takes(name).unwrap_or_default());
+            return Err(Error::invalid(format!("function '{shown}' takes {takes}, not 1")));
+        }
         _ => return Err(unknown(name)),
     };
-    let kind = kind.ok_or_else(|| mismatch(&name.to_uppercase(), arg))?;
+    let kind = kind.ok_or_else(|| mismatch(&shown(name), arg))?;
     Ok(LogicalType { kind, nullable: arg.nullable })
 }
 
@@ -100,11 +216,32 @@ mod tests {
             ("avg", TypeKind::Decimal { precision: 10, scale: 2 }, "DECIMAL(38, 6)"),
             ("max", TypeKind::Varchar(3), "VARCHAR(3)"),
             ("count", TypeKind::Varchar(3), "BIGINT NOT NULL"),
+            ("var_pop", TypeKind::Decimal { precision: 10, scale: 2 }, "DECIMAL(38, 6)"),
+            ("stddev_samp", TypeKind::TinyInt, "TINYINT"),
+            ("listagg", TypeKind::Char(3), "CHAR(3)"),
+            ("array_agg", TypeKind::Int, "ARRAY<INT>"),
+            ("collect", TypeKind::Int, "MULTISET<INT> NOT NULL"),
+            ("json_arrayagg_null_on_null", TypeKind::Int, "VARCHAR(2000) NOT NULL"),
         ] {
             let resolved = aggregate_type(name, &[LogicalType::new(kind)], false).unwrap();
             assert_eq!(resolved.ty.to_string(), expected, "{name}");
         }
         let e = aggregate_type("sum", &[LogicalType::string()], false).unwrap_err();
         assert_eq!(e.message(), "cannot apply 'SUM' to an argument of type STRING");
+    }
+
+    #[test]
+    fn percentiles_are_doubles_of_literals_that_are_made_doubles() {
+        let int = LogicalType::new(TypeKind::Int);
+        let place = LogicalType::decimal(2, 1);
+        let places = LogicalType::new(TypeKind::Array(Box::new(place.clone())));
+        for (places, taken, given) in
+            [(place, "DOUBLE NOT NULL", "DOUBLE"), (places, "ARRAY<DOUBLE NOT NULL> NOT NULL", "ARRAY<DOUBLE>")]
+        {
+            let resolved = aggregate_type("percentile", &[int.clone(), places, int.clone()], false).unwrap();
+            assert_eq!((resolved.args[1].to_string().as_str(), resolved.ty.to_string().as_str()), (taken, given));
+        }
+        let e = aggregate_type("percentile", &[int], false).unwrap_err();
+        assert_eq!(e.message(), "function 'PERCENTILE' takes 2 or 3 arguments, not 1");
     }
 }

@@ -50,6 +50,8 @@ pub struct OverAggregateSpec {
     pub aggregates: Vec<AggregateCall>,
     /// What the input may hold: updates only if the order is by columns.
     pub input_changelog: ChangelogMode,
+    /// Whether somebody below needs `-U`.
+    pub emit_update_before: bool,
     /// `table.exec.state.ttl`, 0 for never. Milliseconds.
     pub state_ttl_ms: i64,
     /// Input columns, then results.

@@ -96,6 +96,8 @@ pub struct DeduplicateSpec {
     pub keys: Vec<usize>,
     /// The time.
     pub time: DeduplicateTime,
+    /// Columns of processing time: rows that differ in nothing else are equal.
+    pub proctime_columns: Vec<usize>,
     /// Which row stays.
     pub keep: DeduplicateKeep,
     /// What the input may hold: updates only if the last row by processing time stays.

@@ -45,6 +45,11 @@ impl Cell for AverageInt {
         }
     }
 
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, i64>, group: usize, partial: &Counted<'_, i64>, from: usize, add: bool) {
+        SUM.merge(slots, group, partial, from, add);
+    }
+
     fn canonical(values: PrimitiveArray<Int64Type>) -> Canonical {
         Canonical::Int(values)
     }
@@ -56,7 +61,7 @@ pub(super) struct AverageDecimal {
 }
 
 /// `sum / count` with more digits, rounded half up.
-fn divided(sum: i128, count: i64, digits: u32) -> Option<i128> {
+pub(super) fn divided(sum: i128, count: i64, digits: u32) -> Option<i128> {
     let scale = 10_i128.pow(digits);
     let count = i128::from(count);
     let (whole, rest) = (sum / count, sum % count);
@@ -106,6 +111,16 @@ impl Cell for AverageDecimal {
         }
     }
 
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, i128>, group: usize, partial: &Counted<'_, i128>, from: usize, add: bool) {
+        let sum = &mut slots.values[group];
+        slots.counts[group] += if add { partial.counts[from] } else { -partial.counts[from] };
+        *sum = match (*sum, partial.values[from]) {
+            (OVERFLOWED, _) | (_, OVERFLOWED) => OVERFLOWED,
+            (sum, value) => stepped(sum, value, add),
+        };
+    }
+
     fn canonical(values: PrimitiveArray<Decimal128Type>) -> Canonical {
         Canonical::Wide(values)
     }
@@ -142,6 +157,11 @@ impl Cell for AverageFloat {
             0 => None,
             count => Some(slots.values[group] / count as f64),
         }
+    }
+
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, f64>, group: usize, partial: &Counted<'_, f64>, from: usize, add: bool) {
+        FLOAT_SUM.merge(slots, group, partial, from, add);
     }
 
     fn canonical(values: PrimitiveArray<Float64Type>) -> Canonical {

@@ -7,7 +7,7 @@ use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::DataType;
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, AggregateState, Change, Running, SlotColumn, SlotShape, SlotType, StateShape,
+    Aggregate, AggregateInput, AggregateState, Change, MergeInput, Running, SlotColumn, SlotShape, SlotType, StateShape,
 };
 use flott_api::{Error, Result};
 use flott_state::canonical::Canonical;
@@ -31,6 +31,8 @@ pub(super) trait Cell: Send + Sync + 'static {
     fn apply(&self, slots: &mut Self::Slots<'_>, column: &Self::Column, group: usize, row: usize, add: bool);
     /// The value of one group.
     fn value(&self, slots: &Self::Slots<'_>, group: usize) -> Option<<Self::Value as ArrowPrimitiveType>::Native>;
+    /// Takes up the state of a group of other slots, or takes it back.
+    fn merge(&self, slots: &mut Self::Slots<'_>, group: usize, partial: &Self::Slots<'_>, from: usize, add: bool);
     /// A column of results.
     fn canonical(values: PrimitiveArray<Self::Value>) -> Canonical;
 }
@@ -39,11 +41,17 @@ pub(super) trait Cell: Send + Sync + 'static {
 pub(super) struct Cells<C> {
     cell: C,
     ty: DataType,
+    merges: bool,
 }
 
 impl<C: Cell> Cells<C> {
     pub(super) fn new(cell: C, ty: DataType) -> Self {
-        Cells { cell, ty }
+        Cells { cell, ty, merges: true }
+    }
+
+    /// Whether groups can be merged: not if the order of rows counts.
+    pub(super) fn merging(self, merges: bool) -> Self {
+        Cells { merges, ..self }
     }
 
     fn column(&self, input: &AggregateInput<'_>) -> Result<C::Column> {
@@ -115,6 +123,24 @@ impl<C: Cell> Aggregate for Cells<C> {
             builder.append_option(self.cell.value(&slots, *group as usize));
         }
         self.result(builder)
+    }
+
+    fn merges(&self) -> bool {
+        self.merges
+    }
+
+    fn merge(
+        &self,
+        input: &MergeInput<'_>,
+        partial: &mut AggregateState<'_>,
+        state: &mut AggregateState<'_>,
+    ) -> Result<()> {
+        let mut slots = self.cell.slots(state.slots).ok_or_else(wrong_slots)?;
+        let partial = self.cell.slots(partial.slots).ok_or_else(wrong_slots)?;
+        for (from, group) in input.from.iter().zip(input.groups) {
+            self.cell.merge(&mut slots, *group as usize, &partial, *from as usize, !input.retract);
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_buffer::NullBuffer;
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, AggregateState, Change, Running, SlotColumn, SlotType, StateShape,
+    Aggregate, AggregateInput, AggregateState, Change, MergeInput, Running, SlotColumn, SlotType, StateShape,
 };
 use flott_api::{Error, Result};
 
@@ -74,5 +74,23 @@ impl Aggregate for Count {
     fn value(&self, groups: &[u32], state: &mut AggregateState<'_>) -> Result<ArrayRef> {
         let counts = counts(state)?;
         Ok(Arc::new(groups.iter().map(|g| Some(counts[*g as usize])).collect::<Int64Array>()))
+    }
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn merge(
+        &self,
+        input: &MergeInput<'_>,
+        partial: &mut AggregateState<'_>,
+        state: &mut AggregateState<'_>,
+    ) -> Result<()> {
+        let (partial, counts) = (counts(partial)?, counts(state)?);
+        let sign = if input.retract { -1 } else { 1 };
+        for (from, group) in input.from.iter().zip(input.groups) {
+            counts[*group as usize] += sign * partial[*from as usize];
+        }
+        Ok(())
     }
 }

@@ -11,8 +11,8 @@ use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray};
 use arrow_schema::DataType;
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, AggregateState, BytesColumn, Change, End, Running, SlotColumn, SlotShape, SlotType,
-    StateShape, View, ViewKind, ViewShape,
+    Aggregate, AggregateInput, AggregateState, BytesColumn, Change, End, MergeInput, Running, SlotColumn, SlotShape,
+    SlotType, SortedView, StateShape, View, ViewKind, ViewShape,
 };
 use flott_api::{Error, LogicalType, Result};
 use flott_state::canonical::Canonical;
@@ -29,6 +29,11 @@ pub(super) enum Which {
 }
 
 impl Which {
+    /// Whether it depends on the order of rows.
+    pub(super) fn is_by_order(self) -> bool {
+        matches!(self, Which::First | Which::Last)
+    }
+
     /// Whether a new value replaces the old one.
     #[inline]
     fn wins<T: PartialOrd + ?Sized>(self, new: &T, old: &T) -> bool {
@@ -86,6 +91,13 @@ impl Cell for IntExtreme {
         (slots.counts[group] != 0).then(|| slots.values[group])
     }
 
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, i64>, group: usize, partial: &Counted<'_, i64>, from: usize, _: bool) {
+        if partial.counts[from] != 0 {
+            contest(self.0, slots, group, partial.values[from]);
+        }
+    }
+
     fn canonical(values: PrimitiveArray<Int64Type>) -> Canonical {
         Canonical::Int(values)
     }
@@ -123,6 +135,13 @@ impl Cell for WideExtreme {
         (slots.counts[group] != 0).then(|| slots.values[group])
     }
 
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, i128>, group: usize, partial: &Counted<'_, i128>, from: usize, _: bool) {
+        if partial.counts[from] != 0 {
+            contest(self.0, slots, group, partial.values[from]);
+        }
+    }
+
     fn canonical(values: PrimitiveArray<Decimal128Type>) -> Canonical {
         Canonical::Wide(values)
     }
@@ -158,6 +177,13 @@ impl Cell for FloatExtreme {
     #[inline]
     fn value(&self, slots: &Counted<'_, f64>, group: usize) -> Option<f64> {
         (slots.counts[group] != 0).then(|| slots.values[group])
+    }
+
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, f64>, group: usize, partial: &Counted<'_, f64>, from: usize, _: bool) {
+        if partial.counts[from] != 0 {
+            contest(self.0, slots, group, partial.values[from]);
+        }
     }
 
     fn canonical(values: PrimitiveArray<Float64Type>) -> Canonical {
@@ -251,6 +277,25 @@ impl Aggregate for BytesExtreme {
         }
         self.result(builder)
     }
+
+    fn merges(&self) -> bool {
+        !self.which.is_by_order()
+    }
+
+    fn merge(
+        &self,
+        input: &MergeInput<'_>,
+        partial: &mut AggregateState<'_>,
+        state: &mut AggregateState<'_>,
+    ) -> Result<()> {
+        let (partial, mut slots) = (BytesSlots::of(partial)?, BytesSlots::of(state)?);
+        for (from, group) in input.from.iter().zip(input.groups) {
+            if let Some(value) = partial.get(*from) {
+                slots.contest(self.which, *group, value);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Over a changelog: all values, ordered.
@@ -260,7 +305,7 @@ pub(super) struct SortedExtreme {
 }
 
 impl SortedExtreme {
-    fn view<'a>(state: &'a mut AggregateState<'_>) -> Result<&'a mut dyn flott_api::aggregate::SortedView> {
+    pub(super) fn view<'a>(state: &'a mut AggregateState<'_>) -> Result<&'a mut dyn SortedView> {
         match state.views {
             [View::Sorted(view)] => Ok(view.as_mut()),
             _ => Err(Error::internal("MIN or MAX got views of another shape than its own")),
@@ -284,5 +329,22 @@ impl Aggregate for SortedExtreme {
 
     fn value(&self, groups: &[u32], state: &mut AggregateState<'_>) -> Result<ArrayRef> {
         Self::view(state)?.value(groups, self.end)
+    }
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn merge(
+        &self,
+        input: &MergeInput<'_>,
+        partial: &mut AggregateState<'_>,
+        state: &mut AggregateState<'_>,
+    ) -> Result<()> {
+        let entries = Self::view(partial)?.entries(input.from)?;
+        let groups: Vec<u32> = entries.places.iter().map(|place| input.groups[*place as usize]).collect();
+        let counts: Vec<i64> = entries.counts.iter().map(|count| if input.retract { -count } else { *count }).collect();
+        // Values of an ordered view do not expire.
+        Self::view(state)?.count(&entries.values, &groups, &counts, 0).map(|_| ())
     }
 }

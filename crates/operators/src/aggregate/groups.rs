@@ -8,20 +8,25 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
+use arrow_schema::{DataType, Field};
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, AggregateState, Change, MapView, Running, SlotColumn, StateShape, View, ViewKind,
+    Aggregate, AggregateInput, AggregateState, Change, MapView, MergeInput, Running, SlotColumn, StateShape, View,
+    ViewKind,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
 use flott_graph::spec::AggregateCall;
 use flott_state::codec::{damaged, put_bytes, put_signed, take_array, take_bytes, take_signed};
 use flott_state::hot::{
-    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, TtlOptions, Values, map_view, sorted_view, take_part,
+    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, TtlOptions, Values, list_view, map_view,
+    map_view_with_nulls, sorted_view, take_part,
 };
 
-use super::function;
+use super::{function, takes_nulls};
+
+/// Bytes of the values around a batch's rows; one row's may be more.
+const VALUES_BYTES: usize = 64 << 20;
 
 /// The keys and aggregates of an operator.
 pub struct Plan {
@@ -45,11 +50,26 @@ struct Call {
 
 #[derive(PartialEq, Eq)]
 struct Distinct {
-    column: usize,
+    /// Several are told apart as one row.
+    columns: Vec<usize>,
     filter: Option<usize>,
-    ty: DataType,
+    kind: DistinctKind,
     /// Names its part of the state.
     fingerprint: String,
+}
+
+/// What values under `DISTINCT` are.
+#[derive(Clone, PartialEq, Eq)]
+struct DistinctKind {
+    ty: DataType,
+    /// Whether a null is one.
+    nulls: bool,
+}
+
+impl DistinctKind {
+    fn view(&self, options: MapViewOptions) -> Result<Box<dyn MapView>> {
+        if self.nulls { map_view_with_nulls(&self.ty, options) } else { map_view(&self.ty, options) }
+    }
 }
 
 /// The state of one set of keys.
@@ -64,7 +84,7 @@ pub struct Groups {
 /// Which containers a plan needs.
 struct Kind {
     calls: Vec<StateShape>,
-    distinct: Vec<DataType>,
+    distinct: Vec<DistinctKind>,
     options: MapViewOptions,
 }
 
@@ -104,7 +124,7 @@ impl Plan {
         }
         // Refuses what cannot be kept now and not with the first row.
         plan.groups()?;
-        GroupTable::new(plan.key_types.iter().map(LogicalType::arrow).collect())?;
+        GroupTable::new(plan.key_types())?;
         Ok(plan)
     }
 
@@ -116,11 +136,13 @@ impl Plan {
         let function = function(call, &args, self.options.retract)?;
         let distinct = match (call.distinct, call.args.as_slice()) {
             (false, _) => None,
-            (true, [column]) => {
-                let fingerprint = format!("distinct({}){}", named(input, *column), filter_of(input, call));
-                Some(self.share(Distinct { column: *column, filter: call.filter, ty: args[0].arrow(), fingerprint }))
-            }
-            (true, _) => return Err(Error::unsupported("DISTINCT over several columns")),
+            (true, []) => return Err(Error::internal("a DISTINCT of no column")),
+            (true, columns) => Some(self.share(Distinct {
+                columns: columns.to_vec(),
+                filter: call.filter,
+                kind: distinct_kind(call, &args),
+                fingerprint: format!("distinct({}){}", all_named(input, columns), filter_of(input, call)),
+            })),
         };
         let (shape, args) = (function.shape(), call.args.clone());
         let fingerprint = fingerprint(input, call);
@@ -161,9 +183,25 @@ impl Plan {
         self.calls.iter().flat_map(|c| &c.shape.views).any(|v| v.kind == ViewKind::Sorted)
     }
 
+    /// Refuses aggregates whose groups cannot be merged.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub fn check_merges(&self, calls: &[AggregateCall]) -> Result<()> {
+        match self.calls.iter().zip(calls).find(|(planned, _)| !planned.function.merges()) {
+            Some((_, call)) => Err(unmerged(call)),
+            None => Ok(()),
+        }
+    }
+
     /// The key columns of a batch.
     pub fn keys(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
         self.keys.iter().map(|k| rows.column(*k).clone()).collect()
+    }
+
+    /// The types of the key columns.
+    pub fn key_types(&self) -> Vec<DataType> {
+        self.key_types.iter().map(LogicalType::arrow).collect()
     }
 
     /// Empty containers.
@@ -173,15 +211,36 @@ impl Plan {
     pub fn groups(&self) -> Result<Groups> {
         Groups::new(Arc::new(Kind {
             calls: self.calls.iter().map(|c| c.shape.clone()).collect(),
-            distinct: self.distinct.iter().map(|d| d.ty.clone()).collect(),
+            distinct: self.distinct.iter().map(|d| d.kind.clone()).collect(),
             options: self.options,
         }))
     }
 }
 
+fn unmerged(call: &AggregateCall) -> Error {
+    let name = call.function.name.to_uppercase();
+    Error::unsupported(format!("aggregate function '{name}' over parts that are put together"))
+        .with_detail("They are aggregated apart, and this function has no way to put them together.")
+}
+
 fn column_type(input: &Schema, column: usize) -> Result<&LogicalType> {
     let field = input.fields.get(column).map(|f| &f.ty);
     field.ok_or_else(|| Error::internal("an aggregation reads a column that its input does not have"))
+}
+
+/// The values that a `DISTINCT` tells apart: those of one argument, or rows of several.
+fn distinct_kind(call: &AggregateCall, args: &[LogicalType]) -> DistinctKind {
+    match args {
+        [arg] => DistinctKind { ty: arg.arrow(), nulls: takes_nulls(call) },
+        args => {
+            let fields = args.iter().enumerate().map(|(i, ty)| Field::new(i.to_string(), ty.arrow(), true));
+            DistinctKind { ty: DataType::Struct(fields.collect()), nulls: false }
+        }
+    }
+}
+
+fn all_named(input: &Schema, columns: &[usize]) -> String {
+    columns.iter().map(|column| named(input, *column)).collect::<Vec<_>>().join(", ")
 }
 
 fn named(input: &Schema, column: usize) -> String {
@@ -214,12 +273,24 @@ impl Groups {
             let views = shape.views.iter().map(|v| match v.kind {
                 ViewKind::Map => map_view(&v.ty.arrow(), kind.options).map(View::Map),
                 ViewKind::Sorted => sorted_view(&v.ty.arrow()).map(View::Sorted),
+                ViewKind::List => list_view(&v.ty.arrow()).map(View::List),
             });
             Ok(CallState { slots, views: views.collect::<Result<_>>()? })
         });
         let calls = calls.collect::<Result<_>>()?;
-        let distinct = kind.distinct.iter().map(|ty| map_view(ty, kind.options)).collect::<Result<_>>()?;
+        let distinct = kind.distinct.iter().map(|d| d.view(kind.options)).collect::<Result<_>>()?;
         Ok(Groups { rows: Vec::new(), calls, distinct, kind })
+    }
+
+    /// Counts the rows of each group up and down.
+    pub fn count(&mut self, groups: &[u32], changes: Option<&[Change]>) {
+        for (row, group) in groups.iter().enumerate() {
+            self.rows[*group as usize] += match changes.map_or(Change::Add, |c| c[row]) {
+                Change::Add => 1,
+                Change::Skip => 0,
+                Change::Retract => -1,
+            };
+        }
     }
 
     /// Folds rows into their groups.
@@ -250,6 +321,42 @@ impl Groups {
         calls.collect()
     }
 
+    /// Takes up the state of groups of `partial`, which is of the same plan, or takes it back; no group comes twice in
+    /// `input.groups`.
+    ///
+    /// # Errors
+    /// If an aggregate cannot be merged.
+    pub fn merge(&mut self, plan: &Plan, partial: &mut Groups, input: &MergeInput<'_>, now_ms: i64) -> Result<()> {
+        let sign = if input.retract { -1 } else { 1 };
+        for (from, group) in input.from.iter().zip(input.groups) {
+            self.rows[*group as usize] += sign * partial.rows[*from as usize];
+        }
+        let views = plan.distinct.iter().zip(&mut self.distinct).zip(&partial.distinct);
+        let seen = views.map(|((distinct, view), partial)| {
+            let seen = merge_distinct(view.as_mut(), partial.as_ref(), input, now_ms)?;
+            Ok(Seen { args: distinct.arguments(&seen.args), ..seen })
+        });
+        let seen = seen.collect::<Result<Vec<_>>>()?;
+        for ((call, state), partial) in plan.calls.iter().zip(&mut self.calls).zip(&mut partial.calls) {
+            match call.distinct {
+                Some(view) => {
+                    let Seen { args, groups, changes } = &seen[view];
+                    let input = AggregateInput { args, groups, changes: Some(changes) };
+                    call.function.fold(&input, &mut state.lend())?;
+                }
+                None => call.function.merge(input, &mut partial.lend(), &mut state.lend())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows may be given values around each at once, so that the values are no larger than they should be.
+    pub fn rows_at_once(&mut self, plan: &Plan) -> usize {
+        let calls = plan.calls.iter().zip(&mut self.calls);
+        let bytes: usize = calls.map(|(call, state)| call.function.value_bytes(&state.lend())).sum();
+        VALUES_BYTES.checked_div(bytes).map_or(usize::MAX, |rows| rows.max(1))
+    }
+
     /// Each call's value for these groups.
     ///
     /// # Errors
@@ -264,10 +371,47 @@ impl Groups {
         let views = plan.distinct.iter().zip(&mut self.distinct).map(|(distinct, view)| {
             let changes = filtered(rows, distinct.filter)?;
             let changes = changes.as_deref().or(rows.changes);
-            let args = std::slice::from_ref(rows.columns.column(distinct.column));
-            view.distinct(&AggregateInput { args, groups: rows.groups, changes }, rows.now_ms)
+            let args = [distinct.values(rows.columns)?];
+            view.distinct(&AggregateInput { args: &args, groups: rows.groups, changes }, rows.now_ms)
         });
         views.collect()
+    }
+}
+
+/// Values that a distinct view had or had not before, with their groups and what they do to the aggregates.
+struct Seen {
+    args: Vec<ArrayRef>,
+    groups: Vec<u32>,
+    changes: Vec<Change>,
+}
+
+fn merge_distinct(view: &mut dyn MapView, partial: &dyn MapView, input: &MergeInput<'_>, now_ms: i64) -> Result<Seen> {
+    let entries = partial.entries(input.from)?;
+    let groups: Vec<u32> = entries.places.iter().map(|place| input.groups[*place as usize]).collect();
+    let counts: Vec<i64> = entries.counts.iter().map(|count| if input.retract { -count } else { *count }).collect();
+    let changes = view.count(&entries.values, &groups, &counts, now_ms)?;
+    Ok(Seen { args: vec![entries.values], groups, changes })
+}
+
+impl Distinct {
+    /// What the view tells apart.
+    fn values(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        match (&self.kind.ty, self.columns.as_slice()) {
+            (_, [column]) => Ok(Arc::clone(rows.column(*column))),
+            (DataType::Struct(fields), columns) => {
+                let columns = columns.iter().map(|c| Arc::clone(rows.column(*c))).collect();
+                Ok(Arc::new(StructArray::try_new(fields.clone(), columns, None)?))
+            }
+            _ => Err(Error::internal("a DISTINCT of several columns is over no rows")),
+        }
+    }
+
+    /// The arguments that are in the view's values.
+    fn arguments(&self, values: &[ArrayRef]) -> Vec<ArrayRef> {
+        match (values, self.columns.as_slice()) {
+            ([rows], [_, _, ..]) => rows.as_struct().columns().to_vec(),
+            (values, _) => values.to_vec(),
+        }
     }
 }
 
@@ -365,6 +509,7 @@ impl CallState {
             match view {
                 View::Map(v) => v.save(group, out),
                 View::Sorted(v) => v.save(group, out),
+                View::List(v) => v.save(group, out),
             }
         }
     }
@@ -375,6 +520,7 @@ impl CallState {
             match view {
                 View::Map(v) => v.load(group, input, now_ms)?,
                 View::Sorted(v) => v.load(group, input)?,
+                View::List(v) => v.load(group, input)?,
             }
         }
         Ok(())
@@ -386,6 +532,7 @@ impl CallState {
             match view {
                 View::Map(v) => v.clear(group),
                 View::Sorted(v) => v.clear(group),
+                View::List(v) => v.clear(group),
             }
         }
     }
@@ -394,6 +541,7 @@ impl CallState {
         let view = |v: &View| match v {
             View::Map(v) => v.memory_bytes(),
             View::Sorted(v) => v.memory_bytes(),
+            View::List(v) => v.memory_bytes().0,
         };
         let slots: usize = self.slots.iter().map(SlotColumn::memory_bytes).sum();
         slots + self.views.iter().map(view).sum::<usize>()

@@ -53,6 +53,13 @@ impl Cell for SumInt {
         (slots.counts[group] != 0 || self.of_none_is_zero).then(|| slots.values[group])
     }
 
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, i64>, group: usize, partial: &Counted<'_, i64>, from: usize, add: bool) {
+        let (value, sum) = (partial.values[from], &mut slots.values[group]);
+        *sum = if add { sum.wrapping_add(value) } else { sum.wrapping_sub(value) };
+        slots.counts[group] += if add { partial.counts[from] } else { -partial.counts[from] };
+    }
+
     fn canonical(values: PrimitiveArray<Int64Type>) -> Canonical {
         Canonical::Int(values)
     }
@@ -107,6 +114,18 @@ impl Cell for SumDecimal {
         Some(slots.values[group]).filter(|sum| some && *sum != OVERFLOWED)
     }
 
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, i128>, group: usize, partial: &Counted<'_, i128>, from: usize, add: bool) {
+        let sum = &mut slots.values[group];
+        slots.counts[group] += if add { partial.counts[from] } else { -partial.counts[from] };
+        *sum = match (*sum, partial.values[from]) {
+            (OVERFLOWED, _) | (_, OVERFLOWED) if self.of_none_is_zero => OVERFLOWED,
+            (OVERFLOWED, value) => value,
+            (sum, OVERFLOWED) => sum,
+            (sum, value) => stepped(sum, value, add),
+        };
+    }
+
     fn canonical(values: PrimitiveArray<Decimal128Type>) -> Canonical {
         Canonical::Wide(values)
     }
@@ -149,6 +168,14 @@ impl Cell for SumFloat {
     #[inline]
     fn value(&self, slots: &Counted<'_, f64>, group: usize) -> Option<f64> {
         (slots.counts[group] != 0 || self.of_none_is_zero).then(|| slots.values[group])
+    }
+
+    #[inline]
+    fn merge(&self, slots: &mut Counted<'_, f64>, group: usize, partial: &Counted<'_, f64>, from: usize, add: bool) {
+        let (value, sum) = (partial.values[from], &mut slots.values[group]);
+        let next = if add { *sum + value } else { *sum - value };
+        *sum = if self.single { f64::from(next as f32) } else { next };
+        slots.counts[group] += if add { partial.counts[from] } else { -partial.counts[from] };
     }
 
     fn canonical(values: PrimitiveArray<Float64Type>) -> Canonical {

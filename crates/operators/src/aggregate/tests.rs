@@ -11,6 +11,8 @@ use flott_state::hot::{GroupEntries, MapViewOptions};
 use super::groups::{Groups, Plan, Rows};
 use super::*;
 
+mod values;
+
 fn decimal(precision: u8, scale: u8) -> TypeKind {
     TypeKind::Decimal { precision, scale }
 }

@@ -130,6 +130,11 @@ impl Replace {
         }
     }
 
+    /// The columns by which rows are equal.
+    fn values(&self) -> Vec<usize> {
+        (0..self.spec.input.len()).filter(|c| !self.spec.proctime_columns.contains(c)).collect()
+    }
+
     fn keys(&self, batch: &ChangeBatch) -> Vec<ArrayRef> {
         self.spec.keys.iter().map(|k| batch.rows().column(*k).clone()).collect()
     }
@@ -193,7 +198,8 @@ impl Replace {
         let unchanged = match self.rule {
             Rule::Last if !state.expires() => {
                 let new: UInt32Array = steps.rows.iter().map(|(row, _)| Some(*row as u32)).collect();
-                Some(same_rows(&old, &take_record_batch(batch.rows(), &new)?)?)
+                let values = self.values();
+                Some(same_rows(&old.project(&values)?, &take_record_batch(&batch.rows().project(&values)?, &new)?)?)
             }
             _ => None,
         };

@@ -14,6 +14,7 @@ fn spec(time: DeduplicateTime, keep: DeduplicateKeep) -> DeduplicateSpec {
         input: Schema::new(fields.map(|(n, k)| Field::new(n, LogicalType::new(k))).to_vec()),
         keys: vec![0],
         time,
+        proctime_columns: Vec::new(),
         keep,
         input_changelog: ChangelogMode::INSERT_ONLY,
         emit_update_before: true,
@@ -62,6 +63,15 @@ fn the_last_row_by_processing_time_replaces_and_an_equal_one_says_nothing() {
         +I | NULL | 1000 | NULL\n-U | a | 1000 | 2\n+U | a | 1000 | 3\nwm 2\n-U | NULL | 1000 | NULL\n\
         +U | NULL | 900 | 4\n-U | a | 1000 | 3\n+U | a | 3000 | 4\n-U | b | 5000 | 1\n+U | b | 5000 | 2\nwm 3";
     assert_eq!(run(&proctime(DeduplicateKeep::Last), ROWS), expected);
+}
+
+#[test]
+fn rows_that_differ_in_their_processing_time_are_equal() {
+    let mut spec = proctime(DeduplicateKeep::Last);
+    spec.proctime_columns = vec![1];
+    let script = "+I | a | 1 | 5\n+I | a | 2 | 5\nwm 1\n+I | a | 3 | 5\n+I | a | 4 | 6";
+    let expected = "+I | a | 1 | 5\nwm 1\n-U | a | 3 | 5\n+U | a | 4 | 6";
+    assert_eq!(run(&spec, script), expected);
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! The changes of a batch, built from each aggregate's values before and after each row.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, UInt32Array};
 use arrow_ord::cmp::not_distinct;
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
-use flott_api::aggregate::Running;
+use flott_api::aggregate::{Running, SlotType};
 use flott_api::{ChangeBatch, Error, Mark, Result, RowKind, RowKinds};
-use flott_state::canonical::Canonical;
+use flott_state::canonical::{Canonical, form};
+use flott_state::hot::Encoding;
 
 use super::steps::Effect;
 use crate::emit::{record_batch, replace_marks};
@@ -128,15 +131,80 @@ fn is_upsert(effect: Effect) -> bool {
     matches!(effect, Effect::Begins | Effect::Changes)
 }
 
-/// Where values are equal as Flink's equaliser has it: nulls are, a NaN never is, and zeros have no sign.
+/// Where values are equal as Flink's equaliser has it: nulls are, a NaN never is, and zeros have no sign. Rows are equal
+/// field by field; arrays and maps by their bits, and never with a null in them.
 fn same(before: &ArrayRef, after: &ArrayRef) -> Result<BooleanArray> {
-    match before.data_type() {
-        DataType::Float32 | DataType::Float64 | DataType::Struct(_) => {}
-        _ => return Ok(not_distinct(before, after)?),
+    match (before.data_type(), form(before.data_type())) {
+        (DataType::Struct(_), None) => return same_rows(before.as_struct(), after.as_struct()),
+        (_, None) => return same_bits(before, after),
+        (_, Some(SlotType::Int64 | SlotType::Bytes)) => return Ok(not_distinct(before, after)?),
+        (_, Some(SlotType::Int128 | SlotType::Float64)) => {}
     }
     match (Canonical::of(before)?, Canonical::of(after)?) {
         (Canonical::Float(a), Canonical::Float(b)) => Ok(a.iter().zip(b.iter()).map(|(a, b)| Some(a == b)).collect()),
         (Canonical::Wide(a), Canonical::Wide(b)) => Ok(not_distinct(&a, &b)?),
         _ => Err(Error::internal("two columns of one aggregate have different forms")),
+    }
+}
+
+fn same_rows(before: &StructArray, after: &StructArray) -> Result<BooleanArray> {
+    let fields = before.columns().iter().zip(after.columns()).map(|(before, after)| same(before, after));
+    let fields = fields.collect::<Result<Vec<_>>>()?;
+    let equal = |row: usize| match (before.is_null(row), after.is_null(row)) {
+        (false, false) => fields.iter().all(|field| field.value(row)),
+        (before, after) => before == after,
+    };
+    Ok((0..before.len()).map(|row| Some(equal(row))).collect())
+}
+
+fn same_bits(before: &ArrayRef, after: &ArrayRef) -> Result<BooleanArray> {
+    let encoding = Encoding::of(before.data_type())?;
+    let encoders = (encoding.encoder(before)?, encoding.encoder(after)?);
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    let mut equal = |row: usize| {
+        one.clear();
+        other.clear();
+        encoders.0.encode(row, &mut one);
+        encoders.1.encode(row, &mut other);
+        one == other && (before.is_null(row) || !holds_null(before.as_ref(), row..row + 1))
+    };
+    Ok((0..before.len()).map(|row| Some(equal(row))).collect())
+}
+
+/// Whether there is a null in the lists and rows of these rows.
+fn holds_null(array: &dyn Array, rows: Range<usize>) -> bool {
+    let nulls_in = |array: &dyn Array, rows: Range<usize>| {
+        let has_null = array.nulls().is_some_and(|n| rows.clone().any(|row| n.is_null(row)));
+        has_null || holds_null(array, rows)
+    };
+    match array.data_type() {
+        DataType::List(_) => {
+            let lists = array.as_list::<i32>();
+            let offsets = lists.value_offsets();
+            nulls_in(lists.values().as_ref(), offsets[rows.start] as usize..offsets[rows.end] as usize)
+        }
+        DataType::Struct(_) => array.as_struct().columns().iter().any(|c| nulls_in(c.as_ref(), rows.clone())),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int32Type;
+    use arrow_array::{Int32Array, ListArray};
+
+    use super::*;
+
+    #[test]
+    fn an_array_with_a_null_in_it_is_never_the_same_and_a_row_is() {
+        let lists = [Some(vec![Some(1)]), Some(vec![Some(1), None]), None, Some(vec![])];
+        let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists));
+        assert_eq!(same(&lists, &lists).unwrap(), BooleanArray::from(vec![true, false, true, true]));
+        let ints: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None]));
+        let rows: ArrayRef = Arc::new(StructArray::try_from(vec![("a", ints)]).unwrap());
+        assert_eq!(same(&rows, &rows).unwrap(), BooleanArray::from(vec![true, true]));
+        let other: ArrayRef = Arc::new(StructArray::try_from(vec![("a", rows.slice(0, 1))]).unwrap());
+        assert_eq!(same(&other, &other).unwrap(), BooleanArray::from(vec![true]));
+        assert_eq!(same(&rows.slice(0, 1), &rows.slice(1, 1)).unwrap(), BooleanArray::from(vec![false]));
     }
 }

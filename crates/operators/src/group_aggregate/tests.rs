@@ -24,7 +24,14 @@ fn input() -> Schema {
 /// `sum(x)`, `count(distinct x)`, `count(*)`, `min(x) filter (where f)`.
 fn call(text: &str) -> AggregateCall {
     let (function, rest) = text.split_once('(').unwrap();
-    let ty = if function == "count" { bigint() } else { LogicalType::new(TypeKind::Int) };
+    let int = || Box::new(LogicalType::new(TypeKind::Int));
+    let ty = match function {
+        "count" => bigint(),
+        "array_agg" => LogicalType::new(TypeKind::Array(int())),
+        "collect" => LogicalType::new(TypeKind::Multiset(int())),
+        "$welford_m2$1" => LogicalType::new(TypeKind::Double),
+        _ => LogicalType::new(TypeKind::Int),
+    };
     AggregateCall {
         function: FunctionId::new(function),
         args: if rest.starts_with('*') { Vec::new() } else { vec![1] },
@@ -46,6 +53,7 @@ fn spec(keys: &[usize], calls: &[&str], changelog: ChangelogMode) -> GroupAggreg
         input_changelog: changelog,
         emit_update_before: true,
         state_ttl_ms: 0,
+        mini_batch_rows_max: None,
         output,
     }
 }
@@ -198,6 +206,72 @@ fn a_group_that_ends_begins_anew() {
     assert_eq!(run(&spec, script), expected);
 }
 
+/// Rows that come, go and come again, with nulls and equal values.
+const CHANGES: &str = "
+    +I | a | 5 | true
+    +I | a | NULL | true
+    wm 1
+    +I | b | 7 | true
+    +I | a | 3 | false
+    +I | a | 5 | true
+    -D | b | 7 | true
+    -U | a | 5 | true
+    +U | a | 9 | true
+    wm 2
+    +I | b | NULL | true
+    -D | a | NULL | true
+    -D | a | 3 | false
+    -D | a | 5 | true
+    -D | a | 9 | true
+    +I | a | 1 | false";
+
+#[test]
+fn first_and_last_values_and_lists_survive_retractions() {
+    let spec = spec(&[0], &["first_value(x)", "last_value(x)", "array_agg(x)"], ChangelogMode::ALL);
+    let expected = "+I | a | 5 | 5 | [5]\n-U | a | 5 | 5 | [5]\n+U | a | 5 | 5 | [5, NULL]\nwm 1\n\
+        +I | b | 7 | 7 | [7]\n-U | a | 5 | 5 | [5, NULL]\n+U | a | 5 | 3 | [5, NULL, 3]\n\
+        -U | a | 5 | 3 | [5, NULL, 3]\n+U | a | 5 | 5 | [5, NULL, 3, 5]\n-D | b | 7 | 7 | [7]\n\
+        -U | a | 5 | 5 | [5, NULL, 3, 5]\n+U | a | 3 | 5 | [NULL, 3, 5]\n-U | a | 3 | 5 | [NULL, 3, 5]\n\
+        +U | a | 3 | 9 | [NULL, 3, 5, 9]\nwm 2\n+I | b | NULL | NULL | [NULL]\n\
+        -U | a | 3 | 9 | [NULL, 3, 5, 9]\n+U | a | 3 | 9 | [3, 5, 9]\n-U | a | 3 | 9 | [3, 5, 9]\n\
+        +U | a | 5 | 9 | [5, 9]\n-U | a | 5 | 9 | [5, 9]\n+U | a | 9 | 9 | [9]\n-D | a | 9 | 9 | [9]\n\
+        +I | a | 1 | 1 | [1]";
+    assert_eq!(run(&spec, CHANGES), expected);
+}
+
+#[test]
+fn multisets_and_squares_survive_retractions() {
+    let spec = spec(&[0], &["collect(x)", "$welford_m2$1(x)", "array_agg(distinct x)"], ChangelogMode::ALL);
+    let answer = run(&spec, CHANGES);
+    let lines: Vec<&str> = answer.lines().filter(|l| l.starts_with("+")).collect();
+    let expected = [
+        "+I | a | [(5, 1)] | 0 | [5]",
+        "+U | a | [(5, 1)] | 0 | [5, NULL]",
+        "+I | b | [(7, 1)] | 0 | [7]",
+        "+U | a | [(3, 1), (5, 1)] | 2 | [5, NULL, 3]",
+        "+U | a | [(3, 1), (5, 2)] | 2.666666666666667 | [5, NULL, 3]",
+        "+U | a | [(3, 1), (5, 1)] | 1.9999999999999996 | [5, NULL, 3]",
+        "+U | a | [(3, 1), (5, 1), (9, 1)] | 18.66666666666667 | [5, NULL, 3, 9]",
+        "+I | b | [] | NULL | [NULL]",
+        "+U | a | [(3, 1), (5, 1), (9, 1)] | 18.66666666666667 | [5, 3, 9]",
+        "+U | a | [(5, 1), (9, 1)] | 8.000000000000009 | [5, 9]",
+        "+U | a | [(9, 1)] | 0.000000000000015987211554602254 | [9]",
+        "+I | a | [(1, 1)] | 0 | [1]",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn lists_that_are_too_long_for_a_batch_come_in_several() {
+    let mut spec = spec(&[], &["array_agg(x)"], ChangelogMode::INSERT_ONLY);
+    spec.emit_update_before = false;
+    let mut operator = opened(&spec);
+    let rows: Vec<String> = (0..3000).map(|i| format!("+I | a | {i} | true")).collect();
+    ready(operator.aggregate(&batch(&spec.input, &rows.join("\n")), 0)).unwrap();
+    let at_once = operator.state.as_mut().unwrap().entries_mut().rows_at_once(&operator.plan);
+    assert!((1..1000).contains(&at_once), "{at_once} rows at once");
+}
+
 #[test]
 fn a_global_aggregate_is_deleted_with_its_last_row() {
     let spec = spec(&[], &["count(*)"], ChangelogMode::ALL);
@@ -334,4 +408,14 @@ fn an_ended_group_gives_its_memory_back() {
     }
     assert!(state(&operator).is_empty());
     assert_eq!(sizes[999], sizes[200]);
+}
+
+#[test]
+fn a_mini_batch_of_one_row_gives_what_the_row_gives() {
+    let calls = ["count(*)", "sum(x)", "count(distinct x)"];
+    let plain = spec(&[0], &calls, ChangelogMode::ALL);
+    let mini_batches = GroupAggregateSpec { mini_batch_rows_max: Some(1), ..plain.clone() };
+    let case = Case { input: &plain.input, event_time: EventTime::Sliced, script: CHANGES };
+    let make = || GroupAggregate::from_spec(mini_batches.clone()).unwrap();
+    assert_eq!(check_restorable(&case, Some((&[0], &[0])), make), run(&plain, CHANGES));
 }

@@ -21,6 +21,8 @@ pub(super) struct ByColumns {
     projected: Projected,
     /// Whether rows with an equal place in the order have equal values.
     is_range: bool,
+    /// Whether somebody below needs `-U`.
+    emit_update_before: bool,
 }
 
 /// Partitions that the batch has looked at.
@@ -63,7 +65,14 @@ impl ByColumns {
         let order = if let OverOrder::Columns(order) = &spec.order { order.clone() } else { Vec::new() };
         let (projected, is_range) = (Projected::new(&spec)?, matches!(spec.frame, OverFrame::Range { .. }));
         let (kept, ttl) = (spec.input.clone(), TtlOptions::after(spec.state_ttl_ms));
-        Ok(ByColumns { over: Over::new(spec, kept, order, false, ttl)?, projected, is_range })
+        let emit_update_before = spec.emit_update_before;
+        Ok(ByColumns { over: Over::new(spec, kept, order, false, ttl)?, projected, is_range, emit_update_before })
+    }
+
+    /// The part of a change that somebody needs.
+    fn needed(&self, mut change: Change) -> Change {
+        change.retain(|(_, kind, _)| self.emit_update_before || *kind != RowKind::UpdateBefore);
+        change
     }
 
     pub(super) async fn process(&mut self, batch: &ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -118,7 +127,7 @@ impl ByColumns {
         let moved = partition.moved_by_insertion(place, beside);
         let changed = self.projected.changed(&before, &partition.values, &moved, (batch.rows(), row))?;
         let change = partition.insertion((place, beside), batch.kind(row), &changed);
-        outgoing.push(&change, &before, &partition.values)
+        outgoing.push(&self.needed(change), &before, &partition.values)
     }
 
     /// A row behind all others of a partition that nobody has looked at: its aggregates know all that is needed.
@@ -145,7 +154,7 @@ impl ByColumns {
             change.push((peer, RowKind::UpdateAfter, (1, 0)));
         }
         change.push((RowRef::of_batch(row), batch.kind(row), (1, 0)));
-        outgoing.push(&change, &before, &after)
+        outgoing.push(&self.needed(change), &before, &after)
     }
 
     fn retract(
@@ -167,7 +176,7 @@ impl ByColumns {
         let moved = partition.moved_by_removal(place, beside);
         let changed = self.projected.changed(&before, &partition.values, &moved, (batch.rows(), row))?;
         let change = partition.removal((place, beside), gone, &changed);
-        outgoing.push(&change, &before, &partition.values)
+        outgoing.push(&self.needed(change), &before, &partition.values)
     }
 
     /// The partition with all its rows and their values.

@@ -44,6 +44,7 @@ fn spec(order: OverOrder, frame: OverFrame, calls: &[&str]) -> OverAggregateSpec
         frame,
         aggregates,
         input_changelog: ChangelogMode::INSERT_ONLY,
+        emit_update_before: true,
         state_ttl_ms: 0,
         output,
     }
@@ -533,4 +534,22 @@ fn what_cannot_be_done_is_refused() {
     assert!(world.rows("-D | a | 1 | 1 | true").unwrap_err().message().contains("got a retraction"));
     let mut world = World::new(spec(OverOrder::Rowtime(1), ALL_ROWS, &["count(*)"]));
     assert_eq!(world.rows("+I | a | NULL | 1 | true").unwrap_err().message(), "rowtime column 'ts' is null");
+}
+
+#[test]
+fn updates_by_columns_come_without_what_they_replace_if_nobody_needs_it() {
+    let mut spec = by_x(ALL_RANGE, &["sum(x)"]);
+    spec.emit_update_before = false;
+    let script = ["a 1 5", "a 2 3", "a 3 5", "-D a 2 3"];
+    let expected = [
+        "a 1 5 = 5",
+        "a 2 3 = 3",
+        "+U a 1 5 = 8",
+        "+U a 1 5 = 13",
+        "a 3 5 = 13",
+        "-D a 2 3 = 3",
+        "+U a 1 5 = 10",
+        "+U a 3 5 = 10",
+    ];
+    assert_eq!(run(&spec, &script), expected);
 }

@@ -321,6 +321,10 @@ pub(crate) fn infix(p: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<P
     if is_kw(p, 0, "IS") && (is_kw(p, 1, "JSON") || is_kw(p, 1, "NOT") && is_kw(p, 2, "JSON")) {
         return Some(is_json(p, left.clone()));
     }
+    let is_not = usize::from(is_kw(p, 1, "NOT"));
+    if is_kw(p, 0, "IS") && is_kw(p, is_not + 1, "DISTINCT") && is_kw(p, is_not + 2, "FROM") {
+        return Some(is_distinct(p, left.clone(), precedence));
+    }
     let negated = is_kw(p, 0, "NOT");
     let at = usize::from(negated);
     if is_kw(p, at, "BETWEEN") && (is_kw(p, at + 1, "SYMMETRIC") || is_kw(p, at + 1, "ASYMMETRIC")) {
@@ -336,6 +340,15 @@ fn is_json(p: &mut Parser<'_>, left: Expr) -> PResult<Expr> {
     expect_kw(p, "JSON")?;
     let kind = ["VALUE", "OBJECT", "ARRAY", "SCALAR"].into_iter().find(|k| kw(p, k)).unwrap_or("VALUE");
     Ok(binary(left, words, bare(kind)))
+}
+
+/// `IS [NOT] DISTINCT FROM`; its right side ends before an `AND` (for sqlparser it does not).
+fn is_distinct(p: &mut Parser<'_>, left: Expr, precedence: u8) -> PResult<Expr> {
+    expect_kw(p, "IS")?;
+    let negated = kw(p, "NOT");
+    expect_kws(p, &["DISTINCT", "FROM"])?;
+    let (left, right) = (Box::new(left), Box::new(p.parse_subexpr(precedence)?));
+    Ok(if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) })
 }
 
 /// `[NOT] BETWEEN {SYMMETRIC | ASYMMETRIC} low AND high`; the latter is the default and is not kept.

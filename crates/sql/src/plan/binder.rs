@@ -3,15 +3,19 @@
 //! **Invariant.** Every struct of the syntax tree is taken apart without `..`: a clause that is not planned is refused.
 
 mod aggregate;
+mod aggregate_call;
 mod call;
 mod changelog;
 mod difference;
 mod expr;
 mod from;
+mod grouping_sets;
 mod insert;
 mod join;
 mod literal;
 mod match_recognize;
+mod order;
+mod over;
 mod query;
 mod refuse;
 mod select;
@@ -76,7 +80,7 @@ impl<'a> Binder<'a> {
 
     /// A query.
     pub(super) fn query(&self, query: &Query) -> Result<Rel> {
-        let rel = self.bind_query(query).and_then(|rel| self.bounded(rel))?;
+        let rel = self.bind_whole(query).and_then(|rel| self.bounded(rel))?;
         let names = unique_names(&rel.columns);
         Ok(rel.renamed(&names))
     }

@@ -1,11 +1,15 @@
 //! What the planner is given: tables, connectors and the effective configuration.
 
+mod aggregation;
+
 use std::sync::Arc;
 
 use flott_api::options::{Millis, OptionReader, Options};
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 use flott_graph::spec::{NotNullEnforcer, TypeLengthEnforcer};
+
+pub use aggregation::MiniBatches;
 
 use crate::catalog::{ObjectPath, Relation};
 
@@ -63,6 +67,8 @@ pub struct Settings {
     pub idle_timeout_ms: i64,
     /// `table.exec.state.ttl`, in milliseconds; 0 for never.
     pub state_ttl_ms: i64,
+    /// `table.exec.deduplicate.insert-update-after-sensitive-enabled`
+    pub deduplicate_insert: bool,
     /// `table.exec.sink.not-null-enforcer`
     pub not_null: NotNullEnforcer,
     /// `table.exec.sink.type-length-enforcer`
@@ -71,6 +77,10 @@ pub struct Settings {
     pub upsert_materialize: UpsertMaterialize,
     /// `table.exec.sink.require-on-conflict`
     pub require_on_conflict: bool,
+    /// `table.exec.mini-batch.*`; nothing where rows change groups one by one.
+    pub mini_batches: Option<MiniBatches>,
+    /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split.
+    pub distinct_buckets: Option<i32>,
     /// `table.dynamic-table-options.enabled`: whether the hint `OPTIONS` is allowed.
     pub dynamic_options: bool,
     /// Everything, as the runtime gets it.
@@ -101,6 +111,8 @@ impl Settings {
             },
             idle_timeout_ms: millis("table.exec.source.idle-timeout", 0)?,
             state_ttl_ms: millis("table.exec.state.ttl", 0)?,
+            deduplicate_insert: reader
+                .value_or("table.exec.deduplicate.insert-update-after-sensitive-enabled", true)?,
             not_null: reader.choice(
                 "table.exec.sink.not-null-enforcer",
                 &[("ERROR", NotNullEnforcer::Error), ("DROP", NotNullEnforcer::Drop)],
@@ -125,6 +137,8 @@ impl Settings {
                 UpsertMaterialize::Auto,
             )?,
             require_on_conflict: reader.value_or("table.exec.sink.require-on-conflict", true)?,
+            mini_batches: MiniBatches::read(&reader)?,
+            distinct_buckets: aggregation::distinct_buckets(&reader)?,
             dynamic_options: reader.value_or("table.dynamic-table-options.enabled", true)?,
             configuration: configuration.clone(),
         })
@@ -163,10 +177,9 @@ pub(super) fn default_max_parallelism(parallelism: u32) -> u32 {
 }
 
 /// Options that would change results and are not built: key, and the only value that is.
-const ONLY: [(&str, &str); 7] = [
+const ONLY: [(&str, &str); 6] = [
     ("table.column-expansion-strategy", ""),
     ("table.exec.legacy-cast-behaviour", "DISABLED"),
-    ("table.exec.mini-batch.enabled", "false"),
     ("table.exec.sink.keyed-shuffle", "AUTO"),
     ("table.exec.sink.nested-constraint-enforcer", "IGNORE"),
     ("table.exec.source.cdc-events-duplicate", "false"),

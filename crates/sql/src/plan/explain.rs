@@ -164,6 +164,11 @@ fn logical_line(rel: &Rel) -> String {
             let group = format!("group=[{{{}}}]", group.join(", "));
             format!("LogicalAggregate({})", attributes(std::iter::once(group).chain(results).collect()))
         }
+        Op::Expand { projections } => {
+            let positions: Vec<String> = (0..rel.inputs[0].columns.len()).map(|i| format!("${i}")).collect();
+            let names: Vec<String> = rel.columns.iter().map(|c| c.name.clone()).collect();
+            format!("LogicalExpand(projects=[{}])", print::copies(projections, &positions, &names))
+        }
         Op::Window { time, window } => {
             let call = print::window_call(window, &rel.columns[*time].name);
             format!("LogicalTableFunctionScan(invocation=[{call}], rowType=[{}])", print::record(&rel.columns))
@@ -175,10 +180,37 @@ fn logical_line(rel: &Rel) -> String {
             format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
         }
         Op::Match(matched) => print::logical_match(matched, &rel.columns, &rel.inputs[0].columns),
+        Op::TemporalJoin(join) => {
+            let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
+            let (period, kind) = (join.times[0], print::join_kind(join.kind));
+            format!("LogicalTemporalJoin(condition=[{condition}], period=[${period}], joinType=[{kind}])")
+        }
         Op::Correlate(correlate) => {
             let kind = if correlate.outer { "left" } else { "inner" };
             let call = print::table_function(&correlate.function, &[], Style::Logical);
             format!("LogicalCorrelate(invocation=[{call}], joinType=[{kind}])")
+        }
+        Op::Over(over) => {
+            let positions: Vec<String> = (0..rel.inputs[0].columns.len()).map(|i| format!("${i}")).collect();
+            let calls = over.calls.iter().map(|call| print::aggregate_text(call, &positions, "", ""));
+            let calls = attributes(calls.collect());
+            let (partition, order) =
+                (print::picked(&over.partition, &positions), print::order(&over.order, &positions));
+            format!(
+                "LogicalWindow(window#0=[window(partition {{{}}} order by [{order}]{} aggs [{calls}])])",
+                partition.join(", "),
+                over.frame_text()
+            )
+        }
+        // The optimiser makes it, too.
+        Op::Rank(_) => "LogicalRank".to_owned(),
+        Op::Sort(sort) => {
+            let limit = match sort.limit {
+                None => String::new(),
+                Some((0, rows)) => format!(", fetch=[{rows}]"),
+                Some((offset, rows)) => format!(", offset=[{offset}], fetch=[{rows}]"),
+            };
+            format!("LogicalSort({}{limit})", print::collation(&sort.order))
         }
         Op::ToChangelog { .. } => "LogicalTableFunctionScan(invocation=[TO_CHANGELOG(TABLE(#0))])".to_owned(),
         Op::FromChangelog { .. } => "LogicalTableFunctionScan(invocation=[FROM_CHANGELOG(TABLE(#0))])".to_owned(),

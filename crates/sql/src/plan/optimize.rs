@@ -1,5 +1,5 @@
 //! The rules that may change a plan: this list and no other. Each has a reason, and tests in `tests/optimize.rs`; that of
-//! windows in `tests/windows.rs`.
+//! windows in `tests/windows.rs`, those of orders in `tests/orders.rs`.
 //!
 //! Not in the list, because they are wrong on changelogs or for functions of each row's time: limit push-down,
 //! single-distinct-to-group-by, unions-to-filter, plan-time evaluation of stable functions, sharing of volatile calls,
@@ -12,11 +12,15 @@ mod join;
 mod logic;
 mod merge;
 mod prune;
+mod rank;
+mod reduce;
 mod window;
 
 use flott_api::Result;
 use flott_api::expr::Expr;
 use flott_functions::{Volatility, volatility};
+
+pub(super) use reduce::aggregate_of;
 
 use super::rel::{Op, Rel};
 
@@ -31,7 +35,7 @@ pub(super) struct Rule {
 }
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 11] = [
+pub(super) const RULES: [Rule; 13] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
@@ -48,6 +52,11 @@ pub(super) const RULES: [Rule; 11] = [
         apply: empty::empty,
     },
     Rule {
+        name: "reduce aggregates",
+        reason: "a variance runs as a sum of squares and a count; SUM and AVG share a sum and a count where that is less",
+        apply: reduce::reduce,
+    },
+    Rule {
         name: "merge projections and filters",
         reason: "one Calc instead of several; an expression is never evaluated more often than before, volatile ones stay",
         apply: merge::merge,
@@ -56,6 +65,11 @@ pub(super) const RULES: [Rule; 11] = [
         name: "push filters down",
         reason: "rows are dropped before work is done on them; across projections, unions, joins, and groups whose keys they read",
         apply: filter::push_down,
+    },
+    Rule {
+        name: "keep the first rows",
+        reason: "a bounded ROW_NUMBER needs no number for every row: what is behind the last one changes nothing",
+        apply: rank::top_n,
     },
     Rule {
         name: "compute join keys below",

@@ -4,7 +4,7 @@ mod pattern;
 
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{AggregateCall, JoinKind, TableFunction, WindowKind};
+use flott_graph::spec::{AggregateCall, ExpandColumn, JoinKind, SortField, TableFunction, WindowKind};
 
 use super::rel::{Column, Scan, TimeAttribute};
 use super::stream::{Node, Sink, StreamOp, Text};
@@ -62,6 +62,31 @@ pub(super) fn picked<'n>(columns: &[usize], names: &'n [String]) -> Vec<&'n str>
     columns.iter().map(|&c| names[c].as_str()).collect()
 }
 
+/// `a ASC, b DESC`; where nulls are is shown if they are not small.
+pub(super) fn order(order: &[SortField], names: &[String]) -> String {
+    let field = |field: &SortField| {
+        let direction = if field.descending { "DESC" } else { "ASC" };
+        let nulls = match (field.descending, field.nulls_last) {
+            (false, true) => " NULLS LAST",
+            (true, false) => " NULLS FIRST",
+            (false, false) | (true, true) => "",
+        };
+        format!("{} {direction}{nulls}", names[field.column])
+    };
+    order.iter().map(field).collect::<Vec<_>>().join(", ")
+}
+
+/// `sort0=[$1], dir0=[ASC-nulls-first]`
+pub(super) fn collation(order: &[SortField]) -> String {
+    let keys = order.iter().enumerate().map(|(i, field)| format!("sort{i}=[${}]", field.column));
+    let directions = order.iter().enumerate().map(|(i, field)| {
+        let direction = if field.descending { "DESC" } else { "ASC" };
+        let nulls = if field.nulls_last { "last" } else { "first" };
+        format!("dir{i}=[{direction}-nulls-{nulls}]")
+    });
+    keys.chain(directions).collect::<Vec<_>>().join(", ")
+}
+
 /// A scan with what was pushed into it.
 pub(super) fn source(scan: &Scan, own: &[String]) -> String {
     let mut table = vec![scan.path.catalog.clone(), scan.path.database.clone(), scan.path.object.clone()];
@@ -99,7 +124,9 @@ pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &st
     let args = if args.is_empty() { star.to_owned() } else { args };
     let distinct = if call.distinct { "DISTINCT " } else { "" };
     let filter = call.filter.map(|f| format!(" FILTER {}", input[f])).unwrap_or_default();
-    format!("{}{suffix}({distinct}{args}){filter}", call.function.name.to_uppercase())
+    // How it treats nulls is not part of what Flink shows.
+    let name = call.function.name.trim_end_matches("_ignore_nulls").to_uppercase();
+    format!("{name}{suffix}({distinct}{args}){filter}")
 }
 
 /// `inner`, `left`
@@ -320,4 +347,18 @@ fn moment(millis: i64, format: &str) -> String {
         Some(moment) => moment.format(format).to_string(),
         None => format!("{millis} ms"),
     }
+}
+
+/// The columns of each copy that `Expand` makes of a row.
+pub(super) fn copies(projections: &[Vec<ExpandColumn>], input: &[String], own: &[String]) -> String {
+    let column = |(column, name): (&ExpandColumn, &String)| match column {
+        ExpandColumn::Input(index) => input[*index].clone(),
+        ExpandColumn::Null => format!("null AS {name}"),
+        ExpandColumn::Id(id) => format!("{id} AS {name}"),
+    };
+    let copy = |columns: &Vec<ExpandColumn>| {
+        let columns: Vec<String> = columns.iter().zip(own).map(column).collect();
+        format!("{{{}}}", columns.join(", "))
+    };
+    projections.iter().map(copy).collect::<Vec<_>>().join(", ")
 }

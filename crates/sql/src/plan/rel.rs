@@ -6,16 +6,18 @@
 mod changelog;
 mod join;
 mod match_recognize;
+mod order;
 
 use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
 use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
-use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
-pub use join::{Correlate, Join, unnested};
+pub use join::{Correlate, Join, TemporalJoin, unnested};
 pub use match_recognize::Match;
+pub use order::{Over, Rank, Sort};
 
 use crate::catalog::ObjectPath;
 
@@ -126,6 +128,11 @@ pub enum Op {
         /// The aggregates.
         calls: Vec<AggregateCall>,
     },
+    /// Each row several times: columns of the input, some of them null, then the number of the copy.
+    Expand {
+        /// The columns of each copy.
+        projections: Vec<Vec<ExpandColumn>>,
+    },
     /// Appends `window_start`, `window_end` and `window_time`.
     Window {
         /// The time column.
@@ -139,8 +146,16 @@ pub enum Op {
     Match(Box<Match>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
+    /// Rows of the left with what the right was at the time of each: columns of the left, then of the right.
+    TemporalJoin(Box<TemporalJoin>),
     /// Rows with what a function gives for each: columns of the input, then of the function.
     Correlate(Box<Correlate>),
+    /// Rows with calls over those before them: columns of the input, then the values.
+    Over(Box<Over>),
+    /// The first rows of each partition. Made by the optimiser from a limit of `ROW_NUMBER`.
+    Rank(Box<Rank>),
+    /// Rows in an order.
+    Sort(Box<Sort>),
     /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.
     ToChangelog {
         /// What each kind is called.
@@ -273,6 +288,18 @@ impl Rel {
         let columns = keys.iter().map(key).chain(results).collect();
         let calls = calls.into_iter().map(|(call, _)| call).collect();
         Rel { op: Op::Aggregate { keys, calls }, inputs: vec![self], columns }
+    }
+
+    /// Copies each row. What is null in a copy may be null, and is no time.
+    #[must_use]
+    pub fn expand(self, projections: Vec<Vec<ExpandColumn>>) -> Rel {
+        let column = |(at, column): (usize, &Column)| match projections.iter().any(|p| p[at] == ExpandColumn::Null) {
+            true => Column::new(&column.name, column.ty.clone().with_nullable(true)),
+            false => column.clone(),
+        };
+        let mut columns: Vec<Column> = self.columns.iter().enumerate().map(column).collect();
+        columns.push(Column::new(free_name("$e", &columns), LogicalType::not_null(TypeKind::BigInt)));
+        Rel { op: Op::Expand { projections }, inputs: vec![self], columns }
     }
 
     /// Other names for the same columns.

@@ -60,14 +60,18 @@ impl Scope {
     ///
     /// # Errors
     /// If both have a table of one name.
-    pub(super) fn beside(mut self, right: Scope) -> Result<Self> {
-        let first = self.columns.len();
+    pub(super) fn beside(self, right: Scope) -> Result<Self> {
         let names = |s: &Scope| s.tables.iter().filter_map(|t| t.qualifier.last().cloned()).collect::<Vec<_>>();
         if let Some(twice) = names(&right).into_iter().find(|name| names(&self).contains(name)) {
             return Err(
                 Error::invalid(format!("FROM has two tables '{twice}'")).with_hint("Give one an alias: t AS u.")
             );
         }
+        Ok(self.followed_by(right))
+    }
+
+    fn followed_by(mut self, right: Scope) -> Self {
+        let first = self.columns.len();
         let shift = |n: Named| Named { columns: n.columns.start + first..n.columns.end + first, ..n };
         self.tables.extend(right.tables.into_iter().map(shift));
         let shift = |s: Shared| Shared {
@@ -81,7 +85,7 @@ impl Scope {
         self.shared.extend(right.shared.into_iter().map(shift));
         self.hidden.extend(right.hidden.into_iter().map(|c| c + first));
         self.columns.extend(right.columns);
-        Ok(self)
+        self
     }
 
     /// The columns of the query around this one, then its own: these are meant where a name is both.
@@ -91,7 +95,7 @@ impl Scope {
         let mut around = outer.clone();
         // Own tables may have the names of outer ones.
         let outer_tables = std::mem::take(&mut around.tables);
-        let Ok(mut both) = around.beside(self) else { return outer.clone() };
+        let mut both = around.followed_by(self);
         both.tables.extend(outer_tables);
         Scope { own_from, ..both }
     }

@@ -6,14 +6,19 @@
 
 mod changelog;
 mod convert;
+mod interval;
+mod mini_batch;
 mod nodes;
 mod op;
 mod share;
 mod sink;
+mod split_distinct;
+mod trend;
 
 use flott_api::Result;
 use flott_api::table::ChangelogMode;
 
+pub(super) use mini_batch::with_mini_batches;
 pub(super) use nodes::{Calc, Distribution, kind_name};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
@@ -72,6 +77,10 @@ pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipe
     let logical = rel.clone();
     let rel = optimize::optimize(rel, &settings.session_zone)?;
     let root = convert::convert(rel)?;
+    let root = match settings.distinct_buckets {
+        Some(buckets) => split_distinct::split(root, buckets)?,
+        None => root,
+    };
     sink.settle_conflicts(&root, settings)?;
     let root = changelog::satisfy(&root, &sink)?;
     Ok(Pipeline { logical, root, sink })

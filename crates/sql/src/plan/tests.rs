@@ -3,10 +3,13 @@
 mod api;
 mod explain;
 mod graph;
+mod joins_by_time;
+mod mini_batch;
 mod names;
 mod optimize;
 mod oracle;
 mod oracle_types;
+mod orders;
 mod refuse;
 mod sinks;
 mod types;

@@ -6,13 +6,17 @@
 //! never seen. Over an insert-only stream a value changes only once, as in Flink, so it expires so long
 //! after its first row, not its last.
 
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use flott_api::aggregate::{AggregateInput, Change, MapView, SlotType};
+use flott_api::aggregate::{AggregateInput, Change, Countable, CountedValues, MapView, SlotType};
 use flott_api::{Error, Result};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::encoded::Encoding;
 use super::expiry::{NOT_KNOWN, known_ms};
 use super::held::{Float, Held};
 use crate::canonical::form;
@@ -37,11 +41,23 @@ pub fn map_view(ty: &DataType, options: MapViewOptions) -> Result<Box<dyn MapVie
 
 fn view<C: Count>(ty: &DataType, options: MapViewOptions) -> Result<Box<dyn MapView>> {
     match form(ty) {
-        Some(SlotType::Int64) => Ok(Box::new(Counts::<i64, C>::new(options))),
-        Some(SlotType::Int128) => Ok(Box::new(Counts::<i128, C>::new(options))),
-        Some(SlotType::Float64) => Ok(Box::new(Counts::<Float, C>::new(options))),
-        Some(SlotType::Bytes) => Ok(Box::new(Counts::<Box<[u8]>, C>::new(options))),
-        None => Err(Error::unsupported(format!("DISTINCT over values that lie as {ty}"))),
+        Some(SlotType::Int64) => Ok(Box::new(Counts::<i64, C>::new(ty, options))),
+        Some(SlotType::Int128) => Ok(Box::new(Counts::<i128, C>::new(ty, options))),
+        Some(SlotType::Float64) => Ok(Box::new(Counts::<Float, C>::new(ty, options))),
+        Some(SlotType::Bytes) => Ok(Box::new(Counts::<Box<[u8]>, C>::new(ty, options))),
+        None => Ok(Box::new(EncodedMap::<C>::new(ty, options, false)?)),
+    }
+}
+
+/// The same with nulls among the values, which are equal to each other.
+///
+/// # Errors
+/// If values of the type cannot be told apart.
+pub fn map_view_with_nulls(ty: &DataType, options: MapViewOptions) -> Result<Box<dyn MapView>> {
+    if options.ttl_ms > 0 {
+        Ok(Box::new(EncodedMap::<Timed>::new(ty, options, true)?))
+    } else {
+        Ok(Box::new(EncodedMap::<i64>::new(ty, options, true)?))
     }
 }
 
@@ -93,6 +109,7 @@ impl Count for Timed {
 type ValueCounts<V, C> = HashMap<V, C, FixedState>;
 
 struct Counts<V, C> {
+    ty: DataType,
     groups: Vec<ValueCounts<V, C>>,
     options: MapViewOptions,
     held_bytes: usize,
@@ -103,8 +120,8 @@ fn entry_bytes<V: Held, C>(key: &V::Key) -> usize {
 }
 
 impl<V: Held, C: Count> Counts<V, C> {
-    fn new(options: MapViewOptions) -> Self {
-        Counts { groups: Vec::new(), options, held_bytes: 0 }
+    fn new(ty: &DataType, options: MapViewOptions) -> Self {
+        Counts { ty: ty.clone(), groups: Vec::new(), options, held_bytes: 0 }
     }
 
     fn grow(&mut self, group: u32) {
@@ -115,7 +132,7 @@ impl<V: Held, C: Count> Counts<V, C> {
     }
 
     /// Adds `by` to a value's count, and answers the count before and after.
-    fn count(&mut self, group: u32, key: &V::Key, by: i64, now_ms: i64) -> (i64, i64) {
+    fn add(&mut self, group: u32, key: &V::Key, by: i64, now_ms: i64) -> (i64, i64) {
         self.grow(group);
         let expired_ms = now_ms.saturating_sub(self.options.ttl_ms);
         let Some(count) = self.groups[group as usize].get_mut(key) else {
@@ -150,6 +167,38 @@ impl<V: Held, C: Count> Counts<V, C> {
     }
 }
 
+impl<V: Held, C: Count> Countable for Counts<V, C> {
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues> {
+        let (mut builder, mut places, mut counts) = (V::Builder::default(), Vec::new(), Vec::new());
+        for (place, group) in groups.iter().enumerate() {
+            for (value, count) in self.groups.get(*group as usize).into_iter().flatten() {
+                V::append(&mut builder, Some(value));
+                places.push(place as u32);
+                counts.push(count.parts().0);
+            }
+        }
+        Ok(CountedValues { values: V::finish(builder).into_column(&self.ty)?, places, counts })
+    }
+
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], now_ms: i64) -> Result<Vec<Change>> {
+        let column = V::column(values)?;
+        let one = |(row, (group, by)): (usize, (&u32, &i64))| match V::key(&column, row).filter(|_| *by != 0) {
+            Some(key) => seen(self.add(*group, key, *by, now_ms)),
+            None => Change::Skip,
+        };
+        Ok(groups.iter().zip(counts).enumerate().map(one).collect())
+    }
+}
+
+/// What a value's count before and after means to a `DISTINCT` aggregate.
+fn seen((before, after): (i64, i64)) -> Change {
+    match (before > 0, after > 0) {
+        (false, true) => Change::Add,
+        (true, false) => Change::Retract,
+        _ => Change::Skip,
+    }
+}
+
 impl<V: Held, C: Count> MapView for Counts<V, C> {
     fn distinct(&mut self, input: &AggregateInput<'_>, now_ms: i64) -> Result<Vec<Change>> {
         let column = V::column(values(input)?)?;
@@ -158,8 +207,8 @@ impl<V: Held, C: Count> MapView for Counts<V, C> {
             let change = input.change(row);
             let (Some(key), false) = (V::key(&column, row), change == Change::Skip) else { continue };
             *seen = match change {
-                Change::Retract if self.count(*group, key, -1, now_ms).1 == 0 => Change::Retract,
-                Change::Add if self.count(*group, key, 1, now_ms).1 == 1 => Change::Add,
+                Change::Retract if self.add(*group, key, -1, now_ms).1 == 0 => Change::Retract,
+                Change::Add if self.add(*group, key, 1, now_ms).1 == 1 => Change::Add,
                 _ => Change::Skip,
             };
         }
@@ -204,6 +253,58 @@ impl<V: Held, C: Count> MapView for Counts<V, C> {
     }
 }
 
+/// Values of any type, by their bytes.
+struct EncodedMap<C> {
+    encoding: Encoding,
+    counts: Counts<Box<[u8]>, C>,
+    nulls: bool,
+}
+
+impl<C: Count> EncodedMap<C> {
+    fn new(ty: &DataType, options: MapViewOptions, nulls: bool) -> Result<Self> {
+        Ok(EncodedMap { encoding: Encoding::of(ty)?, counts: Counts::new(&DataType::Binary, options), nulls })
+    }
+
+    fn encoded(&self, column: &ArrayRef) -> Result<ArrayRef> {
+        let bytes = if self.nulls { self.encoding.encode_nulls(column) } else { self.encoding.encode(column) };
+        Ok(Arc::new(bytes?))
+    }
+}
+
+impl<C: Count> Countable for EncodedMap<C> {
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues> {
+        let entries = self.counts.entries(groups)?;
+        Ok(CountedValues { values: self.encoding.decode(entries.values.as_binary::<i32>().iter())?, ..entries })
+    }
+
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], now_ms: i64) -> Result<Vec<Change>> {
+        self.counts.count(&self.encoded(values)?, groups, counts, now_ms)
+    }
+}
+
+impl<C: Count> MapView for EncodedMap<C> {
+    fn distinct(&mut self, input: &AggregateInput<'_>, now_ms: i64) -> Result<Vec<Change>> {
+        let values = [self.encoded(values(input)?)?];
+        self.counts.distinct(&AggregateInput { args: &values, ..*input }, now_ms)
+    }
+
+    fn clear(&mut self, group: u32) {
+        self.counts.clear(group);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.counts.memory_bytes()
+    }
+
+    fn save(&self, group: u32, out: &mut Vec<u8>) {
+        self.counts.save(group, out);
+    }
+
+    fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()> {
+        self.counts.load(group, input, now_ms)
+    }
+}
+
 /// The one argument of a view.
 pub(super) fn values<'a>(input: &AggregateInput<'a>) -> Result<&'a ArrayRef> {
     match input.args {
@@ -214,9 +315,8 @@ pub(super) fn values<'a>(input: &AggregateInput<'a>) -> Result<&'a ArrayRef> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow_array::{Int32Array, StringArray};
+    use arrow_array::types::Int32Type;
+    use arrow_array::{Int32Array, ListArray, StringArray};
 
     use super::*;
     use Change::{Add, Retract, Skip};
@@ -248,6 +348,41 @@ mod tests {
         copy.load(5, &mut bytes.as_slice(), 0).unwrap();
         assert_eq!(distinct(copy.as_mut(), &values, &[5, 5, 1], 0), [Skip, Skip, Add]);
         assert!(copy.load(0, &mut &bytes[..bytes.len() - 1], 0).is_err());
+    }
+
+    #[test]
+    fn views_are_put_into_each_other_and_taken_out_again() {
+        let mut part = map_view(&DataType::Utf8, FOR_EVER).unwrap();
+        let values: ArrayRef = Arc::new(StringArray::from(vec!["a", "a", "b"]));
+        distinct(part.as_mut(), &values, &[0, 3, 3], 0);
+        let mut whole = map_view(&DataType::Utf8, FOR_EVER).unwrap();
+        let mut move_in = |by: i64| {
+            let entries = part.entries(&[3, 9, 0]).unwrap();
+            let groups: Vec<u32> = entries.places.iter().map(|_| 7).collect();
+            let counts: Vec<i64> = entries.counts.iter().map(|c| c * by).collect();
+            let mut changes = whole.count(&entries.values, &groups, &counts, 0).unwrap();
+            changes.sort_unstable_by_key(|c| *c as u8);
+            changes
+        };
+        assert_eq!(move_in(1), [Skip, Add, Add]);
+        assert_eq!(move_in(1), [Skip, Skip, Skip]);
+        assert_eq!(move_in(-1), [Skip, Skip, Skip]);
+        assert_eq!(move_in(-1), [Skip, Retract, Retract]);
+        assert!(whole.entries(&[7]).unwrap().places.is_empty());
+    }
+
+    #[test]
+    fn nulls_and_values_of_any_type_are_told_apart() {
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None, None, Some(7)]));
+        let mut view = map_view_with_nulls(&DataType::Int32, FOR_EVER).unwrap();
+        assert_eq!(distinct(view.as_mut(), &values, &[0; 4], 0), [Add, Add, Skip, Skip]);
+        let entries = view.entries(&[0]).unwrap();
+        assert_eq!((entries.values.null_count(), entries.values.len()), (1, 2));
+        let list = || Some(vec![Some(1)]);
+        let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([list(), None, list(), Some(vec![None])]);
+        let mut view = map_view(lists.data_type(), FOR_EVER).unwrap();
+        let lists: ArrayRef = Arc::new(lists);
+        assert_eq!(distinct(view.as_mut(), &lists, &[0; 4], 0), [Add, Skip, Skip, Add]);
     }
 
     #[test]

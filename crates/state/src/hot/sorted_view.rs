@@ -5,28 +5,32 @@
 //! retraction may come before what it retracts, and only values with a positive count are seen.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
-use flott_api::aggregate::{AggregateInput, Change, End, Running, SlotType, SortedView};
-use flott_api::{Error, Result};
+use flott_api::Result;
+use flott_api::aggregate::{AggregateInput, Change, Countable, CountedValues, End, Running, SlotType, SortedView};
 
+use super::encoded::{Encoding, check_length};
 use super::held::{Float, Held};
 use super::map_view::values;
 use crate::canonical::form;
 use crate::codec::{put_short, put_signed, take_short, take_signed};
 
-/// An empty view over values of this type.
+/// An empty view over values of this type. Those that have no order of their own are ordered by their bytes as
+/// state: for what only wants the same order each time.
 ///
 /// # Errors
-/// If values of the type have no order.
+/// If values of the type cannot be kept.
 pub fn sorted_view(ty: &DataType) -> Result<Box<dyn SortedView>> {
     match form(ty) {
         Some(SlotType::Int64) => Ok(Box::new(Sorted::<i64>::new(ty))),
         Some(SlotType::Int128) => Ok(Box::new(Sorted::<i128>::new(ty))),
         Some(SlotType::Float64) => Ok(Box::new(Sorted::<Float>::new(ty))),
         Some(SlotType::Bytes) => Ok(Box::new(Sorted::<Box<[u8]>>::new(ty))),
-        None => Err(Error::unsupported(format!("MIN or MAX over values that lie as {ty}"))),
+        None => Ok(Box::new(EncodedSorted { encoding: Encoding::of(ty)?, values: Sorted::new(&DataType::Binary) })),
     }
 }
 
@@ -48,7 +52,7 @@ impl<V: Held> Sorted<V> {
         }
     }
 
-    fn count(&mut self, group: u32, key: &V::Key, by: i64) {
+    fn add(&mut self, group: u32, key: &V::Key, by: i64) {
         let values = &mut self.groups[group as usize];
         let entry_bytes = size_of::<(V, i64)>() + size_of_val(key);
         let Some(count) = values.get_mut(key) else {
@@ -65,8 +69,8 @@ impl<V: Held> Sorted<V> {
 
     fn apply(&mut self, group: u32, key: Option<&V::Key>, change: Change) {
         match (key, change) {
-            (Some(key), Change::Add) => self.count(group, key, 1),
-            (Some(key), Change::Retract) => self.count(group, key, -1),
+            (Some(key), Change::Add) => self.add(group, key, 1),
+            (Some(key), Change::Retract) => self.add(group, key, -1),
             (None, _) | (_, Change::Skip) => {}
         }
     }
@@ -84,6 +88,142 @@ impl<V: Held> Sorted<V> {
 
     fn column(&self, builder: V::Builder) -> Result<ArrayRef> {
         V::finish(builder).into_column(&self.ty)
+    }
+}
+
+impl<V: Held> Countable for Sorted<V> {
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues> {
+        let mut entries = Entries::<V>::default();
+        for (place, group) in groups.iter().enumerate() {
+            entries.push(place, self.groups.get(*group as usize))?;
+        }
+        entries.finish(&self.ty)
+    }
+
+    /// No `DISTINCT` aggregate looks at an ordered view, so it answers that nothing has changed.
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], _: i64) -> Result<Vec<Change>> {
+        let column = V::column(values)?;
+        self.grow(groups);
+        for (row, (group, by)) in groups.iter().zip(counts).enumerate() {
+            if let Some(key) = V::key(&column, row).filter(|_| *by != 0) {
+                self.add(*group, key, *by);
+            }
+        }
+        Ok(vec![Change::Skip; groups.len()])
+    }
+
+    fn around(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64]) -> Result<[CountedValues; 2]> {
+        let column = V::column(values)?;
+        self.grow(groups);
+        let (mut before, mut after) = (Entries::<V>::default(), Entries::<V>::default());
+        for (row, (group, by)) in groups.iter().zip(counts).enumerate() {
+            before.push(row, self.groups.get(*group as usize))?;
+            if let Some(key) = V::key(&column, row).filter(|_| *by != 0) {
+                self.add(*group, key, *by);
+            }
+            after.push(row, self.groups.get(*group as usize))?;
+        }
+        Ok([before.finish(&self.ty)?, after.finish(&self.ty)?])
+    }
+}
+
+/// Values with counts on their way into columns.
+struct Entries<V: Held> {
+    values: V::Builder,
+    places: Vec<u32>,
+    counts: Vec<i64>,
+    bytes: usize,
+}
+
+impl<V: Held> Default for Entries<V> {
+    fn default() -> Self {
+        Entries { values: V::Builder::default(), places: Vec::new(), counts: Vec::new(), bytes: 0 }
+    }
+}
+
+impl<V: Held> Entries<V> {
+    fn push(&mut self, place: usize, values: Option<&BTreeMap<V, i64>>) -> Result<()> {
+        for (value, count) in values.into_iter().flatten() {
+            self.bytes += size_of_val::<V::Key>(value.borrow());
+            V::append(&mut self.values, Some(value));
+            self.places.push(place as u32);
+            self.counts.push(*count);
+            check_length(self.bytes)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self, ty: &DataType) -> Result<CountedValues> {
+        let values = V::finish(self.values).into_column(ty)?;
+        Ok(CountedValues { values, places: self.places, counts: self.counts })
+    }
+}
+
+/// Values of any type, by their bytes.
+struct EncodedSorted {
+    encoding: Encoding,
+    values: Sorted<Box<[u8]>>,
+}
+
+impl EncodedSorted {
+    fn encoded(&self, column: &ArrayRef) -> Result<ArrayRef> {
+        Ok(Arc::new(self.encoding.encode(column)?))
+    }
+
+    fn decoded(&self, column: &ArrayRef) -> Result<ArrayRef> {
+        self.encoding.decode(column.as_binary::<i32>().iter())
+    }
+
+    fn decoded_entries(&self, entries: CountedValues) -> Result<CountedValues> {
+        Ok(CountedValues { values: self.decoded(&entries.values)?, ..entries })
+    }
+}
+
+impl Countable for EncodedSorted {
+    fn entries(&self, groups: &[u32]) -> Result<CountedValues> {
+        self.decoded_entries(self.values.entries(groups)?)
+    }
+
+    fn count(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64], now_ms: i64) -> Result<Vec<Change>> {
+        self.values.count(&self.encoded(values)?, groups, counts, now_ms)
+    }
+
+    fn around(&mut self, values: &ArrayRef, groups: &[u32], counts: &[i64]) -> Result<[CountedValues; 2]> {
+        let [before, after] = self.values.around(&self.encoded(values)?, groups, counts)?;
+        Ok([self.decoded_entries(before)?, self.decoded_entries(after)?])
+    }
+}
+
+impl SortedView for EncodedSorted {
+    fn fold(&mut self, input: &AggregateInput<'_>) -> Result<()> {
+        let values = [self.encoded(values(input)?)?];
+        self.values.fold(&AggregateInput { args: &values, ..*input })
+    }
+
+    fn running(&mut self, input: &AggregateInput<'_>, end: End) -> Result<Running> {
+        let values = [self.encoded(values(input)?)?];
+        let running = self.values.running(&AggregateInput { args: &values, ..*input }, end)?;
+        Ok(Running { before: self.decoded(&running.before)?, after: self.decoded(&running.after)? })
+    }
+
+    fn value(&self, groups: &[u32], end: End) -> Result<ArrayRef> {
+        self.decoded(&self.values.value(groups, end)?)
+    }
+
+    fn clear(&mut self, group: u32) {
+        self.values.clear(group);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.values.memory_bytes()
+    }
+
+    fn save(&self, group: u32, out: &mut Vec<u8>) {
+        self.values.save(group, out);
+    }
+
+    fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()> {
+        self.values.load(group, input)
     }
 }
 
@@ -144,7 +284,7 @@ impl<V: Held> SortedView for Sorted<V> {
         for _ in 0..take_short(input)? {
             let value = V::take(input)?;
             let count = take_signed(input)?;
-            self.count(group, value.borrow(), count);
+            self.add(group, value.borrow(), count);
         }
         Ok(())
     }
@@ -152,9 +292,8 @@ impl<V: Held> SortedView for Sorted<V> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow_array::{Array, Int64Array, StringArray};
+    use arrow_array::types::Int32Type;
+    use arrow_array::{Array, Int64Array, ListArray, StringArray};
 
     use super::*;
     use Change::{Add, Retract};
@@ -180,6 +319,46 @@ mod tests {
         view.fold(&AggregateInput { args: &args, groups: &[0; 3], changes: Some(&changes) }).unwrap();
         let expected: ArrayRef = Arc::new(Int64Array::from(vec![Some(4), None]));
         assert_eq!(&view.value(&[0, 7], End::Last).unwrap(), &expected);
+    }
+
+    #[test]
+    fn views_are_put_into_each_other_and_taken_out_again() {
+        let mut part = sorted_view(&DataType::Int64).unwrap();
+        let args: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![9, 4, 4]))];
+        part.fold(&AggregateInput { args: &args, groups: &[0, 0, 2], changes: None }).unwrap();
+        let mut whole = sorted_view(&DataType::Int64).unwrap();
+        let mut last = |groups: &[u32], by: i64| {
+            let entries = part.entries(groups).unwrap();
+            let counts: Vec<i64> = entries.counts.iter().map(|c| c * by).collect();
+            whole.count(&entries.values, &vec![1; counts.len()], &counts, 0).unwrap();
+            whole.value(&[1], End::Last).unwrap()
+        };
+        let value = |v: Option<i64>| -> ArrayRef { Arc::new(Int64Array::from(vec![v])) };
+        assert_eq!(&last(&[0, 2], 1), &value(Some(9)));
+        assert_eq!(&last(&[0], -1), &value(Some(4)));
+        assert_eq!(&last(&[2], -1), &value(None));
+    }
+
+    #[test]
+    fn the_values_around_each_row_are_ordered() {
+        let mut view = sorted_view(&DataType::Int64).unwrap();
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![9, 4, 9]));
+        let [before, after] = view.around(&values, &[0; 3], &[1, 2, -1]).unwrap();
+        let expected: ArrayRef = Arc::new(Int64Array::from(vec![9, 4, 9, 4]));
+        assert_eq!((&after.values, after.places, after.counts), (&expected, vec![0, 1, 1, 2], vec![1, 2, 1, 2]));
+        assert_eq!((&before.values, before.places), (&expected.slice(0, 3), vec![1, 2, 2]));
+    }
+
+    #[test]
+    fn values_without_an_order_have_that_of_their_bytes() {
+        let list = |v: i32| Some(vec![Some(v)]);
+        let values = ListArray::from_iter_primitive::<Int32Type, _, _>([list(2), None, list(1), list(2)]);
+        let mut view = sorted_view(values.data_type()).unwrap();
+        let values: ArrayRef = Arc::new(values);
+        view.fold(&AggregateInput { args: std::slice::from_ref(&values), groups: &[0; 4], changes: None }).unwrap();
+        let entries = view.entries(&[0]).unwrap();
+        let expected: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([list(1), list(2)]));
+        assert_eq!((&entries.values, entries.counts), (&expected, vec![1, 2]));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use flott_sql::session::{Job, JobKind, Outcome, Session};
 use futures::future::{Either, select};
 
 use crate::known::{oracle, query_areas, scripts_of};
-use crate::scripts::{Answer, difference, fold, recorded};
+use crate::scripts::{Answer, difference, fold, fold_mini_batches, recorded};
 use crate::session::{Known, row_texts};
 
 const ROW_MS: u64 = 5;
@@ -414,8 +414,9 @@ fn three_ways(script: &Path) -> (u64, u64) {
     let data = oracle().join("../data");
     let sql = std::fs::read_to_string(script).unwrap();
     let sql = sql.replace("${DATA}", data.to_str().unwrap());
-    let flink = recorded(&std::fs::read_to_string(script.with_extension("out")).unwrap());
+    let mut flink = recorded(&std::fs::read_to_string(script.with_extension("out")).unwrap());
     let all = statements(&sql);
+    fold_mini_batches(&mut flink, all.iter().copied());
     let (mut compared, mut in_time) = (0, 0);
     for (number, flink) in (1..).zip(&flink).take(all.len()) {
         let statement = all[number - 1];

@@ -258,6 +258,30 @@ pub const OPTIONS: &[OptionSpec] = &[
     option("table.display.max-column-width", Some("30"), Integer(1, 1_000_000), "The widest a column is shown."),
     option("table.dml-sync", Some("false"), Boolean, "Whether an INSERT waits for its job."),
     option(
+        "table.exec.deduplicate.insert-update-after-sensitive-enabled",
+        Some("true"),
+        Boolean,
+        "Whether the first row of a deduplication comes as +I; if not, and nobody needs -U, it comes as +U.",
+    ),
+    option(
+        "table.exec.mini-batch.allow-latency",
+        Some("0 ms"),
+        Duration,
+        "How long rows wait to change groups together; above zero where mini-batches are enabled.",
+    ),
+    option(
+        "table.exec.mini-batch.enabled",
+        Some("false"),
+        Boolean,
+        "Whether the rows of a while change groups together, so that a group gives one change for all of them.",
+    ),
+    option(
+        "table.exec.mini-batch.size",
+        Some("-1"),
+        Integer(i64::MIN, i64::MAX),
+        "The most rows that wait to change groups together; above zero where mini-batches are enabled.",
+    ),
+    option(
         "table.exec.sink.not-null-enforcer",
         Some("ERROR"),
         Choice(&["ERROR", "DROP"]),
@@ -294,6 +318,24 @@ pub const OPTIONS: &[OptionSpec] = &[
         "How long state is kept after its last change; 0 is for ever.",
     ),
     option("table.local-time-zone", Some("default"), TimeZone, "The session's time zone."),
+    option(
+        "table.optimizer.agg-phase-strategy",
+        Some("AUTO"),
+        Choice(&["AUTO", "ONE_PHASE", "TWO_PHASE"]),
+        "With mini-batches: whether rows are aggregated before they are sent to where their group is, too.",
+    ),
+    option(
+        "table.optimizer.distinct-agg.split.bucket-num",
+        Some("1024"),
+        Integer(-INT_MAX - 1, INT_MAX),
+        "Into how many parts the values under a DISTINCT are split.",
+    ),
+    option(
+        "table.optimizer.distinct-agg.split.enabled",
+        Some("false"),
+        Boolean,
+        "Whether aggregates with DISTINCT are computed in parts by their values first, against keys with very many.",
+    ),
     option("table.sql-dialect", Some("default"), Choice(&["default"]), "The dialect of SQL."),
     option(
         "taskmanager.memory.managed.size",

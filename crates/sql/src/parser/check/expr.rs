@@ -118,7 +118,12 @@ fn check_arguments(args: &FunctionArguments, span: &dyn Fn() -> Span) -> PResult
         matches!(list.duplicate_treatment, None | Some(DuplicateTreatment::Distinct | DuplicateTreatment::All));
     allow(treatment, "this modifier of arguments", span)?;
     for clause in &list.clauses {
-        let good = matches!(clause, FunctionArgumentClause::OrderBy(_) | FunctionArgumentClause::JsonNullClause(_));
+        let good = matches!(
+            clause,
+            FunctionArgumentClause::OrderBy(_)
+                | FunctionArgumentClause::JsonNullClause(_)
+                | FunctionArgumentClause::IgnoreOrRespectNulls(_)
+        );
         if !good {
             return Err(refuse(&format!("clause {clause} of a function"), span()));
         }

@@ -41,6 +41,17 @@ fn tables_and_joins() {
 }
 
 #[test]
+fn distinct_from_ends_before_and() {
+    use sqlparser::ast::{BinaryOperator, Expr};
+    for text in ["x IS NOT DISTINCT FROM y AND z", "x IS DISTINCT FROM y + 1 AND z"] {
+        let expr = parse_expression(text).unwrap();
+        let Expr::BinaryOp { left, op: BinaryOperator::And, .. } = &expr else { panic!("{expr:?}") };
+        assert!(matches!(**left, Expr::IsNotDistinctFrom(..) | Expr::IsDistinctFrom(..)), "{left:?}");
+        assert_eq!(expr.to_string(), text);
+    }
+}
+
+#[test]
 fn table_functions() {
     check_same(&[
         "SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '5' MINUTES))",

@@ -1,4 +1,5 @@
-//! Calls by name: scalar functions, aggregates, and the few functions whose arguments are words.
+//! Calls by name: scalar functions, and the few functions whose arguments are words; aggregates are in
+//! `aggregate_call`.
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result};
@@ -8,61 +9,26 @@ use sqlparser::ast::{
 };
 
 use super::expr::{ExprBinder, call};
-use super::{literal, refuse, syntax};
+use super::grouping_sets::is_grouping;
+use super::over::needs_over;
+use super::{aggregate_call, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
 
-/// Aggregates that are built.
-const AGGREGATES: [&str; 5] = ["avg", "count", "max", "min", "sum"];
-
-/// Whether a function of this name is an aggregate.
-pub(super) fn is_aggregate(name: &str) -> bool {
-    AGGREGATES.contains(&name.to_lowercase().as_str())
-}
-
-/// Aggregates and window functions that Flink has and we do not.
-const AGGREGATES_UNBUILT: &[&str] = &[
-    "$sum0",
+/// Aggregates that Flink has and we do not.
+const UNBUILT: &[&str] = &[
     "approx_count_distinct",
-    "array_agg",
     "bitmap_and_agg",
+    "bitmap_and_cardinality_agg",
     "bitmap_build_agg",
+    "bitmap_build_cardinality_agg",
     "bitmap_or_agg",
+    "bitmap_or_cardinality_agg",
     "bitmap_xor_agg",
-    "collect",
-    "cume_dist",
-    "dense_rank",
-    "first_value",
-    "group_id",
-    "grouping",
-    "grouping_id",
-    "json_arrayagg",
-    "json_objectagg",
-    "lag",
-    "last_value",
-    "lead",
-    "listagg",
-    "ntile",
-    "percent_rank",
-    "percentile",
-    "rank",
-    "row_number",
-    "single_value",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "var_pop",
-    "var_samp",
-    "variance",
+    "bitmap_xor_cardinality_agg",
 ];
 
 /// Functions whose first argument is a unit of time.
 const TAKES_UNIT: [&str; 2] = ["timestampadd", "timestampdiff"];
-
-/// A call, taken apart: what was written besides name and arguments.
-struct Modifiers<'a> {
-    distinct: bool,
-    filter: Option<&'a Ast>,
-}
 
 impl ExprBinder<'_> {
     /// Types a call.
@@ -72,18 +38,30 @@ impl ExprBinder<'_> {
         let name = function_name(name)?;
         refuse::clause(*uses_odbc_syntax, "the ODBC syntax of functions")?;
         refuse::clause(*parameters != FunctionArguments::None, "a call with parameters")?;
-        refuse::clause(over.is_some(), "OVER")?;
-        refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
         refuse::clause(!within_group.is_empty(), "WITHIN GROUP")?;
-        let (args, distinct) = arguments(args)?;
-        let modifiers = Modifiers { distinct, filter: filter.as_deref() };
-        if AGGREGATES.contains(&name.as_str()) {
-            return self.aggregate(&name, args, &modifiers);
+        let (args, distinct, clauses) = arguments(args)?;
+        if over.is_some() || aggregate_call::is_aggregate(&name) {
+            let filter = filter.as_deref();
+            let written = aggregate_call::Written { args, distinct, filter, clauses, nulls: *null_treatment };
+            return match over {
+                Some(over) => self.over(&name, &written, over),
+                None => self.aggregate(&name, &written),
+            };
         }
-        if AGGREGATES_UNBUILT.contains(&name.as_str()) {
+        if needs_over(&name) {
+            return Err(Error::invalid(format!("function '{}' needs OVER", name.to_uppercase())));
+        }
+        refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
+        if let Some(clause) = clauses.first() {
+            return Err(Error::unsupported(clause_name(clause)));
+        }
+        if is_grouping(&name) {
+            return self.grouping(&name, args);
+        }
+        if UNBUILT.contains(&name.as_str()) {
             return Err(Error::unsupported(format!("function '{}'", name.to_uppercase())));
         }
-        if modifiers.distinct || modifiers.filter.is_some() {
+        if distinct || filter.is_some() {
             return Err(Error::invalid(format!("function '{}' is no aggregate", name.to_uppercase()))
                 .with_hint("Only aggregates take DISTINCT and FILTER."));
         }
@@ -140,29 +118,6 @@ impl ExprBinder<'_> {
         };
         Ok(window.property(property))
     }
-
-    fn aggregate(&mut self, name: &str, args: &[FunctionArg], modifiers: &Modifiers<'_>) -> Result<Expr> {
-        let upper = name.to_uppercase();
-        if self.aggregates.is_none() {
-            return Err(Error::invalid(format!("aggregate function '{upper}' in {}", self.clause))
-                .with_hint("Aggregates belong in SELECT and HAVING."));
-        }
-        // Arguments are of one row: an aggregate in them has no meaning.
-        let mut rows = ExprBinder::new(self.scope, "an aggregate");
-        let args = match args {
-            [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if name == "count" => Vec::new(),
-            args => args.iter().map(|a| rows.bind(argument(a, name)?)).collect::<Result<Vec<_>>>()?,
-        };
-        let star = args.is_empty();
-        let filter = modifiers.filter.map(|f| rows.condition(f)).transpose()?;
-        if star && name != "count" {
-            return Err(Error::invalid(format!("function '{upper}' takes 1 argument, not 0")));
-        }
-        match &mut self.aggregates {
-            Some(aggregates) => aggregates.add(name, args, filter, modifiers.distinct),
-            None => Err(Error::internal("an aggregate without a place")),
-        }
-    }
 }
 
 /// The lower-case name of a function; functions of a catalog are not built.
@@ -176,25 +131,23 @@ pub(super) fn function_name(name: &ObjectName) -> Result<String> {
     }
 }
 
-/// The arguments, and whether DISTINCT stands before them.
-fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool)> {
+/// The arguments, whether DISTINCT stands before them, and the clauses behind them.
+fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool, &[FunctionArgumentClause])> {
     match args {
-        FunctionArguments::None => Ok((&[], false)),
+        FunctionArguments::None => Ok((&[], false, &[])),
         FunctionArguments::Subquery(_) => Err(Error::unsupported("a subquery as an argument")),
         FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) => {
-            if let Some(clause) = clauses.first() {
-                return Err(Error::unsupported(clause_name(clause)));
-            }
             let distinct = match duplicate_treatment {
                 None | Some(DuplicateTreatment::All) => false,
                 Some(DuplicateTreatment::Distinct) => true,
             };
-            Ok((args, distinct))
+            Ok((args, distinct, clauses))
         }
     }
 }
 
-fn clause_name(clause: &FunctionArgumentClause) -> &'static str {
+/// What a clause behind the arguments is called.
+pub(super) fn clause_name(clause: &FunctionArgumentClause) -> &'static str {
     match clause {
         FunctionArgumentClause::IgnoreOrRespectNulls(_) => "IGNORE NULLS and RESPECT NULLS",
         FunctionArgumentClause::OrderBy(_) => "ORDER BY in a call",
@@ -208,7 +161,7 @@ fn clause_name(clause: &FunctionArgumentClause) -> &'static str {
 }
 
 /// The expression of an argument by position.
-fn argument<'a>(arg: &'a FunctionArg, function: &str) -> Result<&'a Ast> {
+pub(super) fn argument<'a>(arg: &'a FunctionArg, function: &str) -> Result<&'a Ast> {
     match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => match syntax::table_operand(expr) {
             None => Ok(expr),

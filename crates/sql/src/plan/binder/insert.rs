@@ -54,7 +54,7 @@ impl Binder<'_> {
         let fixed = self.static_partition(&path, &table, partition.as_ref())?;
         let columns = target_columns(&path, &table, columns, &fixed)?;
         let target = Target { path: &path, table: &table, description, fixed, columns };
-        let query = self.bind_query(source)?;
+        let query = self.bind_whole(source)?;
         check_width(&target, &query).map_err(|e| at_span(e, source.span()))?;
         let (rel, written) = self.assigned(&target, query).map_err(|e| at_span(e, source.span()))?;
         let sink = target.sink(&rel, written, overwrite, self.settings)?;

@@ -1,14 +1,17 @@
 //! Joins of `FROM`: which rows are pairs, and what a table that stands behind others may read of them.
 
 use flott_api::expr::Expr;
-use flott_api::{Error, Result};
+use flott_api::{Error, Result, TypeKind};
 use flott_graph::spec::{JoinKind, TableFunction};
-use sqlparser::ast::{Expr as Ast, Ident, JoinConstraint, JoinOperator, ObjectName, Spanned, TableAlias, TableFactor};
+use sqlparser::ast::{
+    Expr as Ast, Ident, JoinConstraint, JoinOperator, ObjectName, Spanned, TableAlias, TableFactor, TableVersion,
+};
 
 use super::from::alias_name;
 use super::query::renamed;
 use super::{Binder, call, combine, refuse, syntax};
-use crate::plan::rel::{Correlate, Op, Rel, unnested};
+use crate::plan::TimeAttribute;
+use crate::plan::rel::{Column, Correlate, Op, Rel, TemporalJoin, unnested};
 use crate::plan::scope::{Scope, at_span};
 
 /// The tables so far.
@@ -17,13 +20,23 @@ type Tables = (Rel, Scope);
 impl Binder<'_> {
     /// Joins the tables so far with another one.
     pub(super) fn bind_join(&self, left: Tables, factor: &TableFactor, operator: &JoinOperator) -> Result<Tables> {
-        let (kind, constraint) = join_kind(operator)?;
         let located = |e| at_span(e, factor.span());
+        let (kind, constraint) = join_kind(operator).map_err(located)?;
         if let TableFactor::UNNEST { .. } = factor {
             return self.bind_lateral(left, factor, (kind, constraint)).map_err(located);
         }
-        let (right, right_scope) = self.table_factor(factor).map_err(located)?;
         let (left, left_scope) = left;
+        let (right, right_scope, times) = match as_of(factor) {
+            Some((period, table)) => {
+                let (right, scope) = self.table_factor(&table).map_err(located)?;
+                let times = self.times_of(kind, (period, &left_scope), &right).map_err(located)?;
+                (right, scope, Some(times))
+            }
+            None => {
+                let (right, scope) = self.table_factor(factor).map_err(located)?;
+                (right, scope, None)
+            }
+        };
         let shared = shared_names(constraint, &left_scope, &right_scope)?;
         let width = left.columns.len();
         let mut scope = left_scope.clone().beside(right_scope.clone()).map_err(located)?;
@@ -36,7 +49,10 @@ impl Binder<'_> {
                 if equal.is_empty() { None } else { Some(combine("and", equal)?) }
             }
         };
-        let rel = left.join(right, kind, condition);
+        let rel = match times {
+            Some(times) => left.temporal_join(right, TemporalJoin { kind, condition, times }),
+            None => left.join(right, kind, condition),
+        };
         scope.retype(&rel.columns);
         for name in &shared {
             let [left, right] = pair(name, (&left_scope, &right_scope), width)?.map(|e| retyped(e, &rel));
@@ -49,6 +65,48 @@ impl Binder<'_> {
             scope.share(name, value, of);
         }
         Ok((rel, scope))
+    }
+
+    /// The rowtime columns of the left and the right of a join `FOR SYSTEM_TIME AS OF`.
+    fn times_of(&self, kind: JoinKind, (period, left): (&Ast, &Scope), right: &Rel) -> Result<[usize; 2]> {
+        if !matches!(kind, JoinKind::Inner | JoinKind::Left) {
+            return Err(Error::invalid(format!("FOR SYSTEM_TIME AS OF in a {} join", print_kind(kind)))
+                .with_detail("Each row of the left is joined, so only INNER and LEFT joins have a meaning."));
+        }
+        let period = self.expression(period, left, "FOR SYSTEM_TIME AS OF")?;
+        if !matches!(period.ty().kind, TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)) {
+            return Err(Error::invalid(format!("FOR SYSTEM_TIME AS OF a value of type {}", period.ty().kind))
+                .with_detail("The system time period specification expects Timestamp type."));
+        }
+        if period.columns().is_empty() {
+            return Err(Error::unsupported("time travel: FOR SYSTEM_TIME AS OF a constant"));
+        }
+        let column = match &period {
+            Expr::Column { index, .. } => Some((*index, left.columns[*index].time)),
+            _ => None,
+        };
+        let time = match column {
+            Some((time, Some(TimeAttribute::Rowtime))) => time,
+            Some((_, Some(TimeAttribute::Proctime))) => {
+                return Err(Error::unsupported("a lookup join: FOR SYSTEM_TIME AS OF processing time"));
+            }
+            _ => {
+                return Err(Error::invalid("FOR SYSTEM_TIME AS OF what is no time attribute").with_detail(
+                    "Temporal table join currently only supports 'FOR SYSTEM_TIME AS OF' left table's time attribute field.",
+                ));
+            }
+        };
+        let is_rowtime = |column: &Column| column.time == Some(TimeAttribute::Rowtime);
+        let mut times = (0..right.columns.len()).filter(|c| is_rowtime(&right.columns[*c]));
+        match (times.next(), times.next()) {
+            (Some(of_right), None) => Ok([time, of_right]),
+            (found, _) => Err(Error::invalid("FOR SYSTEM_TIME AS OF over a table that has no versions")
+                .with_detail(format!(
+                    "Event-time temporal join needs one rowtime column in the table; it has {}.",
+                    if found.is_some() { "several" } else { "none" }
+                ))
+                .with_hint("Declare WATERMARK FOR column AS .. and PRIMARY KEY (..) NOT ENFORCED.")),
+        }
     }
 
     fn on(&self, ast: &Ast, scope: &Scope) -> Result<Expr> {
@@ -116,6 +174,16 @@ impl Binder<'_> {
     }
 }
 
+/// What `FOR SYSTEM_TIME AS OF` says, and the table without it.
+fn as_of(factor: &TableFactor) -> Option<(&Ast, TableFactor)> {
+    let TableFactor::Table { version: Some(TableVersion::ForSystemTimeAsOf(period)), .. } = factor else { return None };
+    let mut table = factor.clone();
+    if let TableFactor::Table { version, .. } = &mut table {
+        *version = None;
+    }
+    Some((period, table))
+}
+
 /// The columns under their alias: one that stands for the only column names it.
 fn named(rel: Rel, alias: Option<&TableAlias>) -> Result<Rel> {
     match alias {
@@ -128,12 +196,12 @@ fn named(rel: Rel, alias: Option<&TableAlias>) -> Result<Rel> {
 }
 
 fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
-    Ok(match operator {
+    let (kind, constraint) = match operator {
         JoinOperator::Join(c) | JoinOperator::Inner(c) => (JoinKind::Inner, c),
         JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (JoinKind::Left, c),
         JoinOperator::Right(c) | JoinOperator::RightOuter(c) => (JoinKind::Right, c),
         JoinOperator::FullOuter(c) => (JoinKind::Full, c),
-        JoinOperator::CrossJoin(c @ JoinConstraint::None) => (JoinKind::Inner, c),
+        JoinOperator::CrossJoin(c @ JoinConstraint::None) => return Ok((JoinKind::Inner, c)),
         JoinOperator::CrossJoin(_) => return Err(Error::invalid("a CROSS JOIN with a condition")),
         JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) | JoinOperator::RightSemi(_) => {
             return Err(Error::unsupported("SEMI JOIN").with_hint("Write WHERE .. IN or EXISTS."));
@@ -147,7 +215,12 @@ fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
         JoinOperator::ArrayJoin | JoinOperator::LeftArrayJoin | JoinOperator::InnerArrayJoin => {
             return Err(Error::unsupported("ARRAY JOIN").with_hint("Write CROSS JOIN UNNEST(..)."));
         }
-    })
+    };
+    match constraint {
+        JoinConstraint::None => Err(Error::invalid(format!("a {} join without a condition", print_kind(kind)))
+            .with_hint("Add ON or USING, or write CROSS JOIN.")),
+        constraint => Ok((kind, constraint)),
+    }
 }
 
 fn print_kind(kind: JoinKind) -> String {

@@ -3,25 +3,36 @@
 use flott_api::expr::{Expr, Value};
 use flott_api::{Error, Result};
 use sqlparser::ast::{
-    Cte, Expr as Ast, Fetch, Ident, LimitClause, Offset, OrderBy, OrderByKind, Query, SetExpr, Spanned, TableAlias,
+    Cte, Expr as Ast, Fetch, Ident, LimitClause, Offset, OrderByExpr, Query, SetExpr, Spanned, TableAlias,
     TableAliasColumnDef, With,
 };
 
+use super::order::{Ordered, sort_keys};
 use super::{Binder, refuse};
 use crate::parser::ast::ident_location;
-use crate::plan::rel::Rel;
+use crate::plan::rel::{Rel, Sort};
 use crate::plan::scope::{Scope, at_span};
 
 impl Binder<'_> {
-    /// Binds a query; the queries of its `WITH` are known inside only.
+    /// Binds a query inside of another one. Its order means nothing there, but for which rows a `LIMIT` takes.
     pub(super) fn bind_query(&self, query: &Query) -> Result<Rel> {
+        self.bind_within(query, false)
+    }
+
+    /// Binds the query of a statement, whose rows come in its order.
+    pub(super) fn bind_whole(&self, query: &Query) -> Result<Rel> {
+        self.bind_within(query, true)
+    }
+
+    /// The queries of its `WITH` are known inside only.
+    fn bind_within(&self, query: &Query, keep_order: bool) -> Result<Rel> {
         let known = self.with.borrow().len();
-        let bound = self.bind_with(query);
+        let bound = self.bind_with(query, keep_order);
         self.with.borrow_mut().truncate(known);
         bound
     }
 
-    fn bind_with(&self, query: &Query) -> Result<Rel> {
+    fn bind_with(&self, query: &Query, keep_order: bool) -> Result<Rel> {
         let Query {
             with,
             body,
@@ -43,11 +54,40 @@ impl Binder<'_> {
             refuse::clause(*recursive, "WITH RECURSIVE")?;
             cte_tables.iter().try_for_each(|cte| self.bind_cte(cte))?;
         }
-        let rel = self.bind_body(body)?;
-        if let Some(order_by) = order_by {
-            return Err(refuse_order(order_by));
+        let keys = sort_keys(order_by.as_ref())?;
+        let limit = self.bind_limit(limit_clause.as_ref(), fetch.as_ref())?;
+        if keys.is_empty() {
+            let rel = match keep_order {
+                true => self.bind_whole_body(body)?,
+                false => self.bind_body(body)?,
+            };
+            return Ok(match limit {
+                Some((offset, rows)) => rel.limit(offset, rows),
+                None => rel,
+            });
         }
-        self.bind_limit(rel, limit_clause.as_ref(), fetch.as_ref())
+        let Ordered { rel, width, keys } = self.bind_ordered(body, keys)?;
+        let rel = if keep_order || limit.is_some() { rel.sort(Sort { order: keys, limit }) } else { rel };
+        let all = rel.columns.len();
+        Ok(if width == all { rel } else { rel.pick(&(0..width).collect::<Vec<_>>()) })
+    }
+
+    /// The body of the query of a statement: another query in parentheses is that query.
+    fn bind_whole_body(&self, body: &SetExpr) -> Result<Rel> {
+        match body {
+            SetExpr::Query(query) => self.deeper(|| self.bind_whole(query)),
+            body => self.bind_body(body),
+        }
+    }
+
+    /// A body and the keys of its order, which may be columns that a SELECT does not give.
+    fn bind_ordered(&self, body: &SetExpr, keys: &[OrderByExpr]) -> Result<Ordered> {
+        match body {
+            SetExpr::Select(select) => self
+                .deeper(|| self.bind_ordered_select(select, keys))
+                .map_err(|e| at_span(e, select.select_token.0.span)),
+            body => self.ordered_result(self.bind_body(body)?, keys),
+        }
     }
 
     fn bind_cte(&self, cte: &Cte) -> Result<()> {
@@ -79,7 +119,8 @@ impl Binder<'_> {
         }
     }
 
-    fn bind_limit(&self, rel: Rel, limit: Option<&LimitClause>, fetch: Option<&Fetch>) -> Result<Rel> {
+    /// How many rows are skipped, and how many come then.
+    fn bind_limit(&self, limit: Option<&LimitClause>, fetch: Option<&Fetch>) -> Result<Option<(u64, u64)>> {
         let (mut rows, mut offset) = (None, None);
         match limit {
             None => {}
@@ -98,18 +139,18 @@ impl Binder<'_> {
             if rows.is_some() {
                 return Err(Error::invalid("LIMIT and FETCH in one query").with_hint("Use one of them."));
             }
-            let Some(quantity) = quantity else { return self.limited(rel, offset, Some(1)) };
+            let Some(quantity) = quantity else { return self.limited(offset, Some(1)) };
             rows = Some(quantity);
         }
         let rows = rows.map(|r| self.row_count(r)).transpose()?;
-        self.limited(rel, offset, rows)
+        self.limited(offset, rows)
     }
 
-    fn limited(&self, rel: Rel, offset: Option<&Ast>, rows: Option<u64>) -> Result<Rel> {
+    fn limited(&self, offset: Option<&Ast>, rows: Option<u64>) -> Result<Option<(u64, u64)>> {
         let skip = offset.map(|o| self.row_count(o)).transpose()?.unwrap_or(0);
         match (rows, offset) {
-            (Some(rows), _) => Ok(rel.limit(skip, rows)),
-            (None, None) => Ok(rel),
+            (Some(rows), _) => Ok(Some((skip, rows))),
+            (None, None) => Ok(None),
             (None, Some(offset)) => {
                 Err(at_span(Error::unsupported("OFFSET without LIMIT").with_hint("Add a LIMIT."), offset.span()))
             }
@@ -125,18 +166,6 @@ impl Binder<'_> {
                 ast.span(),
             )),
         }
-    }
-}
-
-fn refuse_order(order_by: &OrderBy) -> Error {
-    let OrderBy { kind, interpolate: _ } = order_by;
-    let error = Error::unsupported("ORDER BY");
-    match kind {
-        OrderByKind::Expressions(keys) => match keys.first() {
-            Some(key) => at_span(error, key.expr.span()),
-            None => error,
-        },
-        OrderByKind::All(_) => error,
     }
 }
 

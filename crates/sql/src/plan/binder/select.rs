@@ -1,74 +1,185 @@
-//! `SELECT`: FROM, WHERE, GROUP BY, HAVING, the list, DISTINCT; in the order in which they mean something.
+//! `SELECT`: FROM, WHERE, GROUP BY, HAVING, windows, QUALIFY, the list, DISTINCT; in the order in which they mean something.
 
 use std::borrow::Cow;
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result, TypeKind};
+use flott_graph::spec::SortField;
 use sqlparser::ast::{
-    Distinct, Expr as Ast, FunctionArguments, GroupByExpr, GroupByWithModifier, Select, SelectFlavor, SelectItem,
-    SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+    Distinct, Expr as Ast, FunctionArguments, GroupByExpr, GroupByWithModifier, NamedWindowDefinition, OrderByExpr,
+    Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::expr::{ExprBinder, illegal_null};
+use super::grouping_sets::Keys;
+use super::order::{Aliases, Ordered, field_of, need_order, ordinal};
+use super::over::{Overs, has_over, over_windows};
 use super::subquery::Tables;
 use super::{Binder, refuse, syntax};
 use crate::plan::rel::Rel;
 use crate::plan::scope::{Scope, at_span};
 
 /// The clauses of a SELECT that mean something here.
-struct Clauses<'a> {
+pub(super) struct Clauses<'a> {
     distinct: bool,
     projection: &'a [SelectItem],
     selection: Option<&'a Ast>,
     group_by: &'a [Ast],
     having: Option<&'a Ast>,
+    windows: &'a [NamedWindowDefinition],
+    qualify: Option<&'a Ast>,
+}
+
+/// The list over what it reads, and what is computed for it.
+struct Listed {
+    rel: Rel,
+    items: Vec<(Expr, String)>,
+    qualify: Option<Expr>,
+    overs: Overs,
 }
 
 impl Binder<'_> {
     /// Binds a SELECT.
     pub(super) fn bind_select(&self, select: &Select) -> Result<Rel> {
+        Ok(self.bind_ordered_select(select, &[])?.rel)
+    }
+
+    /// Binds a SELECT and the keys of its `ORDER BY`.
+    pub(super) fn bind_ordered_select(&self, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
+        // Queries nest in FROM: this is all that stays on the stack for each.
+        let tables = self.bind_from(&select.from)?;
+        self.select_from(tables, select, order_by)
+    }
+
+    fn select_from(&self, mut tables: Tables, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
         let clauses = clauses(select)?;
-        let mut tables = self.bind_from(&select.from)?;
         if let Some(condition) = clauses.selection {
             tables = self.bind_where(tables, condition)?;
         }
-        let ((mut rel, scope), projection) = self.item_values(tables, clauses.projection)?;
-        let (mut keys, mut aggregates) = (Vec::new(), Aggregates::default());
-        (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates, keys)?;
-        aggregates.grouped = !keys.is_empty();
-        let items = self.items(&projection, &scope, &mut aggregates)?;
+        let ((mut rel, mut scope), projection) = self.item_values(tables, clauses.projection)?;
+        let mut aggregates = Aggregates::default();
+        aggregates.overs = Overs::naming(clauses.windows)?;
+        let mut keys;
+        (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates)?;
+        scope = keys.scope_of_groups(scope)?;
+        keys = keys.over(&scope).in_order();
+        aggregates.grouped = keys.is_grouped();
+        let mut items = self.items(&projection, &scope, &mut aggregates)?;
+        let width = items.len();
         let having = clauses.having.map(|h| self.having(h, &scope, &mut aggregates)).transpose()?;
+        let aliases = Aliases::of(&projection);
+        let qualify =
+            clauses.qualify.map(|q| self.qualify(&aliases.expanded(q), &scope, &mut aggregates)).transpose()?;
+        let order = self.order(order_by, &aliases, (&scope, &mut aggregates), (&mut items, width))?;
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
-        refuse::clause(grouped && keys.is_empty() && aggregates.is_empty(), "a grouping without keys and aggregates")?;
-        let rel = match grouped {
-            true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, items, having)?,
-            false => rel.project(items.into_iter().map(|item| (item.expr, item.name)).collect()),
+        let has_value = |item: &Cow<'_, SelectItem>| matches!(item, Cow::Owned(_));
+        refuse::clause(grouped && projection.iter().any(has_value), "a query that stands for a value beside groups")?;
+        if aggregates.tells_groups_apart && !grouped {
+            return Err(Error::invalid("GROUPING or GROUP_ID in a query without groups").with_hint("Add GROUP BY."));
+        }
+        let has_nothing = keys.exprs.is_empty() && aggregates.is_empty();
+        refuse::clause(grouped && has_nothing, "a grouping without keys and aggregates")?;
+        let listed = match grouped {
+            true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, (items, qualify), having)?,
+            false => {
+                let items = items.into_iter().map(|item| (item.expr, item.name)).collect();
+                Listed { rel, items, qualify: qualify.map(|q| q.expr), overs: aggregates.overs }
+            }
         };
-        Ok(if clauses.distinct { distinct(rel) } else { rel })
+        let rel = self.listed(listed, grouped)?;
+        if !clauses.distinct {
+            return Ok(Ordered { rel, width, keys: order });
+        }
+        if rel.columns.len() > width {
+            return Err(Error::invalid("ORDER BY has a value that SELECT DISTINCT does not give")
+                .with_hint("Add it to the list."));
+        }
+        Ok(Ordered { rel: distinct(rel), width, keys: order })
     }
 
-    fn grouped(&self, rel: Rel, grouping: Grouping<'_>, items: Vec<OverRows>, having: Option<OverRows>) -> Result<Rel> {
+    /// The list, and below it the windows and what `QUALIFY` says of them.
+    fn listed(&self, listed: Listed, grouped: bool) -> Result<Rel> {
+        let Listed { rel, items, qualify, overs } = listed;
+        let (mut rel, first) = overs.apply(rel);
+        if let Some(condition) = qualify {
+            rel = rel.filter(self.folded(over_windows(condition, first))?);
+        }
+        let items: Vec<(Expr, String)> = items.into_iter().map(|(e, name)| (over_windows(e, first), name)).collect();
+        let unchanged = grouped
+            && items.len() == rel.columns.len()
+            && items.iter().zip(&rel.columns).enumerate().all(|(i, ((e, name), column))| {
+                matches!(e, Expr::Column { index, .. } if *index == i) && *name == column.name
+            });
+        Ok(if unchanged { rel } else { rel.project(items) })
+    }
+
+    fn grouped(
+        &self,
+        rel: Rel,
+        mut grouping: Grouping<'_>,
+        (items, qualify): (Vec<OverRows>, Option<OverRows>),
+        having: Option<OverRows>,
+    ) -> Result<Listed> {
         let exprs = items
             .iter()
             .map(|item| Ok((self.folded(grouping.over_groups(item)?)?, item.name.clone())))
             .collect::<Result<Vec<_>>>()?;
         let condition = having.map(|h| self.folded(grouping.over_groups(&h)?)).transpose()?;
+        let qualify = qualify.map(|q| grouping.over_groups(&q)).transpose()?;
+        let overs = std::mem::take(&mut grouping.aggregates.overs).over_groups(&grouping)?;
         let mut rel = grouping.apply(rel, &items);
         if let Some(condition) = condition {
             rel = rel.filter(condition);
         }
-        let unchanged = exprs.len() == rel.columns.len()
-            && exprs.iter().zip(&rel.columns).enumerate().all(|(i, ((e, name), column))| {
-                matches!(e, Expr::Column { index, .. } if *index == i) && *name == column.name
-            });
-        Ok(if unchanged { rel } else { rel.project(exprs) })
+        Ok(Listed { rel, items: exprs, qualify, overs })
     }
 
     fn having(&self, having: &Ast, scope: &Scope, aggregates: &mut Aggregates) -> Result<OverRows> {
         let mut binder = ExprBinder::with_aggregates(scope, "HAVING", aggregates);
         let expr = binder.condition(having)?;
         Ok(OverRows { expr, name: String::new(), places: binder.places })
+    }
+
+    fn qualify(&self, condition: &Ast, scope: &Scope, aggregates: &mut Aggregates) -> Result<OverRows> {
+        let mut binder = ExprBinder::with_aggregates(scope, "QUALIFY", aggregates);
+        let expr = binder.condition(condition)?;
+        let places = std::mem::take(&mut binder.places);
+        if !has_over(&expr) {
+            let error = Error::invalid("QUALIFY has no call with OVER").with_hint("Use WHERE, or HAVING.");
+            return Err(at_span(error, condition.span()));
+        }
+        Ok(OverRows { expr, name: String::new(), places })
+    }
+
+    /// The keys of the order, as columns of the list; what it does not have is added to it.
+    fn order(
+        &self,
+        order_by: &[OrderByExpr],
+        aliases: &Aliases<'_>,
+        (scope, aggregates): (&Scope, &mut Aggregates),
+        (items, width): (&mut Vec<OverRows>, usize),
+    ) -> Result<Vec<SortField>> {
+        let mut fields = Vec::with_capacity(order_by.len());
+        for key in order_by {
+            let column = match ordinal(&key.expr, width)? {
+                Some(column) => column,
+                None => {
+                    let ast = aliases.expanded(&key.expr);
+                    let mut binder = ExprBinder::with_aggregates(scope, "ORDER BY", aggregates);
+                    let expr = binder.bind(&ast)?;
+                    let places = std::mem::take(&mut binder.places);
+                    items.iter().position(|item| item.expr == expr).unwrap_or_else(|| {
+                        let name = default_name(&ast).unwrap_or_else(|| format!("EXPR${}", items.len()));
+                        items.push(OverRows { expr, name, places });
+                        items.len() - 1
+                    })
+                }
+            };
+            need_order(items[column].expr.ty(), &key.expr)?;
+            fields.push(field_of(key, column)?);
+        }
+        Ok(fields)
     }
 
     /// The list with columns for the queries in it that stand for values, and the tables with these.
@@ -105,26 +216,19 @@ impl Binder<'_> {
         scope: &Scope,
         group_by: &[Ast],
         aggregates: &mut Aggregates,
-        mut keys: Vec<Expr>,
-    ) -> Result<(Rel, Vec<Expr>)> {
+    ) -> Result<(Rel, Keys)> {
+        let mut keys = Keys::none();
         for ast in group_by {
-            if matches!(ast, Ast::Tuple(none) if none.is_empty()) {
-                // GROUP BY (): one group.
-                continue;
-            }
             if let Some(call) = super::window::group_window(ast) {
                 let (windowed, window) =
                     self.bind_group_window(rel, scope, call).map_err(|e| at_span(e, ast.span()))?;
                 rel = windowed;
-                keys.extend(window.columns.iter().cloned());
+                keys.extend(window.columns.iter().cloned())?;
                 aggregates.group_window = Some(window);
                 continue;
             }
             // Over the rows, like the items: both are folded after they were compared.
-            let key = ExprBinder::new(scope, "GROUP BY").bind(ast)?;
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+            ExprBinder::new(scope, "GROUP BY").group_by(ast, &mut keys)?;
         }
         Ok((rel, keys))
     }
@@ -219,7 +323,7 @@ fn default_name(ast: &Ast) -> Option<String> {
 }
 
 /// Takes a SELECT apart; what means nothing here is refused.
-fn clauses(select: &Select) -> Result<Clauses<'_>> {
+pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
     let Select {
         select_token: _,
         optimizer_hints,
@@ -242,7 +346,7 @@ fn clauses(select: &Select) -> Result<Clauses<'_>> {
         having,
         named_window,
         qualify,
-        window_before_qualify: _,
+        window_before_qualify,
         value_table_mode,
         flavor,
     } = select;
@@ -257,8 +361,7 @@ fn clauses(select: &Select) -> Result<Clauses<'_>> {
     refuse::clause(!cluster_by.is_empty(), "CLUSTER BY")?;
     refuse::clause(!distribute_by.is_empty(), "DISTRIBUTE BY")?;
     refuse::clause(!sort_by.is_empty(), "SORT BY")?;
-    refuse::clause(!named_window.is_empty(), "WINDOW")?;
-    refuse::clause(qualify.is_some(), "QUALIFY")?;
+    refuse::clause(!named_window.is_empty() && qualify.is_some() && !window_before_qualify, "WINDOW behind QUALIFY")?;
     refuse::clause(value_table_mode.is_some(), "SELECT AS VALUE and AS STRUCT")?;
     refuse::clause(*flavor != SelectFlavor::Standard, "FROM before SELECT")?;
     Ok(Clauses {
@@ -267,6 +370,8 @@ fn clauses(select: &Select) -> Result<Clauses<'_>> {
         selection: selection.as_ref(),
         group_by: group_expressions(group_by)?,
         having: having.as_ref(),
+        windows: named_window,
+        qualify: qualify.as_ref(),
     })
 }
 

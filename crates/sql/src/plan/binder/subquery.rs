@@ -19,9 +19,11 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
-use super::call::is_aggregate;
+use super::aggregate_call::is_aggregate;
 use super::expr::ExprBinder;
-use super::{Binder, DEPTH_MAX, call, combine};
+use super::grouping_sets::Keys;
+use super::select::clauses;
+use super::{Binder, DEPTH_MAX, call, combine, refuse};
 use crate::plan::rel::{Column, Op, Rel};
 use crate::plan::scope::{Scope, at_span};
 
@@ -121,6 +123,8 @@ impl Binder<'_> {
     /// A plain SELECT that may read outer columns: its tables, its conditions over the outer columns and its own, and, if
     /// they mean something, what it selects.
     fn correlated(&self, outer: &Scope, select: &Select, with_items: bool) -> Result<Inner> {
+        // Refuses the clauses that mean nothing here.
+        clauses(select)?;
         let inner = self.bind_from(&select.from)?;
         let (mut own, mut with_queries): (Vec<&Ast>, Vec<&Ast>) = (Vec::new(), Vec::new());
         if let Some(condition) = &select.selection {
@@ -222,8 +226,9 @@ impl Binder<'_> {
         let mut binder = ExprBinder::with_aggregates(scope, "SELECT", &mut aggregates);
         let expr = binder.bind(item)?;
         let places = std::mem::take(&mut binder.places);
+        refuse::clause(!aggregates.overs.is_empty(), "OVER in a correlated subquery")?;
         let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
-        let grouping = Grouping { scope, keys, aggregates };
+        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates };
         let value = self.folded(grouping.over_groups(&item)?)?;
         Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
     }
@@ -426,7 +431,8 @@ impl Visitor for Depth {
 fn simple(query: &Query) -> Option<&Select> {
     let select = plain_select(query)?;
     let groups = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
-    (!groups && select.having.is_none() && !select.projection.iter().any(aggregates)).then_some(select)
+    let computes = select.projection.iter().any(|item| aggregates(item) || has_over(item));
+    (!groups && select.having.is_none() && !computes).then_some(select)
 }
 
 /// The SELECT of a query that is nothing else, and gives one aggregate of all rows.
@@ -437,8 +443,24 @@ fn simple_aggregate(query: &Query) -> Option<&Select> {
 }
 
 fn plain_select(query: &Query) -> Option<&Select> {
-    let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else { return None };
+    let Query {
+        with: None,
+        body,
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks,
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators,
+    } = query
+    else {
+        return None;
+    };
+    // What any other query has is for the binder of queries.
     match body.as_ref() {
+        _ if !locks.is_empty() || !pipe_operators.is_empty() => None,
         SetExpr::Select(select) if select.distinct.is_none() && select.qualify.is_none() => Some(select),
         _ => None,
     }
@@ -448,7 +470,19 @@ fn plain_select(query: &Query) -> Option<&Select> {
 fn aggregates(item: &SelectItem) -> bool {
     let (SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }) = item else { return false };
     let found = visit_expressions(ast, |e| match e {
-        Ast::Function(f) if f.over.is_none() && is_aggregate(&f.name.to_string()) => ControlFlow::Break(()),
+        Ast::Function(f) if f.over.is_none() && is_aggregate(&f.name.to_string().to_lowercase()) => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+/// Whether an item has a call with `OVER`.
+fn has_over(item: &SelectItem) -> bool {
+    let (SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }) = item else { return false };
+    let found = visit_expressions(ast, |e| match e {
+        Ast::Function(f) if f.over.is_some() => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
     found.is_break()

@@ -25,7 +25,15 @@ fn without_rows(mut rel: Rel) -> Rel {
             let row = calls.iter().map(over_nothing).collect();
             Rel::values(vec![row], rel.columns)
         }
-        Op::Project { .. } | Op::Watermark { .. } | Op::Window { .. } | Op::Aggregate { .. } if empty_input => {
+        Op::Sort(sort) if empty_input || sort.limit.is_some_and(|(_, rows)| rows == 0) => nothing(rel.columns),
+        Op::Project { .. }
+        | Op::Watermark { .. }
+        | Op::Window { .. }
+        | Op::Aggregate { .. }
+        | Op::Expand { .. }
+        | Op::Over(_)
+            if empty_input =>
+        {
             nothing(rel.columns)
         }
         Op::Union => {

@@ -36,6 +36,7 @@ pub(super) fn push_down(rel: Rel, _: &str) -> Result<Rel> {
             }
         }
         Op::Aggregate { keys, calls } => below_groups(condition, Rel { op: Op::Aggregate { keys, calls }, ..input }),
+        op @ (Op::Over(_) | Op::Rank(_)) => below_partitions(condition, Rel { op, ..input }),
         Op::Join(_) | Op::Correlate(_) => {
             let (rel, above) = join::filter_below(condition, input)?;
             let rel = push_down(rel, "")?;
@@ -64,6 +65,26 @@ fn below_groups(condition: Expr, aggregate: Rel) -> Result<Rel> {
     });
     let inputs = inputs.collect::<Result<_>>()?;
     let rel = Rel { op: Op::Aggregate { keys, calls }, inputs, columns };
+    Ok(if above.is_empty() { rel } else { rel.filter(all_of(above)?) })
+}
+
+/// A condition on the columns of a partition chooses partitions, so it may choose their rows.
+fn below_partitions(condition: Expr, rel: Rel) -> Result<Rel> {
+    let partition = match &rel.op {
+        Op::Over(over) => over.partition.clone(),
+        Op::Rank(rank) => rank.partition.clone(),
+        _ => Vec::new(),
+    };
+    let of_partition = |e: &Expr| {
+        let read = e.columns();
+        is_immutable(e) && !read.is_empty() && read.iter().all(|c| partition.contains(c))
+    };
+    let (below, above): (Vec<Expr>, Vec<Expr>) = conjuncts(condition).into_iter().partition(of_partition);
+    let Rel { op, inputs, columns } = rel;
+    let inputs = inputs.into_iter().map(|input| {
+        if below.is_empty() { push_down(input, "") } else { push_down(input.filter(all_of(below.clone())?), "") }
+    });
+    let rel = Rel { op, inputs: inputs.collect::<Result<_>>()?, columns };
     Ok(if above.is_empty() { rel } else { rel.filter(all_of(above)?) })
 }
 

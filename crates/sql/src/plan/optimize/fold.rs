@@ -18,6 +18,10 @@ pub(super) fn fold(rel: Rel, zone: &str) -> Result<Rel> {
                 join.condition = join.condition.map(fold).transpose()?;
                 Op::Join(join)
             }
+            Op::TemporalJoin(mut join) => {
+                join.condition = join.condition.map(fold).transpose()?;
+                Op::TemporalJoin(join)
+            }
             Op::Correlate(mut correlate) => {
                 correlate.condition = correlate.condition.map(fold).transpose()?;
                 let argument = fold(correlate.function.argument().clone())?;

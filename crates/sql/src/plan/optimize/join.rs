@@ -6,7 +6,7 @@ use flott_api::expr::Expr;
 use flott_graph::spec::JoinKind;
 
 use super::{all_of, bottom_up, conjuncts, is_immutable, remapped};
-use crate::plan::rel::{Join, Op, Rel};
+use crate::plan::rel::{Join, Op, Rel, TemporalJoin};
 
 /// Which columns of a pair an expression reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +158,25 @@ fn is_null_of(expr: &Expr, is_of: &dyn Fn(usize) -> bool) -> bool {
 
 /// Each side of an equality between the sides becomes a column of its side.
 pub(super) fn keys_below(rel: Rel, _: &str) -> Result<Rel> {
-    bottom_up(rel, &mut keys_of_join)
+    bottom_up(rel, &mut |rel| match rel.op {
+        Op::TemporalJoin(join) => {
+            let TemporalJoin { kind, condition, times } = *join;
+            let keyed = keys_of_join(Rel { op: Op::Join(Box::new(Join { kind, condition })), ..rel })?;
+            Ok(timed(keyed, times))
+        }
+        _ => keys_of_join(rel),
+    })
+}
+
+/// The join, which may stand below a projection, as one by time.
+fn timed(rel: Rel, times: [usize; 2]) -> Rel {
+    match rel.op {
+        Op::Join(join) => {
+            let Join { kind, condition } = *join;
+            Rel { op: Op::TemporalJoin(Box::new(TemporalJoin { kind, condition, times })), ..rel }
+        }
+        _ => Rel { inputs: rel.inputs.into_iter().map(|input| timed(input, times)).collect(), ..rel },
+    }
 }
 
 fn keys_of_join(rel: Rel) -> Result<Rel> {

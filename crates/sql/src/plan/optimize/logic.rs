@@ -23,6 +23,10 @@ pub(super) fn simplify(rel: Rel, _: &str) -> Result<Rel> {
                 join.condition = pairing(join.condition)?;
                 Op::Join(join)
             }
+            Op::TemporalJoin(mut join) => {
+                join.condition = pairing(join.condition)?;
+                Op::TemporalJoin(join)
+            }
             Op::Correlate(mut correlate) => {
                 correlate.condition = pairing(correlate.condition)?;
                 Op::Correlate(correlate)

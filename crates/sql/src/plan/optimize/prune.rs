@@ -2,6 +2,7 @@
 
 mod join;
 mod match_recognize;
+mod order;
 
 use std::collections::BTreeSet;
 
@@ -47,6 +48,7 @@ fn pruned(rel: Rel, needed: &Needed) -> (Rel, Places) {
             (Rel { op: Op::Union, inputs, columns: pick(&columns, &kept) }, places)
         }
         Op::Join(join) => join::pruned_join(*join, inputs, &columns, needed),
+        Op::TemporalJoin(join) => join::pruned_temporal_join(*join, inputs, &columns, needed),
         Op::Correlate(correlate) => join::pruned_correlate(*correlate, inputs, &columns, needed),
         op => match inputs.pop() {
             Some(input) => pruned_one(op, input, columns, needed),
@@ -88,6 +90,9 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             (Rel { op, inputs: vec![input], columns }, places)
         }
         Op::Aggregate { keys, calls } => pruned_aggregate(keys, calls, input, &columns, needed),
+        Op::Over(over) => order::pruned_over(*over, input, &columns, needed),
+        Op::Rank(rank) => order::pruned_rank(*rank, input, &columns, needed),
+        Op::Sort(sort) => order::pruned_sort(*sort, input, &columns, needed),
         Op::WindowAggregate(aggregate) => pruned_window_aggregate(*aggregate, input, &columns, needed),
         Op::Window { time, window } => {
             let width = input.columns.len();
@@ -102,13 +107,13 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             (Rel { op: Op::Window { time, window }, inputs: vec![input], columns: own }, places)
         }
         Op::Match(matched) => match_recognize::pruned_match(*matched, input, columns),
-        // A change has all columns of its row.
-        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. }) => {
+        // A change has all columns of its row, and what is copied has those that a grouping reads.
+        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. }) => {
             let all: Vec<usize> = (0..input.columns.len()).collect();
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)
         }
-        op @ (Op::Scan(_) | Op::Values { .. } | Op::Union | Op::Join(_) | Op::Correlate(_)) => {
+        op @ (Op::Scan(_) | Op::Values { .. } | Op::Union | Op::Join(_) | Op::TemporalJoin(_) | Op::Correlate(_)) => {
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![input], columns }, places)
         }

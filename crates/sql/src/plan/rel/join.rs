@@ -15,6 +15,17 @@ pub struct Join {
     pub condition: Option<Expr>,
 }
 
+/// How each row of the left is joined with what the right was at its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TemporalJoin {
+    /// Inner or left.
+    pub kind: JoinKind,
+    /// Which rows are pairs, over the columns of the left and then of the right; nothing if all are.
+    pub condition: Option<Expr>,
+    /// The rowtime columns of the left and of the right.
+    pub times: [usize; 2],
+}
+
 /// What is joined with each row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Correlate {
@@ -32,6 +43,13 @@ impl Rel {
     pub fn join(self, right: Rel, kind: JoinKind, condition: Option<Expr>) -> Rel {
         let columns = joined(&self.columns, &right.columns, kind);
         Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs: vec![self, right], columns }
+    }
+
+    /// Joins each row of this relation, on the left, with what another one was at its time.
+    #[must_use]
+    pub fn temporal_join(self, right: Rel, join: TemporalJoin) -> Rel {
+        let columns = joined(&self.columns, &right.columns, join.kind);
+        Rel { op: Op::TemporalJoin(Box::new(join)), inputs: vec![self, right], columns }
     }
 
     /// Joins each row with those of a function.

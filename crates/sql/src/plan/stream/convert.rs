@@ -5,10 +5,10 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog, Union,
-    Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
+    Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowTableFunction,
 };
-use super::{Node, Op, StreamOp};
+use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
 use crate::plan::print;
 use crate::plan::rel::{self, Column, Rel};
@@ -39,12 +39,27 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
         }
         rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
-        rel::Op::Aggregate { keys, calls } => Op::GroupAggregate(GroupAggregate { keys, calls }),
+        rel::Op::Aggregate { keys, calls } => {
+            // Groups change at any time: what was time in a key is a value.
+            let columns = columns.into_iter().map(|c| Column { time: None, ..c }).collect();
+            return gathering(Op::GroupAggregate(GroupAggregate::whole(keys, calls)), inputs, columns);
+        }
+        rel::Op::Expand { projections } => Op::Expand(Expand { projections }),
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
         rel::Op::Match(matched) => Op::Match(matched),
+        rel::Op::TemporalJoin(join) => {
+            let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
+            let op = TemporalJoin::new(*join, parts, &inputs)?;
+            // A version is as old as it may be: only the left's times are in order.
+            let width = inputs.first().map_or(0, |left| left.columns.len());
+            let mut columns = timed(columns, &inputs);
+            columns.iter_mut().skip(width).for_each(|column| column.time = None);
+            return gathering(Op::TemporalJoin(Box::new(op)), inputs, columns);
+        }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
+        rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
         rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
         rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),
         rel::Op::Union => Op::Union(Union),
@@ -56,12 +71,43 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
 /// The kind of join that a condition allows.
 fn joined(join: rel::Join, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
     let width = inputs.first().map_or(0, |left| left.columns.len());
-    let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
+    let parts: Vec<Expr> = join.condition.iter().cloned().flat_map(conjuncts).collect();
+    if let Some((interval, rest)) = interval::of_join(join.kind, &parts, &inputs)? {
+        let op = Op::IntervalJoin(Box::new(IntervalJoin::new(join, interval, (rest, width))?));
+        let columns = timed(columns, &inputs);
+        return gathering(op, inputs, columns);
+    }
     let op = Op::Join(Box::new(Join::new(join, parts, width)?));
     // Two columns of one name are told apart, and rows that waited for each other are in no order of time.
     let names = print::unique(columns.iter().map(|c| &c.name));
     let columns = columns.into_iter().zip(names).map(|(c, name)| Column { name, time: None, window: None, ..c });
     let columns = columns.collect();
+    gathering(op, inputs, columns)
+}
+
+/// The columns of a join by time: two of one name are told apart, and what is time in an input is time behind it.
+fn timed(columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
+    let names = print::unique(columns.iter().map(|c| &c.name));
+    let times = inputs.iter().flat_map(|input| &input.columns).map(|c| c.time);
+    let named = columns.into_iter().zip(names).zip(times);
+    named.map(|((column, name), time)| Column { name, time, window: None, ..column }).collect()
+}
+
+/// What goes by an order. Its rows are those of the input, whose columns carry time there if they do in the input.
+fn in_order(op: rel::Op, inputs: Vec<Node>, mut columns: Vec<Column>) -> Result<Node> {
+    for (column, below) in columns.iter_mut().zip(inputs.iter().flat_map(|input| &input.columns)) {
+        column.time = below.time;
+        column.window.clone_from(&below.window);
+    }
+    let op = match op {
+        rel::Op::Over(over) => Op::OverAggregate(over),
+        rel::Op::Rank(rank) => Op::Rank(Box::new(Rank::top_n(*rank))),
+        rel::Op::Sort(sort) => match sort.limit {
+            Some(limit) => Op::Rank(Box::new(Rank::sort_limit(sort.order, limit)?)),
+            None => Op::TemporalSort(TemporalSort { order: sort.order }),
+        },
+        _ => return Err(Error::internal("a node without an order")),
+    };
     gathering(op, inputs, columns)
 }
 

@@ -7,13 +7,14 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, FromChangelog, GroupAggregate, Join, Limit, ToChangelog,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
+    IntervalJoin, Join, Limit, LocalGroupAggregate, MiniBatchAssigner, Rank, TemporalJoin, TemporalSort, ToChangelog,
     Union, Values, Watermark, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Match, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Match, Over, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -29,18 +30,36 @@ pub(in crate::plan) enum Op {
     DropUpdateBefore(DropUpdateBefore),
     /// Sends each row to a subtask.
     Exchange(Exchange),
+    /// Gives each row several times.
+    Expand(Expand),
     /// Makes row kinds of a column.
     FromChangelog(FromChangelog),
+    /// Groups what the first phase has grouped.
+    GlobalGroupAggregate(Box<GlobalGroupAggregate>),
     /// Groups.
     GroupAggregate(GroupAggregate),
+    /// Joins rows whose times are near each other.
+    IntervalJoin(Box<IntervalJoin>),
     /// Pairs of rows of two inputs.
     Join(Box<Join>),
     /// Some rows.
     Limit(Limit),
+    /// Groups the rows of a mini-batch, before they are sent.
+    LocalGroupAggregate(Box<LocalGroupAggregate>),
     /// Finds patterns.
     Match(Box<Match>),
+    /// Ends mini-batches.
+    MiniBatchAssigner(MiniBatchAssigner),
+    /// Rows with calls over those before them.
+    OverAggregate(Box<Over>),
+    /// The first rows of each partition.
+    Rank(Box<Rank>),
     /// Reads a table.
     Source(Box<Scan>),
+    /// Joins rows with what a table was at their time.
+    TemporalJoin(Box<TemporalJoin>),
+    /// Rows in an order that begins with a time.
+    TemporalSort(TemporalSort),
     /// Makes a column of row kinds.
     ToChangelog(ToChangelog),
     /// All rows of all inputs.
@@ -63,12 +82,21 @@ impl Op {
             Op::Correlate(op) => op.as_ref(),
             Op::DropUpdateBefore(op) => op,
             Op::Exchange(op) => op,
+            Op::Expand(op) => op,
             Op::FromChangelog(op) => op,
+            Op::GlobalGroupAggregate(op) => op.as_ref(),
             Op::GroupAggregate(op) => op,
+            Op::IntervalJoin(op) => op.as_ref(),
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
+            Op::LocalGroupAggregate(op) => op.as_ref(),
             Op::Match(op) => op.as_ref(),
+            Op::MiniBatchAssigner(op) => op,
+            Op::OverAggregate(op) => op.as_ref(),
+            Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
+            Op::TemporalJoin(op) => op.as_ref(),
+            Op::TemporalSort(op) => op,
             Op::ToChangelog(op) => op,
             Op::Union(op) => op,
             Op::Values(op) => op,

@@ -27,7 +27,7 @@ fn shape(graph: &JobGraph) -> String {
     out
 }
 
-fn job(world: &World, sql: &str) -> String {
+pub(super) fn job(world: &World, sql: &str) -> String {
     match world.job(sql) {
         Ok(job) => shape(&job.graph),
         Err(error) => super::shown(&error),
@@ -199,7 +199,7 @@ fn settings_reach_the_specifications() {
     assert_eq!(spec("watermark-assigner-1", "idle_timeout_ms"), "5000");
     assert_eq!(spec("group-aggregate-1", "state_ttl_ms"), "3600000");
     assert_eq!(spec("calc-1", "session_zone"), "\"Asia/Tokyo\"");
-    world.and("SET 'table.exec.mini-batch.enabled' = 'true';");
-    expect!["the value 'true' of option 'table.exec.mini-batch.enabled' is not supported yet"]
+    world.and("SET 'table.exec.legacy-cast-behaviour' = 'ENABLED';");
+    expect!["the value 'ENABLED' of option 'table.exec.legacy-cast-behaviour' is not supported yet"]
         .assert_eq(&job(&world, "SELECT 1"));
 }

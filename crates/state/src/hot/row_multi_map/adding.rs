@@ -64,6 +64,13 @@ impl<'a> Adding<'a> {
         number
     }
 
+    /// Adds a row of the batch behind all rows of its group, whatever its time.
+    pub fn add_last(&mut self, group: u32, row: usize, tag: i32, time: i64) -> u32 {
+        let number = self.insert(group, row, None, self.map.last(group));
+        self.map.note(number, 1, tag, time);
+        number
+    }
+
     /// Takes the row that has the identity of this row of the batch out of a group, once; whether there was one.
     pub fn retract(&mut self, group: u32, row: usize, now_ms: i64) -> bool {
         let Some(old) = self.find(group, row).0.filter(|old| !self.map.is_expired(*old, now_ms)) else {

@@ -14,7 +14,8 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::super::call::{function_name, is_aggregate};
+use super::super::aggregate_call::is_aggregate;
+use super::super::call::function_name;
 use super::super::expr::{ExprBinder, coerce, illegal_null};
 use super::super::{Binder, refuse};
 use crate::parser::ast::ident_location;

@@ -1,7 +1,7 @@
 //! Pruning of joins: a column is read of its side if somebody above or the condition reads it.
 
-use super::{Needed, Places, at, moved, pruned};
-use crate::plan::rel::{Column, Correlate, Join, Op, Rel};
+use super::{Needed, Places, at, exactly, kept, moved, places_of, pruned};
+use crate::plan::rel::{Column, Correlate, Join, Op, Rel, TemporalJoin};
 
 pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], needed: &Needed) -> (Rel, Places) {
     let (Some(right), Some(left)) = (inputs.pop(), inputs.pop()) else {
@@ -13,8 +13,8 @@ pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], 
     below.extend(join.condition.iter().flat_map(|c| c.columns()));
     let of_left: Needed = below.iter().copied().filter(|&c| c < width).collect();
     let of_right: Needed = below.iter().filter(|&&c| c >= width).map(|&c| c - width).collect();
-    let (left, mut places) = pruned(left, &of_left);
-    let (right, right_places) = pruned(right, &of_right);
+    let (left, mut places) = narrowed(left, &of_left);
+    let (right, right_places) = narrowed(right, &of_right);
     let left_width = left.columns.len();
     places.extend(right_places.into_iter().map(|place| place.map(|p| p + left_width)));
     let condition = join.condition.map(|c| moved(c, &places));
@@ -22,6 +22,37 @@ pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], 
     keep_types(&mut rel, columns, &places);
     places.truncate(columns.len());
     (rel, places)
+}
+
+/// The times are needed, too.
+pub(super) fn pruned_temporal_join(
+    join: TemporalJoin,
+    inputs: Vec<Rel>,
+    columns: &[Column],
+    needed: &Needed,
+) -> (Rel, Places) {
+    let TemporalJoin { kind, condition, times: [left, right] } = join;
+    let width = inputs.first().map_or(0, |left| left.columns.len());
+    let mut below = needed.clone();
+    below.extend([left, width + right]);
+    let (rel, places) = pruned_join(Join { kind, condition }, inputs, columns, &below);
+    let width_left = rel.inputs.first().map_or(0, |left| left.columns.len());
+    let times = [at(&places, left), at(&places, width + right) - width_left];
+    let rel = match rel.op {
+        Op::Join(join) => {
+            let Join { kind, condition } = *join;
+            Rel { op: Op::TemporalJoin(Box::new(TemporalJoin { kind, condition, times })), ..rel }
+        }
+        _ => rel,
+    };
+    (rel, places)
+}
+
+/// A side with the columns that are needed and no other: its rows are sent and kept.
+fn narrowed(side: Rel, needed: &Needed) -> (Rel, Places) {
+    let width = side.columns.len();
+    let kept = kept(needed, width);
+    (exactly(side, &kept), places_of(&kept, width))
 }
 
 pub(super) fn pruned_correlate(

@@ -41,7 +41,7 @@ impl Calc {
 }
 
 /// The column whose values an expression tells apart: it is that column, or a cast of it that loses nothing.
-fn carried(expr: &Expr) -> Option<usize> {
+pub(in crate::plan::stream) fn carried(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::Column { index, .. } => Some(*index),
         Expr::Cast { input, ty, .. } if is_lossless(&input.ty().kind, &ty.kind) => carried(input),

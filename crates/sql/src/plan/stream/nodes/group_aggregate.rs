@@ -16,6 +16,43 @@ pub(in crate::plan) struct GroupAggregate {
     pub(in crate::plan) keys: Vec<usize>,
     /// The aggregates.
     pub(in crate::plan) calls: Vec<AggregateCall>,
+    /// Whether another aggregation does the rest.
+    pub(in crate::plan) part: Part,
+    /// How many rows change groups together; nothing if each does so alone.
+    pub(in crate::plan) mini_batch_rows_max: Option<u64>,
+}
+
+/// Which part of an aggregation this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::plan) enum Part {
+    /// All.
+    Whole,
+    /// Groups by the values under `DISTINCT`, too.
+    Partial,
+    /// Puts those groups together.
+    Final,
+}
+
+impl GroupAggregate {
+    /// One that does all, row by row.
+    pub(in crate::plan) fn whole(keys: Vec<usize>, calls: Vec<AggregateCall>) -> Self {
+        GroupAggregate { keys, calls, part: Part::Whole, mini_batch_rows_max: None }
+    }
+
+    /// `partialFinalType=[PARTIAL], `, or nothing if it does all.
+    pub(in crate::plan) fn part(&self) -> &'static str {
+        match self.part {
+            Part::Whole => "",
+            Part::Partial => "partialFinalType=[PARTIAL], ",
+            Part::Final => "partialFinalType=[FINAL], ",
+        }
+    }
+
+    /// What its columns mean: keys, then results.
+    pub(in crate::plan) fn meanings(&self, read: &[String]) -> Vec<String> {
+        let keys = self.keys.iter().map(|k| read[*k].clone());
+        keys.chain(self.calls.iter().map(|c| meaning::call(c, read))).collect()
+    }
 }
 
 impl StreamOp for GroupAggregate {
@@ -35,7 +72,7 @@ impl StreamOp for GroupAggregate {
     fn describe(&self, text: &Text<'_>) -> String {
         let retract = text.node.inputs.first().is_some_and(|i| !i.changelog.is_insert_only());
         let results = text.results(&self.keys, &self.calls, retract).join(", ");
-        format!("GroupAggregate({}select=[{results}])", text.group_by(&self.keys))
+        format!("GroupAggregate({}{}select=[{results}])", text.group_by(&self.keys), self.part())
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
@@ -46,11 +83,10 @@ impl StreamOp for GroupAggregate {
             input_changelog: wiring.input_changelog(0),
             emit_update_before: wiring.emit_update_before(),
             state_ttl_ms: wiring.settings.state_ttl_ms,
+            mini_batch_rows_max: self.mini_batch_rows_max,
             output: wiring.output(),
         };
-        let read = wiring.meanings(0);
-        let keys = self.keys.iter().map(|k| read[*k].clone());
-        let columns = keys.chain(self.calls.iter().map(|c| meaning::call(c, read))).collect();
+        let columns = self.meanings(wiring.meanings(0));
         let meaning = wiring.keys_meaning(0, &self.keys);
         Ok(Wired { role: spec.role()?, stateful: true, meaning, columns })
     }

@@ -32,24 +32,19 @@ pub(in crate::plan) struct Join {
 impl Join {
     /// The join of inputs with so many columns on the left; the rest of its condition is a conjunction of `parts`.
     pub(in crate::plan) fn new(join: rel::Join, parts: Vec<Expr>, left_width: usize) -> Result<Self> {
-        let (mut keys, mut nulls_meet, mut rest) = ([Vec::new(), Vec::new()], Vec::new(), Vec::new());
-        for part in parts {
-            match equality(&part, left_width) {
-                Some((left, right, meet)) => {
-                    keys[0].push(left);
-                    keys[1].push(right);
-                    nulls_meet.push(meet);
-                }
-                None => rest.push(part),
-            }
-        }
-        let condition = if rest.is_empty() { None } else { Some(crate::plan::binder::combine("and", rest)?) };
+        let Pairing { keys, nulls_meet, condition } = Pairing::of(parts, left_width)?;
         Ok(Join { kind: join.kind, keys, nulls_meet, condition, whole: join.condition })
     }
 
-    /// Whether an update of an input always has the join key of the row that it replaces.
-    fn updates_keep_the_key(&self, input: usize, node: &Node) -> bool {
-        node.upsert_keys.iter().any(|key| self.keys[input].iter().all(|k| key.contains(k)))
+    /// Whether an update of an input always has the partners of the row that it replaces: its key, and all that the
+    /// condition reads of it, are of a key of the input.
+    fn updates_keep_partners(&self, input: usize, inputs: &[Node]) -> bool {
+        let width = |at: usize| inputs.get(at).map_or(0, |node| node.columns.len());
+        let first = if input == 0 { 0 } else { width(0) };
+        let own = first..first + width(input);
+        let read = self.condition.iter().flat_map(Expr::columns).filter(|c| own.contains(c)).map(|c| c - first);
+        let read: Vec<usize> = read.chain(self.keys[input].iter().copied()).collect();
+        inputs[input].upsert_keys.iter().any(|key| read.iter().all(|column| key.contains(column)))
     }
 
     /// How rows of an input are told apart.
@@ -75,6 +70,77 @@ impl Join {
     }
 }
 
+/// Which rows are pairs.
+#[derive(Clone, Debug)]
+pub(super) struct Pairing {
+    /// The columns that are equal, of the left and of the right.
+    pub(super) keys: [Vec<usize>; 2],
+    /// For each whether nulls are equal to each other.
+    pub(super) nulls_meet: Vec<bool>,
+    /// What must hold besides, over both sides.
+    pub(super) condition: Option<Expr>,
+}
+
+impl Pairing {
+    /// By a conjunction of `parts` over inputs with so many columns on the left.
+    pub(super) fn of(parts: Vec<Expr>, left_width: usize) -> Result<Self> {
+        let (mut keys, mut nulls_meet, mut rest) = ([Vec::new(), Vec::new()], Vec::new(), Vec::new());
+        for part in parts {
+            match equality(&part, left_width) {
+                Some((left, right, meet)) => {
+                    keys[0].push(left);
+                    keys[1].push(right);
+                    nulls_meet.push(meet);
+                }
+                None => rest.push(part),
+            }
+        }
+        let condition = if rest.is_empty() { None } else { Some(crate::plan::binder::combine("and", rest)?) };
+        Ok(Pairing { keys, nulls_meet, condition })
+    }
+}
+
+/// A pair is known by a key of each side; by that of one side if a row of it has one partner at most.
+pub(super) fn keys_of_pairs(kind: JoinKind, joined_by: &[Vec<usize>; 2], inputs: &[Node]) -> Vec<Vec<usize>> {
+    let [left, right] = inputs else { return Vec::new() };
+    if kind.is_left_only() {
+        return left.upsert_keys.clone();
+    }
+    let shifted = |key: &Vec<usize>| key.iter().map(|k| k + left.columns.len()).collect::<Vec<_>>();
+    let has_one =
+        |at: usize, node: &Node| node.upsert_keys.iter().any(|key| key.iter().all(|k| joined_by[at].contains(k)));
+    let mut keys: Vec<Vec<usize>> = Vec::new();
+    if has_one(1, right) && !kind.keeps_right() {
+        keys.extend(left.upsert_keys.iter().cloned());
+    }
+    if has_one(0, left) && !kind.keeps_left() {
+        keys.extend(right.upsert_keys.iter().map(shifted));
+    }
+    for own in &left.upsert_keys {
+        keys.extend(right.upsert_keys.iter().map(|other| [own.clone(), shifted(other)].concat()));
+    }
+    keys.truncate(KEYS_MAX);
+    keys
+}
+
+/// `InnerJoin`
+pub(super) fn kind_text(kind: JoinKind) -> &'static str {
+    match kind {
+        JoinKind::Inner => "InnerJoin",
+        JoinKind::Left => "LeftOuterJoin",
+        JoinKind::Right => "RightOuterJoin",
+        JoinKind::Full => "FullOuterJoin",
+        JoinKind::Semi => "LeftSemiJoin",
+        JoinKind::Anti => "LeftAntiJoin",
+    }
+}
+
+/// What a join asks of pairs, over the names of both sides.
+pub(super) fn where_text(condition: Option<&Expr>, text: &Text<'_>) -> String {
+    let names = print::unique(text.inputs.iter().flatten());
+    condition.map_or("true".to_owned(), |c| print::expr(c, &names, text.style))
+}
+
 /// Two columns that must be equal, that of the left first, and whether nulls are.
 fn equality(part: &Expr, left_width: usize) -> Option<(usize, usize, bool)> {
     let Expr::Call { function, args, .. } = part else { return None };
@@ -97,47 +163,21 @@ impl StreamOp for Join {
         Ok(if only_pairs { united(inputs) } else { ChangelogMode::ALL })
     }
 
-    /// A row that is replaced without its `-U` must have the same partners as the new one.
+    /// A row that is replaced without its `-U` must have the same partners as the new one. (Flink looks at the join key only,
+    /// and leaves pairs behind that no longer pass the rest of the condition.)
     fn alternatives(&self, inputs: &[Node], wanted: Updates) -> Vec<Alternative> {
         let replaces = |(at, input): (usize, &Node)| {
-            !input.changelog.contains(RowKind::UpdateAfter) || self.updates_keep_the_key(at, input)
+            let has_updates = input.changelog.contains(RowKind::UpdateAfter);
+            !has_updates || self.updates_keep_partners(at, inputs)
         };
         if wanted == Updates::OnlyAfter && !inputs.iter().enumerate().all(replaces) {
             return Vec::new();
         }
-        let counts_partners = |at: usize| match at {
-            0 => self.kind.keeps_right(),
-            _ => self.kind.keeps_left() || self.kind.is_left_only(),
-        };
-        let ask = |(at, _): (usize, &Node)| match wanted {
-            // A condition may part the new row from partners of the old one, which count it.
-            Updates::OnlyAfter if self.condition.is_some() && counts_partners(at) => Updates::BeforeAndAfter,
-            wanted => wanted,
-        };
-        vec![Alternative { asks: inputs.iter().enumerate().map(ask).collect(), becomes: None }]
+        vec![Alternative::asking(inputs, wanted)]
     }
 
-    /// A pair is known by a key of each side; by that of one side if a row of it has one partner at most.
     fn upsert_keys(&self, inputs: &[Node]) -> Vec<Vec<usize>> {
-        let [left, right] = inputs else { return Vec::new() };
-        if self.kind.is_left_only() {
-            return left.upsert_keys.clone();
-        }
-        let shifted = |key: &Vec<usize>| key.iter().map(|k| k + left.columns.len()).collect::<Vec<_>>();
-        let has_one =
-            |at: usize, node: &Node| node.upsert_keys.iter().any(|key| key.iter().all(|k| self.keys[at].contains(k)));
-        let mut keys: Vec<Vec<usize>> = Vec::new();
-        if has_one(1, right) && !self.kind.keeps_right() {
-            keys.extend(left.upsert_keys.iter().cloned());
-        }
-        if has_one(0, left) && !self.kind.keeps_left() {
-            keys.extend(right.upsert_keys.iter().map(shifted));
-        }
-        for own in &left.upsert_keys {
-            keys.extend(right.upsert_keys.iter().map(|other| [own.clone(), shifted(other)].concat()));
-        }
-        keys.truncate(KEYS_MAX);
-        keys
+        keys_of_pairs(self.kind, &self.keys, inputs)
     }
 
     fn distribution(&self) -> Vec<Distribution> {
@@ -145,16 +185,8 @@ impl StreamOp for Join {
     }
 
     fn describe(&self, text: &Text<'_>) -> String {
-        let kind = match self.kind {
-            JoinKind::Inner => "InnerJoin",
-            JoinKind::Left => "LeftOuterJoin",
-            JoinKind::Right => "RightOuterJoin",
-            JoinKind::Full => "FullOuterJoin",
-            JoinKind::Semi => "LeftSemiJoin",
-            JoinKind::Anti => "LeftAntiJoin",
-        };
-        let names = print::unique(text.inputs.iter().flatten());
-        let condition = self.whole.as_ref().map_or("true".to_owned(), |c| print::expr(c, &names, text.style));
+        let kind = kind_text(self.kind);
+        let condition = where_text(self.whole.as_ref(), text);
         let input = |at: usize| match self.rows(at, &text.node.inputs[at]) {
             JoinInput::UniqueByJoinKey => "JoinKeyContainsUniqueKey",
             JoinInput::Unique(_) => "HasUniqueKey",

@@ -1,0 +1,23 @@
+-- ARRAY_AGG: keeps nulls unless told otherwise; DISTINCT, FILTER, every type of element.
+CREATE TABLE t (k STRING, x INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/agg.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE changes (id INT, k STRING, i INT, d DECIMAL(10, 2), f DOUBLE, s STRING, z BOOLEAN, dt DATE, ts TIMESTAMP(3)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/changes.json', 'format' = 'debezium-json');
+SELECT k, ARRAY_AGG(x) AS a, ARRAY_AGG(s) AS b FROM t GROUP BY k;
+SELECT k, ARRAY_AGG(x IGNORE NULLS) AS a, ARRAY_AGG(x RESPECT NULLS) AS b FROM t GROUP BY k;
+SELECT k, ARRAY_AGG(x) IGNORE NULLS AS a FROM t GROUP BY k;
+SELECT k, ARRAY_AGG(DISTINCT x) AS a, ARRAY_AGG(DISTINCT s IGNORE NULLS) AS b FROM t GROUP BY k;
+SELECT k, ARRAY_AGG(x) FILTER (WHERE x > 3) AS a FROM t GROUP BY k;
+SELECT k, ARRAY_AGG(i) AS a, ARRAY_AGG(s) AS b FROM changes GROUP BY k;
+SELECT k, ARRAY_AGG(DISTINCT i) AS a FROM changes GROUP BY k;
+SELECT k, ARRAY_AGG(i IGNORE NULLS) AS a FROM changes GROUP BY k;
+SELECT ARRAY_AGG(d) AS a, ARRAY_AGG(f) AS b FROM changes;
+SELECT ARRAY_AGG(z) AS a, ARRAY_AGG(dt) AS b, ARRAY_AGG(ts) AS c FROM changes;
+SELECT ARRAY_AGG(ROW(x, s)) AS a FROM t;
+SELECT ARRAY_AGG(ARRAY[x]) AS a FROM t;
+SELECT ARRAY_AGG(MAP[k, x]) AS a FROM t;
+SELECT ARRAY_AGG(ROW(i, s)) AS a FROM changes;
+SELECT ARRAY_AGG(ARRAY[i]) AS a FROM changes;
+SELECT ARRAY_AGG(x ORDER BY x) AS a FROM t;
+SELECT ARRAY_AGG(x) AS a FROM t WHERE x > 100;
+SELECT ARRAY_AGG(x, s) AS a FROM t;
+SELECT ARRAY_AGG(k) AS a FROM t;
+EXPLAIN CHANGELOG_MODE SELECT k, ARRAY_AGG(x) AS a, ARRAY_AGG(x IGNORE NULLS) AS b FROM t GROUP BY k;

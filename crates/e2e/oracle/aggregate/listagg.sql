@@ -1,0 +1,22 @@
+-- LISTAGG with one argument and two, DISTINCT, FILTER; nulls are skipped, values that are taken back leave a shorter list.
+CREATE TABLE t (k STRING, x INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/agg.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE changes (id INT, k STRING, i INT, d DECIMAL(10, 2), f DOUBLE, s STRING, z BOOLEAN, dt DATE, ts TIMESTAMP(3)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/changes.json', 'format' = 'debezium-json');
+SELECT k, LISTAGG(s) AS l, LISTAGG(s, ' - ') AS w FROM t GROUP BY k;
+SELECT LISTAGG(s) AS l, LISTAGG(DISTINCT s) AS d FROM t;
+SELECT LISTAGG(DISTINCT s, '/') AS d FROM t;
+SELECT k, LISTAGG(s) AS l FROM changes GROUP BY k;
+SELECT k, LISTAGG(s, ';') AS l FROM changes GROUP BY k;
+SELECT k, LISTAGG(DISTINCT s) AS l, LISTAGG(s) FILTER (WHERE i > 3) AS f FROM changes GROUP BY k;
+SELECT LISTAGG(s, '') AS l FROM changes;
+SELECT LISTAGG(CAST(s AS VARCHAR(2))) AS l, LISTAGG(CAST(s AS CHAR(3)), '|') AS c FROM t;
+SELECT LISTAGG(x) AS l FROM t;
+SELECT LISTAGG(s, k) AS l FROM t;
+SELECT LISTAGG(s, CAST(NULL AS STRING)) AS l FROM t;
+SELECT LISTAGG(s, 1) AS l FROM t;
+SELECT LISTAGG(CAST(s AS BYTES)) AS l FROM t;
+SELECT LISTAGG(s) WITHIN GROUP (ORDER BY s) AS l FROM t;
+SELECT LISTAGG(s, ',' ORDER BY s) AS l FROM t;
+SELECT LISTAGG(s) AS l FROM t WHERE x > 100;
+SELECT LISTAGG('ä' || s) AS l FROM t;
+EXPLAIN CHANGELOG_MODE SELECT k, LISTAGG(s) AS l, LISTAGG(s, ';') AS m FROM changes GROUP BY k;
+EXPLAIN CHANGELOG_MODE SELECT k, LISTAGG(DISTINCT s, ';') AS m FROM t GROUP BY k;

@@ -1,0 +1,21 @@
+-- STDDEV and VAR of every type, with nulls, over one row, of DISTINCT, with FILTER, and with rows taken back.
+CREATE TABLE t (k STRING, x INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/agg.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TEMPORARY VIEW numbers AS SELECT CAST(x AS TINYINT) AS t, CAST(x AS SMALLINT) AS s, CAST(x AS INT) AS i, CAST(x AS BIGINT) AS b, CAST(x AS FLOAT) AS r, CAST(x AS DOUBLE) AS d, CAST(x AS DECIMAL(10, 2)) AS p FROM (VALUES (1), (4), (4), (11)) AS v(x);
+CREATE TABLE changes (id INT, k STRING, i INT, d DECIMAL(10, 2), f DOUBLE, s STRING, z BOOLEAN, dt DATE, ts TIMESTAMP(3)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/changes.json', 'format' = 'debezium-json');
+SELECT STDDEV_POP(t) AS a, STDDEV_SAMP(t) AS b, STDDEV(t) AS c, VAR_POP(t) AS d, VAR_SAMP(t) AS e, VARIANCE(t) AS f FROM numbers;
+SELECT STDDEV_POP(s) AS a, STDDEV_SAMP(s) AS b, STDDEV(s) AS c, VAR_POP(s) AS d, VAR_SAMP(s) AS e, VARIANCE(s) AS f FROM numbers;
+SELECT STDDEV_POP(i) AS a, STDDEV_SAMP(i) AS b, STDDEV(i) AS c, VAR_POP(i) AS d, VAR_SAMP(i) AS e, VARIANCE(i) AS f FROM numbers;
+SELECT STDDEV_POP(b) AS a, STDDEV_SAMP(b) AS b, STDDEV(b) AS c, VAR_POP(b) AS d, VAR_SAMP(b) AS e, VARIANCE(b) AS f FROM numbers;
+SELECT STDDEV_POP(r) AS a, STDDEV_SAMP(r) AS b, STDDEV(r) AS c, VAR_POP(r) AS d, VAR_SAMP(r) AS e, VARIANCE(r) AS f FROM numbers;
+SELECT STDDEV_POP(d) AS a, STDDEV_SAMP(d) AS b, STDDEV(d) AS c, VAR_POP(d) AS d, VAR_SAMP(d) AS e, VARIANCE(d) AS f FROM numbers;
+SELECT STDDEV_POP(p) AS a, STDDEV_SAMP(p) AS b, STDDEV(p) AS c, VAR_POP(p) AS d, VAR_SAMP(p) AS e, VARIANCE(p) AS f FROM numbers;
+SELECT k, STDDEV_POP(CAST(x AS DOUBLE)) AS a, VAR_SAMP(CAST(x AS DOUBLE)) AS b FROM t GROUP BY k;
+SELECT k, STDDEV_SAMP(DISTINCT x) AS a, VAR_POP(CAST(x AS DOUBLE)) FILTER (WHERE s <> 'y') AS b FROM t GROUP BY k;
+SELECT k, STDDEV_POP(f) AS a, STDDEV_SAMP(f) AS b, VAR_POP(d) AS c, VAR_SAMP(i) AS e FROM changes GROUP BY k;
+SELECT VAR_POP(f) AS a, VAR_SAMP(f) AS b FROM changes;
+SELECT VAR_POP(CAST(NULL AS INT)) AS a, STDDEV(CAST(NULL AS DOUBLE)) AS b FROM (VALUES (1), (2)) AS v(x);
+SELECT VAR_POP(x) AS a FROM t WHERE x > 100;
+SELECT STDDEV(s) AS a FROM t;
+SELECT AVG(x) AS a, VAR_POP(x) AS v, STDDEV_POP(x) AS s, SUM(x) AS t, COUNT(x) AS c FROM t;
+EXPLAIN CHANGELOG_MODE SELECT k, STDDEV_POP(x) AS a, VAR_SAMP(x) AS b, AVG(x) AS c FROM t GROUP BY k;
+EXPLAIN CHANGELOG_MODE SELECT k, STDDEV_POP(f) AS a, VAR_SAMP(f) AS b FROM changes GROUP BY k;

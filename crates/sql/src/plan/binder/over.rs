@@ -1,0 +1,432 @@
+//! `OVER`: calls are collected while the clauses of a SELECT are bound; then they are one node, between the rows (or the
+//! groups) and the list.
+//!
+//! All calls of a SELECT have the same window: partition, order and frame. Flink refuses others, too.
+//! **Does not:** `FILTER`, frames that end before or behind the current row, `GROUPS`.
+
+use flott_api::error::Location;
+use flott_api::expr::{Expr, FunctionId, Value};
+use flott_api::{Error, LogicalType, Result, TypeKind};
+use flott_graph::spec::{AggregateCall, OverFrame, SortField};
+use sqlparser::ast::{
+    Expr as Ast, Ident, NamedWindowDefinition, NamedWindowExpr, Spanned, WindowFrame, WindowFrameBound,
+    WindowFrameUnits, WindowSpec, WindowType,
+};
+
+use super::aggregate::Grouping;
+use super::aggregate_call::{Written, arguments_of, is_aggregate, meant};
+use super::expr::{ExprBinder, coerce, illegal_null};
+use super::order::{field_of, need_order};
+use super::refuse;
+use crate::parser::ast::ident_location;
+use crate::plan::rel::{Over, Rel};
+use crate::plan::scope::at_span;
+
+/// References to calls look like columns until there is a node, behind those to aggregates.
+pub(super) const OVERS_FROM: usize = 1 << 25;
+
+/// Functions that need `OVER`.
+const WINDOW_FUNCTIONS: [&str; 8] =
+    ["cume_dist", "dense_rank", "lag", "lead", "ntile", "percent_rank", "rank", "row_number"];
+
+/// Whether a function has no meaning without `OVER`.
+pub(super) fn needs_over(name: &str) -> bool {
+    WINDOW_FUNCTIONS.contains(&name)
+}
+
+/// The calls with `OVER` of one SELECT.
+#[derive(Default)]
+pub(super) struct Overs {
+    /// The windows of `WINDOW`, each as it is with those that it names.
+    named: Vec<(String, WindowSpec)>,
+    window: Option<Window>,
+    calls: Vec<Call>,
+    /// Whether the parts of a call are being bound.
+    inside: bool,
+}
+
+/// Which rows count for a row.
+struct Window {
+    partition: Vec<Expr>,
+    /// Keys, whose columns are their own numbers here.
+    order: Vec<(Expr, SortField)>,
+    frame: OverFrame,
+    places: Vec<(usize, Location)>,
+}
+
+struct Call {
+    function: FunctionId,
+    args: Vec<Expr>,
+    distinct: bool,
+    ty: LogicalType,
+    places: Vec<(usize, Location)>,
+}
+
+impl Overs {
+    /// With the windows of `WINDOW`.
+    ///
+    /// # Errors
+    /// If two have one name, or one names another that does not stand before it.
+    pub(super) fn naming(windows: &[NamedWindowDefinition]) -> Result<Self> {
+        let mut overs = Overs::default();
+        for NamedWindowDefinition(name, window) in windows {
+            let NamedWindowExpr::WindowSpec(window) = window else {
+                return Err(Error::unsupported("a window that is another name of a window").at(ident_location(name)));
+            };
+            if overs.named.iter().any(|(known, _)| *known == name.value) {
+                return Err(Error::invalid(format!("WINDOW has '{}' twice", name.value)).at(ident_location(name)));
+            }
+            let window = overs.resolved(window)?;
+            overs.named.push((name.value.clone(), window));
+        }
+        Ok(overs)
+    }
+
+    /// Whether there is no call.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    fn find(&self, name: &Ident) -> Result<&WindowSpec> {
+        let found = self.named.iter().find(|(known, _)| *known == name.value);
+        found.map(|(_, window)| window).ok_or_else(|| {
+            Error::invalid(format!("window '{}' does not exist", name.value))
+                .with_hint(format!("Name it before: WINDOW {} AS (..).", name.value))
+                .at(ident_location(name))
+        })
+    }
+
+    /// The window with what it takes from the one that it names.
+    fn resolved(&self, window: &WindowSpec) -> Result<WindowSpec> {
+        let WindowSpec { window_name, partition_by, order_by, window_frame } = window;
+        let Some(name) = window_name else { return Ok(window.clone()) };
+        let base = self.find(name)?;
+        let twice = !partition_by.is_empty()
+            || (!order_by.is_empty() && !base.order_by.is_empty())
+            || base.window_frame.is_some();
+        if twice {
+            return Err(Error::invalid(format!("a window over '{}' has what that one has to say", name.value))
+                .with_detail("It may add an order, if there is none, and a frame, if there is none.")
+                .at(ident_location(name)));
+        }
+        let order_by = if order_by.is_empty() { base.order_by.clone() } else { order_by.clone() };
+        let (partition_by, window_frame) = (base.partition_by.clone(), window_frame.clone());
+        Ok(WindowSpec { window_name: None, partition_by, order_by, window_frame })
+    }
+
+    /// Adds a call, or finds an equal one, and gives a reference to it.
+    fn add(&mut self, window: Window, call: Call) -> Result<Expr> {
+        match &self.window {
+            Some(known) if !known.is_same(&window) => {
+                return Err(Error::unsupported("different windows in one SELECT")
+                    .with_detail("All calls with OVER must have the same PARTITION BY, ORDER BY and frame.")
+                    .with_hint("Put one of them into a query in FROM."));
+            }
+            Some(_) => {}
+            None => self.window = Some(window),
+        }
+        let ty = call.ty.clone();
+        let index = self.calls.iter().position(|c| c.is_same(&call)).unwrap_or_else(|| {
+            self.calls.push(call);
+            self.calls.len() - 1
+        });
+        Ok(Expr::column(OVERS_FROM + index, ty))
+    }
+
+    /// The calls over the groups instead of the rows.
+    pub(super) fn over_groups(mut self, grouping: &Grouping<'_>) -> Result<Self> {
+        if let Some(window) = &mut self.window {
+            let keys = window.order.iter_mut().map(|(key, _)| key);
+            for expr in window.partition.iter_mut().chain(keys) {
+                *expr = grouping.rewrite(expr.clone(), &window.places)?;
+            }
+        }
+        for call in &mut self.calls {
+            for arg in &mut call.args {
+                *arg = grouping.rewrite(arg.clone(), &call.places)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The relation with the values of the calls, and where these begin.
+    pub(super) fn apply(self, rel: Rel) -> (Rel, usize) {
+        let Some(window) = self.window else { return (rel, OVERS_FROM) };
+        let mut input = Input { computed: Vec::new(), width: rel.columns.len() };
+        let partition = window.partition.into_iter().map(|e| input.column(e)).collect();
+        let order: Vec<SortField> =
+            window.order.into_iter().map(|(key, field)| SortField { column: input.column(key), ..field }).collect();
+        let mut calls = Vec::with_capacity(self.calls.len());
+        for Call { function, args, distinct, ty, .. } in self.calls {
+            let args = match function.name.as_str() {
+                // They compare rows by the order.
+                "rank" | "dense_rank" => order.iter().map(|o| o.column).collect(),
+                _ => args.into_iter().map(|arg| input.column(arg)).collect(),
+            };
+            calls.push(AggregateCall { function, args, filter: None, distinct, ty });
+        }
+        let rel = input.finish(rel);
+        let first = rel.columns.len();
+        (rel.over(Over { partition, order, frame: window.frame, calls }), first)
+    }
+}
+
+impl Window {
+    fn is_same(&self, other: &Window) -> bool {
+        let in_other = |e: &Expr| other.partition.contains(e);
+        self.partition.len() == other.partition.len()
+            && self.partition.iter().all(in_other)
+            && self.order == other.order
+            && self.frame == other.frame
+    }
+}
+
+impl Call {
+    fn is_same(&self, other: &Call) -> bool {
+        self.function == other.function && self.args == other.args && self.distinct == other.distinct
+    }
+}
+
+/// The columns that a window reads, with those that are computed for it.
+struct Input {
+    computed: Vec<Expr>,
+    width: usize,
+}
+
+impl Input {
+    fn column(&mut self, expr: Expr) -> usize {
+        if let Expr::Column { index, .. } = expr {
+            return index;
+        }
+        let place = self.computed.iter().position(|e| *e == expr).unwrap_or_else(|| {
+            self.computed.push(expr);
+            self.computed.len() - 1
+        });
+        self.width + place
+    }
+
+    fn finish(self, rel: Rel) -> Rel {
+        if self.computed.is_empty() {
+            return rel;
+        }
+        let own = (0..self.width).map(|c| (rel.column(c), rel.columns[c].name.clone()));
+        let computed = self.computed.into_iter().enumerate().map(|(i, e)| (e, format!("${}", self.width + i)));
+        let exprs = own.chain(computed).collect();
+        rel.project(exprs)
+    }
+}
+
+/// An expression with the columns of the calls in the place of references to them.
+pub(super) fn over_windows(expr: Expr, first: usize) -> Expr {
+    expr.transform(&mut |e| match e {
+        Expr::Column { index, ty } if index >= OVERS_FROM => Expr::column(first + index - OVERS_FROM, ty),
+        other => other,
+    })
+}
+
+/// Whether an expression has a call with `OVER`.
+pub(super) fn has_over(expr: &Expr) -> bool {
+    expr.columns().iter().any(|c| *c >= OVERS_FROM)
+}
+
+impl ExprBinder<'_> {
+    /// Types a call with `OVER`.
+    pub(super) fn over(&mut self, name: &str, written: &Written<'_>, over: &WindowType) -> Result<Expr> {
+        let upper = name.to_uppercase();
+        if !is_aggregate(name) && !needs_over(name) {
+            return Err(Error::invalid(format!("function '{upper}' takes no OVER"))
+                .with_hint("Only aggregates and window functions do."));
+        }
+        if matches!(name, "cume_dist" | "lead" | "ntile" | "percent_rank") {
+            return Err(Error::unsupported(format!("function '{upper}'"))
+                .with_detail("It needs the rows behind a row, which a stream does not know yet."));
+        }
+        refuse::clause(written.filter.is_some(), "FILTER with OVER")?;
+        if self.overs()?.inside {
+            return Err(Error::invalid("OVER inside of OVER").with_hint("Compute the inner one in a query in FROM."));
+        }
+        let window = match over {
+            WindowType::NamedWindow(name) => self.overs()?.find(name)?.clone(),
+            WindowType::WindowSpec(window) => self.overs()?.resolved(window)?,
+        };
+        self.overs()?.inside = true;
+        let parts = self.over_parts(name, written, &window);
+        self.overs()?.inside = false;
+        let (window, call) = parts?;
+        self.overs()?.add(window, call)
+    }
+
+    fn overs(&mut self) -> Result<&mut Overs> {
+        let clause = self.clause;
+        match &mut self.aggregates {
+            Some(aggregates) if clause != "HAVING" => Ok(&mut aggregates.overs),
+            _ => Err(Error::invalid(format!("OVER in {clause}"))
+                .with_hint("It belongs in SELECT, QUALIFY and ORDER BY. Filter its result in an outer query.")),
+        }
+    }
+
+    fn over_parts(&mut self, name: &str, written: &Written<'_>, window: &WindowSpec) -> Result<(Window, Call)> {
+        let own = self.places.len();
+        let call = self.over_call(name, written)?;
+        let call = Call { places: self.places[own..].to_vec(), ..call };
+        Ok((self.window(name, window)?, call))
+    }
+
+    fn over_call(&mut self, name: &str, written: &Written<'_>) -> Result<Call> {
+        let upper = name.to_uppercase();
+        let args = self.written_arguments(name, written)?;
+        if args.iter().any(|a| a.ty().kind == TypeKind::Null) {
+            return Err(illegal_null());
+        }
+        let call = |function: FunctionId, args, ty| Call {
+            function,
+            args,
+            distinct: written.distinct,
+            ty,
+            places: Vec::new(),
+        };
+        match name {
+            "row_number" | "rank" | "dense_rank" if args.is_empty() && !written.distinct => {
+                Ok(call(FunctionId::new(name), args, LogicalType::not_null(TypeKind::BigInt)))
+            }
+            "row_number" | "rank" | "dense_rank" => {
+                Err(Error::invalid(format!("function '{upper}' takes no arguments")))
+            }
+            "lag" if !written.distinct => {
+                let (args, ty) = lag_arguments(args)?;
+                Ok(call(FunctionId::new(name), args, ty))
+            }
+            _ => {
+                let (function, args) = (meant(name, written)?, arguments_of(name, args)?);
+                let types: Vec<LogicalType> = args.iter().map(|a| a.ty().clone()).collect();
+                let resolved = flott_functions::aggregate_type(function, &types, written.distinct)?;
+                let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
+                Ok(call(resolved.id, args, resolved.ty))
+            }
+        }
+    }
+
+    fn window(&mut self, function: &str, window: &WindowSpec) -> Result<Window> {
+        let WindowSpec { window_name: _, partition_by, order_by, window_frame } = window;
+        let own = self.places.len();
+        let mut partition = Vec::with_capacity(partition_by.len());
+        for ast in partition_by {
+            let expr = self.bind(ast)?;
+            if !partition.contains(&expr) {
+                partition.push(expr);
+            }
+        }
+        let mut order = Vec::with_capacity(order_by.len());
+        for key in order_by {
+            let expr = self.bind(&key.expr)?;
+            need_order(expr.ty(), &key.expr)?;
+            order.push((expr, field_of(key, 0)?));
+        }
+        let frame = frame_of(function, &order, window_frame.as_ref())?;
+        Ok(Window { partition, order, frame, places: self.places[own..].to_vec() })
+    }
+}
+
+/// `LAG(value, offset, default)`: the type is that of the value, and the rest is given as columns are.
+fn lag_arguments(args: Vec<Expr>) -> Result<(Vec<Expr>, LogicalType)> {
+    let mut args = args.into_iter();
+    let (value, offset, default) = (args.next(), args.next(), args.next());
+    let (Some(value), None) = (value, args.next()) else {
+        return Err(Error::invalid("function 'LAG' takes 1 to 3 arguments"));
+    };
+    let mut ty = value.ty().clone().with_nullable(true);
+    let bigint = LogicalType::not_null(TypeKind::BigInt);
+    let offset = match offset {
+        None => None,
+        Some(Expr::Literal { value: Value::Int(rows), .. }) if rows >= 0 => {
+            Some(Expr::literal(Value::Int(rows), bigint))
+        }
+        Some(_) => {
+            return Err(Error::invalid("the offset of LAG is no whole number that is not negative")
+                .with_hint("Write it as a constant: LAG(x, 2)."));
+        }
+    };
+    let default = match default {
+        Some(default) => {
+            let common = flott_functions::common_type(&[&ty, default.ty()]);
+            if common.is_none_or(|common| common.kind != ty.kind) {
+                return Err(Error::invalid(format!(
+                    "the default of LAG has the type {}, and the value {}",
+                    default.ty().kind,
+                    ty.kind
+                ))
+                .with_hint("Cast the default to the type of the value."));
+            }
+            ty.nullable = value.ty().nullable || default.ty().nullable;
+            Some(coerce(default, &ty))
+        }
+        None => None,
+    };
+    Ok((std::iter::once(value).chain(offset).chain(default).collect(), ty))
+}
+
+/// Which rows count for a function. Without a frame: those up to the row, and with it those of its place in the order.
+fn frame_of(function: &str, order: &[(Expr, SortField)], frame: Option<&WindowFrame>) -> Result<OverFrame> {
+    let upper = function.to_uppercase();
+    if needs_over(function) {
+        if frame.is_some() {
+            return Err(Error::invalid(format!("function '{upper}' takes no frame")));
+        }
+        if order.is_empty() {
+            return Err(Error::invalid(format!("function '{upper}' needs an order")).with_hint("Add ORDER BY to OVER."));
+        }
+    }
+    match frame {
+        None if function == "row_number" => Ok(OverFrame::Rows { preceding: None }),
+        None => Ok(OverFrame::Range { preceding_ms: None }),
+        Some(WindowFrame { units, start_bound, end_bound }) => {
+            if !matches!(end_bound, None | Some(WindowFrameBound::CurrentRow)) {
+                return Err(Error::unsupported("a frame that does not end with the current row"));
+            }
+            let start = match start_bound {
+                WindowFrameBound::Preceding(start) => start.as_deref(),
+                WindowFrameBound::CurrentRow | WindowFrameBound::Following(_) => {
+                    return Err(Error::unsupported("a frame that begins with the current row or behind it")
+                        .with_hint("Write ROWS BETWEEN 0 PRECEDING AND CURRENT ROW."));
+                }
+            };
+            match units {
+                WindowFrameUnits::Rows => Ok(OverFrame::Rows { preceding: start.map(rows_before).transpose()? }),
+                WindowFrameUnits::Range => Ok(OverFrame::Range { preceding_ms: start.map(time_before).transpose()? }),
+                WindowFrameUnits::Groups => Err(Error::unsupported("GROUPS")),
+            }
+        }
+    }
+}
+
+fn rows_before(ast: &Ast) -> Result<u64> {
+    let rows = match ast {
+        Ast::Value(value) => super::literal::value(&value.value)?,
+        _ => return Err(not_a_bound(ast)),
+    };
+    match rows {
+        Expr::Literal { value: Value::Int(rows), .. } if rows >= 0 => Ok(rows as u64),
+        _ => Err(not_a_bound(ast)),
+    }
+}
+
+fn not_a_bound(ast: &Ast) -> Error {
+    at_span(Error::invalid("the rows before a row are no whole number that is not negative"), ast.span())
+}
+
+fn time_before(ast: &Ast) -> Result<i64> {
+    let bound = match ast {
+        Ast::Interval(interval) => super::literal::interval(interval)?,
+        _ => return Err(no_interval(ast)),
+    };
+    match bound {
+        Expr::Literal { value: Value::Int(ms), ty } if ty.kind == TypeKind::IntervalDayTime && ms >= 0 => Ok(ms),
+        _ => Err(no_interval(ast)),
+    }
+}
+
+fn no_interval(ast: &Ast) -> Error {
+    let error = Error::invalid("the frame of RANGE is no interval of days to seconds")
+        .with_hint("Write RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW, or ROWS.");
+    at_span(error, ast.span())
+}

@@ -1,0 +1,74 @@
+//! The part of the configuration that shapes aggregations: mini-batches, phases, and the splitting of `DISTINCT`.
+
+use flott_api::options::{Millis, OptionReader};
+use flott_api::{Error, Result};
+
+const ENABLED: &str = "table.exec.mini-batch.enabled";
+const LATENCY: &str = "table.exec.mini-batch.allow-latency";
+const SIZE: &str = "table.exec.mini-batch.size";
+const BUCKETS: &str = "table.optimizer.distinct-agg.split.bucket-num";
+/// Flink's default of [`BUCKETS`].
+const BUCKETS_DEFAULT: i32 = 1024;
+
+/// How rows are put together before they change groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MiniBatches {
+    /// `table.exec.mini-batch.allow-latency`, in milliseconds.
+    latency_ms: u64,
+    /// `table.exec.mini-batch.size`
+    size: i64,
+    /// `table.optimizer.agg-phase-strategy`: whether rows are aggregated before they are sent to where their group is.
+    pub two_phases: bool,
+}
+
+impl MiniBatches {
+    /// Those of the configuration; nothing where they are not enabled.
+    pub(super) fn read(reader: &OptionReader<'_>) -> Result<Option<Self>> {
+        let phases = &[("AUTO", true), ("ONE_PHASE", false), ("TWO_PHASE", true)];
+        let mini_batches = MiniBatches {
+            latency_ms: reader.value_or(LATENCY, Millis(0))?.0,
+            size: reader.value_or(SIZE, -1)?,
+            two_phases: reader.choice("table.optimizer.agg-phase-strategy", phases, true)?,
+        };
+        Ok(reader.value_or(ENABLED, false)?.then_some(mini_batches))
+    }
+
+    /// After how many milliseconds one ends.
+    ///
+    /// # Errors
+    /// If there is no such time.
+    pub fn interval_ms(&self) -> Result<i64> {
+        match i64::try_from(self.latency_ms) {
+            Ok(interval_ms) if interval_ms > 0 => Ok(interval_ms),
+            _ => Err(needed(LATENCY, "the time after which a mini-batch ends")),
+        }
+    }
+
+    /// How many rows an operator puts together.
+    ///
+    /// # Errors
+    /// If the number is not above zero.
+    pub fn rows_max(&self) -> Result<u64> {
+        match u64::try_from(self.size) {
+            Ok(rows) if rows > 0 => Ok(rows),
+            _ => Err(needed(SIZE, "the number of rows after which a mini-batch ends")),
+        }
+    }
+}
+
+fn needed(key: &str, what: &str) -> Error {
+    Error::invalid(format!("option '{key}' must be above zero"))
+        .with_detail(format!("It is {what}, and '{ENABLED}' is true."))
+}
+
+/// Into how many parts the values under a `DISTINCT` are split; nothing where they are not.
+pub(super) fn distinct_buckets(reader: &OptionReader<'_>) -> Result<Option<i32>> {
+    let buckets: i32 = reader.value_or(BUCKETS, BUCKETS_DEFAULT)?;
+    if !reader.value_or("table.optimizer.distinct-agg.split.enabled", false)? {
+        return Ok(None);
+    }
+    if buckets == 0 {
+        return Err(Error::invalid(format!("option '{BUCKETS}' must not be zero")));
+    }
+    Ok(Some(buckets))
+}
