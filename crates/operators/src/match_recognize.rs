@@ -9,14 +9,15 @@
 //! taken (`LAST(A.price, 1)`, aggregates, other variables) are evaluated for all partial matches of all partitions at
 //! once, row by row of a partition. A column of a variable in its own condition is that of the current row.
 //!
-//! `WITHIN` is judged when rows of a partition come, as in Flink: a match that waits for an earlier one to run out of time comes
-//! out with the next row, and its `MATCH_ROWTIME()` is the time at which it came out.
+//! `WITHIN` is judged when rows of a partition come: a match that waits for an earlier one to run out of time comes out with
+//! the next row, and its `MATCH_ROWTIME()` is the time at which it came out. Flink lets it out as soon as that time is over.
 //!
 //! **State layout**: state `patterns`, by the partition columns: the rows that wait, in order; the time when the next of
 //! them are due, for which there is a timer; and the partial matches with what is kept of their rows (`flott_cep`), which is the
 //! columns that measures and conditions read. A partition of which nothing is left is forgotten.
 //!
-//! **Does not:** honour `table.exec.state.ttl`, which would break matches; Flink does not either. `WITHIN` bounds the state.
+//! **Does not:** honour `table.exec.state.ttl`, which would break matches; Flink does not either. `WITHIN` bounds the state of a
+//! partition while rows come to it; one that gets no more rows keeps its partial matches.
 
 mod entries;
 mod expression;

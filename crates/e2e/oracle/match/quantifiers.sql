@@ -2,7 +2,7 @@
 CREATE TABLE letters (
   k INT,
   ts TIMESTAMP(3),
-  n INT NOT NULL,
+  n INT,
   f STRING,
   WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
 ) WITH ('connector' = 'filesystem', 'path' = '${DATA}/letters.csv', 'format' = 'csv');

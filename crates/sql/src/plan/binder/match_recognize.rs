@@ -44,12 +44,13 @@ impl Binder<'_> {
             return Err(Error::unsupported("SUBSET in MATCH_RECOGNIZE").at(ident_location(subset)));
         }
         let (rel, scope) = self.table_factor(table).map_err(|e| at_span(e, table.span()))?;
-        let partition = partition_by.iter().map(|key| column(&scope, key, "PARTITION BY")).collect::<Result<Vec<_>>>()?;
+        let partition =
+            partition_by.iter().map(|key| column(&scope, key, "PARTITION BY")).collect::<Result<Vec<_>>>()?;
         let (time, order) = order(&rel, &scope, order_by)?;
         let (pattern, names) = pattern::bind(pattern)?;
         let variables: Vec<String> = names.iter().map(|n| n.value.clone()).collect();
         let place = Place { scope: &scope, variables: &variables, time: rel.columns[time].time, own: None };
-        let (measures, measured) = self.measures(measures, &place)?;
+        let (measures, measured) = self.measures(measures, &place, &rel.columns)?;
         let bound = Match {
             skip: skip(after_match_skip.as_ref(), &variables)?,
             within_ms: clauses.within.map(|within| self.within(within)).transpose()?,
@@ -67,14 +68,19 @@ impl Binder<'_> {
     }
 
     /// `MEASURES`: expressions and their columns.
-    fn measures(&self, measures: &[Measure], place: &Place<'_>) -> Result<(Vec<MatchExpr>, Vec<Column>)> {
+    fn measures(
+        &self,
+        measures: &[Measure],
+        place: &Place<'_>,
+        input: &[Column],
+    ) -> Result<(Vec<MatchExpr>, Vec<Column>)> {
         if measures.is_empty() {
             return Err(Error::invalid("MATCH_RECOGNIZE has no MEASURES")
                 .with_hint("They are what comes out of a match: write MEASURES LAST(A.x) AS x."));
         }
         let bound = measures.iter().map(|Measure { expr, alias }| {
             let bound = self.match_expression(expr, place, "MEASURES")?;
-            let time = expression::time_attribute(&bound);
+            let time = expression::time_attribute(&bound, input);
             let column = Column { time, ..Column::new(&alias.value, bound.expr.ty().clone()) };
             Ok((bound, column))
         });

@@ -1,7 +1,6 @@
 //! Rule: columns that nobody reads are not computed and, where the source can, not read.
 
 mod join;
-mod match_recognize;
 mod order;
 
 use std::collections::BTreeSet;
@@ -106,9 +105,9 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             own.extend_from_slice(&columns[width..]);
             (Rel { op: Op::Window { time, window }, inputs: vec![input], columns: own }, places)
         }
-        Op::Match(matched) => match_recognize::pruned_match(*matched, input, columns),
-        // A change has all columns of its row, and what is copied has those that a grouping reads.
-        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. }) => {
+        // A change has all columns of its row, and what is copied has those that a grouping reads. A pattern has all, as in Flink:
+        // what is kept of a match must not depend on what is selected.
+        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. } | Op::Match(_)) => {
             let all: Vec<usize> = (0..input.columns.len()).collect();
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)

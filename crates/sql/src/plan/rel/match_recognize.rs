@@ -3,7 +3,7 @@
 use flott_api::expr::Expr;
 use flott_graph::spec::{MatchExpr, MatchOperand, MatchSkip, PatternVariable, RowPattern, SortField};
 
-use crate::plan::optimize::remapped;
+use super::{Column, PROCTIME};
 
 /// A row pattern: `MATCH_RECOGNIZE`.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,43 +27,23 @@ pub struct Match {
 }
 
 impl Match {
-    /// The expressions over a match, measures first.
-    pub fn expressions(&self) -> impl Iterator<Item = &MatchExpr> {
-        self.measures.iter().chain(self.variables.iter().filter_map(|v| v.condition.as_ref()))
-    }
-
-    /// The input columns that it reads.
-    pub fn reads(&self) -> Vec<usize> {
-        let mut columns = self.partition.clone();
-        columns.push(self.time);
-        columns.extend(self.order.iter().map(|f| f.column));
-        for operand in self.expressions().flat_map(|e| &e.operands) {
-            match operand {
-                MatchOperand::Row { column, .. } => columns.push(*column),
-                MatchOperand::Aggregate { args, .. } => columns.extend(args.iter().flat_map(Expr::columns)),
-                MatchOperand::Rowtime { .. } => {}
-            }
+    /// What carries time behind it: `MATCH_ROWTIME()` and `MATCH_PROCTIME()`. The rowtime of a row of the match is only typed as
+    /// one, as in Flink: when the match is found it is late.
+    pub fn timed(&self, mut columns: Vec<Column>) -> Vec<Column> {
+        for (place, column) in columns.iter_mut().enumerate() {
+            let measure = place.checked_sub(self.partition.len()).and_then(|m| self.measures.get(m));
+            let is_time = measure.is_some_and(|m| match &m.expr {
+                Expr::Column { index, .. } => matches!(m.operands.get(*index), Some(MatchOperand::Rowtime { .. })),
+                Expr::Call { function, .. } => function.name == PROCTIME,
+                _ => false,
+            });
+            column.time = column.time.filter(|_| is_time);
         }
         columns
     }
 
-    /// The same over columns in other places.
-    #[must_use]
-    pub fn moved(mut self, place: &impl Fn(usize) -> usize) -> Self {
-        let columns = self.partition.iter_mut().chain([&mut self.time]);
-        columns.chain(self.order.iter_mut().map(|f| &mut f.column)).for_each(|column| *column = place(*column));
-        let conditions = self.variables.iter_mut().filter_map(|v| v.condition.as_mut());
-        for operand in self.measures.iter_mut().chain(conditions).flat_map(|e| &mut e.operands) {
-            match operand {
-                MatchOperand::Row { column, .. } => *column = place(*column),
-                MatchOperand::Aggregate { args, .. } => {
-                    for arg in args {
-                        *arg = remapped(arg.clone(), place);
-                    }
-                }
-                MatchOperand::Rowtime { .. } => {}
-            }
-        }
-        self
+    /// The expressions over a match, measures first.
+    pub fn expressions(&self) -> impl Iterator<Item = &MatchExpr> {
+        self.measures.iter().chain(self.variables.iter().filter_map(|v| v.condition.as_ref()))
     }
 }

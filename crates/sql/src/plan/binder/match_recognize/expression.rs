@@ -39,14 +39,26 @@ pub(super) struct Place<'a> {
 }
 
 /// What a measure that is nothing but a time carries.
-pub(super) fn time_attribute(bound: &MatchExpr) -> Option<TimeAttribute> {
-    match &bound.expr {
-        Expr::Call { function, .. } if function.name == PROCTIME => Some(TimeAttribute::Proctime),
-        Expr::Column { index, .. } => {
-            matches!(bound.operands.get(*index), Some(MatchOperand::Rowtime { .. })).then_some(TimeAttribute::Rowtime)
+///
+/// As in Flink, also the rowtime of a row of the match. Behind a pattern it is late, as the match is found with a later row.
+pub(super) fn time_attribute(bound: &MatchExpr, input: &[Column]) -> Option<TimeAttribute> {
+    let index = match &bound.expr {
+        Expr::Call { function, .. } if function.name == PROCTIME => return Some(TimeAttribute::Proctime),
+        Expr::Column { index, .. } => *index,
+        _ => return None,
+    };
+    let column = match bound.operands.get(index)? {
+        MatchOperand::Rowtime { .. } => return Some(TimeAttribute::Rowtime),
+        MatchOperand::Row { column, .. } => *column,
+        MatchOperand::Aggregate { function, args, .. } if matches!(function.name.as_str(), "min" | "max") => {
+            match args.as_slice() {
+                [Expr::Column { index, .. }] => *index,
+                _ => return None,
+            }
         }
-        _ => None,
-    }
+        MatchOperand::Aggregate { .. } => return None,
+    };
+    input.get(column)?.time.filter(|time| *time == TimeAttribute::Rowtime)
 }
 
 impl Binder<'_> {
@@ -255,7 +267,9 @@ impl Reading<'_> {
                     _ => false,
                 };
                 if !is_rowtime(&resolved) {
-                    return Err(Error::invalid(format!("column '{}' is no rowtime", name.value)).at(ident_location(name)));
+                    return Err(
+                        Error::invalid(format!("column '{}' is no rowtime", name.value)).at(ident_location(name))
+                    );
                 }
                 resolved.ty().clone()
             }
@@ -293,10 +307,12 @@ impl Reading<'_> {
         if types.is_empty() && name != "count" {
             return Err(Error::invalid(format!("function '{upper}' takes 1 argument, not 0")));
         }
+        let name = if name == "variance" { "var_samp" } else { name };
         let resolved = flott_functions::aggregate_type(name, &types, false)?;
         let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
         // A variable may have taken no row.
-        let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || name != "count");
+        let never_null = matches!(name, "count" | "collect");
+        let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || !never_null);
         let operand = MatchOperand::Aggregate { variable, function: resolved.id, args, ty: ty.clone() };
         Ok(Ast::Identifier(self.operand(operand, ty, function.name.span())))
     }
