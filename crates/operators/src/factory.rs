@@ -18,6 +18,7 @@ use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::local_group_aggregate::LocalGroupAggregate;
+use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
@@ -66,6 +67,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<IntervalJoin>(),
     entry::<Join>(),
     entry::<Limit>(),
+    entry::<MatchRecognize>(),
     entry::<LocalGroupAggregate>(),
     entry::<MiniBatchAssigner>(),
     entry::<OverAggregate>(),

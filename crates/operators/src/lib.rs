@@ -1,6 +1,12 @@
 //! The streaming operators, one file each. Each reads its specification from `flott_graph::spec` and
 //! gives what Flink's operator of the same name gives, computed a batch at a time.
 //!
+//! Reading order: [`factory`] lists them. Without state are [`calc`],
+//! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
+//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
+//! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
+//! [`match_recognize`] and [`window_aggregate`]. They share
+//! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`.
 //! Reading order: [`factory`] lists them; [`calc`] is one without state, [`changelog_normalize`] one with state, and
 //! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
 
@@ -23,6 +29,7 @@ mod joined;
 mod key_timers;
 pub mod limit;
 pub mod local_group_aggregate;
+pub mod match_recognize;
 mod mini_batch;
 pub mod mini_batch_assigner;
 pub mod over_aggregate;

@@ -13,6 +13,7 @@ mod grouping_sets;
 mod insert;
 mod join;
 mod literal;
+mod match_recognize;
 mod order;
 mod over;
 mod query;

@@ -171,6 +171,7 @@ fn logical_line(rel: &Rel) -> String {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
         }
+        Op::Match(matched) => print::logical_match(matched, &rel.columns, &rel.inputs[0].columns),
         Op::TemporalJoin(join) => {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             let (period, kind) = (join.times[0], print::join_kind(join.kind));

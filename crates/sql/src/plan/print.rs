@@ -1,11 +1,15 @@
 //! Nodes and expressions as Flink's plans show them: `Calc(select=[a], where=[(a > 1)])`.
 
+mod pattern;
+
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
 use flott_graph::spec::{AggregateCall, ExpandColumn, JoinKind, SortField, TableFunction, WindowKind};
 
 use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
+
+pub(super) use pattern::{logical_match, physical_match};
 
 const DAY_MS: i64 = 86_400_000;
 

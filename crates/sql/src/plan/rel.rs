@@ -5,6 +5,7 @@
 
 mod changelog;
 mod join;
+mod match_recognize;
 mod order;
 mod window;
 
@@ -16,6 +17,7 @@ use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty,
 
 pub use changelog::KindNames;
 pub use join::{Correlate, Join, TemporalJoin, unnested};
+pub use match_recognize::Match;
 pub use order::{Over, Rank, Sort};
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
@@ -132,6 +134,8 @@ pub enum Op {
     },
     /// Groups by window. Gives keys, results, then window properties. Made by the optimiser from an aggregate.
     WindowAggregate(Box<WindowAggregate>),
+    /// Finds patterns in the rows of each partition. Gives partition columns, then measures.
+    Match(Box<Match>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
     /// Rows of the left with what the right was at the time of each: columns of the left, then of the right.

@@ -4,6 +4,7 @@ mod api;
 mod explain;
 mod graph;
 mod joins_by_time;
+mod match_recognize;
 mod mini_batch;
 mod names;
 mod optimize;

@@ -272,8 +272,8 @@ fn plain_items(select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec
                 items.push(ExprBinder::new(scope, "SELECT").bind(ast)?);
             }
             SelectItem::Wildcard(_) => {
-                let own = outer_width..scope.columns.len();
-                items.extend(own.map(|c| Expr::column(c, scope.columns[c].ty.clone())));
+                let is_own = |item: &Expr| item.columns().iter().all(|c| *c >= outer_width);
+                items.extend(scope.all().into_iter().map(|(item, _)| item).filter(is_own));
             }
             other => return Err(at_span(Error::unsupported("this list in a subquery of IN"), other.span())),
         }

@@ -50,6 +50,10 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
+        rel::Op::Match(matched) => {
+            let columns = matched.timed(columns);
+            return gathering(Op::Match(matched), inputs, columns);
+        }
         rel::Op::TemporalJoin(join) => {
             let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
             let op = TemporalJoin::new(*join, parts, &inputs)?;

@@ -11,6 +11,7 @@ mod group_aggregate;
 mod interval_join;
 mod join;
 mod limit;
+mod match_recognize;
 mod mini_batch_assigner;
 mod over_aggregate;
 mod rank;

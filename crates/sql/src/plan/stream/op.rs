@@ -14,7 +14,7 @@ use super::nodes::{
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Over, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Match, Over, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -46,6 +46,8 @@ pub(in crate::plan) enum Op {
     Limit(Limit),
     /// Groups the rows of a mini-batch, before they are sent.
     LocalGroupAggregate(Box<LocalGroupAggregate>),
+    /// Finds patterns.
+    Match(Box<Match>),
     /// Ends mini-batches.
     MiniBatchAssigner(MiniBatchAssigner),
     /// Rows with calls over those before them.
@@ -92,6 +94,7 @@ impl Op {
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::LocalGroupAggregate(op) => op.as_ref(),
+            Op::Match(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
             Op::OverAggregate(op) => op.as_ref(),
             Op::Rank(op) => op.as_ref(),

@@ -32,7 +32,6 @@ const OTHERS: &[&str] = &[
     "SELECT SUM(SUM(a)) FROM t",
     "SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01 00:00:00'",
     "SELECT * FROM t, LATERAL TABLE(f(a)) AS x(y)",
-    "SELECT * FROM t MATCH_RECOGNIZE (ORDER BY a MEASURES A.a AS z PATTERN (A B) DEFINE A AS A.a > 1)",
     "SELECT a FROM t /*+ LOOKUP('table' = 't') */",
     "SELECT /*+ BROADCAST(t) */ a FROM t",
     "SELECT mycat.mydb.f(a) FROM t",
@@ -174,8 +173,6 @@ fn functions_and_statements_are_refused_by_name() {
             1:15: FOR SYSTEM_TIME AS OF is not supported yet
         SELECT * FROM t, LATERAL TABLE(f(a)) AS x(y)
             1:26: LATERAL TABLE is not supported yet
-        SELECT * FROM t MATCH_RECOGNIZE (ORDER BY a MEASURES A.a AS z PATTERN (A B) DEFINE A AS A.a > 1)
-            1:15: MATCH_RECOGNIZE is not supported yet
         SELECT a FROM t /*+ LOOKUP('table' = 't') */
             1:21: the hint 'LOOKUP' behind a table is not supported yet
         SELECT /*+ BROADCAST(t) */ a FROM t
