@@ -12,7 +12,7 @@ CREATE TABLE letters (
   ts TIMESTAMP(3),
   n INT NOT NULL,
   f STRING,
-  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND
+  WATERMARK FOR ts AS ts - INTERVAL '3' SECOND
 ) WITH ('connector' = 'filesystem', 'path' = '${DATA}/letters.csv', 'format' = 'csv');
 SELECT * FROM ticks MATCH_RECOGNIZE (PARTITION BY sym ORDER BY ts MEASURES SUM(A.price) AS s, COUNT(A.price) AS n, MIN(A.price) AS lo, MAX(A.price) AS hi, AVG(A.price) AS av, AVG(A.tax) AS av2, SUM(A.tax) AS st, COUNT(A.tax) AS nt, B.price AS q AFTER MATCH SKIP PAST LAST ROW PATTERN (A+ B) DEFINE A AS A.price < 16, B AS B.price >= 16);
 SELECT * FROM ticks MATCH_RECOGNIZE (PARTITION BY sym ORDER BY ts MEASURES SUM(price) AS s, COUNT(*) AS n, COUNT(price) AS np, MAX(price) - MIN(price) AS d, SUM(B.price) AS sb, COUNT(B.price) AS cb, MAX(B.tax) AS mb AFTER MATCH SKIP PAST LAST ROW PATTERN (A{2} B? C) DEFINE B AS price > 1000);
