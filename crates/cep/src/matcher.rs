@@ -96,6 +96,12 @@ impl<E: Clone> Matcher<E> {
         partial.map(|partial| PartialMatch { matcher: self, partial: *partial, needs: nfa.needs(partial.state) })
     }
 
+    /// When the first of its partial matches has taken too long; nothing if there is none, or any time.
+    pub fn over_at(&self, nfa: &Nfa) -> Option<i64> {
+        let begun = self.partial.array().iter().filter(|p| p.node != NONE).map(|p| p.begun_ms).min()?;
+        Some(begun.saturating_add(nfa.within_ms?))
+    }
+
     /// Bytes of memory that it takes, about; those of events as they were told.
     pub fn memory_bytes(&self) -> usize {
         let partial = self.partial.array().len() + self.complete.array().len();

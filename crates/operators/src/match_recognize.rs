@@ -9,15 +9,14 @@
 //! taken (`LAST(A.price, 1)`, aggregates, other variables) are evaluated for all partial matches of all partitions at
 //! once, row by row of a partition. A column of a variable in its own condition is that of the current row.
 //!
-//! `WITHIN` is judged when rows of a partition come: a match that waits for an earlier one to run out of time comes out with
-//! the next row, and its `MATCH_ROWTIME()` is the time at which it came out. Flink lets it out as soon as that time is over.
+//! `WITHIN` is judged when rows of a partition come, and when the time of its first partial match is over, for which there is
+//! a timer: a match that waits for an earlier one to run out of time comes out then, and its `MATCH_ROWTIME()` says so.
 //!
 //! **State layout**: state `patterns`, by the partition columns: the rows that wait, in order; the time when the next of
-//! them are due, for which there is a timer; and the partial matches with what is kept of their rows (`flott_cep`), which is the
+//! them is due or a partial match is over, for which there is a timer; and the partial matches with what is kept of their rows (`flott_cep`), which is the
 //! columns that measures and conditions read. A partition of which nothing is left is forgotten.
 //!
-//! **Does not:** honour `table.exec.state.ttl`, which would break matches; Flink does not either. `WITHIN` bounds the state of a
-//! partition while rows come to it; one that gets no more rows keeps its partial matches.
+//! **Does not:** honour `table.exec.state.ttl`, which would break matches; Flink does not either.
 
 mod entries;
 mod expression;
@@ -230,6 +229,7 @@ impl MatchRecognize {
         let step = |(row, group): (usize, &u32)| Step { group: *group, row: Some(row), at_ms: now_ms };
         let steps: Vec<Step> = groups.iter().enumerate().map(step).collect();
         self.play(rows, &steps, cx).await?;
+        self.wait_for_time(&keys, &groups, cx)?;
         self.settle(groups)
     }
 
@@ -286,8 +286,15 @@ impl MatchRecognize {
         let opened = self.opened()?;
         let mut groups = opened.state.assign(keys, partitions, cx.processing_time_ms).await?;
         opened.state.touch(&groups)?;
-        self.play_due(&groups, cx).await?;
-        self.wait_for_next(keys, &groups, cx)?;
+        if self.time.is_some() {
+            self.play_due(&groups, cx).await?;
+            self.wait_for_next(keys, &groups, cx)?;
+        } else {
+            let at_ms = cx.processing_time_ms;
+            let steps: Vec<Step> = groups.iter().map(|group| Step { group: *group, row: None, at_ms }).collect();
+            self.play(&RecordBatch::new_empty(self.spec.input.arrow()), &steps, cx).await?;
+            self.wait_for_time(keys, &groups, cx)?;
+        }
         groups.sort_unstable();
         groups.dedup();
         self.settle(groups)
@@ -304,9 +311,6 @@ impl MatchRecognize {
             loop {
                 let rows = &mut self.opened()?.state.entries_mut().waiting.rows;
                 let left = through.as_ref().map_or_else(|| rows.len(*group), |t| rows.count_through(*group, t));
-                if left == 0 {
-                    break;
-                }
                 let now = left.min(BATCH_ROWS_MAX - due.rows.len());
                 rows.take_first(*group, now, &mut due.rows);
                 due.steps.resize(due.steps.len() + now, (*group, true));
@@ -316,6 +320,9 @@ impl MatchRecognize {
                 if due.rows.len() == BATCH_ROWS_MAX {
                     self.play_some(std::mem::take(&mut due), (time.0, until_ms), cx).await?;
                     self.opened()?.state.entries_mut().waiting.rows.begin(&none)?;
+                }
+                if now == left {
+                    break;
                 }
             }
         }
@@ -367,28 +374,52 @@ impl MatchRecognize {
         record_batch(&self.output, columns, found.len())
     }
 
-    /// Sets the timers of partitions that have rows left.
-    fn wait_for_next(&mut self, keys: &[ArrayRef], groups: &[u32], cx: &mut OperatorContext<'_>) -> Result<()> {
-        let (rowtime, time) = (self.is_rowtime(), self.time_column()?.0);
-        let none = RecordBatch::new_empty(self.waiting.arrow());
-        let Opened { state, timers, .. } = self.opened()?;
-        let waiting = &mut state.entries_mut().waiting;
-        waiting.rows.begin(&none)?;
-        let (mut first, mut owners) = (Vec::new(), Vec::new());
+    /// Sets the timers of partitions whose rows do not wait: for the end of the time of their partial matches.
+    fn wait_for_time(&mut self, keys: &[ArrayRef], groups: &[u32], cx: &mut OperatorContext<'_>) -> Result<()> {
+        let now_ms = cx.processing_time_ms;
+        let Opened { state, timers, matching, .. } = self.opened()?;
+        if !matching.nfa.has_limit() {
+            return Ok(());
+        }
+        let entries = state.entries_mut();
+        let mut at = Vec::new();
         for (place, group) in groups.iter().enumerate() {
-            waiting.moments_mut(*group)[DUE] = NEVER;
-            if let Some(row) = waiting.rows.nth(*group, 0) {
-                first.push(row);
-                owners.push((place, *group));
+            let over_ms = entries.over_at(*group).filter(|over_ms| *over_ms > now_ms).unwrap_or(NEVER);
+            let [due_ms] = entries.waiting.moments_mut(*group);
+            if over_ms != *due_ms {
+                *due_ms = over_ms;
+                at.extend((over_ms != NEVER).then_some((place, over_ms)));
             }
         }
-        let times = millis(waiting.rows.rows(&first)?.column(time))?;
-        let mut at = Vec::new();
-        for ((place, group), time_ms) in owners.into_iter().zip(times.values()) {
-            let due_ms = due_at(*time_ms, rowtime);
-            waiting.moments_mut(group)[DUE] = due_ms;
-            at.push((place, due_ms));
+        timers.register(keys, &at, cx.timers)
+    }
+
+    /// Sets the timers of partitions that have rows left, or partial matches whose time will be over.
+    fn wait_for_next(&mut self, keys: &[ArrayRef], groups: &[u32], cx: &mut OperatorContext<'_>) -> Result<()> {
+        let (rowtime, time) = (self.is_rowtime(), self.time_column()?.0);
+        // What is over and stays, as behind the end of all time, has no timer: it would be due again at once.
+        let now_ms = if rowtime { cx.watermark.0 } else { cx.processing_time_ms };
+        let none = RecordBatch::new_empty(self.waiting.arrow());
+        let Opened { state, timers, .. } = self.opened()?;
+        let entries = state.entries_mut();
+        entries.waiting.rows.begin(&none)?;
+        let (mut first, mut owners, mut due) = (Vec::new(), Vec::new(), Vec::with_capacity(groups.len()));
+        for (place, group) in groups.iter().enumerate() {
+            due.push(entries.over_at(*group).filter(|over_ms| *over_ms > now_ms).unwrap_or(NEVER));
+            if let Some(row) = entries.waiting.rows.nth(*group, 0) {
+                first.push(row);
+                owners.push(place);
+            }
         }
+        let times = millis(entries.waiting.rows.rows(&first)?.column(time))?;
+        for (place, time_ms) in owners.into_iter().zip(times.values()) {
+            let due_ms = due_at(*time_ms, rowtime);
+            due[place] = if due[place] == NEVER { due_ms } else { due_ms.min(due[place]) };
+        }
+        for (group, due_ms) in groups.iter().zip(&due) {
+            entries.waiting.moments_mut(*group)[DUE] = *due_ms;
+        }
+        let at: Vec<(usize, i64)> = due.into_iter().enumerate().filter(|(_, due_ms)| *due_ms != NEVER).collect();
         timers.register(keys, &at, cx.timers)
     }
 

@@ -45,7 +45,12 @@ impl MatchEntries {
         self.matchers[group as usize].as_deref()
     }
 
-    /// The same, to go on with.
+    /// When the time of a partition's first partial match is over, if it has one and its time ends.
+    pub(super) fn over_at(&self, group: u32) -> Option<i64> {
+        self.matcher(group)?.over_at(&self.nfa)
+    }
+
+    /// The matcher of a partition, to go on with.
     pub(super) fn matcher_mut(&mut self, group: u32) -> &mut Matcher<Stored> {
         self.matchers[group as usize].get_or_insert_with(|| Box::new(Matcher::new(&self.nfa)))
     }

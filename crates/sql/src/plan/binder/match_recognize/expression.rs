@@ -307,7 +307,9 @@ impl Reading<'_> {
         if types.is_empty() && name != "count" {
             return Err(Error::invalid(format!("function '{upper}' takes 1 argument, not 0")));
         }
-        let name = if name == "variance" { "var_samp" } else { name };
+        // They are computed by a projection, and there is none in a condition.
+        let is_variance = matches!(name, "stddev" | "variance") || flott_functions::is_variance(name);
+        refuse::clause(is_variance, "STDDEV and VAR in MATCH_RECOGNIZE")?;
         let resolved = flott_functions::aggregate_type(name, &types, false)?;
         let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
         // A variable may have taken no row.
