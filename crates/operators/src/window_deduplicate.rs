@@ -24,7 +24,7 @@ use hashbrown::HashMap;
 use crate::factory::FromSpec;
 use crate::watermark_assigner::null_rowtime;
 use crate::window::attached::{Attached, OpenWindows};
-use crate::window::outgoing::Outgoing;
+use crate::window::outgoing::{EmitsWindows, Outgoing, pass_marks, pass_watermark};
 use crate::window::time::millis;
 use crate::window::walk::Walk;
 use crate::window_rank::kept_rows;
@@ -112,23 +112,38 @@ impl Operator for WindowDeduplicate {
         for (end_ms, rows) in self.attached.arrivals(&batch, cx)? {
             self.keep(end_ms, &rows.of(&batch)?, cx.processing_time_ms).await?;
         }
-        let mut outgoing = Outgoing::new(&self.schema);
-        for mark in batch.marks() {
-            self.pass(mark.watermark, &mut outgoing, cx).await?;
-            outgoing.mark(mark.watermark);
-        }
-        outgoing.flush(cx).await
+        pass_marks(self, &batch, cx).await
     }
 
     async fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let mut outgoing = Outgoing::new(&self.schema);
-        self.pass(watermark, &mut outgoing, cx).await?;
-        outgoing.flush(cx).await?;
-        cx.output.emit_watermark(watermark).await
+        pass_watermark(self, watermark, cx).await
     }
 
     async fn before_checkpoint(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
         self.open.save(self.store.as_ref().ok_or_else(not_open)?);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EmitsWindows for WindowDeduplicate {
+    fn output(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    async fn pass(&mut self, watermark: Watermark, to: &mut Outgoing, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let state = self.state.as_mut().ok_or_else(not_open)?;
+        let empty = arrow_array::RecordBatch::new_empty(self.schema.clone());
+        while let Some(end_ms) = self.open.take_due(watermark) {
+            let mut walk = Walk::default();
+            while let Some(mut part) = walk.next(state, end_ms).await? {
+                let groups = std::mem::take(&mut part.groups);
+                let store = part.entries(state, end_ms)?;
+                let places: Vec<Place> = groups.iter().filter_map(|g| store.place(*g)).collect();
+                to.push(store.rows(&places, &empty)?, cx).await?;
+            }
+            state.clear(end_ms);
+        }
         Ok(())
     }
 }
@@ -152,23 +167,6 @@ impl WindowDeduplicate {
         let (groups, places): (Vec<u32>, Vec<u32>) =
             winners(&groups, &times, kept, self.spec.keep_last).into_iter().unzip();
         store.put(groups, rows.take(&UInt32Array::from(places))?.rows().clone())
-    }
-
-    /// Emits the windows that a watermark ends.
-    async fn pass(&mut self, watermark: Watermark, to: &mut Outgoing, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let state = self.state.as_mut().ok_or_else(not_open)?;
-        let empty = arrow_array::RecordBatch::new_empty(self.schema.clone());
-        while let Some(end_ms) = self.open.take_due(watermark) {
-            let mut walk = Walk::default();
-            while let Some(mut part) = walk.next(state, end_ms).await? {
-                let groups = std::mem::take(&mut part.groups);
-                let store = part.entries(state, end_ms)?;
-                let places: Vec<Place> = groups.iter().filter_map(|g| store.place(*g)).collect();
-                to.push(store.rows(&places, &empty)?, cx).await?;
-            }
-            state.clear(end_ms);
-        }
-        Ok(())
     }
 }
 

@@ -27,7 +27,7 @@ use flott_state::hot::{KeyedStateOptions, RowLists, WindowedState};
 
 use crate::factory::FromSpec;
 use crate::window::attached::{Attached, OpenWindows};
-use crate::window::outgoing::Outgoing;
+use crate::window::outgoing::{EmitsWindows, Outgoing, pass_marks, pass_watermark};
 use crate::window::walk::Walk;
 use crate::window_rank::kept_rows;
 use matching::{Matcher, Pairing, Sides};
@@ -176,19 +176,11 @@ impl Operator for WindowJoin {
             state.entries_mut(end_ms)?.append(&groups, rows.rows().clone())?;
             self.open.expect(end_ms, &side.attached)?;
         }
-        let mut outgoing = Outgoing::new(&self.output);
-        for mark in batch.marks() {
-            self.pass(mark.watermark, &mut outgoing, cx).await?;
-            outgoing.mark(mark.watermark);
-        }
-        outgoing.flush(cx).await
+        pass_marks(self, &batch, cx).await
     }
 
     async fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let mut outgoing = Outgoing::new(&self.output);
-        self.pass(watermark, &mut outgoing, cx).await?;
-        outgoing.flush(cx).await?;
-        cx.output.emit_watermark(watermark).await
+        pass_watermark(self, watermark, cx).await
     }
 
     async fn before_checkpoint(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
@@ -197,8 +189,12 @@ impl Operator for WindowJoin {
     }
 }
 
-impl WindowJoin {
-    /// Emits the windows that a watermark ends.
+#[async_trait]
+impl EmitsWindows for WindowJoin {
+    fn output(&self) -> &SchemaRef {
+        &self.output
+    }
+
     async fn pass(&mut self, watermark: Watermark, to: &mut Outgoing, cx: &mut OperatorContext<'_>) -> Result<()> {
         while let Some(end_ms) = self.open.take_due(watermark) {
             for side in &mut self.sides {
@@ -212,7 +208,9 @@ impl WindowJoin {
         }
         Ok(())
     }
+}
 
+impl WindowJoin {
     /// Goes through the left keys of a window with the right rows of each; the right groups that were met.
     async fn left(&mut self, end_ms: i64, to: &mut Outgoing, cx: &mut OperatorContext<'_>) -> Result<Vec<bool>> {
         let matcher = self.matcher.as_ref().ok_or_else(not_open)?;

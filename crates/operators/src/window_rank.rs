@@ -25,7 +25,7 @@ use crate::changelog_normalize::row_type;
 use crate::emit::record_batch;
 use crate::factory::FromSpec;
 use crate::window::attached::{Attached, OpenWindows};
-use crate::window::outgoing::Outgoing;
+use crate::window::outgoing::{EmitsWindows, Outgoing, pass_marks, pass_watermark};
 use crate::window::walk::Walk;
 
 const STATE: &str = "rows";
@@ -124,23 +124,42 @@ impl Operator for WindowRank {
         for (end_ms, rows) in self.attached.arrivals(&batch, cx)? {
             self.keep(end_ms, &rows.of(&batch)?, cx.processing_time_ms).await?;
         }
-        let mut outgoing = Outgoing::new(&self.output);
-        for mark in batch.marks() {
-            self.pass(mark.watermark, &mut outgoing, cx).await?;
-            outgoing.mark(mark.watermark);
-        }
-        outgoing.flush(cx).await
+        pass_marks(self, &batch, cx).await
     }
 
     async fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let mut outgoing = Outgoing::new(&self.output);
-        self.pass(watermark, &mut outgoing, cx).await?;
-        outgoing.flush(cx).await?;
-        cx.output.emit_watermark(watermark).await
+        pass_watermark(self, watermark, cx).await
     }
 
     async fn before_checkpoint(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
         self.open.save(self.store.as_ref().ok_or_else(not_open)?);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EmitsWindows for WindowRank {
+    fn output(&self) -> &SchemaRef {
+        &self.output
+    }
+
+    async fn pass(&mut self, watermark: Watermark, to: &mut Outgoing, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let state = self.state.as_mut().ok_or_else(not_open)?;
+        while let Some(end_ms) = self.open.take_due(watermark) {
+            let mut walk = Walk::default();
+            while let Some(mut part) = walk.next(state, end_ms).await? {
+                let groups = std::mem::take(&mut part.groups);
+                let mut from = 0;
+                while from < groups.len() {
+                    let lists = part.entries(state, end_ms)?;
+                    let until = worth_a_batch(&groups, from, lists);
+                    let rows = ranked(&self.spec, lists, &groups[from..until], &self.output)?;
+                    to.push(rows, cx).await?;
+                    from = until;
+                }
+            }
+            state.clear(end_ms);
+        }
         Ok(())
     }
 }
@@ -169,27 +188,6 @@ impl WindowRank {
             let mut numbers = ordered(&self.spec, lists, &[group])?.numbers;
             numbers.truncate(ranks);
             lists.set_list(group, numbers);
-        }
-        Ok(())
-    }
-
-    /// Emits the windows that a watermark ends.
-    async fn pass(&mut self, watermark: Watermark, to: &mut Outgoing, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let state = self.state.as_mut().ok_or_else(not_open)?;
-        while let Some(end_ms) = self.open.take_due(watermark) {
-            let mut walk = Walk::default();
-            while let Some(mut part) = walk.next(state, end_ms).await? {
-                let groups = std::mem::take(&mut part.groups);
-                let mut from = 0;
-                while from < groups.len() {
-                    let lists = part.entries(state, end_ms)?;
-                    let until = worth_a_batch(&groups, from, lists);
-                    let rows = ranked(&self.spec, lists, &groups[from..until], &self.output)?;
-                    to.push(rows, cx).await?;
-                    from = until;
-                }
-            }
-            state.clear(end_ms);
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
-//! Rows on their way out, collected until they are worth a batch, with the watermarks between them.
+//! Rows on their way out, collected until they are worth a batch, with the watermarks between them; and what all operators
+//! do that emit whole windows when a watermark ends them.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
+use async_trait::async_trait;
 use flott_api::operator::OperatorContext;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Mark, Result, Watermark};
 
@@ -40,4 +42,40 @@ impl Outgoing {
         let rows = concat_batches(&self.schema, &std::mem::take(&mut self.batches))?;
         emit(ChangeBatch::inserts(rows).with_marks(marks)?, cx).await
     }
+}
+
+/// An operator that emits windows when a watermark ends them.
+#[async_trait]
+pub(crate) trait EmitsWindows {
+    /// The columns that it emits.
+    fn output(&self) -> &SchemaRef;
+
+    /// Emits the windows that a watermark ends.
+    async fn pass(&mut self, watermark: Watermark, to: &mut Outgoing, cx: &mut OperatorContext<'_>) -> Result<()>;
+}
+
+/// Emits what the watermarks in a batch end, each before its watermark.
+pub(crate) async fn pass_marks(
+    operator: &mut impl EmitsWindows,
+    batch: &ChangeBatch,
+    cx: &mut OperatorContext<'_>,
+) -> Result<()> {
+    let mut outgoing = Outgoing::new(operator.output());
+    for mark in batch.marks() {
+        operator.pass(mark.watermark, &mut outgoing, cx).await?;
+        outgoing.mark(mark.watermark);
+    }
+    outgoing.flush(cx).await
+}
+
+/// Emits what a watermark ends, then the watermark.
+pub(crate) async fn pass_watermark(
+    operator: &mut impl EmitsWindows,
+    watermark: Watermark,
+    cx: &mut OperatorContext<'_>,
+) -> Result<()> {
+    let mut outgoing = Outgoing::new(operator.output());
+    operator.pass(watermark, &mut outgoing, cx).await?;
+    outgoing.flush(cx).await?;
+    cx.output.emit_watermark(watermark).await
 }
