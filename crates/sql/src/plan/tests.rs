@@ -10,6 +10,7 @@ mod names;
 mod optimize;
 mod oracle;
 mod oracle_types;
+mod order_refusals;
 mod orders;
 mod refuse;
 mod sinks;
