@@ -387,7 +387,7 @@ fn unshifted(expr: Expr, by: usize) -> Expr {
 }
 
 /// The operands of `AND`, in their order.
-fn conjuncts<'a>(ast: &'a Ast, out: &mut Vec<&'a Ast>) {
+pub(super) fn conjuncts<'a>(ast: &'a Ast, out: &mut Vec<&'a Ast>) {
     let mut open = vec![ast];
     while let Some(ast) = open.pop() {
         match ast {
@@ -399,7 +399,7 @@ fn conjuncts<'a>(ast: &'a Ast, out: &mut Vec<&'a Ast>) {
 }
 
 /// The conjunction of conditions; nothing of none.
-fn combined(parts: &[&Ast]) -> Option<Ast> {
+pub(super) fn combined(parts: &[&Ast]) -> Option<Ast> {
     let mut parts = parts.iter().map(|part| (*part).clone());
     let first = parts.next()?;
     let and =
@@ -421,7 +421,7 @@ fn part_of(ast: &Ast) -> Part<'_> {
     }
 }
 
-fn has_query(ast: &Ast) -> bool {
+pub(super) fn has_query(ast: &Ast) -> bool {
     let found = visit_expressions(ast, |e| match e {
         Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
@@ -430,7 +430,7 @@ fn has_query(ast: &Ast) -> bool {
 }
 
 /// A copy of an expression costs stack for each of its levels.
-fn check_depth(ast: &Ast) -> Result<()> {
+pub(super) fn check_depth(ast: &Ast) -> Result<()> {
     let mut depth = Depth { now: 0 };
     let visited: ControlFlow<()> = Visit::visit(ast, &mut depth);
     match visited {
