@@ -239,7 +239,6 @@ fn semi_joins_go_below_inner_joins_to_the_left() {
         "SELECT b FROM (SELECT RAND_INTEGER(9) AS a, l.b FROM t AS l, t AS r WHERE l.b = r.b) AS x
            WHERE x.a IN (SELECT a FROM t)",
     ));
-    expect!["LeftSemiJoin over LeftOuterJoin"].assert_eq(&joins(
-        "SELECT l.b FROM t AS l LEFT JOIN t AS r ON l.b = r.b WHERE l.a IN (SELECT a FROM t)",
-    ));
+    expect!["LeftSemiJoin over LeftOuterJoin"]
+        .assert_eq(&joins("SELECT l.b FROM t AS l LEFT JOIN t AS r ON l.b = r.b WHERE l.a IN (SELECT a FROM t)"));
 }
