@@ -6,6 +6,7 @@
 //!
 //! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERY` takes one alone.
 
+mod flink;
 mod generate;
 mod model;
 
