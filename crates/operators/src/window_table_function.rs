@@ -52,7 +52,19 @@ impl Operator for WindowTableFunction {
 }
 
 impl WindowTableFunction {
-    fn append(&self, batch: ChangeBatch, processing_time_ms: i64) -> Result<ChangeBatch> {
+    /// The windows of a specification, for who runs no operators.
+    ///
+    /// # Errors
+    /// If the windows are impossible.
+    pub fn new(spec: WindowTableFunctionSpec) -> Result<Self> {
+        Self::from_spec(spec)
+    }
+
+    /// The rows of a batch with the columns of their windows.
+    ///
+    /// # Errors
+    /// If the batch is not of the declared types.
+    pub fn append(&self, batch: ChangeBatch, processing_time_ms: i64) -> Result<ChangeBatch> {
         let times = self.windows.times(batch.rows(), processing_time_ms)?;
         let (batch, times) = match times.nulls() {
             Some(present) if present.null_count() > 0 => {
