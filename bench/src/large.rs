@@ -48,9 +48,11 @@ pub(crate) struct Way {
     interval: Option<&'static str>,
 }
 
+/// All state in memory.
+pub(crate) const HASHMAP: Way = Way { name: "hashmap", backend: "hashmap", memory: "16 gb", interval: None };
 /// All ways that are measured.
 const WAYS: &[Way] = &[
-    Way { name: "hashmap", backend: "hashmap", memory: "16 gb", interval: None },
+    HASHMAP,
     Way { name: "forst", backend: "forst", memory: "256 mb", interval: None },
     Way { name: "forst-1s", backend: "forst", memory: "256 mb", interval: Some("1 s") },
 ];
@@ -79,7 +81,7 @@ pub(crate) fn throughput(name: &str, keys: u64, folder: &Path) -> Result<String>
     let way = way.ok_or_else(|| Error::invalid(format!("there is no way '{name}' to run it")))?;
     block_on(async {
         let world = World::new();
-        let job = world.start(way, keys, folder, None)?;
+        let job = world.start(way, &script(keys), folder, None)?;
         let fill = world.pass(&job, keys, keys).await?;
         let change = world.pass(&job, 2 * keys, 3 * keys).await?;
         let checkpoints = job.checkpoints();
@@ -104,7 +106,7 @@ pub(crate) fn checkpoints(keys: u64, folder: &Path) -> Result<String> {
     block_on(async {
         let mut report = format!("state of {keys} keys:\n");
         let world = World::new();
-        let job = world.start(&way, keys, folder, None)?;
+        let job = world.start(&way, &script(keys), folder, None)?;
         world.pass(&job, keys, keys).await?;
         world.checkpoint(&job, &mut report, "all is new").await?;
         // Files that were merged since then are new to a checkpoint, too.
@@ -127,7 +129,7 @@ pub(crate) fn checkpoints(keys: u64, folder: &Path) -> Result<String> {
     })
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(|e| Error::external("no threads can be started").with_source(e))?.block_on(work)
 }
@@ -138,7 +140,7 @@ struct Pass {
 }
 
 /// What all jobs of a measurement share.
-struct World {
+pub(crate) struct World {
     plugins: Plugins,
     limit: Arc<AtomicU64>,
     measured: Arc<Measured>,
@@ -146,7 +148,7 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (limit, measured, read) = (Arc::default(), Arc::<Measured>::default(), Arc::<AtomicU64>::default());
         let real = environment::real();
         let objects = Arc::new(Counting { stores: Arc::clone(&real.objects), read: Arc::clone(&read) });
@@ -158,11 +160,12 @@ impl World {
         World { plugins, limit, measured, read }
     }
 
-    fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         self.plugins.environment.clock.as_ref()
     }
 
-    fn start(&self, way: &Way, keys: u64, folder: &Path, from: Option<&str>) -> Result<JobHandle> {
+    /// Starts the job of a script.
+    pub(crate) fn start(&self, way: &Way, script: &str, folder: &Path, from: Option<&str>) -> Result<JobHandle> {
         let mut configuration = Configuration::default();
         let folder = format!("file://{}", folder.display());
         let mut set = |key: &str, value: &str| configuration.set(key, value, Origin::CommandLine);
@@ -179,7 +182,7 @@ impl World {
         }
         let connectors = Arc::new(UserConnectors::of(&self.plugins));
         let mut session = Session::new(configuration, connectors, Arc::clone(&self.plugins.environment.files))?;
-        for statement in parse_script(&script(keys)) {
+        for statement in parse_script(script) {
             if let Outcome::Job(job) = session.execute(&statement?.statement)? {
                 return submit(&job.graph.to_bytes()?, &self.plugins, SubmitOptions::default());
             }
@@ -190,7 +193,7 @@ impl World {
     /// Lets ids below `limit` through, and waits for so many rows at the sink.
     async fn pass(&self, job: &JobHandle, limit: u64, rows: u64) -> Result<Pass> {
         let (started, cpu) = (self.clock().monotonic_ns(), cpu_nanos());
-        self.limit.store(limit, Ordering::Relaxed);
+        self.let_through(limit);
         self.wait(job, rows).await?;
         let seconds = |nanos: u64| nanos as f64 / 1e9;
         Ok(Pass {
@@ -199,7 +202,13 @@ impl World {
         })
     }
 
-    async fn wait(&self, job: &JobHandle, rows: u64) -> Result<()> {
+    /// Lets ids below this through.
+    pub(crate) fn let_through(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Waits for so many rows at the sink.
+    pub(crate) async fn wait(&self, job: &JobHandle, rows: u64) -> Result<()> {
         while self.measured.rows.load(Ordering::Relaxed) < rows {
             if job.status().is_terminal() {
                 job.wait().await?;
@@ -227,7 +236,8 @@ impl World {
         self.read.store(0, Ordering::Relaxed);
         let (rows, started) = (self.measured.rows.load(Ordering::Relaxed), self.clock().monotonic_ns());
         self.limit.store(read + 1, Ordering::Relaxed);
-        let job = self.start(way, read * CHANGED_PART / (CHANGED_PART + 1), folder, Some("latest"))?;
+        let script = script(read * CHANGED_PART / (CHANGED_PART + 1));
+        let job = self.start(way, &script, folder, Some("latest"))?;
         self.wait(&job, rows + 1).await?;
         let millis = (self.clock().monotonic_ns() - started) / 1_000_000;
         let bytes = self.read.load(Ordering::Relaxed);
@@ -243,7 +253,7 @@ impl World {
 }
 
 /// Bytes of all files in a folder and below it.
-fn bytes_below(folder: &Path) -> Result<u64> {
+pub(crate) fn bytes_below(folder: &Path) -> Result<u64> {
     let failed = |e| Error::external("the folder of the measurement cannot be read").with_source(e);
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder).map_err(failed)? {

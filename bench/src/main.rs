@@ -5,7 +5,8 @@
 //!
 //! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
-//! their memory, with their checkpoints and restarts; both in files below the current folder.
+//! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide; all three in files
+//! below the current folder.
 
 mod large;
 mod measure;
@@ -13,6 +14,7 @@ mod nexmark;
 mod paced;
 mod run;
 mod state;
+mod windows;
 
 use std::io::Write;
 use std::path::Path;
@@ -41,9 +43,14 @@ fn main() -> ExitCode {
         ["large", keys] => number(keys).and_then(large_state),
         ["large", "throughput", way, keys] => number(keys).and_then(|k| in_folder(|f| large::throughput(way, k, f))),
         ["large", "checkpoints", keys] => number(keys).and_then(|k| in_folder(|f| large::checkpoints(k, f))),
-        [] => all(EVENTS).and_then(|()| large_state(large::KEYS)),
+        ["windows"] => sliding(windows::EVENTS),
+        ["windows", events] => number(events).and_then(sliding),
+        ["windows", "one", name, events] => number(events).and_then(|e| in_folder(|f| windows::one(name, e, f))),
+        [] => all(EVENTS).and_then(|()| sliding(windows::EVENTS)).and_then(|()| large_state(large::KEYS)),
         [events] => number(events).and_then(all),
-        _ => Err(Error::invalid("usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys]")),
+        _ => Err(Error::invalid(
+            "usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events]",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,6 +104,12 @@ fn large_state(keys: u64) -> Result<()> {
         print(&text_of(&["large", "checkpoints", &keys.to_string()])?)?;
     }
     Ok(())
+}
+
+/// Windows that slide, and windows that do not.
+fn sliding(events: u64) -> Result<()> {
+    print(&format!("\n{}", windows::title(events)))?;
+    windows::names().try_for_each(|name| print(&text_of(&["windows", "one", name, &events.to_string()])?))
 }
 
 /// What this program prints with these arguments, in a process of its own.

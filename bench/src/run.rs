@@ -31,6 +31,11 @@ pub(crate) struct Run {
 
 /// Runs a query over so many events.
 pub(crate) fn run(query: &Query, parallelism: u32, events: u64, hash: bool) -> Result<Run> {
+    script(&query.script(events, hash), parallelism)
+}
+
+/// Runs all statements of a script.
+pub(crate) fn script(script: &str, parallelism: u32) -> Result<Run> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(parallelism as usize)
         .enable_all()
@@ -45,7 +50,7 @@ pub(crate) fn run(query: &Query, parallelism: u32, events: u64, hash: bool) -> R
         let connectors = Arc::new(UserConnectors::of(&plugins));
         let mut session = Session::new(configuration, connectors, Arc::clone(&world.files))?;
         let mut nanos = 0;
-        for statement in parse_script(&query.script(events, hash)) {
+        for statement in parse_script(script) {
             if let Outcome::Job(job) = session.execute(&statement?.statement)? {
                 let started = world.clock.monotonic_ns();
                 submit(&job.graph.to_bytes()?, &plugins, SubmitOptions::default())?.wait().await?;

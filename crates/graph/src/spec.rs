@@ -15,12 +15,14 @@ mod expand;
 mod interval_join;
 mod join;
 mod join_kind;
+mod match_recognize;
 mod mini_batch;
 mod over;
 mod rank;
 mod sink;
 mod sort;
 mod temporal_join;
+mod window;
 
 pub use batch::{BatchNode, BatchOp, BatchPlan};
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
@@ -29,12 +31,17 @@ pub use expand::{ExpandColumn, ExpandSpec};
 pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
+pub use match_recognize::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchSkip, PatternVariable, RowPattern};
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};
 pub use temporal_join::TemporalJoinSpec;
+pub use window::{
+    WindowAggregateSpec, WindowDeduplicateSpec, WindowJoinInput, WindowJoinSpec, WindowKind, WindowProperty,
+    WindowRankSpec, WindowTableFunctionSpec, WindowTime,
+};
 
 /// A specification with the name of its operator.
 pub trait Spec: Serialize + DeserializeOwned {
@@ -156,92 +163,6 @@ pub struct GroupAggregateSpec {
 
 impl Spec for GroupAggregateSpec {
     const KIND: &'static str = "group-aggregate-1";
-}
-
-/// A window assigner over a time column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WindowKind {
-    /// `TUMBLE`. Milliseconds.
-    Tumble {
-        /// Length.
-        size_ms: i64,
-        /// Shift of the windows against the epoch.
-        offset_ms: i64,
-    },
-}
-
-/// The time column that windows are cut on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WindowTime {
-    /// A rowtime column of the input.
-    Rowtime(usize),
-    /// Processing time.
-    Proctime,
-}
-
-/// A window table function without aggregation: appends `window_start`, `window_end` and
-/// `window_time` to each row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WindowTableFunctionSpec {
-    /// What comes in.
-    pub input: Schema,
-    /// The time column.
-    pub time: WindowTime,
-    /// The windows.
-    pub window: WindowKind,
-    /// The zone in which days begin: the session's for `TIMESTAMP_LTZ`, `UTC` for `TIMESTAMP`.
-    pub zone: String,
-    /// Input columns, then the three.
-    pub output: Schema,
-}
-
-impl Spec for WindowTableFunctionSpec {
-    const KIND: &'static str = "window-table-function-1";
-}
-
-/// A property of the window that the aggregation emits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WindowProperty {
-    /// `window_start`
-    Start,
-    /// `window_end`
-    End,
-    /// `window_time`: the end less one millisecond.
-    Time,
-}
-
-/// `GROUP BY window_start, window_end, ..` over a window table function. Emits keys, results, then
-/// window properties, when the watermark passes the window's end; append-only.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WindowAggregateSpec {
-    /// What comes in.
-    pub input: Schema,
-    /// The time column.
-    pub time: WindowTime,
-    /// The windows.
-    pub window: WindowKind,
-    /// The zone in which days begin: the session's for `TIMESTAMP_LTZ`, `UTC` for `TIMESTAMP`.
-    pub zone: String,
-    /// The key columns besides the window.
-    pub keys: Vec<usize>,
-    /// The aggregates.
-    pub aggregates: Vec<AggregateCall>,
-    /// What the input may hold: decides whether retraction must be possible. Plans written before there was
-    /// this field had insertions only.
-    #[serde(default = "insert_only")]
-    pub input_changelog: ChangelogMode,
-    /// The window properties to emit, in order.
-    pub properties: Vec<WindowProperty>,
-    /// Keys, results, properties.
-    pub output: Schema,
-}
-
-fn insert_only() -> ChangelogMode {
-    ChangelogMode::INSERT_ONLY
-}
-
-impl Spec for WindowAggregateSpec {
-    const KIND: &'static str = "window-aggregate-1";
 }
 
 /// `LIMIT` and `OFFSET` without an order, over an insert-only input.

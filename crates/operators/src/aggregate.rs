@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`function`] finds the implementation of a call. Where a number or two per group is enough, `cell`
 //! holds the loops and `count`, `sum`, `average`, `welford`, `extreme` what differs; `listed` and `list_text` keep the
-//! list of a group's values, `counted` how often each came; `lag` and `ranking` know the order of rows. [`groups`] is
-//! what operators use.
+//! list of a group's values, `counted` how often each came; `lag` and `ranking` know the order of rows; [`sliding`] is
+//! what becomes of an aggregate in a window that slides. [`groups`] is what operators use.
 
 mod average;
 mod cell;
@@ -17,6 +17,7 @@ mod lag;
 mod list_text;
 mod listed;
 mod ranking;
+mod sliding;
 mod sum;
 mod welford;
 mod written;
@@ -43,6 +44,8 @@ use welford::Welford;
 
 /// What the planner makes variances of.
 const WELFORD: &str = "$welford_m2$1";
+
+pub use sliding::sliding;
 
 /// The implementation of a call over arguments of these types. `retract` says that rows may be taken
 /// back.

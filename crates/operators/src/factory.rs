@@ -2,7 +2,7 @@
 
 use flott_api::operator::{EventTime, Operator, OperatorFactory, OperatorInstance};
 use flott_api::{Error, Result};
-use flott_graph::spec::Spec;
+use flott_graph::spec::{Spec, WindowAggregateSpec, WindowTableFunctionSpec};
 
 use crate::calc::Calc;
 use crate::changelog::{FromChangelog, ToChangelog};
@@ -18,15 +18,21 @@ use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::local_group_aggregate::LocalGroupAggregate;
+use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
+use crate::session_aggregate::SessionAggregate;
+use crate::session_table_function::SessionTableFunction;
 use crate::sink_upsert_materializer::SinkUpsertMaterializer;
 use crate::temporal_join::TemporalJoin;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
 use crate::window_aggregate::WindowAggregate;
+use crate::window_deduplicate::WindowDeduplicate;
+use crate::window_join::WindowJoin;
+use crate::window_rank::WindowRank;
 use crate::window_table_function::WindowTableFunction;
 
 /// An operator that its specification alone makes.
@@ -62,6 +68,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Join>(),
     entry::<Limit>(),
     entry::<LocalGroupAggregate>(),
+    entry::<MatchRecognize>(),
     entry::<MiniBatchAssigner>(),
     entry::<OverAggregate>(),
     entry::<Rank>(),
@@ -71,8 +78,11 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<ToChangelog>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
-    entry::<WindowAggregate>(),
-    entry::<WindowTableFunction>(),
+    (WindowAggregateSpec::KIND, window_aggregate),
+    entry::<WindowDeduplicate>(),
+    entry::<WindowJoin>(),
+    entry::<WindowRank>(),
+    (WindowTableFunctionSpec::KIND, window_table_function),
 ];
 
 const fn entry<O: FromSpec>() -> (&'static str, Make) {
@@ -80,7 +90,27 @@ const fn entry<O: FromSpec>() -> (&'static str, Make) {
 }
 
 fn make<O: FromSpec>(spec: &[u8]) -> Result<OperatorInstance> {
-    let operator = O::from_spec(O::Spec::from_bytes(spec)?)?;
+    instance::<O>(O::Spec::from_bytes(spec)?)
+}
+
+/// Sessions lie where their rows are, all other windows where the clock says.
+fn window_aggregate(spec: &[u8]) -> Result<OperatorInstance> {
+    let spec = WindowAggregateSpec::from_bytes(spec)?;
+    if spec.window.is_aligned() { instance::<WindowAggregate>(spec) } else { instance::<SessionAggregate>(spec) }
+}
+
+/// See [`window_aggregate`].
+fn window_table_function(spec: &[u8]) -> Result<OperatorInstance> {
+    let spec = WindowTableFunctionSpec::from_bytes(spec)?;
+    if spec.window.is_aligned() {
+        instance::<WindowTableFunction>(spec)
+    } else {
+        instance::<SessionTableFunction>(spec)
+    }
+}
+
+fn instance<O: FromSpec>(spec: O::Spec) -> Result<OperatorInstance> {
+    let operator = O::from_spec(spec)?;
     let event_time = operator.event_time();
     Ok(OperatorInstance { operator: Box::new(operator), event_time })
 }

@@ -111,7 +111,7 @@ impl Operator for GroupAggregate {
             return self.collect(batch, cx).await;
         }
         let mut from = 0;
-        while from < batch.len() || batch.is_empty() {
+        while from < batch.len() {
             let state = self.state.as_mut().ok_or_else(not_open)?;
             let rows = state.entries_mut().rows_at_once(&self.plan).min(batch.len() - from);
             let output = self.aggregate(&batch.slice(from, rows), cx.processing_time_ms).await?;

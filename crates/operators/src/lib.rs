@@ -1,6 +1,12 @@
 //! The streaming operators, one file each. Each reads its specification from `flott_graph::spec` and
 //! gives what Flink's operator of the same name gives, computed a batch at a time.
 //!
+//! Reading order: [`factory`] lists them. Without state are [`calc`],
+//! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
+//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
+//! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
+//! [`match_recognize`] and [`window_aggregate`]. They share
+//! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`.
 //! Reading order: [`factory`] lists them; [`calc`] is one without state, [`changelog_normalize`] one with state, and
 //! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
 
@@ -23,10 +29,13 @@ mod joined;
 mod key_timers;
 pub mod limit;
 pub mod local_group_aggregate;
+pub mod match_recognize;
 mod mini_batch;
 pub mod mini_batch_assigner;
 pub mod over_aggregate;
 pub mod rank;
+pub mod session_aggregate;
+pub mod session_table_function;
 pub mod sink_upsert_materializer;
 mod sorting;
 pub mod temporal_join;
@@ -36,6 +45,9 @@ pub mod values;
 pub mod watermark_assigner;
 mod window;
 pub mod window_aggregate;
+pub mod window_deduplicate;
+pub mod window_join;
+pub mod window_rank;
 pub mod window_table_function;
 
 pub use factory::Factory;

@@ -1,12 +1,16 @@
 //! The changes of a mini-batch, kept until it ends: when so many came, at a watermark, before a checkpoint, or at the
-//! end of the input.
+//! end of the input. It ends also when its rows take much memory, however many it may have.
 
 use flott_api::ChangeBatch;
+
+/// A mini-batch with so many bytes ends.
+const BYTES_MAX: usize = 64 << 20;
 
 /// Changes that wait for the end of their mini-batch.
 pub(crate) struct MiniBatch {
     rows_max: usize,
     rows: usize,
+    bytes: usize,
     batches: Vec<ChangeBatch>,
 }
 
@@ -14,27 +18,29 @@ impl MiniBatch {
     /// An empty one, of no more rows than this.
     pub(crate) fn new(rows_max: u64) -> Self {
         let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX).max(1);
-        MiniBatch { rows_max, rows: 0, batches: Vec::new() }
+        MiniBatch { rows_max, rows: 0, bytes: 0, batches: Vec::new() }
     }
 
     /// Takes as many rows as it still may have, and answers those that are left.
     pub(crate) fn take(&mut self, batch: &ChangeBatch) -> Option<ChangeBatch> {
         let rows = batch.len().min(self.rows_max - self.rows);
         if rows > 0 {
-            self.batches.push(batch.slice(0, rows));
+            let taken = batch.slice(0, rows);
+            self.bytes += taken.byte_size();
             self.rows += rows;
+            self.batches.push(taken);
         }
         (rows < batch.len()).then(|| batch.slice(rows, batch.len() - rows))
     }
 
-    /// Whether it has all rows that it may have.
+    /// Whether it has all rows that it may have, or all memory.
     pub(crate) fn is_full(&self) -> bool {
-        self.rows == self.rows_max
+        self.rows == self.rows_max || self.bytes >= BYTES_MAX
     }
 
     /// Ends it: its changes in order, no more than so many together.
     pub(crate) fn end(&mut self, rows_max: usize) -> Vec<Vec<ChangeBatch>> {
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         let (mut pieces, mut piece, mut room) = (Vec::new(), Vec::new(), rows_max);
         for batch in self.batches.drain(..) {
             let mut from = 0;
@@ -82,6 +88,19 @@ mod tests {
         assert!(bundle.take(&rest).is_none() && !bundle.is_full());
         assert_eq!(lengths(&bundle.end(usize::MAX)), [vec![2]]);
         assert!(bundle.end(usize::MAX).is_empty());
+    }
+
+    #[test]
+    fn it_ends_when_its_rows_take_much_memory() {
+        let schema = Schema::new(vec![Field::new("x", LogicalType::string())]);
+        let wide = batch(&schema, &format!("+I | {}", "x".repeat(BYTES_MAX / 4)));
+        let mut bundle = MiniBatch::new(u64::MAX);
+        for _ in 0..3 {
+            assert!(bundle.take(&wide).is_none() && !bundle.is_full());
+        }
+        assert!(bundle.take(&wide).is_none() && bundle.is_full());
+        assert_eq!(lengths(&bundle.end(usize::MAX)), [vec![1; 4]]);
+        assert!(!bundle.is_full());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use flott_graph::Node;
 use flott_state::checkpoint::manifest::OperatorSnapshot;
 use flott_state::handle::StoreSnapshot;
 use flott_state::store::{BlockCache, SegmentStore, StoreOptions};
+use twox_hash::XxHash64;
 
 use crate::in_flight::store::InFlightStore;
 use mirror::Mirror;
@@ -81,7 +82,20 @@ impl StateStorage {
     }
 }
 
-/// A uid that is fit for a file name: what others it has in common with are told apart by subtask and attempt.
+/// A uid that is fit for a file name. Of the whole uid: those of equal operators differ in their last letters only.
 fn short(uid: &str) -> String {
-    uid.chars().filter(char::is_ascii_alphanumeric).take(16).collect()
+    format!("{:016x}", XxHash64::oneshot(0, uid.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_equal_operators_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<String> =
+            ["19581fad43529f97", "19581fad43529f97-2", "19581fad43529f97-3", ""].map(short).into();
+        assert_eq!(names.len(), 4);
+        assert!(names.iter().all(|name| name.len() == 16), "{names:?}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A difference that is not listed fails the test, and so does a line whose case is equal by now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The folder of the recordings.
@@ -88,4 +88,18 @@ impl Differences {
             self.equal
         );
     }
+}
+
+/// The page for users has every reason, and no other.
+#[test]
+fn differences_are_told_to_users() {
+    let known = std::fs::read_to_string(oracle().join("KNOWN.tsv")).unwrap();
+    let lines = known.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let reasons: BTreeSet<&str> = lines.map(|line| line.splitn(3, '\t').nth(2).unwrap()).collect();
+    let page = std::fs::read_to_string(oracle().join("../../../docs/compatibility.md")).unwrap();
+    let bullets = page.lines().filter_map(|line| line.strip_prefix("- "));
+    // In brackets behind it is the folder.
+    let told: BTreeSet<&str> = bullets.map(|line| line.rsplit_once(" (").map_or(line, |(reason, _)| reason)).collect();
+    assert_eq!(told.difference(&reasons).collect::<Vec<_>>(), Vec::<&&str>::new(), "nothing differs so any more");
+    assert_eq!(reasons.difference(&told).collect::<Vec<_>>(), Vec::<&&str>::new(), "not in docs/compatibility.md");
 }

@@ -12,6 +12,7 @@
 
 mod cleaning;
 mod crashes;
+mod differential;
 mod recorded;
 mod restoring;
 mod world;

@@ -5,28 +5,37 @@
 //! call which rows count (`FILTER`, then `DISTINCT`), and lends the call its slots and views. Calls
 //! with equal argument and filter share the view that knows which values were seen.
 
+mod entries;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field};
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, AggregateState, Change, MapView, MergeInput, Running, SlotColumn, StateShape, View,
-    ViewKind,
+    Aggregate, AggregateInput, Change, MapView, MergeInput, Running, SlotColumn, StateShape, View, ViewKind,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
 use flott_graph::spec::AggregateCall;
-use flott_state::codec::{damaged, put_bytes, put_signed, take_array, take_bytes, take_signed};
 use flott_state::hot::{
-    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, TtlOptions, Values, list_view, map_view,
-    map_view_with_nulls, sorted_view, take_part,
+    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, PartedEntries, TtlOptions, list_view, map_view,
+    map_view_with_nulls, sorted_view,
 };
 
-use super::{function, takes_nulls};
+use super::{function, sliding, takes_nulls};
 
 /// Bytes of the values around a batch's rows; one row's may be more.
 const VALUES_BYTES: usize = 64 << 20;
+
+/// What becomes of the rows of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// They are folded in.
+    Folded,
+    /// They come as the state of slices, and leave with them.
+    Sliding,
+}
 
 /// The keys and aggregates of an operator.
 pub struct Plan {
@@ -112,6 +121,23 @@ impl Plan {
     /// # Errors
     /// If an aggregate or a key type is not supported.
     pub fn new(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Folded))
+    }
+
+    /// The plan of a window that slides over slices that have the state of [`Plan::new`] of the same calls.
+    ///
+    /// # Errors
+    /// If an aggregate cannot slide.
+    pub fn sliding(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Sliding))
+    }
+
+    fn of(
+        input: &Schema,
+        keys: &[usize],
+        calls: &[AggregateCall],
+        (options, life): (MapViewOptions, Life),
+    ) -> Result<Self> {
         let mut plan = Plan {
             key_types: keys.iter().map(|k| column_type(input, *k).cloned()).collect::<Result<_>>()?,
             keys: keys.to_vec(),
@@ -120,7 +146,7 @@ impl Plan {
             options,
         };
         for call in calls {
-            plan.add(input, call)?;
+            plan.add(input, call, life)?;
         }
         // Refuses what cannot be kept now and not with the first row.
         plan.groups()?;
@@ -128,12 +154,18 @@ impl Plan {
         Ok(plan)
     }
 
-    fn add(&mut self, input: &Schema, call: &AggregateCall) -> Result<()> {
+    fn add(&mut self, input: &Schema, call: &AggregateCall, life: Life) -> Result<()> {
         let args = call.args.iter().map(|a| column_type(input, *a).cloned()).collect::<Result<Vec<_>>>()?;
         if let Some(filter) = call.filter {
             column_type(input, filter)?;
         }
-        let function = function(call, &args, self.options.retract)?;
+        let function = match life {
+            Life::Folded => function(call, &args, self.options.retract)?,
+            // Of values that come with the first slice and go with the last one too.
+            Life::Sliding => {
+                sliding(call, &args, self.options.retract || call.distinct)?.ok_or_else(|| unmerged(call))?
+            }
+        };
         let distinct = match (call.distinct, call.args.as_slice()) {
             (false, _) => None,
             (true, []) => return Err(Error::internal("a DISTINCT of no column")),
@@ -145,7 +177,8 @@ impl Plan {
             })),
         };
         let (shape, args) = (function.shape(), call.args.clone());
-        let fingerprint = fingerprint(input, call);
+        let sliding = if life == Life::Sliding { "sliding " } else { "" };
+        let fingerprint = format!("{sliding}{}", fingerprint(input, call));
         self.calls.push(Call { shape, function, args, filter: call.filter, distinct, fingerprint });
         Ok(())
     }
@@ -321,8 +354,8 @@ impl Groups {
         calls.collect()
     }
 
-    /// Takes up the state of groups of `partial`, which is of the same plan, or takes it back; no group comes twice in
-    /// `input.groups`.
+    /// Takes up the state of groups of `partial`, or takes it back; no group comes twice in `input.groups`.
+    /// `partial` is of the same plan, or of the one whose slices this one slides over.
     ///
     /// # Errors
     /// If an aggregate cannot be merged.
@@ -348,6 +381,22 @@ impl Groups {
             }
         }
         Ok(())
+    }
+
+    /// Takes up the state of one group into another one. It takes the way through bytes: meant for what is rare.
+    ///
+    /// # Errors
+    /// If an aggregate cannot be merged.
+    pub fn merge_within(&mut self, plan: &Plan, (from, into): (u32, u32), now_ms: i64) -> Result<()> {
+        let mut partial = self.fresh()?;
+        partial.grow(1);
+        let mut bytes = Vec::new();
+        for part in 0..self.parts() {
+            bytes.clear();
+            self.put_part(part, from, &mut bytes);
+            partial.load_part(part, 0, (&mut &bytes[..], now_ms))?;
+        }
+        self.merge(plan, &mut partial, &MergeInput { from: &[0], groups: &[into], retract: false }, now_ms)
     }
 
     /// How many rows may be given values around each at once, so that the values are no larger than they should be.
@@ -412,139 +461,6 @@ impl Distinct {
             ([rows], [_, _, ..]) => rows.as_struct().columns().to_vec(),
             (values, _) => values.to_vec(),
         }
-    }
-}
-
-/// The parts of an entry: the number of rows, each call's slots and views, each distinct view.
-impl GroupEntries for Groups {
-    fn fresh(&self) -> Result<Self> {
-        Groups::new(Arc::clone(&self.kind))
-    }
-
-    fn grow(&mut self, end: usize) {
-        self.rows.resize(self.rows.len().max(end), 0);
-        self.calls.iter_mut().flat_map(|c| &mut c.slots).for_each(|s| s.grow(end));
-    }
-
-    fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
-        for group in groups {
-            values.part(|out| put_signed(out, self.rows[*group as usize]));
-            self.calls.iter().for_each(|c| values.part(|out| c.save(*group, out)));
-            self.distinct.iter().for_each(|v| values.part(|out| v.save(*group, out)));
-            values.end();
-        }
-        Ok(())
-    }
-
-    fn load(&mut self, groups: &[u32], values: &[&[u8]], now_ms: i64) -> Result<()> {
-        for (group, mut value) in groups.iter().zip(values.iter().copied()) {
-            self.rows[*group as usize] = part(&mut value, take_signed)?;
-            for call in &mut self.calls {
-                part(&mut value, |part| call.load(*group, part, now_ms))?;
-            }
-            for view in &mut self.distinct {
-                part(&mut value, |part| view.load(*group, part, now_ms))?;
-            }
-            ended(value)?;
-        }
-        Ok(())
-    }
-
-    fn clear(&mut self, group: u32) {
-        self.rows[group as usize] = 0;
-        self.calls.iter_mut().for_each(|c| c.clear(group));
-        self.distinct.iter_mut().for_each(|v| v.clear(group));
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let distinct: usize = self.distinct.iter().map(|v| v.memory_bytes()).sum();
-        let calls: usize = self.calls.iter().map(CallState::memory_bytes).sum();
-        self.rows.len() * size_of::<i64>() + calls + distinct
-    }
-
-    fn slot_bytes(&self) -> usize {
-        let calls = self.calls.iter().flat_map(|c| &c.slots).map(SlotColumn::slot_bytes);
-        size_of::<i64>() + calls.sum::<usize>()
-    }
-}
-
-/// Reads a part, all of it.
-fn part<T>(value: &mut &[u8], read: impl FnOnce(&mut &[u8]) -> Result<T>) -> Result<T> {
-    let mut part = take_part(value)?;
-    let read = read(&mut part)?;
-    ended(part).map(|()| read)
-}
-
-fn ended(rest: &[u8]) -> Result<()> {
-    if rest.is_empty() { Ok(()) } else { Err(damaged("the state of an aggregate is too long")) }
-}
-
-fn save_slot(slot: &SlotColumn, group: u32, out: &mut Vec<u8>) {
-    match slot {
-        SlotColumn::Int64(v) => put_signed(out, v[group as usize]),
-        SlotColumn::Int128(v) => out.extend_from_slice(&v[group as usize].to_le_bytes()),
-        SlotColumn::Float64(v) => out.extend_from_slice(&v[group as usize].to_bits().to_le_bytes()),
-        SlotColumn::Bytes(v) => put_bytes(out, v.get(group)),
-    }
-}
-
-fn load_slot(slot: &mut SlotColumn, group: u32, input: &mut &[u8]) -> Result<()> {
-    match slot {
-        SlotColumn::Int64(v) => v[group as usize] = take_signed(input)?,
-        SlotColumn::Int128(v) => v[group as usize] = i128::from_le_bytes(take_array(input)?),
-        SlotColumn::Float64(v) => v[group as usize] = f64::from_bits(u64::from_le_bytes(take_array(input)?)),
-        SlotColumn::Bytes(v) => v.set(group, take_bytes(input)?),
-    }
-    Ok(())
-}
-
-impl CallState {
-    fn lend(&mut self) -> AggregateState<'_> {
-        AggregateState { slots: &mut self.slots, views: &mut self.views }
-    }
-
-    fn save(&self, group: u32, out: &mut Vec<u8>) {
-        self.slots.iter().for_each(|s| save_slot(s, group, out));
-        for view in &self.views {
-            match view {
-                View::Map(v) => v.save(group, out),
-                View::Sorted(v) => v.save(group, out),
-                View::List(v) => v.save(group, out),
-            }
-        }
-    }
-
-    fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()> {
-        self.slots.iter_mut().try_for_each(|s| load_slot(s, group, input))?;
-        for view in &mut self.views {
-            match view {
-                View::Map(v) => v.load(group, input, now_ms)?,
-                View::Sorted(v) => v.load(group, input)?,
-                View::List(v) => v.load(group, input)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn clear(&mut self, group: u32) {
-        self.slots.iter_mut().for_each(|s| s.clear(group));
-        for view in &mut self.views {
-            match view {
-                View::Map(v) => v.clear(group),
-                View::Sorted(v) => v.clear(group),
-                View::List(v) => v.clear(group),
-            }
-        }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let view = |v: &View| match v {
-            View::Map(v) => v.memory_bytes(),
-            View::Sorted(v) => v.memory_bytes(),
-            View::List(v) => v.memory_bytes().0,
-        };
-        let slots: usize = self.slots.iter().map(SlotColumn::memory_bytes).sum();
-        slots + self.views.iter().map(view).sum::<usize>()
     }
 }
 

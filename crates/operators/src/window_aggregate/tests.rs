@@ -5,13 +5,15 @@ use flott_api::table::ChangelogMode;
 use flott_api::testing::world::Emitted;
 use flott_api::testing::{Case, FakeTimers, FakeWorld, RecordedOutput, batch, check_restorable};
 use flott_api::testing::{open_context, ready};
-use flott_api::{Field, Schema};
+use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::Role;
-use flott_graph::spec::{AggregateCall, Spec, WindowKind};
+use flott_graph::spec::{AggregateCall, Spec, WindowKind, WindowProperty};
 
 use flott_api::operator::Stateful;
 
 use super::*;
+
+mod running;
 
 fn call(name: &str, args: &[usize], distinct: bool) -> AggregateCall {
     let kind = if name == "count" { TypeKind::BigInt } else { TypeKind::Int };
@@ -180,7 +182,7 @@ impl World {
     }
 
     fn rows(&mut self, text: &str) -> Result<()> {
-        let rows = batch(&self.operator.spec.input, text);
+        let rows = batch(&self.operator.results.spec.input, text);
         let mut cx = OperatorContext {
             output: &mut self.output,
             timers: &mut self.timers,

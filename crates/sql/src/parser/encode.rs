@@ -3,6 +3,7 @@
 //! - A hint behind a table's name is lexed as `t.__FLOTT_HINTS(..)`; [`settle`] moves it into `with_hints`.
 //! - `WITHIN i SUBSET u = (a, b) DEFINE ..` of a row pattern is read as
 //!   `DEFINE __FLOTT_WITHIN AS i, __FLOTT_SUBSET AS (u = (a, b)), ..`.
+//! - `(SELECT ..) MATCH_RECOGNIZE (..)` is read as `__FLOTT_DERIVED((SELECT ..)) MATCH_RECOGNIZE (..)`.
 //!
 //! Printing goes the other way: tree, marked text, canonical text.
 
@@ -27,6 +28,8 @@ pub(crate) const MARKER: &str = "__FLOTT_";
 pub(crate) const HINTS: &str = "__FLOTT_HINTS";
 /// In printing only, the last part of a table's name that holds `FOR SYSTEM_TIME AS OF`.
 const VERSION: &str = "__FLOTT_VERSION";
+/// The table function that holds a query with row patterns behind it.
+pub(crate) const DERIVED: &str = "__FLOTT_DERIVED";
 /// The pattern variable that holds `WITHIN`.
 pub(crate) const WITHIN: &str = "__FLOTT_WITHIN";
 /// The pattern variable that holds one item of `SUBSET`.
@@ -117,8 +120,8 @@ impl VisitorMut for Settle {
             }
             with_hints.extend(pop_hints(name).unwrap_or_default());
         }
-        if let Some(unnest) = as_unnest(factor) {
-            *factor = unnest;
+        if let Some(meant) = as_unnest(factor).or_else(|| as_derived(factor)) {
+            *factor = meant;
         }
         ControlFlow::Continue(())
     }
@@ -138,6 +141,19 @@ fn pop_hints(name: &mut ObjectName) -> Option<Vec<Expr>> {
     };
     // An argument of another form leaves too few hints, which the checks notice.
     Some(function.args.into_iter().map(|a| expr(a).unwrap_or(Expr::Tuple(Vec::new()))).collect())
+}
+
+/// A query that is marked.
+fn as_derived(factor: &mut TableFactor) -> Option<TableFactor> {
+    let TableFactor::Table { name, alias, args: Some(args), .. } = factor else { return None };
+    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
+    if ident.value != DERIVED {
+        return None;
+    }
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))] = args.args.as_slice() else {
+        return None;
+    };
+    Some(TableFactor::Derived { lateral: false, subquery: query.clone(), alias: alias.take(), sample: None })
 }
 
 /// `UNNEST(..)`, which sqlparser reads as any table function here.

@@ -5,7 +5,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::ParserOptions;
-use super::encode::{SUBSET, WITHIN};
+use super::encode::{DERIVED, SUBSET, WITHIN};
 use super::error::{location_of, too_deep};
 use super::lexer::{Tokens, is_keyword};
 
@@ -128,10 +128,46 @@ pub(crate) fn reorder(tokens: &mut Tokens) {
     let mut at = 0;
     while at < tokens.tokens.len() {
         if is_keyword(&tokens.tokens[at].token, Keyword::MATCH_RECOGNIZE) {
+            at += mark_query(tokens, at);
             row_pattern(tokens, at + 1);
         }
         at += 1;
     }
+}
+
+/// A query with row patterns behind it, `(SELECT ..) AS q MATCH_RECOGNIZE`, is marked as a call: sqlparser takes patterns behind
+/// names only. How many tokens come in front of `at`.
+fn mark_query(tokens: &mut Tokens, at: usize) -> usize {
+    let token = |i: usize| tokens.tokens.get(i).map(|t| &t.token);
+    let mut end = at;
+    if matches!(token(end.wrapping_sub(1)), Some(Token::Word(_))) {
+        end -= 1;
+        if token(end.wrapping_sub(1)).is_some_and(|t| is_keyword(t, Keyword::AS)) {
+            end -= 1;
+        }
+    }
+    let Some(close) = end.checked_sub(1).filter(|close| token(*close) == Some(&Token::RParen)) else { return 0 };
+    let mut depth = 0usize;
+    let open = (0..=close).rev().find(|i| {
+        match token(*i) {
+            Some(Token::RParen) => depth += 1,
+            Some(Token::LParen) => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    let Some(open) = open.filter(|open| begins_query(&tokens.tokens, open + 1)) else { return 0 };
+    // Behind a name, it is an argument.
+    let before = open.checked_sub(1).and_then(token);
+    if before.is_some_and(|t| matches!(t, Token::Word(w) if w.keyword != Keyword::FROM && w.keyword != Keyword::JOIN)) {
+        return 0;
+    }
+    let (span, range) = (tokens.tokens[close].span, tokens.ranges[close]);
+    tokens.tokens.insert(close + 1, TokenWithSpan { token: Token::RParen, span });
+    tokens.ranges.insert(close + 1, range);
+    insert(tokens, open, Token::LParen);
+    insert(tokens, open, Token::make_word(DERIVED, None));
+    3
 }
 
 /// Treats `( .. SKIP TO v .. PATTERN (..) WITHIN i SUBSET u = (..) DEFINE .. )`, whose parenthesis is at `open`.

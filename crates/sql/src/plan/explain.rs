@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use flott_api::{Error, Result};
+use flott_graph::spec::AggregateCall;
 
 use super::print::{self, Style};
-use super::rel::{Op, Rel};
+use super::rel::{Op, Over, Rel};
 use super::stream::{Node, Pipeline};
 use crate::parser::ast::ExplainDetail;
 
@@ -155,14 +156,10 @@ fn logical_line(rel: &Rel) -> String {
             let name = &rel.columns[*rowtime].name;
             format!("LogicalWatermarkAssigner(rowtime=[{name}], watermark=[{}])", expr(watermark))
         }
-        Op::Aggregate { keys, calls } => {
-            let group: Vec<String> = keys.iter().map(ToString::to_string).collect();
-            let positions: Vec<String> = (0..rel.inputs[0].columns.len()).map(|i| format!("${i}")).collect();
-            let results = calls.iter().zip(&rel.columns[keys.len()..]);
-            let results =
-                results.map(|(call, c)| format!("{}=[{}]", c.name, print::aggregate_text(call, &positions, "", "")));
-            let group = format!("group=[{{{}}}]", group.join(", "));
-            format!("LogicalAggregate({})", attributes(std::iter::once(group).chain(results).collect()))
+        Op::Aggregate { keys, calls } => aggregate_line(rel, keys, calls),
+        Op::Expand { projections } => {
+            let names: Vec<String> = rel.columns.iter().map(|c| c.name.clone()).collect();
+            format!("LogicalExpand(projects=[{}])", print::copies(projections, &positions(rel), &names))
         }
         Op::Window { time, window } => {
             let call = print::window_call(window, &rel.columns[*time].name);
@@ -174,6 +171,7 @@ fn logical_line(rel: &Rel) -> String {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
         }
+        Op::Match(matched) => print::logical_match(matched, &rel.columns, &rel.inputs[0].columns),
         Op::TemporalJoin(join) => {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             let (period, kind) = (join.times[0], print::join_kind(join.kind));
@@ -184,18 +182,7 @@ fn logical_line(rel: &Rel) -> String {
             let call = print::table_function(&correlate.function, &[], Style::Logical);
             format!("LogicalCorrelate(invocation=[{call}], joinType=[{kind}])")
         }
-        Op::Over(over) => {
-            let positions: Vec<String> = (0..rel.inputs[0].columns.len()).map(|i| format!("${i}")).collect();
-            let calls = over.calls.iter().map(|call| print::aggregate_text(call, &positions, "", ""));
-            let calls = attributes(calls.collect());
-            let (partition, order) =
-                (print::picked(&over.partition, &positions), print::order(&over.order, &positions));
-            format!(
-                "LogicalWindow(window#0=[window(partition {{{}}} order by [{order}]{} aggs [{calls}])])",
-                partition.join(", "),
-                over.frame_text()
-            )
-        }
+        Op::Over(over) => over_line(rel, over),
         // The optimiser makes it, too.
         Op::Rank(_) => "LogicalRank".to_owned(),
         Op::Sort(sort) => {
@@ -212,4 +199,28 @@ fn logical_line(rel: &Rel) -> String {
         Op::Limit { offset: 0, limit } => format!("LogicalSort(fetch=[{limit}])"),
         Op::Limit { offset, limit } => format!("LogicalSort(offset=[{offset}], fetch=[{limit}])"),
     }
+}
+
+/// What the columns of the input are called.
+fn positions(rel: &Rel) -> Vec<String> {
+    (0..rel.inputs[0].columns.len()).map(|i| format!("${i}")).collect()
+}
+
+fn aggregate_line(rel: &Rel, keys: &[usize], calls: &[AggregateCall]) -> String {
+    let (group, input): (Vec<String>, _) = (keys.iter().map(ToString::to_string).collect(), positions(rel));
+    let results = calls.iter().zip(&rel.columns[keys.len()..]);
+    let results = results.map(|(call, c)| format!(", {}=[{}]", c.name, print::aggregate_text(call, &input, "", "")));
+    format!("LogicalAggregate(group=[{{{}}}]{})", group.join(", "), results.collect::<String>())
+}
+
+fn over_line(rel: &Rel, over: &Over) -> String {
+    let input = positions(rel);
+    let calls: Vec<String> = over.calls.iter().map(|call| print::aggregate_text(call, &input, "", "")).collect();
+    format!(
+        "LogicalWindow(window#0=[window(partition {{{}}} order by [{}]{} aggs [{}])])",
+        print::picked(&over.partition, &input).join(", "),
+        print::order(&over.order, &input),
+        over.frame_text(),
+        calls.join(", ")
+    )
 }

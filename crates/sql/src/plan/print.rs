@@ -1,11 +1,15 @@
 //! Nodes and expressions as Flink's plans show them: `Calc(select=[a], where=[(a > 1)])`.
 
+mod pattern;
+
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{AggregateCall, JoinKind, SortField, TableFunction, WindowKind};
+use flott_graph::spec::{AggregateCall, ExpandColumn, JoinKind, SortField, TableFunction, WindowKind};
 
-use super::rel::{Column, Scan, TimeAttribute};
+use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
+
+pub(super) use pattern::{logical_match, physical_match};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -148,24 +152,80 @@ pub(super) fn table_function(function: &TableFunction, input: &[String], style: 
     format!("{name}({argument})")
 }
 
-/// `TUMBLE(time_col=[ts], size=[10 min])`
-pub(super) fn window_text(window: &WindowKind, time: &str) -> String {
+/// `TUMBLE(time_col=[ts], size=[10 min])`; `input` has the names of the columns, for the keys of sessions.
+pub(super) fn window_text(window: &WindowKind, time: &str, input: &[String]) -> String {
+    let (name, sizes) = sizes(window);
+    let keys = picked(window.keys(), input).join(", ");
+    let keys = if keys.is_empty() { String::new() } else { format!(", partition keys=[{keys}]") };
+    format!("{name}(time_col=[{time}], {sizes}{keys})")
+}
+
+/// `TUMBLE(win_start=[window_start], win_end=[window_end], size=[10 min])`: the windows of rows that come with theirs.
+pub(super) fn attached_text(bounds: &WindowBounds, input: &[String]) -> String {
+    let (name, sizes) = sizes(&bounds.window.window);
+    format!("{name}(win_start=[{}], win_end=[{}], {sizes})", input[bounds.start], input[bounds.end])
+}
+
+/// `TUMBLE(win_end=[window_end], size=[10 min])`: the same where the end alone is read.
+pub(super) fn attached_end_text(window: &WindowKind, end: &str) -> String {
+    let (name, sizes) = sizes(window);
+    format!("{name}(win_end=[{end}], {sizes})")
+}
+
+/// `TUMBLE` and `size=[10 min]`
+fn sizes(window: &WindowKind) -> (&'static str, String) {
+    let offset = |ms: i64| if ms == 0 { String::new() } else { format!(", offset=[{}]", duration(ms)) };
     match window {
         WindowKind::Tumble { size_ms, offset_ms } => {
-            let offset = if *offset_ms == 0 { String::new() } else { format!(", offset=[{}]", duration(*offset_ms)) };
-            format!("TUMBLE(time_col=[{time}], size=[{}]{offset})", duration(*size_ms))
+            ("TUMBLE", format!("size=[{}]{}", duration(*size_ms), offset(*offset_ms)))
+        }
+        WindowKind::Hop { size_ms, slide_ms, offset_ms } => {
+            let (size, slide) = (duration(*size_ms), duration(*slide_ms));
+            ("HOP", format!("size=[{size}], slide=[{slide}]{}", offset(*offset_ms)))
+        }
+        WindowKind::Cumulate { max_size_ms, step_ms, offset_ms } => {
+            let (size, step) = (duration(*max_size_ms), duration(*step_ms));
+            ("CUMULATE", format!("max_size=[{size}], step=[{step}]{}", offset(*offset_ms)))
+        }
+        WindowKind::Session { gap_ms, .. } => ("SESSION", format!("gap=[{}]", duration(*gap_ms))),
+    }
+}
+
+/// `TumblingGroupWindow('w$, ts, 10000)`: a window of the older syntax.
+pub(super) fn group_window_text(window: &WindowKind, time: &str) -> String {
+    match window {
+        WindowKind::Tumble { size_ms, .. } => format!("TumblingGroupWindow('w$, {time}, {size_ms})"),
+        WindowKind::Hop { size_ms, slide_ms, .. } => format!("SlidingGroupWindow('w$, {time}, {size_ms}, {slide_ms})"),
+        WindowKind::Session { gap_ms, .. } => format!("SessionGroupWindow('w$, {time}, {gap_ms})"),
+        // There is no such function in the older syntax.
+        WindowKind::Cumulate { max_size_ms, step_ms, .. } => {
+            format!("CumulativeGroupWindow('w$, {time}, {max_size_ms}, {step_ms})")
         }
     }
 }
 
 /// `TUMBLE(TABLE(#0), DESCRIPTOR('ts'), 10000:INTERVAL SECOND)`
 pub(super) fn window_call(window: &WindowKind, time: &str) -> String {
-    match window {
-        WindowKind::Tumble { size_ms, offset_ms } => {
-            let offset = if *offset_ms == 0 { String::new() } else { format!(", {offset_ms}:INTERVAL SECOND") };
-            format!("TUMBLE(TABLE(#0), DESCRIPTOR(_UTF-16LE'{time}'), {size_ms}:INTERVAL SECOND{offset})")
+    let seconds = |ms: i64| format!(", {ms}:INTERVAL SECOND");
+    let shift = |ms: i64| if ms == 0 { String::new() } else { seconds(ms) };
+    let table = match window {
+        WindowKind::Session { keys, .. } if !keys.is_empty() => {
+            let keys: Vec<String> = keys.iter().map(|k| format!("${k}")).collect();
+            format!("TABLE(#0) PARTITION BY({})", keys.join(", "))
         }
-    }
+        _ => "TABLE(#0)".to_owned(),
+    };
+    let (name, sizes) = match window {
+        WindowKind::Tumble { size_ms, offset_ms } => ("TUMBLE", seconds(*size_ms) + &shift(*offset_ms)),
+        WindowKind::Hop { size_ms, slide_ms, offset_ms } => {
+            ("HOP", seconds(*slide_ms) + &seconds(*size_ms) + &shift(*offset_ms))
+        }
+        WindowKind::Cumulate { max_size_ms, step_ms, offset_ms } => {
+            ("CUMULATE", seconds(*step_ms) + &seconds(*max_size_ms) + &shift(*offset_ms))
+        }
+        WindowKind::Session { gap_ms, .. } => ("SESSION", seconds(*gap_ms)),
+    };
+    format!("{name}({table}, DESCRIPTOR(_UTF-16LE'{time}'){sizes})")
 }
 
 /// Milliseconds in the largest unit that divides them.
@@ -343,4 +403,18 @@ fn moment(millis: i64, format: &str) -> String {
         Some(moment) => moment.format(format).to_string(),
         None => format!("{millis} ms"),
     }
+}
+
+/// The columns of each copy that `Expand` makes of a row.
+pub(super) fn copies(projections: &[Vec<ExpandColumn>], input: &[String], own: &[String]) -> String {
+    let column = |(column, name): (&ExpandColumn, &String)| match column {
+        ExpandColumn::Input(index) => input[*index].clone(),
+        ExpandColumn::Null => format!("null AS {name}"),
+        ExpandColumn::Id(id) => format!("{id} AS {name}"),
+    };
+    let copy = |columns: &Vec<ExpandColumn>| {
+        let columns: Vec<String> = columns.iter().zip(own).map(column).collect();
+        format!("{{{}}}", columns.join(", "))
+    };
+    projections.iter().map(copy).collect::<Vec<_>>().join(", ")
 }

@@ -5,19 +5,24 @@
 
 mod changelog;
 mod join;
+mod match_recognize;
 mod order;
+mod window;
 
 use flott_api::expr::{Expr, Value};
 use flott_api::options::Options;
 use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
-use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
 pub use join::{Correlate, Join, TemporalJoin, unnested};
+pub use match_recognize::Match;
 pub use order::{Over, Rank, Sort};
+pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
 use crate::catalog::ObjectPath;
+use window::free_name;
 
 /// A column of a query or table.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,17 +44,6 @@ pub enum TimeAttribute {
     Rowtime,
     /// Processing time.
     Proctime,
-}
-
-/// A column that is a property of the row's window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WindowColumn {
-    /// Start, end or time.
-    pub property: WindowProperty,
-    /// The windows that it belongs to.
-    pub window: WindowKind,
-    /// The clock they are cut on.
-    pub time: TimeAttribute,
 }
 
 impl Column {
@@ -126,6 +120,11 @@ pub enum Op {
         /// The aggregates.
         calls: Vec<AggregateCall>,
     },
+    /// Each row several times: columns of the input, some of them null, then the number of the copy.
+    Expand {
+        /// The columns of each copy.
+        projections: Vec<Vec<ExpandColumn>>,
+    },
     /// Appends `window_start`, `window_end` and `window_time`.
     Window {
         /// The time column.
@@ -135,6 +134,8 @@ pub enum Op {
     },
     /// Groups by window. Gives keys, results, then window properties. Made by the optimiser from an aggregate.
     WindowAggregate(Box<WindowAggregate>),
+    /// Finds patterns in the rows of each partition. Gives partition columns, then measures.
+    Match(Box<Match>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
     /// Rows of the left with what the right was at the time of each: columns of the left, then of the right.
@@ -183,6 +184,8 @@ pub struct WindowAggregate {
     pub calls: Vec<AggregateCall>,
     /// Window properties to emit.
     pub properties: Vec<WindowProperty>,
+    /// Whether it is of the older syntax: `GROUP BY TUMBLE(..)`.
+    pub of_group: bool,
 }
 
 /// A table that is read.
@@ -270,7 +273,8 @@ impl Rel {
     /// Groups.
     #[must_use]
     pub fn aggregate(self, keys: Vec<usize>, calls: Vec<(AggregateCall, String)>) -> Rel {
-        let windowed = groups_by_window(&self.columns, &keys).is_some();
+        // What comes of the older syntax has times, but is no table of windows.
+        let windowed = groups_by_window(&self.columns, &keys).is_some_and(|window| !window.of_group);
         let key = |&i: &usize| {
             let key = self.columns[i].clone();
             if windowed { key } else { Column { window: None, ..key } }
@@ -281,6 +285,18 @@ impl Rel {
         Rel { op: Op::Aggregate { keys, calls }, inputs: vec![self], columns }
     }
 
+    /// Copies each row. What is null in a copy may be null, and is no time.
+    #[must_use]
+    pub fn expand(self, projections: Vec<Vec<ExpandColumn>>) -> Rel {
+        let column = |(at, column): (usize, &Column)| match projections.iter().any(|p| p[at] == ExpandColumn::Null) {
+            true => Column::new(&column.name, column.ty.clone().with_nullable(true)),
+            false => column.clone(),
+        };
+        let mut columns: Vec<Column> = self.columns.iter().enumerate().map(column).collect();
+        columns.push(Column::new(free_name("$e", &columns), LogicalType::not_null(TypeKind::BigInt)));
+        Rel { op: Op::Expand { projections }, inputs: vec![self], columns }
+    }
+
     /// Other names for the same columns.
     #[must_use]
     pub fn renamed(mut self, names: &[String]) -> Rel {
@@ -288,27 +304,6 @@ impl Rel {
             column.name.clone_from(name);
         }
         self
-    }
-
-    /// Appends the columns of a window.
-    #[must_use]
-    pub fn windowed(self, time: usize, window: WindowKind) -> Rel {
-        let clock = self.columns[time].time.unwrap_or(TimeAttribute::Rowtime);
-        // A row has one window at a time: the columns of an earlier one are ordinary from here on.
-        let mut columns: Vec<Column> = self.columns.iter().map(|c| Column { window: None, ..c.clone() }).collect();
-        for property in [WindowProperty::Start, WindowProperty::End, WindowProperty::Time] {
-            let kind = match (property, &self.columns[time].ty.kind) {
-                (WindowProperty::Time, TypeKind::TimestampLtz(_)) => TypeKind::TimestampLtz(3),
-                _ => TypeKind::Timestamp(3),
-            };
-            columns.push(Column {
-                name: free_name(property_name(property), &columns),
-                ty: LogicalType::not_null(kind),
-                time: (property == WindowProperty::Time).then_some(clock),
-                window: Some(WindowColumn { property, window: window.clone(), time: clock }),
-            });
-        }
-        Rel { op: Op::Window { time, window }, inputs: vec![self], columns }
     }
 
     /// Some rows.
@@ -336,30 +331,5 @@ impl Rel {
     }
 }
 
-/// What the column of a window property is called.
-pub fn property_name(property: WindowProperty) -> &'static str {
-    match property {
-        WindowProperty::Start => "window_start",
-        WindowProperty::End => "window_end",
-        WindowProperty::Time => "window_time",
-    }
-}
-
-/// The name, or the first of `name0`, `name1`, .. that no column has.
-fn free_name(name: &str, columns: &[Column]) -> String {
-    let taken = |name: &str| columns.iter().any(|c| c.name == name);
-    if !taken(name) {
-        return name.to_owned();
-    }
-    (0..=columns.len()).map(|i| format!("{name}{i}")).find(|n| !taken(n)).unwrap_or_default()
-}
-
 /// The function whose value is the time attribute of processing time.
 pub const PROCTIME: &str = "proctime";
-
-/// The window that these keys group by: they hold its start and its end.
-pub fn groups_by_window(columns: &[Column], keys: &[usize]) -> Option<WindowColumn> {
-    let of = |property| keys.iter().filter_map(|&k| columns[k].window.as_ref()).find(|w| w.property == property);
-    let (start, end) = (of(WindowProperty::Start)?, of(WindowProperty::End)?);
-    (start.window == end.window && start.time == end.time).then(|| start.clone())
-}

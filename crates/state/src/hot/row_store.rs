@@ -3,7 +3,7 @@
 //! Flink counterpart: a `ValueState<RowData>`. **State layout**: the rows lie in a `RowArena`, a group's row
 //! under the group's number.
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use flott_api::{Error, Result};
 
@@ -40,6 +40,14 @@ impl RowStore {
     /// If the batch has other columns.
     pub fn rows(&self, places: &[Place], batch: &RecordBatch) -> Result<RecordBatch> {
         self.arena.rows(places, batch)
+    }
+
+    /// One column of the rows of these groups, null for those that have none.
+    ///
+    /// # Errors
+    /// If rows have no such column; a bug.
+    pub fn column(&self, column: usize, groups: &[u32]) -> Result<ArrayRef> {
+        self.arena.column(column, groups)
     }
 
     /// Makes each row the last one of its group. No group may come twice.

@@ -60,7 +60,8 @@ impl<V: Held> Sorted<V> {
             self.held_bytes += entry_bytes;
             return;
         };
-        *count += by;
+        // A number of times that a user gives may be any: as in Flink it wraps.
+        *count = count.wrapping_add(by);
         if *count == 0 {
             values.remove(key);
             self.held_bytes -= entry_bytes;

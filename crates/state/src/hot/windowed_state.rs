@@ -4,7 +4,8 @@
 //! [`KeyedState`](super::KeyedState), the window's end being the namespace; a window that is over is one
 //! write, whatever it held. Which windows are open is not known to the store: the operator keeps a list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
@@ -34,6 +35,12 @@ pub struct WindowedState<E> {
     pending: EntryBatch,
     closing: bool,
     share: MemoryShare,
+    /// What each window took when it was measured last, and all of them: there may be thousands, of which a batch
+    /// touches some.
+    measured: BTreeMap<i64, usize>,
+    measured_bytes: usize,
+    /// Windows that may take another size now.
+    touched: BTreeSet<i64>,
 }
 
 impl<E: GroupEntries> WindowedState<E> {
@@ -56,6 +63,9 @@ impl<E: GroupEntries> WindowedState<E> {
             pending: EntryBatch::default(),
             closing: false,
             share: MemoryShare::new(cx.memory.clone()),
+            measured: BTreeMap::new(),
+            measured_bytes: 0,
+            touched: BTreeSet::new(),
         })
     }
 
@@ -65,6 +75,7 @@ impl<E: GroupEntries> WindowedState<E> {
     /// If a type cannot be part of a key.
     pub fn restore(&mut self, window: i64) -> Result<()> {
         let region = self.region(window, self.link.restored)?;
+        self.touched.insert(window);
         self.windows.entry(window).or_insert(region);
         Ok(())
     }
@@ -78,6 +89,7 @@ impl<E: GroupEntries> WindowedState<E> {
             return Ok(false);
         }
         let region = self.region(window, false)?;
+        self.touched.insert(window);
         self.windows.insert(window, region);
         Ok(true)
     }
@@ -93,7 +105,19 @@ impl<E: GroupEntries> WindowedState<E> {
     }
 
     fn window(&mut self, window: i64) -> Result<&mut Region<E>> {
+        self.touched.insert(window);
         self.windows.get_mut(&window).ok_or_else(|| not_open(window))
+    }
+
+    /// The open windows behind `after` that are not behind `until`, ascending.
+    pub fn windows_between(&self, after: i64, until: i64) -> Vec<i64> {
+        let bounds = (Bound::Excluded(after), Bound::Included(until));
+        if after >= until { Vec::new() } else { self.windows.range(bounds).map(|(window, _)| *window).collect() }
+    }
+
+    /// Whether a window is open.
+    pub fn is_open(&self, window: i64) -> bool {
+        self.windows.contains_key(&window)
     }
 
     /// The group of each row's key in an open window, touched: they are about to change.
@@ -101,10 +125,21 @@ impl<E: GroupEntries> WindowedState<E> {
     /// # Errors
     /// If the columns are not the key's, or the store fails.
     pub async fn assign(&mut self, window: i64, keys: &[ArrayRef], rows: usize, now_ms: i64) -> Result<Vec<u32>> {
+        self.touched.insert(window);
         let region = self.windows.get_mut(&window).ok_or_else(|| not_open(window))?;
         let groups = region.assign(&self.link, keys, rows, now_ms).await?;
         region.touch(&self.link, &groups, &mut self.pending)?;
         Ok(groups)
+    }
+
+    /// Forgets a group of an open window, and its key.
+    ///
+    /// # Errors
+    /// If it is not open, or its entry cannot be written; a bug.
+    pub fn remove(&mut self, window: i64, group: u32) -> Result<()> {
+        self.touched.insert(window);
+        let region = self.windows.get_mut(&window).ok_or_else(|| not_open(window))?;
+        region.remove(&self.link, group, &mut self.pending)
     }
 
     /// The entries of an open window, to change those of assigned groups.
@@ -143,6 +178,7 @@ impl<E: GroupEntries> WindowedState<E> {
     /// Ends a window: all that it holds is gone.
     pub fn clear(&mut self, window: i64) {
         let Some(region) = self.windows.remove(&window) else { return };
+        self.touched.insert(window);
         if region.may_be_stored() {
             self.cleared[self.epoch].push(window);
         }
@@ -179,12 +215,36 @@ impl<E: GroupEntries> WindowedState<E> {
         let mut cleared = self.write_cleared(1 - self.epoch);
         self.link.write(&mut cleared).await?;
         let mut done = true;
-        for region in self.leaving.iter_mut().chain(self.windows.values_mut()) {
+        for region in self.leaving.iter_mut() {
+            done &= region.drain(&self.link, entries_max, &mut self.pending)?;
+        }
+        for (window, region) in self.windows.iter_mut().filter(|(_, region)| !region.is_drained()) {
+            self.touched.insert(*window);
             done &= region.drain(&self.link, entries_max, &mut self.pending)?;
         }
         self.leaving.retain(|r| !r.is_drained());
         self.link.write(&mut self.pending).await?;
         Ok(done)
+    }
+}
+
+impl<E: GroupEntries> WindowedState<E> {
+    /// Measures the windows that were touched.
+    fn measure(&mut self) {
+        for window in std::mem::take(&mut self.touched) {
+            let bytes = self.windows.get(&window).map(Region::memory_bytes);
+            let before = match bytes {
+                Some(bytes) => self.measured.insert(window, bytes),
+                None => self.measured.remove(&window),
+            };
+            self.measured_bytes = self.measured_bytes - before.unwrap_or(0) + bytes.unwrap_or(0);
+        }
+    }
+
+    /// What a window takes beyond what was measured, or below it.
+    fn unmeasured(&self, window: i64) -> isize {
+        let bytes = self.windows.get(&window).map_or(0, Region::memory_bytes);
+        bytes as isize - self.measured.get(&window).copied().unwrap_or(0) as isize
     }
 }
 
@@ -207,6 +267,7 @@ impl<E: GroupEntries> KeyedContainer for WindowedState<E> {
     }
 
     async fn relieve(&mut self) -> Result<()> {
+        self.measure();
         self.share.set(self.memory_bytes());
         let excess = excess_bytes(&self.share)?;
         if excess == 0 {
@@ -220,7 +281,8 @@ impl<E: GroupEntries> KeyedContainer for WindowedState<E> {
         }
         let mut missing = excess;
         // The windows that end last are needed last.
-        for region in self.windows.values_mut().rev() {
+        for (window, region) in self.windows.iter_mut().rev() {
+            self.touched.insert(*window);
             let (live, bytes) = (region.table.len(), region.memory_bytes());
             if live > 0 {
                 region.evict(&self.link, groups_to_evict(live, bytes, missing), self.closing).await?;
@@ -235,8 +297,9 @@ impl<E: GroupEntries> KeyedContainer for WindowedState<E> {
     }
 
     fn memory_bytes(&self) -> usize {
-        let windows: usize = self.leaving.iter().chain(self.windows.values()).map(Region::memory_bytes).sum();
-        windows + self.pending.byte_len()
+        let leaving: usize = self.leaving.iter().map(Region::memory_bytes).sum();
+        let unmeasured: isize = self.touched.iter().map(|window| self.unmeasured(*window)).sum();
+        self.measured_bytes.saturating_add_signed(unmeasured) + leaving + self.pending.byte_len()
     }
 }
 

@@ -295,20 +295,20 @@ impl Committer for Committed {
 
 /// What outlives a process.
 #[derive(Clone, Default)]
-struct Outside {
+pub(super) struct Outside {
     objects: Arc<MemoryObjects>,
     committed: Committed,
 }
 
 /// A session in a process of the simulation.
-struct Process {
+pub(super) struct Process {
     executor: Arc<SimExecutor>,
     session: Session,
     plugins: Plugins,
 }
 
 impl Outside {
-    fn process(&self, seed: u64, parallelism: u32) -> Process {
+    pub(super) fn process(&self, seed: u64, parallelism: u32) -> Process {
         let executor = SimExecutor::new(seed);
         let mut environment = executor.environment(&FakeWorld::at(0));
         environment.objects = Arc::new(Arc::clone(&self.objects)) as Arc<dyn ObjectStores>;
@@ -332,16 +332,17 @@ impl Outside {
 }
 
 impl Process {
-    /// Executes what comes before a statement, but no job, and plans the statement.
-    fn plan(&mut self, statements: &[&str]) -> Option<Job> {
-        let mut last = None;
+    /// Executes what comes before a statement, but no job, and plans the statement; or says what was refused last.
+    pub(super) fn planned(&mut self, statements: &[&str]) -> Result<Job, String> {
+        let mut last = Err("no statement".to_owned());
         for text in statements {
-            let parsed = parse_script(text).next()?.ok()?;
-            last = self.session.execute(&parsed.statement).ok();
+            let Some(parsed) = parse_script(text).next() else { continue };
+            let parsed = parsed.map_err(|e| e.to_string())?;
+            last = self.session.execute(&parsed.statement).map_err(|e| e.to_string());
         }
-        match last {
-            Some(Outcome::Job(job)) if matches!(job.kind, JobKind::Select { .. }) => Some(*job),
-            _ => None,
+        match last? {
+            Outcome::Job(job) if matches!(job.kind, JobKind::Select { .. }) => Ok(*job),
+            _ => Err("no query".to_owned()),
         }
     }
 
@@ -363,25 +364,41 @@ impl Process {
 
 /// The answer of a run that nothing disturbs, and how long it took.
 fn straight(statements: &[&str]) -> Option<(Answer, u64)> {
-    let outside = Outside::default();
-    let mut process = outside.process(1, 1);
-    let job = process.plan(statements)?;
-    let handle = process.submit(&job, false);
-    process.executor.run(handle.wait()).ok()?;
-    let took_ms = process.executor.monotonic_ns() / 1_000_000;
-    Some((answer(&outside), took_ms))
+    let (changes, took_ms) = undisturbed(statements, 1, 1).ok()?;
+    Some((Answer { changes, ..Answer::default() }, took_ms))
 }
 
-fn answer(outside: &Outside) -> Answer {
-    Answer { changes: outside.committed.changes(), ..Answer::default() }
+/// The same at any parallelism, with what went wrong.
+pub(super) fn undisturbed(statements: &[&str], seed: u64, parallelism: u32) -> Result<(Vec<String>, u64), String> {
+    let outside = Outside::default();
+    let mut process = outside.process(seed, parallelism);
+    let job = process.planned(statements)?;
+    let handle = process.submit(&job, false);
+    process.executor.run(handle.wait()).map_err(|e| e.to_string())?;
+    let took_ms = process.executor.monotonic_ns() / 1_000_000;
+    Ok((outside.committed.changes(), took_ms))
 }
 
 /// The answer of a run that is killed after so long, and goes on with another parallelism; and whether the kill came
 /// behind a checkpoint and before the end.
-fn disturbed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> (Answer, bool) {
+fn disturbed(statements: &[&str], after_ms: u64, parallelism: (u32, u32)) -> (Answer, bool) {
+    let (changes, was_in_time) = killed(statements, after_ms, parallelism).unwrap();
+    (Answer { changes, ..Answer::default() }, was_in_time)
+}
+
+/// The same with what went wrong.
+pub(super) fn disturbed_or_error(
+    statements: &[&str],
+    after_ms: u64,
+    parallelism: (u32, u32),
+) -> Result<Vec<String>, String> {
+    killed(statements, after_ms, parallelism).map(|(changes, _)| changes)
+}
+
+fn killed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> Result<(Vec<String>, bool), String> {
     let outside = Outside::default();
     let mut process = outside.process(after_ms, before);
-    let job = process.plan(statements).expect("it was planned before");
+    let job = process.planned(statements)?;
     let handle = process.submit(&job, true);
     let has_ended = process.executor.run(async {
         let wait = process.executor.sleep_ms(after_ms);
@@ -390,10 +407,10 @@ fn disturbed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) ->
     let had_checkpoint = handle.checkpoints().completed > 0;
     drop(process);
     let mut next = outside.process(after_ms + 1000, after);
-    let job = next.plan(statements).expect("it was planned before");
+    let job = next.planned(statements)?;
     let handle = next.submit(&job, true);
-    next.executor.run(handle.wait()).unwrap();
-    (answer(&outside), had_checkpoint && !has_ended)
+    next.executor.run(handle.wait()).map_err(|e| format!("{e:?}"))?;
+    Ok((outside.committed.changes(), had_checkpoint && !has_ended))
 }
 
 /// Each statement of a script with its number from 1.

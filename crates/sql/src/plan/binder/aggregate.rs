@@ -6,6 +6,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_graph::spec::{AggregateCall, WindowProperty};
 
 use super::expr::{coerce, illegal_null};
+use super::grouping_sets::Keys;
 use super::over::{OVERS_FROM, Overs};
 use crate::plan::rel::Rel;
 use crate::plan::scope::Scope;
@@ -23,6 +24,8 @@ pub(super) struct Aggregates {
     pub(super) group_window: Option<GroupWindow>,
     /// The calls with `OVER`, over what comes of the aggregates.
     pub(super) overs: Overs,
+    /// Whether GROUPING or GROUP_ID is called.
+    pub(super) tells_groups_apart: bool,
 }
 
 /// An aggregate over the rows.
@@ -37,7 +40,9 @@ struct Call {
 
 /// A window of the older syntax, whose columns stand behind those of the input.
 pub(super) struct GroupWindow {
-    /// The bound arguments of `TUMBLE`.
+    /// The function: `TUMBLE`.
+    pub(super) function: &'static str,
+    /// Its bound arguments.
     pub(super) args: Vec<Expr>,
     /// `window_start`, `window_end` and `window_time`.
     pub(super) columns: [Expr; 3],
@@ -92,7 +97,7 @@ pub(super) struct OverRows {
 /// The rows before and the names behind a grouping.
 pub(super) struct Grouping<'a> {
     pub(super) scope: &'a Scope,
-    pub(super) keys: Vec<Expr>,
+    pub(super) keys: Keys,
     pub(super) aggregates: Aggregates,
 }
 
@@ -100,29 +105,42 @@ impl Grouping<'_> {
     /// Groups `rel`: gives keys, then aggregates. `names` are the result's names of expressions, for a plan that reads well.
     pub(super) fn apply(&self, rel: Rel, items: &[OverRows]) -> Rel {
         let mut inputs: Vec<(Expr, String)> = Vec::new();
-        let keys = self.keys.iter().map(|key| self.input(&mut inputs, key, items)).collect();
+        for key in &self.keys.exprs {
+            self.input(&mut inputs, key, items);
+        }
+        // A copy of a row lacks keys, and nothing of what the aggregates read.
+        let shared = if self.keys.is_expanded() { inputs.len() } else { 0 };
+        let mut input = |expr: &Expr| match find(&inputs[shared..], expr) {
+            Some(at) => shared + at,
+            None => self.add(&mut inputs, expr, items),
+        };
         let mut calls = Vec::with_capacity(self.aggregates.calls.len());
         for (i, call) in self.aggregates.calls.iter().enumerate() {
-            let args = call.args.iter().map(|arg| self.input(&mut inputs, arg, items)).collect();
-            let filter = call.filter.as_ref().map(|f| self.input(&mut inputs, f, items));
+            let args = call.args.iter().map(&mut input).collect();
+            let filter = call.filter.as_ref().map(&mut input);
             let (function, distinct, ty) = (call.function.clone(), call.distinct, call.ty.clone());
             let name = result_name(&Expr::column(CALLS_FROM + i, ty.clone()), items, i);
             calls.push((AggregateCall { function, args, filter, distinct, ty }, name));
         }
         // COUNT(*) alone reads no column.
         let rel = if inputs.is_empty() { rel } else { rel.project(inputs) };
-        rel.aggregate(keys, calls)
+        let rel = self.keys.expand(rel);
+        let number = self.keys.is_expanded().then(|| rel.columns.len() - 1);
+        rel.aggregate((0..self.keys.exprs.len()).chain(number).collect(), calls)
     }
 
     /// The position of an expression in the projection before the grouping.
     fn input(&self, inputs: &mut Vec<(Expr, String)>, expr: &Expr, items: &[OverRows]) -> usize {
-        if let Some(index) = inputs.iter().position(|(e, _)| e == expr) {
-            return index;
-        }
+        find(inputs, expr).unwrap_or_else(|| self.add(inputs, expr, items))
+    }
+
+    fn add(&self, inputs: &mut Vec<(Expr, String)>, expr: &Expr, items: &[OverRows]) -> usize {
         let name = match expr {
             Expr::Column { index, .. } if *index < self.scope.columns.len() => self.scope.columns[*index].name.clone(),
             _ => result_name(expr, items, inputs.len()),
         };
+        let is_taken = inputs.iter().any(|(_, taken)| *taken == name);
+        let name = if is_taken { format!("$f{}", inputs.len()) } else { name };
         inputs.push((expr.clone(), name));
         inputs.len() - 1
     }
@@ -134,13 +152,18 @@ impl Grouping<'_> {
 
     /// The same of a part of an expression that names columns at these places.
     pub(super) fn rewrite(&self, expr: Expr, places: &[(usize, Location)]) -> Result<Expr> {
-        if let Some(key) = self.keys.iter().position(|k| *k == expr) {
+        if let Some(key) = self.keys.exprs.iter().position(|k| *k == expr) {
             return Ok(Expr::column(key, expr.ty().clone()));
+        }
+        if let Some(told_apart) = self.keys.over_groups(&expr, places) {
+            return told_apart;
         }
         let each = |e: Expr| self.rewrite(e, places);
         Ok(match expr {
             Expr::Column { index, .. } if index >= OVERS_FROM => expr,
-            Expr::Column { index, ty } if index >= CALLS_FROM => Expr::column(self.keys.len() + index - CALLS_FROM, ty),
+            Expr::Column { index, ty } if index >= CALLS_FROM => {
+                Expr::column(self.keys.width() + index - CALLS_FROM, ty)
+            }
             Expr::Column { index, .. } => return Err(self.not_grouped(index, places)),
             Expr::Literal { .. } => expr,
             Expr::Call { function, args, ty } => {
@@ -173,4 +196,8 @@ impl Grouping<'_> {
 fn result_name(expr: &Expr, items: &[OverRows], index: usize) -> String {
     let named = items.iter().find(|item| item.expr == *expr);
     named.map_or_else(|| format!("$f{index}"), |item| item.name.clone())
+}
+
+fn find(inputs: &[(Expr, String)], expr: &Expr) -> Option<usize> {
+    inputs.iter().position(|(known, _)| known == expr)
 }

@@ -3,12 +3,14 @@
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result};
+use flott_graph::spec::WindowProperty;
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, ObjectName,
 };
 
 use super::expr::{ExprBinder, call};
+use super::grouping_sets::is_grouping;
 use super::over::needs_over;
 use super::{aggregate_call, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
@@ -24,9 +26,6 @@ const UNBUILT: &[&str] = &[
     "bitmap_or_cardinality_agg",
     "bitmap_xor_agg",
     "bitmap_xor_cardinality_agg",
-    "group_id",
-    "grouping",
-    "grouping_id",
 ];
 
 /// Functions whose first argument is a unit of time.
@@ -57,6 +56,9 @@ impl ExprBinder<'_> {
         if let Some(clause) = clauses.first() {
             return Err(Error::unsupported(clause_name(clause)));
         }
+        if is_grouping(&name) {
+            return self.grouping(&name, args);
+        }
         if UNBUILT.contains(&name.as_str()) {
             return Err(Error::unsupported(format!("function '{}'", name.to_uppercase())));
         }
@@ -65,7 +67,7 @@ impl ExprBinder<'_> {
                 .with_hint("Only aggregates take DISTINCT and FILTER."));
         }
         if let Some(property) = super::window::group_property(&name) {
-            return self.window_property(property, args);
+            return self.window_property(&name, property, args);
         }
         if TAKES_UNIT.contains(&name.as_str()) {
             return self.call_with_unit(&name, args);
@@ -108,12 +110,13 @@ impl ExprBinder<'_> {
     }
 
     /// `TUMBLE_START(ts, INTERVAL ..)`.
-    fn window_property(&mut self, property: flott_graph::spec::WindowProperty, args: &[FunctionArg]) -> Result<Expr> {
-        let args = args.iter().map(|a| self.bind(argument(a, "TUMBLE")?)).collect::<Result<Vec<_>>>()?;
+    fn window_property(&mut self, name: &str, property: WindowProperty, args: &[FunctionArg]) -> Result<Expr> {
+        let function = name.split('_').next().unwrap_or_default().to_uppercase();
+        let args = args.iter().map(|a| self.bind(argument(a, &function)?)).collect::<Result<Vec<_>>>()?;
         let window = self.aggregates.as_ref().and_then(|a| a.group_window.as_ref());
-        let Some(window) = window.filter(|w| w.args == args) else {
+        let Some(window) = window.filter(|w| w.function == function && w.args == args) else {
             return Err(Error::invalid("the window's property has no window")
-                .with_hint("GROUP BY TUMBLE(..) with the same arguments."));
+                .with_hint(format!("GROUP BY {function}(..) with the same arguments.")));
         };
         Ok(window.property(property))
     }

@@ -84,6 +84,7 @@ impl Binder<'_> {
                 let own: Vec<usize> = (1..rel.columns.len()).collect();
                 Ok((rel.pick(&own), scope))
             }
+            TableFactor::MatchRecognize { alias, .. } => scoped(self.bind_match(factor)?, alias.as_ref(), Vec::new()),
             TableFactor::TableFunction { .. } => Err(Error::unsupported("this form of TABLE(..)")),
             other => Err(refuse::table_factor(other)),
         }

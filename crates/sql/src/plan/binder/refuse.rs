@@ -43,13 +43,13 @@ pub(super) fn table_factor(factor: &TableFactor) -> Error {
         TableFactor::OpenJsonTable { .. } => "OPENJSON",
         TableFactor::Pivot { .. } => "PIVOT",
         TableFactor::Unpivot { .. } => "UNPIVOT",
-        TableFactor::MatchRecognize { .. } => "MATCH_RECOGNIZE",
         TableFactor::XmlTable { .. } => "XMLTABLE",
         TableFactor::SemanticView { .. } => "SEMANTIC_VIEW",
         TableFactor::Table { .. }
         | TableFactor::Derived { .. }
         | TableFactor::NestedJoin { .. }
         | TableFactor::UNNEST { .. }
+        | TableFactor::MatchRecognize { .. }
         | TableFactor::TableFunction { .. } => "this table",
     })
 }

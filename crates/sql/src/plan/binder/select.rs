@@ -12,6 +12,7 @@ use sqlparser::ast::{
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::expr::{ExprBinder, illegal_null};
+use super::grouping_sets::Keys;
 use super::order::{Aliases, Ordered, field_of, need_order, ordinal};
 use super::over::{Overs, has_over, over_windows};
 use super::subquery::Tables;
@@ -56,12 +57,14 @@ impl Binder<'_> {
         if let Some(condition) = clauses.selection {
             tables = self.bind_where(tables, condition)?;
         }
-        let ((mut rel, scope), projection) = self.item_values(tables, clauses.projection)?;
+        let ((mut rel, mut scope), projection) = self.item_values(tables, clauses.projection)?;
         let mut aggregates = Aggregates::default();
         aggregates.overs = Overs::naming(clauses.windows)?;
-        let keys;
-        (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates, Vec::new())?;
-        aggregates.grouped = !keys.is_empty();
+        let mut keys;
+        (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates)?;
+        scope = keys.scope_of_groups(scope)?;
+        keys = keys.over(&scope).in_order();
+        aggregates.grouped = keys.is_grouped();
         let mut items = self.items(&projection, &scope, &mut aggregates)?;
         let width = items.len();
         let having = clauses.having.map(|h| self.having(h, &scope, &mut aggregates)).transpose()?;
@@ -72,7 +75,11 @@ impl Binder<'_> {
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
         let has_value = |item: &Cow<'_, SelectItem>| matches!(item, Cow::Owned(_));
         refuse::clause(grouped && projection.iter().any(has_value), "a query that stands for a value beside groups")?;
-        refuse::clause(grouped && keys.is_empty() && aggregates.is_empty(), "a grouping without keys and aggregates")?;
+        if aggregates.tells_groups_apart && !grouped {
+            return Err(Error::invalid("GROUPING or GROUP_ID in a query without groups").with_hint("Add GROUP BY."));
+        }
+        let has_nothing = keys.exprs.is_empty() && aggregates.is_empty();
+        refuse::clause(grouped && has_nothing, "a grouping without keys and aggregates")?;
         let listed = match grouped {
             true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, (items, qualify), having)?,
             false => {
@@ -209,26 +216,23 @@ impl Binder<'_> {
         scope: &Scope,
         group_by: &[Ast],
         aggregates: &mut Aggregates,
-        mut keys: Vec<Expr>,
-    ) -> Result<(Rel, Vec<Expr>)> {
+    ) -> Result<(Rel, Keys)> {
+        let mut keys = Keys::none();
         for ast in group_by {
-            if matches!(ast, Ast::Tuple(none) if none.is_empty()) {
-                // GROUP BY (): one group.
-                continue;
-            }
             if let Some(call) = super::window::group_window(ast) {
+                if aggregates.group_window.is_some() {
+                    let error = Error::invalid("GROUP BY has two windows").with_hint("Only one can be grouped by.");
+                    return Err(at_span(error, ast.span()));
+                }
                 let (windowed, window) =
                     self.bind_group_window(rel, scope, call).map_err(|e| at_span(e, ast.span()))?;
                 rel = windowed;
-                keys.extend(window.columns.iter().cloned());
+                keys.extend(window.columns.iter().cloned())?;
                 aggregates.group_window = Some(window);
                 continue;
             }
             // Over the rows, like the items: both are folded after they were compared.
-            let key = ExprBinder::new(scope, "GROUP BY").bind(ast)?;
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+            ExprBinder::new(scope, "GROUP BY").group_by(ast, &mut keys)?;
         }
         Ok((rel, keys))
     }

@@ -4,15 +4,17 @@
 //! A subquery that reads columns of the query around it is bound over both: its own tables come first where a name is
 //! looked up. What it compares with the outer query becomes part of the join's condition; in a value, which is one
 //! aggregate then, it becomes a key to group by.
-//! **Does not:** `IN` and `EXISTS` below `OR` or as a value, correlation through more than one query, or in a subquery
+//! **Does not:** a correlated `IN` below `OR` or as a value, correlation through more than one query, or in a subquery
 //! that groups, limits or unites.
+
+mod truth;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use flott_api::expr::{Expr, Value as Constant};
 use flott_api::{Error, Result};
-use flott_graph::spec::JoinKind;
+use flott_graph::spec::{AggregateCall, JoinKind};
 use sqlparser::ast::{
     BinaryOperator, Expr as Ast, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Spanned, UnaryOperator, Visit,
     VisitMut, Visitor, VisitorMut, visit_expressions,
@@ -21,6 +23,7 @@ use sqlparser::ast::{
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::aggregate_call::is_aggregate;
 use super::expr::ExprBinder;
+use super::grouping_sets::Keys;
 use super::select::clauses;
 use super::{Binder, DEPTH_MAX, call, combine, refuse};
 use crate::plan::rel::{Column, Op, Rel};
@@ -31,6 +34,9 @@ pub(super) type Tables = (Rel, Scope);
 
 /// What the column of a value is called; nobody writes such a name.
 const VALUE: &str = "$value";
+
+/// The value of the only row; an error if there are several.
+const SINGLE_VALUE: &str = "single_value";
 
 /// Whether a name is that of a query's value.
 pub(super) fn is_value(name: &Ident) -> bool {
@@ -149,6 +155,10 @@ impl Binder<'_> {
             return Ok(((rel, scope), Cow::Borrowed(ast)));
         }
         check_depth(ast)?;
+        // Without FROM there is a column that nobody can name.
+        for column in &rel.columns[scope.columns.len()..] {
+            scope = scope.with_hidden(column.named("$none"));
+        }
         let mut ast = ast.clone();
         let mut found = Values { queries: Vec::new(), first: scope.columns.len() };
         let visited = VisitMut::visit(&mut ast, &mut found);
@@ -161,21 +171,18 @@ impl Binder<'_> {
         Ok(((rel, scope), Cow::Owned(ast)))
     }
 
-    /// Joins the one value of a query: null if it has no row.
-    fn bind_value(&self, left: Rel, scope: &Scope, query: &Query) -> Result<(Rel, Column)> {
+    /// Joins what a query answers: the column stands right behind those that have names.
+    fn bind_value(&self, left: Rel, scope: &Scope, ast: &Ast) -> Result<(Rel, Column)> {
         let name = format!("{VALUE}{}", scope.columns.len());
-        let joined = match simple_aggregate(query) {
-            Some(select) => self.correlated_aggregate(scope, left.columns.len(), select)?,
-            None => {
-                let rel = single(self.bind_query(query)?)?;
-                let value = nullable(shifted(rel.column(0), left.columns.len()));
-                Value { rel, condition: None, value }
-            }
-        };
-        let Value { rel: right, condition, value } = joined;
-        // The value stands right behind the columns that have names.
         let width = left.columns.len();
-        let joined = left.join(right, JoinKind::Left, condition);
+        let (joined, value) = match ast {
+            Ast::Exists { subquery, negated } => negate(self.exists(left, scope, subquery)?, *negated)?,
+            Ast::InSubquery { expr, subquery, negated } => {
+                negate(self.is_in(left, scope, (expr, subquery))?, *negated)?
+            }
+            Ast::Subquery(query) => self.the_value(left, scope, query)?,
+            _ => return Err(Error::internal("an expression without a query")),
+        };
         let mut exprs: Vec<(Expr, String)> =
             (0..width).map(|c| (joined.column(c), joined.columns[c].name.clone())).collect();
         let column = Column::new(&name, value.ty().clone());
@@ -183,8 +190,23 @@ impl Binder<'_> {
         Ok((joined.project(exprs), column))
     }
 
-    /// One aggregate over rows that may be compared with outer ones: they are grouped by what is compared.
-    fn correlated_aggregate(&self, outer: &Scope, outer_width: usize, select: &Select) -> Result<Value> {
+    /// Joins the one value of a query: null if it has no row.
+    fn the_value(&self, left: Rel, scope: &Scope, query: &Query) -> Result<(Rel, Expr)> {
+        let joined = match simple_aggregate(query).or_else(|| simple(query)) {
+            Some(select) => self.correlated_value(scope, left.columns.len(), select)?,
+            None => {
+                let rel = single(self.bind_query(query)?)?;
+                let value = nullable(shifted(rel.column(0), left.columns.len()));
+                Value { rel, condition: None, value }
+            }
+        };
+        let Value { rel: right, condition, value } = joined;
+        Ok((left.join(right, JoinKind::Left, condition), value))
+    }
+
+    /// One aggregate, or the value of the only row, of rows that may be compared with outer ones: they are grouped by what
+    /// is compared.
+    fn correlated_value(&self, outer: &Scope, outer_width: usize, select: &Select) -> Result<Value> {
         let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
         let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < outer_width);
         let (of_both, own): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(reads_outer);
@@ -223,14 +245,22 @@ impl Binder<'_> {
         let mut aggregates = Aggregates::default();
         aggregates.grouped = !keys.is_empty();
         let mut binder = ExprBinder::with_aggregates(scope, "SELECT", &mut aggregates);
-        let expr = binder.bind(item)?;
+        let mut expr = binder.bind(item)?;
         let places = std::mem::take(&mut binder.places);
         refuse::clause(!aggregates.overs.is_empty(), "OVER in a correlated subquery")?;
+        if aggregates.is_empty() {
+            expr = aggregates.add(SINGLE_VALUE, vec![expr], None, false)?;
+        }
         let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
-        let grouping = Grouping { scope, keys, aggregates };
+        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates };
         let value = self.folded(grouping.over_groups(&item)?)?;
         Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
     }
+}
+
+fn negate((rel, truth): (Rel, Expr), negated: bool) -> Result<(Rel, Expr)> {
+    let truth = if negated { call("not", vec![truth])? } else { truth };
+    Ok((rel, truth))
 }
 
 /// What is selected, as expressions over the outer columns and the own ones.
@@ -242,8 +272,8 @@ fn plain_items(select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec
                 items.push(ExprBinder::new(scope, "SELECT").bind(ast)?);
             }
             SelectItem::Wildcard(_) => {
-                let own = outer_width..scope.columns.len();
-                items.extend(own.map(|c| Expr::column(c, scope.columns[c].ty.clone())));
+                let is_own = |item: &Expr| item.columns().iter().all(|c| *c >= outer_width);
+                items.extend(scope.all().into_iter().map(|(item, _)| item).filter(is_own));
             }
             other => return Err(at_span(Error::unsupported("this list in a subquery of IN"), other.span())),
         }
@@ -300,18 +330,21 @@ fn several_columns(number: usize) -> Error {
     Error::invalid(format!("a query that stands for a value has {number} columns"))
 }
 
-/// A query of one column and one row.
+/// A query of one column, and its only row: that there are not more is checked while it runs.
 fn single(rel: Rel) -> Result<Rel> {
     if rel.columns.len() != 1 {
         return Err(several_columns(rel.columns.len()));
     }
+    // No more than one row can come of these.
     let aggregates_all = |rel: &Rel| matches!(&rel.op, Op::Aggregate { keys, .. } if keys.is_empty());
     let below = matches!(&rel.op, Op::Project { .. }) && rel.inputs.first().is_some_and(aggregates_all);
     if aggregates_all(&rel) || below {
         return Ok(rel);
     }
-    Err(Error::unsupported("a query that stands for a value and may have several rows")
-        .with_hint("Select one aggregate of all rows, such as MAX."))
+    let resolved = flott_functions::aggregate_type(SINGLE_VALUE, &[rel.columns[0].ty.clone()], false)?;
+    let ty = resolved.ty.with_nullable(true);
+    let call = AggregateCall { function: resolved.id, args: vec![0], filter: None, distinct: false, ty };
+    Ok(rel.aggregate(Vec::new(), vec![(call, "$f0".to_owned())]))
 }
 
 /// Both sides of a comparison of an outer value with an own one.
@@ -489,7 +522,7 @@ fn has_over(item: &SelectItem) -> bool {
 
 /// Takes out the queries that stand for values.
 struct Values {
-    queries: Vec<Query>,
+    queries: Vec<Ast>,
     /// The number of the first column that such a query becomes.
     first: usize,
 }
@@ -498,10 +531,9 @@ impl VisitorMut for Values {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Ast) -> ControlFlow<()> {
-        if let Ast::Subquery(query) = expr {
-            let name = format!("{VALUE}{}", self.first + self.queries.len());
-            self.queries.push(query.as_ref().clone());
-            *expr = Ast::Identifier(Ident::new(name));
+        if let Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. } = expr {
+            let name = Ast::Identifier(Ident::new(format!("{VALUE}{}", self.first + self.queries.len())));
+            self.queries.push(std::mem::replace(expr, name));
         }
         ControlFlow::Continue(())
     }

@@ -36,13 +36,18 @@ pub(in crate::plan) fn keys(keys: &[usize], input: &[String], kinds: &[&TypeKind
 pub(in crate::plan) fn window_text(window: &WindowKind, time: &str) -> String {
     match window {
         WindowKind::Tumble { size_ms, offset_ms } => format!("tumble({time}, {size_ms}, {offset_ms})"),
+        WindowKind::Hop { size_ms, slide_ms, offset_ms } => format!("hop({time}, {slide_ms}, {size_ms}, {offset_ms})"),
+        WindowKind::Cumulate { max_size_ms, step_ms, offset_ms } => {
+            format!("cumulate({time}, {step_ms}, {max_size_ms}, {offset_ms})")
+        }
+        WindowKind::Session { gap_ms, .. } => format!("session({time}, {gap_ms})"),
     }
 }
 
 /// The clock of a window.
 pub(in crate::plan) fn time_text<'t>(time: &WindowTime, input: &'t [String]) -> &'t str {
     match time {
-        WindowTime::Rowtime(i) => &input[*i],
+        WindowTime::Rowtime(i) | WindowTime::Attached(i) => &input[*i],
         WindowTime::Proctime => "proctime",
     }
 }

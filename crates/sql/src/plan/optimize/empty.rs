@@ -26,7 +26,12 @@ fn without_rows(mut rel: Rel) -> Rel {
             Rel::values(vec![row], rel.columns)
         }
         Op::Sort(sort) if empty_input || sort.limit.is_some_and(|(_, rows)| rows == 0) => nothing(rel.columns),
-        Op::Project { .. } | Op::Watermark { .. } | Op::Window { .. } | Op::Aggregate { .. } | Op::Over(_)
+        Op::Project { .. }
+        | Op::Watermark { .. }
+        | Op::Window { .. }
+        | Op::Aggregate { .. }
+        | Op::Expand { .. }
+        | Op::Over(_)
             if empty_input =>
         {
             nothing(rel.columns)

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use flott_api::expr::{Expr, Value};
 use flott_api::table::ChangelogMode;
 use flott_api::{LogicalType, Result, RowKind, TypeKind};
-use flott_graph::spec::{AggregateCall, WindowTime};
+use flott_graph::spec::{AggregateCall, WindowKind};
 
 use super::remapped;
-use crate::plan::rel::{Column, Op, Rel, Scan, WindowAggregate};
+use crate::plan::rel::{Column, Op, Rel, Scan, WindowAggregate, WindowColumn};
 
 type Needed = BTreeSet<usize>;
 
@@ -93,20 +93,10 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
         Op::Rank(rank) => order::pruned_rank(*rank, input, &columns, needed),
         Op::Sort(sort) => order::pruned_sort(*sort, input, &columns, needed),
         Op::WindowAggregate(aggregate) => pruned_window_aggregate(*aggregate, input, &columns, needed),
-        Op::Window { time, window } => {
-            let width = input.columns.len();
-            let mut below: Needed = needed.iter().copied().filter(|&c| c < width).collect();
-            below.insert(time);
-            let (input, mut places) = pruned(input, &below);
-            let first = input.columns.len();
-            places.extend((0..columns.len() - width).map(|i| Some(first + i)));
-            let time = at(&places, time);
-            let mut own = surviving(&columns[..width], &places[..width], &input);
-            own.extend_from_slice(&columns[width..]);
-            (Rel { op: Op::Window { time, window }, inputs: vec![input], columns: own }, places)
-        }
-        // A change has all columns of its row.
-        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. }) => {
+        Op::Window { time, window } => pruned_window(time, window, input, (&columns, needed)),
+        // A change has all columns of its row, what is copied has those that a grouping reads, and a pattern has all, as in
+        // Flink: what is kept of a match must not depend on what is selected.
+        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. } | Op::Match(_)) => {
             let all: Vec<usize> = (0..input.columns.len()).collect();
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)
@@ -145,13 +135,45 @@ fn pruned_aggregate(
     (Rel { op: Op::Aggregate { keys, calls }, inputs: vec![input], columns: pick(columns, &kept) }, own)
 }
 
+fn pruned_window(
+    time: usize,
+    window: WindowKind,
+    input: Rel,
+    (columns, needed): (&[Column], &Needed),
+) -> (Rel, Places) {
+    let width = input.columns.len();
+    let mut below: Needed = needed.iter().copied().filter(|&c| c < width).collect();
+    below.insert(time);
+    below.extend(window.keys());
+    let (input, mut places) = pruned(input, &below);
+    let first = input.columns.len();
+    places.extend((0..columns.len() - width).map(|i| Some(first + i)));
+    let (time, window) = (at(&places, time), moved_window(window, &places));
+    let mut own = surviving(&columns[..width], &places[..width], &input);
+    own.extend(columns[width..].iter().map(|column| {
+        let of = column.window.clone().map(|w| WindowColumn { window: window.clone(), ..w });
+        Column { window: of, ..column.clone() }
+    }));
+    (Rel { op: Op::Window { time, window }, inputs: vec![input], columns: own }, places)
+}
+
+/// The windows with the keys of sessions where they are now.
+fn moved_window(window: WindowKind, places: &Places) -> WindowKind {
+    match window {
+        WindowKind::Session { gap_ms, keys } => {
+            WindowKind::Session { gap_ms, keys: keys.iter().map(|&k| at(places, k)).collect() }
+        }
+        aligned => aligned,
+    }
+}
+
 fn pruned_window_aggregate(
     aggregate: WindowAggregate,
     input: Rel,
     columns: &[Column],
     needed: &Needed,
 ) -> (Rel, Places) {
-    let WindowAggregate { time, window, keys, calls, properties } = aggregate;
+    let WindowAggregate { time, window, keys, calls, properties, of_group } = aggregate;
     let (first_call, first_property) = (keys.len(), keys.len() + calls.len());
     let mut kept: Vec<usize> = (0..columns.len()).filter(|c| *c < first_call || needed.contains(c)).collect();
     if kept.is_empty() {
@@ -162,18 +184,14 @@ fn pruned_window_aggregate(
     let properties = kept.iter().filter(|&&c| c >= first_property).map(|&c| properties[c - first_property]).collect();
     let mut below: Needed = keys.iter().copied().collect();
     below.extend(calls.iter().flat_map(|c| c.args.iter().copied().chain(c.filter)));
-    if let WindowTime::Rowtime(time) = time {
-        below.insert(time);
-    }
+    below.extend(time.column());
     let (input, places) = pruned(input, &below);
-    let time = match time {
-        WindowTime::Rowtime(time) => WindowTime::Rowtime(at(&places, time)),
-        WindowTime::Proctime => WindowTime::Proctime,
-    };
+    let time = time.moved(|column| at(&places, column));
+    let window = moved_window(window, &places);
     let keys = keys.iter().map(|&k| at(&places, k)).collect();
     let calls = calls.into_iter().map(|c| moved_call(c, &places)).collect();
     let own = places_of(&kept, columns.len());
-    let op = Op::WindowAggregate(Box::new(WindowAggregate { time, window, keys, calls, properties }));
+    let op = Op::WindowAggregate(Box::new(WindowAggregate { time, window, keys, calls, properties, of_group }));
     (Rel { op, inputs: vec![input], columns: pick(columns, &kept) }, own)
 }
 

@@ -158,13 +158,17 @@ fn turned(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The column of whole numbers that an expression is, be it in a wider type.
+/// The column of whole numbers that an expression is, be it in a wider type. A narrower one may have other numbers.
 fn column_of(expr: &Expr) -> Option<usize> {
-    let whole =
-        |kind: &TypeKind| matches!(kind, TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int | TypeKind::BigInt);
+    let bytes = |kind: &TypeKind| match kind {
+        TypeKind::SmallInt => Some(2),
+        TypeKind::Int => Some(4),
+        TypeKind::BigInt => Some(8),
+        _ => None,
+    };
     match expr {
-        Expr::Column { index, ty } if whole(&ty.kind) => Some(*index),
-        Expr::Cast { input, ty, .. } if whole(&ty.kind) => column_of(input),
+        Expr::Column { index, ty } => bytes(&ty.kind).map(|_| *index),
+        Expr::Cast { input, ty, .. } if bytes(&ty.kind) >= bytes(&input.ty().kind) => column_of(input),
         _ => None,
     }
 }

@@ -4,6 +4,8 @@
 //! `SUM` and `AVG` are a `$SUM0` and a count, which is worth it where fewer aggregates are left. As in Flink it is done
 //! for all aggregates of a `GROUP BY` or for none, with all that follows: the sum in an `AVG` has the type of `SUM` then.
 
+mod over;
+
 use flott_api::expr::{Expr, Value};
 use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_functions::{aggregate_type, is_null_of_nothing, is_variance};
@@ -16,6 +18,9 @@ use crate::plan::rel::{Column, Op, Rel, schema};
 /// Rewrites the aggregations where it is needed or worth it.
 pub(super) fn reduce(rel: Rel, _: &str) -> Result<Rel> {
     bottom_up(rel, &mut |rel| {
+        if let Op::Over(_) = rel.op {
+            return over::reduced(rel);
+        }
         let Some(Parts { calls, results, .. }) = worthwhile(&rel)? else { return Ok(rel) };
         let Rel { op, mut inputs, columns } = rel;
         let (Op::Aggregate { keys, .. }, Some(input)) = (op, inputs.pop()) else {

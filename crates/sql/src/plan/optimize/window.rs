@@ -1,24 +1,90 @@
 //! Rule: a group by the start and end of a window becomes a window aggregation.
 //!
 //! Right above the window function the aggregation cuts the windows itself, on the time column. Elsewhere (a window of a
-//! window, a filter by `window_end`) it cuts the same windows on `window_time`, the last millisecond of the row's window.
+//! window, a filter by `window_end`) rows come with their window, and are aggregated by its end. Sessions are then
+//! groups like others, as are windows of processing time, and sessions of other keys than those of the aggregation: as
+//! in Flink.
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result};
-use flott_graph::spec::{AggregateCall, WindowKind, WindowProperty, WindowTime};
+use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
-use super::bottom_up;
-use crate::plan::rel::{Column, Op, Rel, TimeAttribute, WindowAggregate, WindowColumn, groups_by_window};
+use super::{bottom_up, conjuncts};
+use crate::plan::rel::{
+    Column, Op, Rel, TimeAttribute, WindowAggregate, WindowBounds, WindowColumn, window_bounds, window_join,
+};
 
 /// Rewrites every aggregate by window.
 pub(super) fn aggregate(rel: Rel, _: &str) -> Result<Rel> {
-    bottom_up(rel, &mut |rel| match (&rel.op, rel.inputs.as_slice()) {
-        (Op::Aggregate { keys, .. }, [input]) => match groups_by_window(&input.columns, keys) {
-            Some(window) => window_aggregate(rel, &window),
-            None => Ok(rel),
-        },
-        _ => Ok(rel),
+    bottom_up(rel, &mut |rel| {
+        let rel = with_windows(rel);
+        match (&rel.op, rel.inputs.as_slice()) {
+            (Op::Aggregate { keys, .. }, [input]) => match window_bounds(&input.columns, keys) {
+                Some(bounds) => window_aggregate(rel, &bounds),
+                None => Ok(windowless(rel)),
+            },
+            _ => Ok(rel),
+        }
     })
+}
+
+/// The columns as they come of the inputs as these are now: which of them are bounds of windows.
+fn with_windows(mut rel: Rel) -> Rel {
+    let below = |input: usize, column: usize| {
+        let column = rel.inputs.get(input).and_then(|input| input.columns.get(column));
+        column.and_then(|column| column.window.clone())
+    };
+    let windows: Vec<Option<WindowColumn>> = match &rel.op {
+        Op::Project { exprs } => exprs
+            .iter()
+            .map(|expr| match expr {
+                Expr::Column { index, .. } => below(0, *index),
+                _ => None,
+            })
+            .collect(),
+        Op::Filter { .. }
+        | Op::Limit { .. }
+        | Op::Sort(_)
+        | Op::Over(_)
+        | Op::Rank(_)
+        | Op::Correlate(_)
+        | Op::Watermark { .. } => (0..rel.columns.len()).map(|c| below(0, c)).collect(),
+        Op::Expand { projections } => {
+            let stays = |c: usize| projections.iter().all(|copy| copy.get(c) == Some(&ExpandColumn::Input(c)));
+            (0..rel.columns.len()).map(|c| below(0, c).filter(|_| stays(c))).collect()
+        }
+        Op::Join(join) => {
+            let parts: Vec<Expr> = join.condition.iter().cloned().flat_map(conjuncts).collect();
+            let columns: Vec<&[Column]> = rel.inputs.iter().map(|input| input.columns.as_slice()).collect();
+            let width = columns.first().map_or(0, |left| left.len());
+            match columns.as_slice() {
+                // What may come without its window is no table of windows.
+                [left, right] if window_join(&parts, left, right).is_some() => (0..rel.columns.len())
+                    .map(|c| match c.checked_sub(width) {
+                        None if join.kind.keeps_right() => None,
+                        None => below(0, c),
+                        Some(_) if join.kind.keeps_left() => None,
+                        Some(c) => below(1, c),
+                    })
+                    .collect(),
+                _ => vec![None; rel.columns.len()],
+            }
+        }
+        Op::TemporalJoin(_) | Op::Match(_) | Op::Union | Op::ToChangelog { .. } | Op::FromChangelog { .. } => {
+            vec![None; rel.columns.len()]
+        }
+        Op::Scan(_) | Op::Values { .. } | Op::Aggregate { .. } | Op::Window { .. } | Op::WindowAggregate(_) => {
+            return rel;
+        }
+    };
+    rel.columns.iter_mut().zip(windows).for_each(|(column, window)| column.window = window);
+    rel
+}
+
+/// A relation whose columns bound no window.
+fn windowless(mut rel: Rel) -> Rel {
+    rel.columns.iter_mut().for_each(|column| column.window = None);
+    rel
 }
 
 /// Where a column of the aggregate's input is found below.
@@ -35,30 +101,76 @@ struct Input {
     /// Where the columns are that an aggregate may read; nothing for one that the window would make.
     reads: Vec<Option<usize>>,
     time: WindowTime,
+    /// The columns by which sessions are told apart.
+    partition: Vec<usize>,
 }
 
 impl Input {
     /// An input whose windows are made above it.
-    fn windowless(rel: Rel, slots: Vec<Slot>, time: WindowTime) -> Input {
+    fn windowless(rel: Rel, slots: Vec<Slot>, (time, partition): (WindowTime, Vec<usize>)) -> Input {
         let reads = slots.iter().map(|slot| match slot {
             Slot::Column(index) => Some(*index),
             Slot::Property(_) => None,
         });
-        Input { reads: reads.collect(), rel, slots, time }
+        Input { reads: reads.collect(), rel, slots, time, partition }
+    }
+
+    /// Whether its windows are those of an aggregation by these columns and calls.
+    fn serves(&self, window: &WindowColumn, keys: &[usize], calls: &[AggregateCall]) -> bool {
+        let mut reads = calls.iter().flat_map(|c| c.args.iter().copied().chain(c.filter));
+        let key = |k: &usize| match self.slots[*k] {
+            Slot::Column(index) => Some(index),
+            Slot::Property(_) => None,
+        };
+        let keys: Vec<usize> = keys.iter().filter_map(key).collect();
+        let aligned = window.window.is_aligned() || window.of_group;
+        let same = || keys.len() == self.partition.len() && keys.iter().all(|key| self.partition.contains(key));
+        reads.all(|column| self.reads[column].is_some()) && (aligned || same())
     }
 }
 
-fn window_aggregate(rel: Rel, window: &WindowColumn) -> Result<Rel> {
-    let Rel { op, mut inputs, columns } = rel;
-    let (Op::Aggregate { keys, calls }, Some(input)) = (op, inputs.pop()) else {
+fn window_aggregate(rel: Rel, bounds: &WindowBounds) -> Result<Rel> {
+    let (Op::Aggregate { keys, calls }, [input]) = (&rel.op, rel.inputs.as_slice()) else {
         return Err(Error::internal("a window aggregation of something else than an aggregate"));
     };
-    let reads: Vec<usize> = calls.iter().flat_map(|c| c.args.iter().copied().chain(c.filter)).collect();
-    let input = match absorbed(&input, window).filter(|found| reads.iter().all(|&i| found.reads[i].is_some())) {
-        Some(found) => found,
-        None => attached(input, window)?,
+    let window = &bounds.window;
+    let found = absorbed(input, window).filter(|found| found.serves(window, keys, calls));
+    let found = found.filter(|_| window.time == TimeAttribute::Proctime || calls.iter().all(|c| fits(c, window)));
+    if found.is_none() && window.of_group && !window.window.is_aligned() {
+        return Err(Error::internal("a GROUP BY of a window is not right above its rows"));
+    }
+    if found.is_none() && (window.time == TimeAttribute::Proctime || !window.window.is_aligned()) {
+        return Ok(windowless(rel));
+    }
+    check_slices(window)?;
+    let Rel { op: Op::Aggregate { keys, calls }, mut inputs, columns } = rel else {
+        return Err(Error::internal("a window aggregation of something else than an aggregate"));
     };
-    build(input, &window.window, &keys, calls, columns)
+    let input = match (found, inputs.pop()) {
+        (Some(found), _) => found,
+        (None, Some(input)) => attached(input, bounds),
+        (None, None) => return Err(Error::internal("a window aggregation without an input")),
+    };
+    build(input, window, &keys, calls, columns)
+}
+
+/// Whether windows can be aggregated by the parts that they share: what leaves a window that slides is taken back. Where it
+/// cannot be, each row is given once for each of its windows. (Values by order are refused there, as by Flink.)
+fn fits(call: &AggregateCall, window: &WindowColumn) -> bool {
+    let name = call.function.name.as_str();
+    let slides = ["avg", "count", "first_value", "last_value", "max", "min", "sum", "$sum0"].contains(&name);
+    slides || !matches!(window.window, WindowKind::Hop { .. })
+}
+
+/// Windows are aggregated by the parts that they share: all of one length, without gaps.
+fn check_slices(window: &WindowColumn) -> Result<()> {
+    match window.window {
+        WindowKind::Hop { size_ms, slide_ms, .. } if !window.of_group && size_ms % slide_ms != 0 => {
+            Err(Error::invalid("the size of windows that are aggregated must be a multiple of their slide")
+                .with_detail(format!("The size is {size_ms} ms, and the slide {slide_ms} ms.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_column(slot: Slot) -> bool {
@@ -68,7 +180,7 @@ fn is_column(slot: Slot) -> bool {
 /// The node, and a projection that gives keys and results in the aggregate's order.
 fn build(
     input: Input,
-    window: &WindowKind,
+    window: &WindowColumn,
     keys: &[usize],
     calls: Vec<AggregateCall>,
     columns: Vec<Column>,
@@ -103,7 +215,12 @@ fn build(
         own[place] = column.clone();
     }
     let names: Vec<String> = columns.into_iter().map(|c| c.name).collect();
-    let aggregate = WindowAggregate { time: input.time, window: window.clone(), keys: plain, calls, properties };
+    let of_group = window.of_group;
+    let window = match &window.window {
+        WindowKind::Session { gap_ms, .. } => WindowKind::Session { gap_ms: *gap_ms, keys: plain.clone() },
+        aligned => aligned.clone(),
+    };
+    let aggregate = WindowAggregate { time: input.time, window, keys: plain, calls, properties, of_group };
     let rel = Rel { op: Op::WindowAggregate(Box::new(aggregate)), inputs: vec![input.rel], columns: own };
     Ok(rel.pick(&order).renamed(&names))
 }
@@ -121,7 +238,8 @@ fn absorbed(rel: &Rel, window: &WindowColumn) -> Option<Input> {
                 TimeAttribute::Rowtime => WindowTime::Rowtime(*time),
                 TimeAttribute::Proctime => WindowTime::Proctime,
             };
-            Some(Input::windowless(rel, slots, time))
+            let partition = kind.keys().to_vec();
+            Some(Input::windowless(rel, slots, (time, partition)))
         }
         Op::Filter { condition } => {
             let found = absorbed(input?, window)?;
@@ -149,21 +267,21 @@ fn absorbed_projection(exprs: &[Expr], columns: &[Column], input: Input) -> Opti
             }
         });
     }
-    let time = match input.time {
-        WindowTime::Rowtime(time) => {
-            let index = kept.iter().position(|(e, _)| matches!(e, Expr::Column { index, .. } if *index == time));
-            WindowTime::Rowtime(index.unwrap_or_else(|| {
-                kept.push((input.rel.column(time), input.rel.columns[time].name.clone()));
-                kept.len() - 1
-            }))
-        }
-        WindowTime::Proctime => WindowTime::Proctime,
+    let mut carry = |column: usize| {
+        let index = kept.iter().position(|(e, _)| matches!(e, Expr::Column { index, .. } if *index == column));
+        index.unwrap_or_else(|| {
+            kept.push((input.rel.column(column), input.rel.columns[column].name.clone()));
+            kept.len() - 1
+        })
     };
+    let (time, partition) = (input.time, input.partition);
+    let time = time.moved(&mut carry);
+    let partition = partition.into_iter().map(carry).collect();
     if kept.is_empty() {
         // Rows need a column to be counted by.
         kept.push((input.rel.column(0), input.rel.columns[0].name.clone()));
     }
-    Some(Input::windowless(input.rel.project(kept), slots, time))
+    Some(Input::windowless(input.rel.project(kept), slots, (time, partition)))
 }
 
 /// The expression over the input of the window function; nothing if it reads the window.
@@ -176,66 +294,14 @@ fn below(expr: Expr, slots: &[Slot]) -> Option<Expr> {
     windowless.then(|| super::remapped(expr, &position))
 }
 
-/// The input as it is, with `window_time` among its columns. Its start and end are made anew from that time.
-fn attached(rel: Rel, window: &WindowColumn) -> Result<Input> {
-    if window.time == TimeAttribute::Proctime {
-        return Err(Error::unsupported("a window of processing time over another window"));
-    }
+/// The input as it is: its rows come with their window.
+fn attached(rel: Rel, bounds: &WindowBounds) -> Input {
+    // The properties of the window are made anew from its end: they are the same for all rows of a group.
     let slot = |(i, column): (usize, &Column)| match &column.window {
-        Some(w) if w.window == window.window && w.property != WindowProperty::Time => Slot::Property(w.property),
+        Some(w) if w.is_alike(&bounds.window) => Slot::Property(w.property),
         _ => Slot::Column(i),
     };
-    let mut slots: Vec<Slot> = rel.columns.iter().enumerate().map(slot).collect();
-    let (rel, time) = with_window_time(rel, window)?;
-    // A window_time that is a key is a property, too: the same for all rows of a group.
-    for (slot, column) in slots.iter_mut().zip(&rel.columns) {
-        if column.window.as_ref().is_some_and(|w| w.property == WindowProperty::Time && w.window == window.window) {
-            *slot = Slot::Property(WindowProperty::Time);
-        }
-    }
+    let slots: Vec<Slot> = rel.columns.iter().enumerate().map(slot).collect();
     let reads = (0..slots.len()).map(Some).collect();
-    Ok(Input { rel, slots, reads, time: WindowTime::Rowtime(time) })
-}
-
-/// The relation with `window_time` as a column, appended if it is not there.
-fn with_window_time(rel: Rel, window: &WindowColumn) -> Result<(Rel, usize)> {
-    let wanted = |c: &Column| {
-        c.time == Some(TimeAttribute::Rowtime)
-            && c.window.as_ref().is_some_and(|w| w.property == WindowProperty::Time && w.window == window.window)
-    };
-    if let Some(index) = rel.columns.iter().position(wanted) {
-        return Ok((rel, index));
-    }
-    let Rel { op, mut inputs, mut columns } = rel;
-    let input = inputs.pop();
-    match (op, input) {
-        (Op::Filter { condition }, Some(input)) => {
-            let (input, time) = with_window_time(input, window)?;
-            Ok((input.filter(condition), time))
-        }
-        (Op::Project { mut exprs }, Some(input)) => {
-            let (input, time) = with_window_time(input, window)?;
-            exprs.push(input.column(time));
-            columns.push(input.columns[time].clone());
-            let index = columns.len() - 1;
-            Ok((Rel { op: Op::Project { exprs }, inputs: vec![input], columns }, index))
-        }
-        (Op::WindowAggregate(mut aggregate), Some(input)) => {
-            let time = input.columns.iter().enumerate().find_map(|(i, c)| match aggregate.time {
-                WindowTime::Rowtime(time) if time == i => Some(c.ty.clone()),
-                _ => None,
-            });
-            let Some(ty) = time else {
-                return Err(Error::unsupported("a window of processing time over another window"));
-            };
-            aggregate.properties.push(WindowProperty::Time);
-            let mut column = Column::new("window_time", ty.with_nullable(false));
-            column.time = Some(TimeAttribute::Rowtime);
-            column.window = Some(WindowColumn { property: WindowProperty::Time, ..window.clone() });
-            columns.push(column);
-            let index = columns.len() - 1;
-            Ok((Rel { op: Op::WindowAggregate(aggregate), inputs: vec![input], columns }, index))
-        }
-        _ => Err(Error::unsupported("an aggregation by window over this query")),
-    }
+    Input { rel, slots, reads, time: WindowTime::Attached(bounds.end), partition: Vec::new() }
 }

@@ -3,10 +3,12 @@
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
+use flott_graph::spec::JoinKind;
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit, Rank,
-    TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
+    Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank,
+    WindowTableFunction,
 };
 use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
@@ -41,12 +43,17 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
         rel::Op::Aggregate { keys, calls } => {
             // Groups change at any time: what was time in a key is a value.
-            let columns = columns.into_iter().map(|c| Column { time: None, ..c }).collect();
+            let columns = columns.into_iter().map(|c| Column { time: None, window: None, ..c }).collect();
             return gathering(Op::GroupAggregate(GroupAggregate::whole(keys, calls)), inputs, columns);
         }
+        rel::Op::Expand { projections } => Op::Expand(Expand { projections }),
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
+        rel::Op::Match(matched) => {
+            let columns = matched.timed(columns);
+            return gathering(Op::Match(matched), inputs, columns);
+        }
         rel::Op::TemporalJoin(join) => {
             let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
             let op = TemporalJoin::new(*join, parts, &inputs)?;
@@ -70,6 +77,13 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
 fn joined(join: rel::Join, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
     let width = inputs.first().map_or(0, |left| left.columns.len());
     let parts: Vec<Expr> = join.condition.iter().cloned().flat_map(conjuncts).collect();
+    if let [left, right] = inputs.as_slice()
+        && let Some((bounds, rest)) = rel::window_join(&parts, &left.columns, &right.columns)
+    {
+        let columns = windowed(columns, join.kind, &inputs);
+        let op = WindowJoin::new(join.kind, bounds, (rest, width))?;
+        return gathering(Op::WindowJoin(Box::new(op)), inputs, columns);
+    }
     if let Some((interval, rest)) = interval::of_join(join.kind, &parts, &inputs)? {
         let op = Op::IntervalJoin(Box::new(IntervalJoin::new(join, interval, (rest, width))?));
         let columns = timed(columns, &inputs);
@@ -91,6 +105,15 @@ fn timed(columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
     named.map(|((column, name), time)| Column { name, time, window: None, ..column }).collect()
 }
 
+/// The columns of a join of windows: times are times behind it, and what cannot be without its window has it.
+fn windowed(columns: Vec<Column>, kind: JoinKind, inputs: &[Node]) -> Vec<Column> {
+    let width = inputs.first().map_or(0, |left| left.columns.len());
+    let windows = inputs.iter().flat_map(|input| &input.columns).map(|c| c.window.clone()).enumerate();
+    let may_miss = |at: usize| if at < width { kind.keeps_right() } else { kind.keeps_left() };
+    let windows = windows.map(|(at, window)| window.filter(|_| !may_miss(at)));
+    timed(columns, inputs).into_iter().zip(windows).map(|(column, window)| Column { window, ..column }).collect()
+}
+
 /// What goes by an order. Its rows are those of the input, whose columns carry time there if they do in the input.
 fn in_order(op: rel::Op, inputs: Vec<Node>, mut columns: Vec<Column>) -> Result<Node> {
     for (column, below) in columns.iter_mut().zip(inputs.iter().flat_map(|input| &input.columns)) {
@@ -99,7 +122,10 @@ fn in_order(op: rel::Op, inputs: Vec<Node>, mut columns: Vec<Column>) -> Result<
     }
     let op = match op {
         rel::Op::Over(over) => Op::OverAggregate(over),
-        rel::Op::Rank(rank) => Op::Rank(Box::new(Rank::top_n(*rank))),
+        rel::Op::Rank(rank) => match inputs.first().map(|input| WindowRank::of(&rank, input)).transpose()?.flatten() {
+            Some(of_window) => Op::WindowRank(Box::new(of_window)),
+            None => Op::Rank(Box::new(Rank::top_n(*rank))),
+        },
         rel::Op::Sort(sort) => match sort.limit {
             Some(limit) => Op::Rank(Box::new(Rank::sort_limit(sort.order, limit)?)),
             None => Op::TemporalSort(TemporalSort { order: sort.order }),

@@ -45,6 +45,8 @@ pub(super) fn of_join(kind: JoinKind, parts: &[Expr], inputs: &[Node]) -> Result
 fn interval(comparisons: &[Comparison]) -> Option<Interval> {
     let (lower_ms, upper_ms) = match comparisons {
         [one] if one.is_equal() && one.offset.months == 0 => (one.offset.ms, one.offset.ms),
+        // Bounds of other times are an interval of neither.
+        [a, b] if a.times != b.times || a.clock != b.clock => return None,
         [a, b] => match (a.bound()?, b.bound()?) {
             (Bound::Lower(lower), Bound::Upper(upper)) | (Bound::Upper(upper), Bound::Lower(lower)) => (lower, upper),
             _ => return None,

@@ -9,12 +9,12 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
     IntervalJoin, Join, Limit, LocalGroupAggregate, MiniBatchAssigner, Rank, TemporalJoin, TemporalSort, ToChangelog,
-    Union, Values, Watermark, WindowTableFunction,
+    Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Over, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Match, Over, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -46,6 +46,8 @@ pub(in crate::plan) enum Op {
     Limit(Limit),
     /// Groups the rows of a mini-batch, before they are sent.
     LocalGroupAggregate(Box<LocalGroupAggregate>),
+    /// Finds patterns.
+    Match(Box<Match>),
     /// Ends mini-batches.
     MiniBatchAssigner(MiniBatchAssigner),
     /// Rows with calls over those before them.
@@ -68,6 +70,10 @@ pub(in crate::plan) enum Op {
     Watermark(Watermark),
     /// Groups by window.
     WindowAggregate(Box<WindowAggregate>),
+    /// Joins the rows of equal windows.
+    WindowJoin(Box<WindowJoin>),
+    /// The first rows of each window.
+    WindowRank(Box<WindowRank>),
     /// Appends the columns of a window.
     WindowTableFunction(WindowTableFunction),
 }
@@ -88,6 +94,7 @@ impl Op {
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::LocalGroupAggregate(op) => op.as_ref(),
+            Op::Match(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
             Op::OverAggregate(op) => op.as_ref(),
             Op::Rank(op) => op.as_ref(),
@@ -99,6 +106,8 @@ impl Op {
             Op::Values(op) => op,
             Op::Watermark(op) => op,
             Op::WindowAggregate(op) => op.as_ref(),
+            Op::WindowJoin(op) => op.as_ref(),
+            Op::WindowRank(op) => op.as_ref(),
             Op::WindowTableFunction(op) => op,
         }
     }
@@ -308,11 +317,18 @@ impl Wiring<'_> {
 
     /// Where the days of windows begin: a `TIMESTAMP` is a clock on a wall and has no zone.
     pub(in crate::plan) fn window_zone(&self, time: &WindowTime) -> String {
-        let is_local = |i: usize| matches!(self.input(0).fields[i].ty.kind, TypeKind::TimestampLtz(_));
-        match time {
-            WindowTime::Rowtime(i) if !is_local(*i) => "UTC".to_owned(),
-            WindowTime::Rowtime(_) | WindowTime::Proctime => self.session_zone(),
-        }
+        let column = |i: usize| self.node.inputs.first().and_then(|input| input.columns.get(i));
+        let is_local = match time {
+            WindowTime::Proctime => true,
+            WindowTime::Rowtime(i) => column(*i).is_some_and(|c| matches!(c.ty.kind, TypeKind::TimestampLtz(_))),
+            WindowTime::Attached(i) => column(*i).and_then(|c| c.window.as_ref()).is_some_and(|w| w.is_local),
+        };
+        self.zone_of(is_local)
+    }
+
+    /// The zone of windows that are cut in the session's, or of those of a `TIMESTAMP`.
+    pub(in crate::plan) fn zone_of(&self, is_local: bool) -> String {
+        if is_local { self.session_zone() } else { "UTC".to_owned() }
     }
 
     /// An operator without state whose columns mean what those of its first input mean.

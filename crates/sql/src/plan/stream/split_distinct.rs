@@ -89,7 +89,7 @@ impl<'a> Split<'a> {
         let column = |index: &usize| Expr::column(*index, rows.columns[*index].ty.clone());
         // Flink has no code for the hash of a nested value.
         let have_hashes = cut.iter().all(|index| call("hash_code", vec![column(index)]).is_ok());
-        have_hashes.then(|| Split { whole, cut, width: rows.columns.len() })
+        have_hashes.then_some(Split { whole, cut, width: rows.columns.len() })
     }
 
     fn applied(&self, rows: Node, columns: Vec<Column>, buckets: i32) -> Result<Node> {

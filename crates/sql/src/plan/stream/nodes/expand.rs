@@ -4,6 +4,7 @@ use flott_api::Result;
 use flott_api::table::ChangelogMode;
 use flott_graph::spec::{ExpandColumn, ExpandSpec, Spec};
 
+use crate::plan::print;
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
 
@@ -34,17 +35,7 @@ impl StreamOp for Expand {
     }
 
     fn describe(&self, text: &Text<'_>) -> String {
-        let column = |(column, name): (&ExpandColumn, &String)| match column {
-            ExpandColumn::Input(index) => text.input()[*index].clone(),
-            ExpandColumn::Null => format!("null AS {name}"),
-            ExpandColumn::Id(id) => format!("{id} AS {name}"),
-        };
-        let set = |columns: &Vec<ExpandColumn>| {
-            let columns: Vec<String> = columns.iter().zip(&text.own).map(column).collect();
-            format!("{{{}}}", columns.join(", "))
-        };
-        let sets: Vec<String> = self.projections.iter().map(set).collect();
-        format!("Expand(projects=[{}])", sets.join(", "))
+        format!("Expand(projects=[{}])", print::copies(&self.projections, text.input(), &text.own))
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {

@@ -2,7 +2,7 @@
 //! deduplication.
 
 use flott_api::table::ChangelogMode;
-use flott_api::{Error, Result};
+use flott_api::{Error, Result, RowKind};
 use flott_graph::Role;
 use flott_graph::spec::{
     DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy, SortField, Spec,
@@ -106,8 +106,10 @@ impl Rank {
             Trend::Falls => !field.descending,
             Trend::Any => false,
         };
+        // A row that goes lets one in that is remembered by nobody else.
+        let stay = !input.changelog.contains(RowKind::Delete);
         match input.upsert_keys.iter().find(of_partition) {
-            Some(keys) if self.of.order.iter().all(gets_better) => {
+            Some(keys) if stay && self.of.order.iter().all(gets_better) => {
                 vec![RankStrategy::UpdateFast { keys: keys.clone() }, RankStrategy::Retract]
             }
             _ => vec![RankStrategy::Retract],

@@ -1,7 +1,7 @@
 //! `GROUP BY` of a window and more.
 
+use flott_api::Result;
 use flott_api::table::ChangelogMode;
-use flott_api::{Error, Result};
 use flott_graph::spec::{Spec, WindowAggregateSpec, WindowProperty, WindowTime};
 
 use super::Distribution;
@@ -10,17 +10,15 @@ use crate::plan::lower::meaning;
 use crate::plan::print;
 use crate::plan::rel::{WindowAggregate, property_name};
 use crate::plan::stream::Node;
-use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring, united};
+use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring};
 
 impl StreamOp for WindowAggregate {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
         if let WindowTime::Rowtime(time) = self.time {
             need_time(inputs, time)?;
         }
-        match united(inputs) {
-            mode if mode.is_insert_only() => Ok(mode),
-            _ => Err(Error::unsupported("a window aggregation over a table with updates")),
-        }
+        // A window comes out once, whatever its rows became until then.
+        Ok(ChangelogMode::INSERT_ONLY)
     }
 
     fn upsert_keys(&self, _: &[Node]) -> Vec<Vec<usize>> {
@@ -33,17 +31,21 @@ impl StreamOp for WindowAggregate {
     }
 
     fn describe(&self, text: &Text<'_>) -> String {
-        let time = match self.time {
-            WindowTime::Rowtime(time) => text.input()[time].clone(),
-            WindowTime::Proctime => "proctime".to_owned(),
-        };
-        let mut select = text.results(&self.keys, &self.calls, false);
+        let time = self.time.column().map_or("proctime", |time| &text.input()[time]);
+        let retract = text.node.inputs.iter().any(|input| !input.changelog.is_insert_only());
+        let mut select = text.results(&self.keys, &self.calls, retract);
         let short = |property: WindowProperty| property_name(property).trim_start_matches("window_");
         let properties = self.properties.iter().zip(&text.own[select.len()..]);
         let properties: Vec<String> = properties.map(|(p, name)| format!("{}('w$) AS {name}", short(*p))).collect();
         select.extend(properties);
-        let window = print::window_text(&self.window, &time);
-        format!("WindowAggregate({}window=[{window}], select=[{}])", text.group_by(&self.keys), select.join(", "))
+        let (name, window) = match self.time {
+            _ if self.of_group => ("GroupWindowAggregate", print::group_window_text(&self.window, time)),
+            WindowTime::Attached(end) => {
+                ("WindowAggregate", print::attached_end_text(&self.window, &text.input()[end]))
+            }
+            _ => ("WindowAggregate", print::window_text(&self.window, time, text.input())),
+        };
+        format!("{name}({}window=[{window}], select=[{}])", text.group_by(&self.keys), select.join(", "))
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {

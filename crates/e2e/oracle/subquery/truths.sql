@@ -1,0 +1,23 @@
+-- IN and EXISTS where a truth value is wanted: below OR, in the list, in CASE, below NOT.
+CREATE TABLE l (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE nobody (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'csv');
+SELECT * FROM l WHERE id IN (SELECT id FROM r) OR v = 10;
+SELECT * FROM l WHERE id IN (SELECT id FROM r WHERE v > 250) OR s IN (SELECT s FROM r);
+SELECT id, s, s IN (SELECT s FROM r) AS i FROM l;
+SELECT id, s, s NOT IN (SELECT s FROM r) AS i FROM l;
+SELECT id, s, s IN (SELECT s FROM r WHERE s IS NOT NULL) AS i FROM l;
+SELECT id, s, s IN (SELECT s FROM nobody) AS i, s NOT IN (SELECT s FROM nobody) AS n FROM l;
+SELECT id, CASE WHEN id IN (SELECT id FROM r) THEN 'both' ELSE 'one' END AS c FROM l;
+SELECT id FROM l WHERE (s IN (SELECT s FROM r)) IS NULL;
+SELECT id FROM l WHERE NOT (id IN (SELECT id FROM r) AND v > 20);
+SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE r.id = l.id) OR v = 10;
+SELECT id FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.id = l.id) OR v = 20;
+SELECT id FROM l WHERE EXISTS (SELECT 1 FROM nobody) OR v = 20;
+SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE v > 250) OR v = 20;
+SELECT id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE r.id = l.id AND r.s = l.s AND r.v > 100) OR v IS NULL;
+SELECT id, EXISTS (SELECT 1 FROM r WHERE r.id = l.id) AS e FROM l;
+SELECT id FROM l WHERE id + 1 IN (SELECT id FROM r) OR id IN (SELECT v / 10 FROM r);
+SELECT id, id IN (SELECT id, v FROM r) AS e FROM l;
+SELECT 5 IN (SELECT id FROM r) AS five, 7 IN (SELECT id FROM r) AS seven;
+EXPLAIN CHANGELOG_MODE SELECT * FROM l WHERE id IN (SELECT id FROM r) OR v = 10;

@@ -1,0 +1,22 @@
+-- Queries that stand for a value and are no aggregate: SINGLE_VALUE.
+CREATE TABLE l (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE nobody (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'csv');
+SELECT id, (SELECT s FROM r WHERE id = 5) AS x FROM l;
+SELECT id, (SELECT s FROM r WHERE id = 2) AS x FROM l;
+SELECT id, (SELECT s FROM nobody) AS x FROM l;
+SELECT id, v + (SELECT 1) AS x FROM l;
+SELECT id, (SELECT v FROM r ORDER BY v DESC LIMIT 1) AS x FROM l;
+SELECT id, (SELECT v FROM r LIMIT 1) AS x FROM l WHERE id < 0;
+SELECT id FROM l WHERE v > (SELECT v / 50 FROM r WHERE id = 5);
+SELECT id, (SELECT r.s FROM r WHERE r.id = l.id AND r.v > 500) AS x FROM l;
+SELECT id, (SELECT r.s FROM r WHERE r.id = l.id) AS x FROM l;
+SELECT id, (SELECT r.s FROM nobody AS r WHERE r.id = l.id) AS x FROM l;
+SELECT id, (SELECT MAX(v) FROM r GROUP BY id HAVING id = 5) AS x FROM l;
+SELECT id, (SELECT DISTINCT id FROM r WHERE id = 2) AS x FROM l;
+SELECT (SELECT MAX(v) FROM r) AS a, (SELECT id FROM r WHERE id = 5) AS b;
+SELECT id, CASE WHEN v > (SELECT v FROM r WHERE id = 5) THEN 'more' ELSE 'less' END AS c FROM l;
+SELECT id FROM l WHERE (SELECT COUNT(*) FROM r) > 3;
+SELECT id, (SELECT id, v FROM r) AS x FROM l;
+EXPLAIN CHANGELOG_MODE SELECT id, (SELECT s FROM r WHERE id = 5) AS x FROM l;
+EXPLAIN CHANGELOG_MODE SELECT id, (SELECT r.s FROM r WHERE r.id = l.id) AS x FROM l;

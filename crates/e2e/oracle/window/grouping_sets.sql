@@ -1,0 +1,32 @@
+-- GROUPING SETS, CUBE and ROLLUP, with windows and without.
+CREATE TABLE rides (ts TIMESTAMP(3), city STRING, driver STRING, fare INT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = '${DATA}/rides.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE nobody (ts TIMESTAMP(3), city STRING, driver STRING, fare INT, WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'csv');
+SELECT window_start, window_end, city, driver, COUNT(*) AS n, SUM(fare) AS s FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY window_start, window_end, GROUPING SETS ((city, driver), (city), ());
+SELECT window_start, window_end, city, driver, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY window_start, window_end, ROLLUP (city, driver);
+SELECT window_start, window_end, city, driver, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY window_start, window_end, CUBE (city, driver);
+SELECT window_start, city, driver, GROUPING(city) AS gc, GROUPING(driver) AS gd, GROUPING_ID(city, driver) AS g, COUNT(*) AS n FROM TABLE(HOP(TABLE rides, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '20' SECOND)) GROUP BY window_start, window_end, GROUPING SETS ((city), (driver), ());
+SELECT window_start, window_end, city, SUM(fare) AS s FROM TABLE(CUMULATE(TABLE rides, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '20' SECOND)) GROUP BY GROUPING SETS ((window_start, window_end, city), (window_start, window_end));
+SELECT city, driver, COUNT(*) AS n, SUM(fare) AS s FROM rides GROUP BY GROUPING SETS ((city, driver), (city), ());
+SELECT city, COUNT(*) AS n, COUNT(DISTINCT driver) AS d FROM rides GROUP BY ROLLUP (city);
+SELECT city, driver, MAX(fare) AS hi FROM rides GROUP BY CUBE (city, driver);
+SELECT city, fare, SUM(fare) AS s FROM rides GROUP BY ROLLUP (city, fare);
+SELECT city, GROUPING(city) AS g, COUNT(*) AS n FROM rides GROUP BY GROUPING SETS ((city), ()) HAVING COUNT(*) > 2;
+SELECT city, driver, GROUPING_ID(driver, city) AS g, GROUPING(city, driver) AS g2, COUNT(*) FILTER (WHERE fare > 5) AS n FROM rides GROUP BY GROUPING SETS ((city), (driver));
+SELECT UPPER(city) AS c, fare > 10 AS big, COUNT(*) AS n FROM rides GROUP BY GROUPING SETS ((UPPER(city)), (fare > 10));
+SELECT city, COUNT(*) AS n FROM rides GROUP BY GROUPING SETS ((city), (city));
+SELECT city, driver, COUNT(*) AS n FROM rides GROUP BY city, ROLLUP (driver);
+SELECT city, driver, fare, COUNT(*) AS n FROM rides GROUP BY ROLLUP (city), CUBE (driver, fare);
+SELECT city, driver, COUNT(*) AS n FROM rides GROUP BY ROLLUP ((city, driver));
+SELECT city, COUNT(*) AS n FROM nobody GROUP BY GROUPING SETS ((city), ());
+SELECT COUNT(*) AS n FROM rides GROUP BY GROUPING SETS ((), ());
+SELECT city, GROUPING(city) AS g, COUNT(*) AS n FROM rides GROUP BY city;
+EXPLAIN CHANGELOG_MODE SELECT city, driver, COUNT(*) AS n, SUM(fare) AS s FROM rides GROUP BY GROUPING SETS ((city, driver), (city), ());
+EXPLAIN CHANGELOG_MODE SELECT window_start, window_end, city, driver, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY window_start, window_end, ROLLUP (city, driver);
+EXPLAIN SELECT city, fare, SUM(fare) AS s, GROUPING(city) AS g FROM rides GROUP BY ROLLUP (city, fare);
+EXPLAIN SELECT window_start, window_end, city, driver, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY window_start, window_end, ROLLUP (city, driver);
+EXPLAIN SELECT window_start, window_end, city, SUM(fare) AS s FROM TABLE(CUMULATE(TABLE rides, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '20' SECOND)) GROUP BY GROUPING SETS ((window_start, window_end, city), (window_start, window_end));
+-- Mistakes.
+SELECT GROUPING(fare) AS g, COUNT(*) AS n FROM rides GROUP BY GROUPING SETS ((city), ());
+SELECT GROUPING(city) AS g FROM rides;
+SELECT driver, COUNT(*) AS n FROM rides GROUP BY ROLLUP (city);
+SELECT window_start, window_end, city, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY GROUPING SETS ((window_start, window_end, city), (city));

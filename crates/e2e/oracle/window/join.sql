@@ -1,0 +1,41 @@
+-- Window joins of all kinds.
+CREATE TABLE trips (ts TIMESTAMP(3), city STRING, driver STRING, fare INT, WATERMARK FOR ts AS ts - INTERVAL '5' MINUTE) WITH ('connector' = 'filesystem', 'path' = '${DATA}/rides.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE stops (ts TIMESTAMP(3), city STRING, driver STRING, stop STRING, WATERMARK FOR ts AS ts - INTERVAL '5' MINUTE) WITH ('connector' = 'filesystem', 'path' = '${DATA}/stops.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE VIEW lw AS SELECT * FROM TABLE(TUMBLE(TABLE trips, DESCRIPTOR(ts), INTERVAL '10' SECOND));
+CREATE VIEW rw AS SELECT * FROM TABLE(TUMBLE(TABLE stops, DESCRIPTOR(ts), INTERVAL '10' SECOND));
+CREATE VIEW lh AS SELECT * FROM TABLE(HOP(TABLE trips, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '20' SECOND));
+CREATE VIEW rh AS SELECT * FROM TABLE(HOP(TABLE stops, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '20' SECOND));
+SELECT lw.city, lw.driver, rw.driver AS rd, stop, lw.window_start, lw.window_end FROM lw JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+SELECT lw.city, lw.driver, rw.driver AS rd, stop, lw.window_start AS lws, rw.window_start AS rws FROM lw LEFT JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+SELECT rw.city, lw.driver, rw.driver AS rd, stop, lw.window_start AS lws, rw.window_start AS rws FROM lw RIGHT JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+SELECT lw.city, rw.city AS rc, lw.driver, rw.driver AS rd, COALESCE(lw.window_start, rw.window_start) AS ws FROM lw FULL JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+SELECT lw.city, lw.driver, fare, stop FROM lw JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end AND fare > 5 AND rw.ts > lw.ts;
+SELECT lw.city, lw.driver, fare, stop FROM lw LEFT JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end AND rw.ts > lw.ts;
+SELECT lw.city, rw.city AS rc, lw.driver, rw.driver AS rd FROM lw FULL JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end AND lw.driver = rw.driver AND rw.ts > lw.ts;
+SELECT lw.driver, rw.driver AS rd, lw.window_end FROM lw JOIN rw ON lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+SELECT lw.city, lw.driver, rw.driver AS rd FROM lw JOIN rw ON lw.city IS NOT DISTINCT FROM rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+SELECT * FROM lw WHERE EXISTS (SELECT 1 FROM rw WHERE lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end);
+SELECT * FROM lw WHERE NOT EXISTS (SELECT 1 FROM rw WHERE lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end);
+SELECT city, driver FROM lw WHERE driver IN (SELECT driver FROM rw WHERE lw.window_start = rw.window_start AND lw.window_end = rw.window_end);
+SELECT city, driver FROM lw WHERE driver NOT IN (SELECT driver FROM rw WHERE lw.window_start = rw.window_start AND lw.window_end = rw.window_end);
+SELECT lh.city, lh.driver, rh.driver AS rd, lh.window_start FROM lh JOIN rh ON lh.city = rh.city AND lh.window_start = rh.window_start AND lh.window_end = rh.window_end;
+SELECT l.city, l.n, r.m, l.window_end FROM (SELECT window_start, window_end, city, COUNT(*) AS n FROM lh GROUP BY window_start, window_end, city) l JOIN (SELECT window_start, window_end, city, COUNT(*) AS m FROM rh GROUP BY window_start, window_end, city) r ON l.city = r.city AND l.window_start = r.window_start AND l.window_end = r.window_end;
+SELECT l.city, l.n, r.m FROM (SELECT window_start, window_end, city, COUNT(*) AS n FROM TABLE(CUMULATE(TABLE trips, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '30' SECOND)) GROUP BY window_start, window_end, city) l FULL JOIN (SELECT window_start, window_end, city, COUNT(*) AS m FROM TABLE(CUMULATE(TABLE stops, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '30' SECOND)) GROUP BY window_start, window_end, city) r ON l.city = r.city AND l.window_start = r.window_start AND l.window_end = r.window_end;
+-- What is made of the rows of a window join.
+SELECT window_start, window_end, COUNT(*) AS n FROM (SELECT lw.window_start, lw.window_end, lw.city FROM lw JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end) GROUP BY window_start, window_end;
+SELECT a.city, a.driver, b.driver AS bd, c.driver AS cd FROM lw a JOIN rw b ON a.city = b.city AND a.window_start = b.window_start AND a.window_end = b.window_end JOIN rw c ON a.city = c.city AND a.window_start = c.window_start AND a.window_end = c.window_end;
+-- Joins that are none of windows.
+EXPLAIN CHANGELOG_MODE SELECT lw.city FROM lw JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start;
+EXPLAIN CHANGELOG_MODE SELECT lw.city FROM lw JOIN rh ON lw.city = rh.city AND lw.window_start = rh.window_start AND lw.window_end = rh.window_end;
+EXPLAIN CHANGELOG_MODE SELECT lw.city, stop FROM lw JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+EXPLAIN CHANGELOG_MODE SELECT lw.city, stop FROM lw LEFT JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end AND rw.ts > lw.ts;
+EXPLAIN CHANGELOG_MODE SELECT * FROM lw WHERE NOT EXISTS (SELECT 1 FROM rw WHERE lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end);
+EXPLAIN CHANGELOG_MODE SELECT city, driver FROM lw WHERE driver NOT IN (SELECT driver FROM rw WHERE lw.window_start = rw.window_start AND lw.window_end = rw.window_end);
+EXPLAIN CHANGELOG_MODE SELECT window_start, window_end, COUNT(*) AS n FROM (SELECT lw.window_start, lw.window_end, lw.city FROM lw JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end) GROUP BY window_start, window_end;
+EXPLAIN SELECT lw.city, fare, stop FROM lw JOIN rw ON lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end AND fare > 5 AND rw.ts > lw.ts;
+EXPLAIN SELECT lh.city, lh.driver, rh.driver AS rd, lh.window_start FROM lh JOIN rh ON lh.city = rh.city AND lh.window_start = rh.window_start AND lh.window_end = rh.window_end;
+EXPLAIN SELECT l.city, l.n, r.m, l.window_end FROM (SELECT window_start, window_end, city, COUNT(*) AS n FROM lh GROUP BY window_start, window_end, city) l JOIN (SELECT window_start, window_end, city, COUNT(*) AS m FROM rh GROUP BY window_start, window_end, city) r ON l.city = r.city AND l.window_start = r.window_start AND l.window_end = r.window_end;
+EXPLAIN SELECT lw.driver FROM lw JOIN rw ON lw.window_start = rw.window_start AND lw.window_end = rw.window_end;
+EXPLAIN SELECT * FROM lw WHERE EXISTS (SELECT 1 FROM rw WHERE lw.city = rw.city AND lw.window_start = rw.window_start AND lw.window_end = rw.window_end);
+EXPLAIN SELECT a.city FROM (SELECT * FROM TABLE(SESSION(TABLE trips PARTITION BY city, DESCRIPTOR(ts), INTERVAL '8' SECOND))) a JOIN (SELECT * FROM TABLE(SESSION(TABLE stops PARTITION BY city, DESCRIPTOR(ts), INTERVAL '8' SECOND))) b ON a.city = b.city AND a.window_start = b.window_start AND a.window_end = b.window_end;
+SELECT a.city, a.driver, b.stop FROM (SELECT * FROM TABLE(SESSION(TABLE trips PARTITION BY city, DESCRIPTOR(ts), INTERVAL '8' SECOND))) a JOIN (SELECT * FROM TABLE(SESSION(TABLE stops PARTITION BY city, DESCRIPTOR(ts), INTERVAL '8' SECOND))) b ON a.city = b.city AND a.window_start = b.window_start AND a.window_end = b.window_end;

@@ -1,0 +1,121 @@
+//! `IN` and `EXISTS` where a truth value is wanted: below `OR`, in the list, in `CASE`.
+//!
+//! At the top of `WHERE` they choose rows, which is a semi join. Here every row stays and gets a value: it is joined with
+//! the distinct values of the query, and for `IN`, which is not known where something is null, with their numbers.
+
+use flott_api::expr::{Expr, Value};
+use flott_api::{Error, LogicalType, Result, TypeKind};
+use flott_graph::spec::{AggregateCall, JoinKind};
+use sqlparser::ast::{Expr as Ast, Query};
+
+use super::{Inner, equated, has_query, nullable, shifted, simple, unshifted};
+use crate::plan::binder::expr::ExprBinder;
+use crate::plan::binder::{Binder, call, combine};
+use crate::plan::rel::Rel;
+use crate::plan::scope::Scope;
+
+/// Rows with what was found for them, and the truth over these columns.
+type Answered = (Rel, Expr);
+
+impl Binder<'_> {
+    /// Whether the query has a row.
+    pub(super) fn exists(&self, left: Rel, scope: &Scope, query: &Query) -> Result<Answered> {
+        let width = left.columns.len();
+        let Some(select) = simple(query) else { return is_not_empty(left, self.bind_query(query)?) };
+        let Inner { rel, conditions, .. } = self.correlated(scope, select, false)?;
+        let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < width);
+        let (of_both, own): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(reads_outer);
+        let rel = if own.is_empty() { rel } else { rel.filter(unshifted(combine("and", own)?, width)) };
+        if of_both.is_empty() {
+            return is_not_empty(left, rel);
+        }
+        let pairs = of_both.into_iter().map(|e| equated(e, width)).collect::<Result<Vec<_>>>()?;
+        let (outer, own): (Vec<Expr>, Vec<Expr>) = pairs.into_iter().unzip();
+        let own: Vec<Expr> = own.into_iter().map(|e| unshifted(e, width)).collect();
+        let (rel, is_found) = found(left, rel, &outer, own)?;
+        Ok((rel, is_found))
+    }
+
+    /// Whether the value is among those of the query: true, false, or not known.
+    pub(super) fn is_in(&self, left: Rel, scope: &Scope, (value, query): (&Ast, &Query)) -> Result<Answered> {
+        let width = left.columns.len();
+        if has_query(value) || matches!(value, Ast::Tuple(_)) {
+            return Err(Error::unsupported("IN of several values or of a query, below OR or as a value"));
+        }
+        if let Some(select) = simple(query) {
+            let inner = self.correlated(scope, select, true)?;
+            let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < width);
+            if inner.conditions.iter().chain(&inner.items).any(reads_outer) {
+                return Err(Error::unsupported("a correlated IN below OR or as a value")
+                    .with_hint("Write EXISTS (SELECT .. WHERE .. AND x = y)."));
+            }
+        }
+        let query = self.bind_query(query)?;
+        let [item] = query.columns.as_slice() else {
+            return Err(Error::invalid(format!(
+                "IN compares a value with the {} columns of a query",
+                query.columns.len()
+            )));
+        };
+        let item = Expr::column(0, item.ty.clone());
+        let value = ExprBinder::new(scope, "IN").bind(value)?;
+        let may_be_unknown = value.ty().nullable || item.ty().nullable;
+        let (rel, is_found) = found(left, query.clone(), std::slice::from_ref(&value), vec![item])?;
+        if !may_be_unknown {
+            return Ok((rel, is_found));
+        }
+        let counts = [counted(Vec::new())?, counted(vec![0])?];
+        let first = rel.columns.len();
+        let rel = rel.join(query.aggregate(Vec::new(), Vec::from(counts)), JoinKind::Left, None);
+        let (all, known) = (nullable(rel.column(first)), nullable(rel.column(first + 1)));
+        let boolean = LogicalType::new(TypeKind::Boolean);
+        let unknown = || Expr::literal(Value::Null, boolean.clone());
+        let has_rows = call("is true", vec![call(">", vec![all.clone(), zero()])?])?;
+        let branches = vec![
+            (is_found, truth(true)),
+            (call("not", vec![has_rows])?, truth(false)),
+            (call("is null", vec![value])?, unknown()),
+            (call("is true", vec![call("<", vec![known, all])?])?, unknown()),
+        ];
+        Ok((rel, Expr::Case { branches, otherwise: Box::new(truth(false)), ty: boolean }))
+    }
+}
+
+/// The rows, joined with the distinct values on the right, and whether there was one.
+fn found(left: Rel, right: Rel, outer: &[Expr], own: Vec<Expr>) -> Result<Answered> {
+    let (width, keys) = (left.columns.len(), own.len());
+    let named = own.into_iter().enumerate().map(|(k, e)| (e, format!("$key{k}"))).collect();
+    let distinct = right.project(named).aggregate((0..keys).collect(), Vec::new());
+    let columns = (0..keys).map(|k| (distinct.column(k), format!("$key{k}")));
+    let columns = columns.chain([(truth(true), "$found".to_owned())]).collect();
+    let right = distinct.project(columns);
+    let compare = |(k, outer): (usize, &Expr)| call("=", vec![outer.clone(), shifted(right.column(k), width)]);
+    let equal = outer.iter().enumerate().map(compare).collect::<Result<Vec<_>>>()?;
+    let rel = left.join(right, JoinKind::Left, Some(combine("and", equal)?));
+    let is_found = call("is not null", vec![nullable(rel.column(width + keys))])?;
+    Ok((rel, is_found))
+}
+
+/// The rows, each with whether there is a row on the right.
+fn is_not_empty(left: Rel, right: Rel) -> Result<Answered> {
+    let width = left.columns.len();
+    let rel = left.join(right.aggregate(Vec::new(), vec![counted(Vec::new())?]), JoinKind::Left, None);
+    let number = nullable(rel.column(width));
+    let some = call("is true", vec![call(">", vec![number, zero()])?])?;
+    Ok((rel, some))
+}
+
+fn counted(args: Vec<usize>) -> Result<(AggregateCall, String)> {
+    let resolved = flott_functions::aggregate_type("count", &[], false)?;
+    let name = if args.is_empty() { "$all" } else { "$known" };
+    let call = AggregateCall { function: resolved.id, args, filter: None, distinct: false, ty: resolved.ty };
+    Ok((call, name.to_owned()))
+}
+
+fn zero() -> Expr {
+    Expr::literal(Value::Int(0), LogicalType::not_null(TypeKind::BigInt))
+}
+
+fn truth(value: bool) -> Expr {
+    Expr::literal(Value::Boolean(value), LogicalType::not_null(TypeKind::Boolean))
+}
