@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
@@ -14,9 +14,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_common::{DataFusionError, Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
-};
+use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion_physical_expr::expressions::lit;
@@ -102,7 +100,7 @@ impl AggregateUDFImpl for Function {
     }
 
     fn accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(One(self.folding()?)))
+        Ok(Box::new(One::new(self.folding()?)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -288,35 +286,56 @@ impl GroupsAccumulator for Folding {
     }
 }
 
-/// The one group of an aggregation without keys.
-struct One(Folding);
+/// The one group of an aggregation without keys. The lock is never waited for: DataFusion wants to share what it
+/// only asks for its size.
+struct One {
+    folding: Mutex<Folding>,
+    bytes: usize,
+}
+
+impl One {
+    fn new(folding: Folding) -> Self {
+        One { bytes: folding.groups.memory_bytes(), folding: Mutex::new(folding) }
+    }
+
+    /// Does something to the group.
+    fn on<T>(&mut self, work: impl FnOnce(&mut Folding) -> Result<T>) -> Result<T> {
+        let folding = self.folding.get_mut().unwrap_or_else(PoisonError::into_inner);
+        folding.grow(1)?;
+        let done = work(folding);
+        self.bytes = folding.groups.memory_bytes();
+        done
+    }
+}
+
+impl fmt::Debug for One {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("One").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
 
 impl Accumulator for One {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let rows = values.first().map_or(0, |column| column.len());
-        self.0.grow(1)?;
-        self.0.fold(values, &vec![0; rows])
+        self.on(|one| one.fold(values, &vec![0; rows]))
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.0.grow(1)?;
-        let values = self.0.values(&[0])?;
+        let values = self.on(|one| one.values(&[0]))?;
         ScalarValue::try_from_array(&values, 0)
     }
 
     fn size(&self) -> usize {
-        self.0.groups.memory_bytes()
+        self.bytes
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.0.grow(1)?;
-        let saved = self.0.saved(&[0])?;
+        let saved = self.on(|one| one.saved(&[0]))?;
         Ok(vec![ScalarValue::try_from_array(&saved, 0)?])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.0.grow(1)?;
         let Some(states) = states.first() else { return Ok(()) };
-        self.0.merge(states, &vec![0; states.len()])
+        self.on(|one| one.merge(states, &vec![0; states.len()]))
     }
 }

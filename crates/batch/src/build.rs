@@ -19,9 +19,10 @@ use flott_api::table::{SourceSpec, TableFactory};
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result, Schema};
 use flott_functions::literal_array;
 use flott_graph::spec::{
-    AggregateCall, BatchNode, BatchOp, CorrelateSpec, SortField, WindowTableFunctionSpec,
+    AggregateCall, BatchNode, BatchOp, CorrelateSpec, ExpandSpec, SortField, WindowTableFunctionSpec,
 };
 use flott_operators::correlate::Correlate;
+use flott_operators::expand::Expand;
 use flott_operators::window_table_function::WindowTableFunction;
 use futures::stream;
 
@@ -79,6 +80,7 @@ impl Builder<'_> {
             }
             BatchOp::Project { exprs } => self.project(exprs, input),
             BatchOp::Aggregate { keys, calls } => aggregated(keys, calls, read, input),
+            BatchOp::Expand(spec) => expanded(spec, input, node),
             BatchOp::Window(spec) => self.windowed(spec, input, node),
             BatchOp::Correlate(spec) => self.correlated(spec, input, node),
             BatchOp::Sort { order, limit } => Ok(sorted(order, *limit, input)),
@@ -117,12 +119,16 @@ impl Builder<'_> {
     }
 
     fn scan(&self, spec: &SourceSpec, output: &Schema) -> Result<Tree> {
-        let factory = self.tables.get(spec.connector.as_str()).ok_or_else(|| {
-            Error::invalid(format!("connector '{}' is not part of this Flott", spec.connector))
-        })?;
+        let factory = self
+            .tables
+            .get(spec.connector.as_str())
+            .ok_or_else(|| Error::invalid(format!("connector '{}' is not part of this Flott", spec.connector)))?;
         let source = factory.source(spec)?;
         if source.boundedness() == Boundedness::Unbounded {
-            return Err(Error::invalid(format!("table '{}' is unbounded and cannot be read in batch mode", spec.table)));
+            return Err(Error::invalid(format!(
+                "table '{}' is unbounded and cannot be read in batch mode",
+                spec.table
+            )));
         }
         let schema = columns::loose(output);
         let (spec, cx, leaf) = (spec.clone(), self.reader.clone(), Arc::clone(&schema));
@@ -145,9 +151,13 @@ impl Builder<'_> {
         let (output, now_ms) = (Arc::clone(&schema), self.compiler.now_ms);
         let begin: Begin = Arc::new(move || {
             let (windows, output) = (Arc::clone(&windows), Arc::clone(&output));
-            Ok(Box::new(PerBatch(move |rows| {
-                let rows = windows.append(ChangeBatch::inserts(rows), now_ms)?;
-                Ok(vec![columns::relabelled(&output, rows.rows()).map_err(released)?])
+            Ok(Box::new(PerBatch(move |rows: RecordBatch| {
+                let mut expansion = windows.begin(ChangeBatch::inserts(rows), now_ms)?;
+                let mut out = Vec::new();
+                while let Some(rows) = windows.next(&mut expansion)? {
+                    out.push(columns::relabelled(&output, rows.rows()).map_err(released)?);
+                }
+                Ok(out)
             })))
         });
         Ok(Own::transform("WindowTableFunction", input, schema, begin))
@@ -159,7 +169,7 @@ impl Builder<'_> {
         let (output, moment) = (Arc::clone(&schema), self.compiler.moment());
         let begin: Begin = Arc::new(move || {
             let (correlate, output) = (Arc::clone(&correlate), Arc::clone(&output));
-            Ok(Box::new(PerBatch(move |rows| {
+            Ok(Box::new(PerBatch(move |rows: RecordBatch| {
                 let (mut open, mut out) = (vec![ChangeBatch::inserts(rows)], Vec::new());
                 while let Some(rows) = correlate.next(&mut open, &moment)? {
                     out.push(columns::relabelled(&output, rows.rows()).map_err(released)?);
@@ -208,6 +218,25 @@ fn values(rows: &[Vec<flott_api::expr::Value>], output: &Schema) -> Result<Tree>
         Ok(Box::pin(stream::iter(pieces)))
     });
     Ok(Own::leaf("Values", schema, open))
+}
+
+fn expanded(spec: &ExpandSpec, input: Tree, node: &BatchNode) -> Result<Tree> {
+    let expand = Arc::new(Expand::new(spec.clone())?);
+    let schema = columns::loose(&node.output);
+    let output = Arc::clone(&schema);
+    // Pieces that grow to about a batch.
+    let piece = (BATCH_ROWS_MAX / spec.projections.len().max(1)).max(1);
+    let begin: Begin = Arc::new(move || {
+        let (expand, output) = (Arc::clone(&expand), Arc::clone(&output));
+        Ok(Box::new(PerBatch(move |rows: RecordBatch| {
+            let pieces = (0..rows.num_rows()).step_by(piece).map(|from| {
+                let rows = ChangeBatch::inserts(rows.slice(from, piece.min(rows.num_rows() - from)));
+                columns::relabelled(&output, expand.expand(&rows)?.rows()).map_err(released)
+            });
+            pieces.collect()
+        })))
+    });
+    Ok(Own::transform("Expand", input, schema, begin))
 }
 
 fn aggregated(keys: &[usize], calls: &[AggregateCall], read: &Schema, input: Tree) -> Result<Tree> {

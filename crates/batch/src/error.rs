@@ -63,9 +63,13 @@ fn of_datafusion(error: &DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(text) => {
             Error::invalid("a bounded query needs more memory than it may take and cannot spill")
                 .with_detail(format!("{}.", text.lines().next().unwrap_or_default().trim_end_matches('.')))
-                .with_hint("SET 'taskmanager.memory.managed.size' to more, or put the smaller table of a join on its right.")
+                .with_hint(
+                    "SET 'taskmanager.memory.managed.size' to more, or put the smaller table of a join on its right.",
+                )
         }
-        DataFusionError::IoError(e) => Error::external("a file for what does not fit into memory failed").with_source(e.to_string()),
+        DataFusionError::IoError(e) => {
+            Error::external("a file for what does not fit into memory failed").with_source(e.to_string())
+        }
         other => Error::internal("a bounded query failed").with_source(other.strip_backtrace()),
     }
 }
@@ -85,7 +89,10 @@ mod tests {
         let all = [ours(), ours().context("while it sorts"), DataFusionError::Shared(Arc::new(ours())), arrow()];
         for error in all {
             let error = released(error);
-            assert_eq!((error.kind(), error.message(), error.hint()), (ErrorKind::Data, "a record is bad", Some("Mend it.")));
+            assert_eq!(
+                (error.kind(), error.message(), error.hint()),
+                (ErrorKind::Data, "a record is bad", Some("Mend it."))
+            );
         }
     }
 

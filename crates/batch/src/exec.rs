@@ -65,7 +65,7 @@ pub(crate) struct Own {
 impl Own {
     /// Rows that begin here.
     pub(crate) fn leaf(name: &'static str, output: SchemaRef, open: Open) -> Arc<dyn ExecutionPlan> {
-        Self::new(name, Work::Open(open), Vec::new(), output)
+        Self::node(name, Work::Open(open), Vec::new(), output)
     }
 
     /// Rows made of those of an input.
@@ -75,15 +75,15 @@ impl Own {
         output: SchemaRef,
         begin: Begin,
     ) -> Arc<dyn ExecutionPlan> {
-        Self::new(name, Work::Transform(begin), vec![input], output)
+        Self::node(name, Work::Transform(begin), vec![input], output)
     }
 
     /// The inputs one behind the other, so that their order is no accident.
     pub(crate) fn concat(inputs: Vec<Arc<dyn ExecutionPlan>>, output: SchemaRef) -> Arc<dyn ExecutionPlan> {
-        Self::new("Union", Work::Concat, inputs, output)
+        Self::node("Union", Work::Concat, inputs, output)
     }
 
-    fn new(
+    fn node(
         name: &'static str,
         work: Work,
         inputs: Vec<Arc<dyn ExecutionPlan>>,

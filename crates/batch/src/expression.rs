@@ -36,7 +36,8 @@ impl Compiler {
         if let Expr::Column { index, .. } = expr {
             return Ok(columns::column(input, *index));
         }
-        let cx = CompileContext { session_zone: self.session_zone.clone(), environment: Some(self.environment.clone()) };
+        let cx =
+            CompileContext { session_zone: self.session_zone.clone(), environment: Some(self.environment.clone()) };
         let compiled = Arc::new(compile(expr, &cx)?);
         let mut read: Vec<usize> = expr.columns().into_iter().collect();
         read.sort_unstable();

@@ -9,8 +9,8 @@ use datafusion_common::{JoinType, NullEquality};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::joins::utils::JoinFilter;
 use datafusion_physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
-use flott_api::expr::Expr;
 use flott_api::Result;
+use flott_api::expr::Expr;
 use flott_graph::spec::JoinKind;
 
 use crate::columns;

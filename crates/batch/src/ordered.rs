@@ -51,10 +51,8 @@ impl Runs {
             None => values.to_vec(),
         };
         let runs = partition(&compared)?.ranges().into_iter();
-        let moved = runs.map(|run| Run {
-            begins: run.start >= shift,
-            rows: run.start.saturating_sub(shift)..run.end - shift,
-        });
+        let moved =
+            runs.map(|run| Run { begins: run.start >= shift, rows: run.start.saturating_sub(shift)..run.end - shift });
         Ok(moved.filter(|run| !run.rows.is_empty()).collect())
     }
 }

@@ -5,8 +5,6 @@
 //! these are all rows of the partition. `ROW_NUMBER`, `RANK`, `DENSE_RANK` and `LAG` go by rows in any frame. A frame that
 //! begins some rows before is one whose oldest row is taken back with each new one.
 
-use std::sync::Arc;
-
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_ord::partition::partition;
 use arrow_schema::SchemaRef;
@@ -114,10 +112,11 @@ impl Over {
     fn of_last_peers(&self, rows: &RecordBatch, values: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
         let compared = picked(rows, &self.order);
         let peers = match compared.as_slice() {
-            [] => vec![0..rows.num_rows()],
+            [] => std::iter::once(0..rows.num_rows()).collect(),
             compared => partition(compared)?.ranges(),
         };
-        let last: UInt64Array = peers.into_iter().flat_map(|run| std::iter::repeat_n(run.end as u64 - 1, run.len())).collect();
+        let last: UInt64Array =
+            peers.into_iter().flat_map(|run| std::iter::repeat_n(run.end as u64 - 1, run.len())).collect();
         let of_last = |(values, by_rows): (ArrayRef, &bool)| match by_rows {
             true => Ok(values),
             false => Ok(take(&values, &last, None)?),

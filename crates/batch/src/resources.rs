@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use datafusion_execution::TaskContext;
 use datafusion_execution::config::SessionConfig;
 use datafusion_execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion_execution::memory_pool::FairSpillPool;
 use datafusion_execution::runtime_env::RuntimeEnvBuilder;
-use datafusion_execution::TaskContext;
 use flott_api::{BATCH_ROWS_MAX, Result};
 use flott_graph::spec::BatchPlan;
 
@@ -38,7 +38,15 @@ pub(crate) fn task_context(plan: &BatchPlan, default_bytes: usize) -> Result<Arc
         .with_batch_size(BATCH_ROWS_MAX)
         .with_target_partitions(1)
         .with_sort_spill_reservation_bytes((bytes / MERGE_PART).min(MERGE_BYTES_MAX));
-    let context =
-        TaskContext::new(None, "batch".to_owned(), config, HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new(), runtime);
+    let context = TaskContext::new(
+        None,
+        "batch".to_owned(),
+        config,
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        runtime,
+    );
     Ok(Arc::new(context))
 }

@@ -1,4 +1,4 @@
--- INSERT, refusals, time and windows in batch mode.
+-- INSERT and refusals in batch mode.
 SET 'execution.runtime-mode' = 'batch';
 CREATE TABLE t (k STRING, x INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/kx.csv', 'format' = 'csv', 'csv.null-literal' = '');
 CREATE TABLE f (k STRING, n BIGINT, s INT) WITH ('connector' = 'filesystem', 'path' = '${TMP}/f', 'format' = 'csv');
@@ -15,13 +15,20 @@ SELECT * FROM f WHERE n = 0;
 SELECT * FROM g;
 SELECT SUM(a) AS s FROM b;
 SELECT a FROM b ORDER BY a DESC LIMIT 2;
-CREATE TABLE w (k STRING, ts TIMESTAMP(3), v INT, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH ('connector' = 'filesystem', 'path' = '${TMP}/w', 'format' = 'csv', 'csv.null-literal' = '');
-INSERT INTO w VALUES ('a', TIMESTAMP '2020-01-01 00:00:01', 1), ('b', TIMESTAMP '2020-01-01 00:00:09', 2), ('a', TIMESTAMP '2020-01-01 00:00:12', 3), ('a', TIMESTAMP '2020-01-01 00:00:02', 4), ('b', TIMESTAMP '2020-01-01 00:01:00', CAST(NULL AS INT));
-SELECT * FROM w ORDER BY v;
-SELECT window_start, window_end, COUNT(*) AS n, SUM(v) AS s FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
-SELECT k, window_start, COUNT(*) AS n, MAX(v) AS s FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end;
-SELECT k, ts, window_start, window_end, window_time FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '1' MINUTE));
-SELECT k, MAX(ts) AS m FROM w GROUP BY k;
 CREATE TABLE c (id INT, v STRING, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'filesystem', 'path' = '${DATA}/kx.csv', 'format' = 'debezium-json');
 SELECT * FROM c;
 EXPLAIN SELECT k, COUNT(*) FROM t GROUP BY k ORDER BY k;
+EXECUTE STATEMENT SET BEGIN INSERT INTO f SELECT k, 77, x FROM t WHERE x > 4; INSERT INTO p SELECT k, SUM(x) FROM t GROUP BY k; END;
+SELECT * FROM f WHERE n = 77;
+SET 'table.dml-sync' = 'true';
+INSERT INTO f SELECT k, 78, x FROM t ORDER BY x DESC LIMIT 2;
+SELECT * FROM f WHERE n = 78 ORDER BY s;
+INSERT INTO f SELECT k, 79, CAST(k AS INT) FROM t WHERE k IS NOT NULL;
+INSERT INTO f SELECT k, 79, a FROM t, g;
+CREATE TABLE nn (a INT NOT NULL) WITH ('connector' = 'blackhole');
+INSERT INTO nn SELECT x FROM t;
+CREATE TABLE pt (v INT, k STRING) PARTITIONED BY (k) WITH ('connector' = 'filesystem', 'path' = '${TMP}/pt', 'format' = 'csv');
+INSERT INTO pt SELECT x, k FROM t WHERE k IS NOT NULL;
+SELECT k, v FROM pt ORDER BY k, v;
+INSERT OVERWRITE pt PARTITION (k = 'a') SELECT 100;
+SELECT k, v FROM pt ORDER BY k, v;

@@ -308,7 +308,11 @@ fn a_recording_is_read_as_it_was_written() {
 #[test]
 fn the_order_of_a_bounded_query_counts() {
     let of = |rows: &[&str]| Answer { changes: rows.iter().map(|r| (*r).to_owned()).collect(), ..Answer::default() };
-    let statements = ["SET 'execution.runtime-mode' = 'batch'", "SELECT a FROM t ORDER BY a", "SELECT * FROM (SELECT a FROM t ORDER BY a LIMIT 2)"];
+    let statements = [
+        "SET 'execution.runtime-mode' = 'batch'",
+        "SELECT a FROM t ORDER BY a",
+        "SELECT * FROM (SELECT a FROM t ORDER BY a LIMIT 2)",
+    ];
     let mut flink = [of(&[]), of(&["+I[1]", "+I[2]"]), of(&["+I[1]", "+I[2]"])];
     order_batches(&mut flink, statements.into_iter());
     let ours = of(&["+I[2]", "+I[1]"]);

@@ -8,7 +8,7 @@ use flott_api::table::SourceSpec;
 use flott_api::{Error, Result, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::{AggregateCall, CorrelateSpec, JoinKind, OverFrame, SortField, WindowTableFunctionSpec};
+use super::{AggregateCall, CorrelateSpec, ExpandSpec, JoinKind, OverFrame, SortField, WindowTableFunctionSpec};
 use crate::json;
 
 /// A bounded query.
@@ -62,6 +62,8 @@ pub enum BatchOp {
         /// The aggregates.
         calls: Vec<AggregateCall>,
     },
+    /// Each row once for each grouping set.
+    Expand(Box<ExpandSpec>),
     /// Appends the columns of a window.
     Window(Box<WindowTableFunctionSpec>),
     /// Rows with those of a function.

@@ -4,9 +4,7 @@
 //! sink, its constraints, commits and errors are those of a streaming job; there are no changes, and rows come in the
 //! order of a final `ORDER BY`. Time attributes are plain columns: watermarks go before anything is optimised.
 //!
-//! Nothing runs that source yet: until it does, a session refuses the value `batch` of the option.
-//!
-//! **Does not:** join by time, turn rows into changes, or explain; all refused by name.
+//! **Does not:** join by time, cut sessions, find patterns, turn rows into changes, or explain; all refused by name.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +14,12 @@ use flott_api::source::Boundedness;
 use flott_api::table::{ChangelogMode, PushDowns, SourceDescription, SourceSpec};
 use flott_api::{Error, Result, TypeKind};
 use flott_graph::spec::{
-    BatchNode, BatchOp, BatchPlan, CorrelateSpec, RankRange, WindowKind, WindowTableFunctionSpec, WindowTime,
+    BatchNode, BatchOp, BatchPlan, CorrelateSpec, ExpandSpec, RankRange, WindowKind, WindowTableFunctionSpec,
+    WindowTime,
 };
 
 use super::optimize::{self, conjuncts};
-use super::rel::{self, Column, Op, Rel, Scan, TimeAttribute, WindowAggregate, schema};
+use super::rel::{self, Column, Op, Rel, Scan, TimeAttribute, schema};
 use super::stream::{Node, Op as StreamOp, Pairing, Pipeline, Sink};
 use super::{Settings, binder};
 use crate::catalog::ObjectPath;
@@ -28,7 +27,7 @@ use crate::catalog::ObjectPath;
 /// Plans the way of a bounded relation's rows to a sink.
 pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipeline> {
     let logical = rel.clone();
-    let rel = optimize::optimize(without_watermarks(rel), &settings.session_zone)?;
+    let rel = optimize::optimize_bounded(without_watermarks(rel), &settings.session_zone)?;
     let columns: Vec<Column> = rel.columns.iter().map(|c| Column { window: None, time: None, ..c.clone() }).collect();
     let plan = BatchPlan {
         root: Lowering { settings }.node(rel)?,
@@ -88,8 +87,10 @@ fn scan_of(plan: &BatchPlan, columns: &[Column], sink: &Sink) -> Result<Scan> {
     })
 }
 
-/// The tree without watermarks: in batch mode nothing waits for time.
+/// The tree without watermarks, and without what streams know of windows: in batch mode nothing waits for time, so the
+/// bounds of a window are columns like others, to group and to join by.
 fn without_watermarks(mut rel: Rel) -> Rel {
+    rel.columns.iter_mut().for_each(|column| column.window = None);
     rel.inputs = rel.inputs.into_iter().map(without_watermarks).collect();
     if !matches!(rel.op, Op::Watermark { .. }) {
         return rel;
@@ -115,11 +116,16 @@ impl Lowering<'_> {
             Op::Filter { condition } => BatchOp::Filter { condition },
             Op::Project { exprs } => BatchOp::Project { exprs },
             Op::Aggregate { keys, calls } => BatchOp::Aggregate { keys, calls },
+            Op::Expand { projections } => BatchOp::Expand(Box::new(ExpandSpec {
+                input: only(&inputs)?.schema(),
+                projections,
+                output: output.clone(),
+            })),
             Op::Window { time, window } => {
                 let input = only(&inputs)?;
                 BatchOp::Window(Box::new(self.window(input, &WindowTime::Rowtime(time), window, &columns)?))
             }
-            Op::WindowAggregate(aggregate) => return self.window_aggregate(*aggregate, inputs, &columns),
+            Op::WindowAggregate(_) => return Err(Error::internal("a bounded query aggregates by windows of a stream")),
             Op::Join(join) => joined(*join, only(&inputs)?.columns.len())?,
             Op::Correlate(correlate) => BatchOp::Correlate(Box::new(CorrelateSpec {
                 input: only(&inputs)?.schema(),
@@ -136,6 +142,7 @@ impl Lowering<'_> {
             Op::Sort(sort) => BatchOp::Sort { order: sort.order, limit: sort.limit },
             Op::Union => BatchOp::Union,
             Op::Limit { offset, limit } => BatchOp::Limit { offset, limit },
+            Op::Match(_) => return Err(unsupported("MATCH_RECOGNIZE")),
             Op::TemporalJoin(_) => return Err(unsupported("a temporal join")),
             Op::ToChangelog { .. } => return Err(unsupported("TO_CHANGELOG")),
             Op::FromChangelog { .. } => return Err(unsupported("FROM_CHANGELOG")),
@@ -186,41 +193,12 @@ impl Lowering<'_> {
         if time_column.time == Some(TimeAttribute::Proctime) {
             return Err(by_the_clock());
         }
+        if let WindowKind::Session { .. } = window {
+            return Err(unsupported("a SESSION window"));
+        }
         let is_local = matches!(time_column.ty.kind, TypeKind::TimestampLtz(_));
         let zone = if is_local { self.settings.session_zone.clone() } else { "UTC".to_owned() };
         Ok(WindowTableFunctionSpec { input: input.schema(), time: time.clone(), window, zone, output: schema(columns) })
-    }
-
-    /// Windows first, then an ordinary aggregation by them.
-    fn window_aggregate(
-        &self,
-        aggregate: WindowAggregate,
-        mut inputs: Vec<Rel>,
-        columns: &[Column],
-    ) -> Result<BatchNode> {
-        let WindowAggregate { time, window, mut keys, calls, properties } = aggregate;
-        let input = inputs.pop().ok_or_else(|| Error::internal("a window aggregation without an input"))?;
-        let WindowTime::Rowtime(time_column) = time else { return Err(unsupported("a window over processing time")) };
-        let width = input.columns.len();
-        let windowed = input.clone().windowed(time_column, window.clone());
-        let spec = self.window(&input, &time, window, &windowed.columns)?;
-        let cut = BatchNode {
-            op: BatchOp::Window(Box::new(spec)),
-            inputs: vec![self.node(input)?],
-            output: windowed.schema(),
-        };
-        // Start and end say the same of a window, and the time follows from them: grouping by all three adds nothing.
-        let plain = keys.len();
-        keys.extend(width..width + 3);
-        let results = calls.iter().enumerate().map(|(i, call)| Column::new(format!("$a{i}"), call.ty.clone()));
-        let grouped_columns: Vec<Column> = keys.iter().map(|k| windowed.columns[*k].clone()).chain(results).collect();
-        let picked = (0..plain)
-            .chain((0..calls.len()).map(|i| plain + 3 + i))
-            .chain(properties.iter().map(|property| plain + *property as usize));
-        let exprs = picked.map(|i| Expr::column(i, grouped_columns[i].ty.clone())).collect();
-        let grouped =
-            BatchNode { op: BatchOp::Aggregate { keys, calls }, inputs: vec![cut], output: schema(&grouped_columns) };
-        Ok(BatchNode { op: BatchOp::Project { exprs }, inputs: vec![grouped], output: schema(columns) })
     }
 }
 
