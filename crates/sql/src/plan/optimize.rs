@@ -35,6 +35,9 @@ pub(super) struct Rule {
     pub(super) apply: fn(Rel, &str) -> Result<Rel>,
 }
 
+/// The rule whose form of bounded rows refuses nothing.
+const KEEP_FIRST_ROWS: &str = "keep the first rows";
+
 /// The list, in the order of application.
 pub(super) const RULES: [Rule; 14] = [
     Rule {
@@ -73,7 +76,7 @@ pub(super) const RULES: [Rule; 14] = [
         apply: semi::sink,
     },
     Rule {
-        name: "keep the first rows",
+        name: KEEP_FIRST_ROWS,
         reason: "a bounded ROW_NUMBER needs no number for every row: what is behind the last one changes nothing",
         apply: rank::top_n,
     },
@@ -114,6 +117,14 @@ pub(super) fn optimize(rel: Rel, zone: &str) -> Result<Rel> {
     RULES.iter().try_fold(rel, |rel, rule| {
         tracing::trace!(rule = rule.name, reason = rule.reason, "optimise");
         (rule.apply)(rel, zone)
+    })
+}
+
+/// Applies all rules to rows that end.
+pub(super) fn optimize_bounded(rel: Rel, zone: &str) -> Result<Rel> {
+    RULES.iter().try_fold(rel, |rel, rule| match rule.name {
+        KEEP_FIRST_ROWS => rank::top_n_of_bounded(rel, zone),
+        _ => (rule.apply)(rel, zone),
     })
 }
 

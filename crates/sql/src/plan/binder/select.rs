@@ -70,7 +70,7 @@ impl Binder<'_> {
         let tables = self.where_of(tables, &clauses)?;
         let ((mut rel, mut scope), projection) = self.item_values(tables, clauses.projection)?;
         let mut aggregates = Aggregates::default();
-        aggregates.overs = Overs::naming(clauses.windows)?;
+        aggregates.overs = Overs::naming(clauses.windows, self.settings.batch.is_on)?;
         let mut keys;
         (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates)?;
         scope = keys.scope_of_groups(scope)?;
@@ -110,11 +110,11 @@ impl Binder<'_> {
     /// The list, and below it the windows and what `QUALIFY` says of them.
     fn listed(&self, listed: Listed, grouped: bool) -> Result<Rel> {
         let Listed { rel, items, qualify, overs } = listed;
-        let (mut rel, first) = overs.apply(rel);
+        let (mut rel, columns) = overs.apply(rel);
         if let Some(condition) = qualify {
-            rel = rel.filter(self.folded(over_windows(condition, first))?);
+            rel = rel.filter(self.folded(over_windows(condition, &columns))?);
         }
-        let items: Vec<(Expr, String)> = items.into_iter().map(|(e, name)| (over_windows(e, first), name)).collect();
+        let items: Vec<(Expr, String)> = items.into_iter().map(|(e, name)| (over_windows(e, &columns), name)).collect();
         let unchanged = grouped
             && items.len() == rel.columns.len()
             && items.iter().zip(&rel.columns).enumerate().all(|(i, ((e, name), column))| {
