@@ -3,6 +3,7 @@
 mod api;
 mod explain;
 mod graph;
+mod hints;
 mod joins_by_time;
 mod match_recognize;
 mod mini_batch;

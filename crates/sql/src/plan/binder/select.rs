@@ -48,12 +48,15 @@ impl Binder<'_> {
     /// Binds a SELECT and the keys of its `ORDER BY`.
     pub(super) fn bind_ordered_select(&self, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
         // Queries nest in FROM: this is all that stays on the stack for each.
-        let tables = self.bind_from(&select.from)?;
-        self.select_from(tables, select, order_by)
+        self.with_hints_of(select, || {
+            let tables = self.bind_from(&select.from)?;
+            self.select_from(tables, select, order_by)
+        })
     }
 
     fn select_from(&self, mut tables: Tables, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
         let clauses = clauses(select)?;
+        let written = tables.1.clone();
         if let Some(condition) = clauses.selection {
             tables = self.bind_where(tables, condition)?;
         }
@@ -73,6 +76,7 @@ impl Binder<'_> {
             clauses.qualify.map(|q| self.qualify(&aliases.expanded(q), &scope, &mut aggregates)).transpose()?;
         let order = self.order(order_by, &aliases, (&scope, &mut aggregates), (&mut items, width))?;
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
+        let ttl = if grouped || clauses.distinct { self.ttl_of_groups(&written) } else { None };
         let has_value = |item: &Cow<'_, SelectItem>| matches!(item, Cow::Owned(_));
         refuse::clause(grouped && projection.iter().any(has_value), "a query that stands for a value beside groups")?;
         if aggregates.tells_groups_apart && !grouped {
@@ -81,7 +85,10 @@ impl Binder<'_> {
         let has_nothing = keys.exprs.is_empty() && aggregates.is_empty();
         refuse::clause(grouped && has_nothing, "a grouping without keys and aggregates")?;
         let listed = match grouped {
-            true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, (items, qualify), having)?,
+            true => {
+                let grouping = Grouping { scope: &scope, keys, aggregates, ttl: ttl.clone() };
+                self.grouped(rel, grouping, (items, qualify), having)?
+            }
             false => {
                 let items = items.into_iter().map(|item| (item.expr, item.name)).collect();
                 Listed { rel, items, qualify: qualify.map(|q| q.expr), overs: aggregates.overs }
@@ -95,7 +102,8 @@ impl Binder<'_> {
             return Err(Error::invalid("ORDER BY has a value that SELECT DISTINCT does not give")
                 .with_hint("Add it to the list."));
         }
-        Ok(Ordered { rel: distinct(rel), width, keys: order })
+        let ttl = ttl.filter(|_| !grouped);
+        Ok(Ordered { rel: distinct(rel).keeping(ttl), width, keys: order })
     }
 
     /// The list, and below it the windows and what `QUALIFY` says of them.
@@ -330,7 +338,8 @@ fn default_name(ast: &Ast) -> Option<String> {
 pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
     let Select {
         select_token: _,
-        optimizer_hints,
+        // `with_hints_of` reads them.
+        optimizer_hints: _,
         distinct,
         select_modifiers,
         top,
@@ -354,7 +363,6 @@ pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
         value_table_mode,
         flavor,
     } = select;
-    refuse::clause(!optimizer_hints.is_empty(), "a hint behind SELECT")?;
     refuse::clause(select_modifiers.as_ref().is_some_and(|m| m.is_any_set()), "a modifier behind SELECT")?;
     refuse::clause(top.is_some(), "TOP")?;
     refuse::clause(exclude.is_some(), "EXCLUDE")?;

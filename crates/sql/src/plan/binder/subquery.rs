@@ -130,7 +130,7 @@ impl Binder<'_> {
     fn correlated(&self, outer: &Scope, select: &Select, with_items: bool) -> Result<Inner> {
         // Refuses the clauses that mean nothing here.
         clauses(select)?;
-        let inner = self.bind_from(&select.from)?;
+        let inner = self.with_hints_of(select, || self.bind_from(&select.from))?;
         let (mut own, mut with_queries): (Vec<&Ast>, Vec<&Ast>) = (Vec::new(), Vec::new());
         if let Some(condition) = &select.selection {
             check_depth(condition)?;
@@ -207,6 +207,7 @@ impl Binder<'_> {
     /// One aggregate, or the value of the only row, of rows that may be compared with outer ones: they are grouped by what
     /// is compared.
     fn correlated_value(&self, outer: &Scope, outer_width: usize, select: &Select) -> Result<Value> {
+        refuse::clause(!select.optimizer_hints.is_empty(), "a hint in a query that stands for a value")?;
         let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
         let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < outer_width);
         let (of_both, own): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(reads_outer);
@@ -252,7 +253,7 @@ impl Binder<'_> {
             expr = aggregates.add(SINGLE_VALUE, vec![expr], None, false)?;
         }
         let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
-        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates };
+        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates, ttl: None };
         let value = self.folded(grouping.over_groups(&item)?)?;
         Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
     }
