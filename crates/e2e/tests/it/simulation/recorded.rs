@@ -414,7 +414,7 @@ fn killed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> Re
 }
 
 /// Each statement of a script with its number from 1.
-fn statements(sql: &str) -> Vec<&str> {
+pub(super) fn statements(sql: &str) -> Vec<&str> {
     let mut all = Vec::new();
     let mut rest = sql;
     while let Some(Ok(parsed)) = parse_script(rest).next() {
