@@ -6,13 +6,12 @@
 //! name; a name that fits no table where they do mean something is refused. The hints of batch mode (`BROADCAST` and its
 //! like) are checked and change nothing in a stream.
 
-use flott_api::error::Location;
 use flott_api::{Error, Result};
-use sqlparser::ast::{Ident, Select};
+use sqlparser::ast::Select;
 
 use super::Binder;
+use crate::parser::ast::SqlOption;
 use crate::parser::ast::view::{Hint, HintArgs, select_hints};
-use crate::parser::ast::{SqlOption, ident_location};
 use crate::plan::rel::StateTtl;
 use crate::plan::scope::Scope;
 
@@ -33,7 +32,6 @@ struct Named {
     hint: String,
     /// The table's name as written.
     table: String,
-    at: Location,
     /// What `STATE_TTL` says of it.
     ttl: Option<StateTtl>,
     /// Whether there is such a table.
@@ -109,10 +107,9 @@ impl BlockHints {
         let means_something = |n: &&Named| self.has_joins || self.has_groups && n.kind == Kind::StateTtl;
         match self.named.iter().filter(means_something).find(|n| !n.found) {
             None => Ok(()),
-            Some(Named { hint, table, at, .. }) => {
+            Some(Named { hint, table, .. }) => {
                 Err(Error::invalid(format!("the hint {hint} names '{table}', which is no table of its query"))
-                    .with_hint("Name a table or view as FROM does: by its alias, if it has one.")
-                    .at(*at))
+                    .with_hint("Name a table or view as FROM does: by its alias, if it has one."))
             }
         }
     }
@@ -125,34 +122,26 @@ fn tables_of(hint: &Hint) -> Result<Vec<Named>> {
         "STATE_TTL" => state_ttl(hint),
         "LOOKUP" => lookup(hint),
         "BROADCAST" | "SHUFFLE_HASH" | "SHUFFLE_MERGE" | "NEST_LOOP" => joined(hint, &name),
-        "MULTI_JOIN" => Err(Error::unsupported("the hint MULTI_JOIN").at(ident_location(&hint.name))),
-        "OPTIONS" => Err(misplaced(&hint.name)),
-        _ => Err(Error::invalid(format!("there is no hint '{}'", hint.name.value))
-            .with_hint(
-                "Behind SELECT there are STATE_TTL, LOOKUP, BROADCAST, SHUFFLE_HASH, SHUFFLE_MERGE and NEST_LOOP.",
-            )
-            .at(ident_location(&hint.name))),
+        "MULTI_JOIN" => Err(Error::unsupported("the hint MULTI_JOIN")),
+        "OPTIONS" => Err(Error::invalid("the hint OPTIONS stands behind SELECT")
+            .with_hint("Write it behind the table: t /*+ OPTIONS('key' = 'value') */.")),
+        _ => Err(Error::invalid(format!("there is no hint '{}'", hint.name.value)).with_hint(
+            "Behind SELECT there are STATE_TTL, LOOKUP, BROADCAST, SHUFFLE_HASH, SHUFFLE_MERGE and NEST_LOOP.",
+        )),
     }
-}
-
-fn misplaced(name: &Ident) -> Error {
-    Error::invalid("the hint OPTIONS stands behind SELECT")
-        .with_hint("Write it behind the table: t /*+ OPTIONS('key' = 'value') */.")
-        .at(ident_location(name))
 }
 
 /// `STATE_TTL('t' = '1d', ..)`: of a table that stands there twice the last counts.
 fn state_ttl(hint: &Hint) -> Result<Vec<Named>> {
     let HintArgs::Options(options) = &hint.args else {
-        return Err(Error::invalid("the hint STATE_TTL takes tables and times")
-            .with_hint("Write STATE_TTL('table' = '1d').")
-            .at(ident_location(&hint.name)));
+        return Err(
+            Error::invalid("the hint STATE_TTL takes tables and times").with_hint("Write STATE_TTL('table' = '1d').")
+        );
     };
     let named = |SqlOption { key, value }: &SqlOption| {
         let ttl = StateTtl::parse(&value.value).ok_or_else(|| {
             Error::invalid(format!("the hint STATE_TTL has the time '{}'", value.value))
                 .with_detail("It takes a duration such as '1d', '12 h' or '0s'; a number alone is milliseconds.")
-                .at(ident_location(&hint.name))
         })?;
         Ok(named(Kind::StateTtl, hint, (&key.value, Some(ttl))))
     };
@@ -169,7 +158,6 @@ fn lookup(hint: &Hint) -> Result<Vec<Named>> {
     let table = table.ok_or_else(|| {
         Error::invalid("the hint LOOKUP has no option 'table'")
             .with_hint("Write LOOKUP('table' = 't', 'async' = 'true').")
-            .at(ident_location(&hint.name))
     })?;
     Ok(vec![named(Kind::Lookup, hint, (&table.value.value, None))])
 }
@@ -181,12 +169,11 @@ fn joined(hint: &Hint, name: &str) -> Result<Vec<Named>> {
             Ok(tables.iter().map(|table| named(Kind::Join, hint, (&table.value, None))).collect())
         }
         _ => Err(Error::invalid(format!("the hint {name} takes tables"))
-            .with_hint(format!("Write {name}(t) or {name}(t, u)."))
-            .at(ident_location(&hint.name))),
+            .with_hint(format!("Write {name}(t) or {name}(t, u)."))),
     }
 }
 
 fn named(kind: Kind, hint: &Hint, (table, ttl): (&str, Option<StateTtl>)) -> Named {
     let name = hint.name.value.to_uppercase();
-    Named { kind, hint: name, table: table.to_owned(), at: ident_location(&hint.name), ttl, found: false }
+    Named { kind, hint: name, table: table.to_owned(), ttl, found: false }
 }
