@@ -13,6 +13,7 @@ mod grouping_sets;
 mod insert;
 mod join;
 mod literal;
+mod lookup;
 mod match_recognize;
 mod order;
 mod over;
@@ -53,6 +54,8 @@ pub(super) struct Binder<'a> {
     depth: Cell<usize>,
     /// Whether only the columns are wanted, and no connector is to be asked.
     columns_only: bool,
+    /// The hints `LOOKUP` of the SELECT whose FROM is being bound.
+    lookup_hints: RefCell<Vec<lookup::LookupHint>>,
 }
 
 /// How deep queries may stand in each other, with views put in: each level costs stack.
@@ -70,6 +73,7 @@ impl<'a> Binder<'a> {
             views: RefCell::default(),
             depth: Cell::new(0),
             columns_only: false,
+            lookup_hints: RefCell::default(),
         }
     }
 

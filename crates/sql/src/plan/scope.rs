@@ -116,6 +116,11 @@ impl Scope {
         }
     }
 
+    /// Whether it has a table that these last parts of a name, or this alias, mean.
+    pub(super) fn has_table(&self, name: &[String]) -> bool {
+        self.tables.iter().any(|table| table.qualifier.ends_with(name))
+    }
+
     /// Makes columns one under a name.
     pub(super) fn share(&mut self, name: &str, value: Expr, of: Vec<usize>) {
         self.shared.retain(|s| s.name != name);

@@ -4,6 +4,7 @@ mod api;
 mod explain;
 mod graph;
 mod joins_by_time;
+mod lookups;
 mod match_recognize;
 mod mini_batch;
 mod names;
@@ -120,6 +121,7 @@ impl PlanContext for World {
     fn factory(&self, connector: &str) -> Result<Arc<dyn TableFactory>> {
         match connector {
             "fake" => Ok(Arc::new(Fake)),
+            "lookup-test" => Ok(Arc::new(flott_api::testing::LookupTest::default())),
             other => Err(Error::invalid(format!("there is no connector '{other}'"))),
         }
     }

@@ -2,7 +2,7 @@
 
 use flott_api::expr::Expr;
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{JoinKind, TableFunction};
+use flott_graph::spec::{JoinKind, LookupRetry, TableFunction};
 
 use super::{Column, Op, Rel};
 
@@ -13,6 +13,25 @@ pub struct Join {
     pub kind: JoinKind,
     /// Which rows are pairs, over the columns of the left and then of the right; nothing if all are.
     pub condition: Option<Expr>,
+    /// That the right is a table that is looked up in for each row, and what its hint says.
+    pub lookup: Option<LookupHints>,
+}
+
+/// What the hint `LOOKUP` says of a table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LookupHints {
+    /// Whether keys are to be asked for at once.
+    pub asynchronous: Option<bool>,
+    /// Whether rows may go on in another order than they came.
+    pub unordered: bool,
+    /// How many keys may be under way at once.
+    pub in_flight_max: Option<u32>,
+    /// How long an answer may take.
+    pub timeout_ms: Option<u64>,
+    /// How often a key without rows is asked for again.
+    pub retry: Option<LookupRetry>,
+    /// Whether rows of one key are to be sent to one subtask.
+    pub shuffle: bool,
 }
 
 /// How each row of the left is joined with what the right was at its time.
@@ -41,8 +60,14 @@ impl Rel {
     /// Joins this relation, on the left, with another one.
     #[must_use]
     pub fn join(self, right: Rel, kind: JoinKind, condition: Option<Expr>) -> Rel {
-        let columns = joined(&self.columns, &right.columns, kind);
-        Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs: vec![self, right], columns }
+        self.joined_as(right, Join { kind, condition, lookup: None })
+    }
+
+    /// The same in any way.
+    #[must_use]
+    pub fn joined_as(self, right: Rel, join: Join) -> Rel {
+        let columns = joined(&self.columns, &right.columns, join.kind);
+        Rel { op: Op::Join(Box::new(join)), inputs: vec![self, right], columns }
     }
 
     /// Joins each row of this relation, on the left, with what another one was at its time.
