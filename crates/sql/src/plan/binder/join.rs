@@ -25,6 +25,10 @@ impl Binder<'_> {
         if let TableFactor::UNNEST { .. } = factor {
             return self.bind_lateral(left, factor, (kind, constraint)).map_err(located);
         }
+        if let TableFactor::Derived { lateral: true, subquery, alias, sample } = factor {
+            refuse::clause(sample.is_some(), "TABLESAMPLE")?;
+            return self.join_lateral(left, (subquery, alias.as_ref()), (kind, constraint)).map_err(located);
+        }
         let (left, left_scope) = left;
         let Right { rel: right, scope: right_scope, way } = self.right(kind, factor, &left_scope).map_err(located)?;
         let shared = shared_names(constraint, &left_scope, &right_scope)?;

@@ -72,18 +72,18 @@ impl Join {
 
 /// Which rows are pairs.
 #[derive(Clone, Debug)]
-pub(super) struct Pairing {
+pub(in crate::plan) struct Pairing {
     /// The columns that are equal, of the left and of the right.
-    pub(super) keys: [Vec<usize>; 2],
+    pub(in crate::plan) keys: [Vec<usize>; 2],
     /// For each whether nulls are equal to each other.
-    pub(super) nulls_meet: Vec<bool>,
+    pub(in crate::plan) nulls_meet: Vec<bool>,
     /// What must hold besides, over both sides.
-    pub(super) condition: Option<Expr>,
+    pub(in crate::plan) condition: Option<Expr>,
 }
 
 impl Pairing {
     /// By a conjunction of `parts` over inputs with so many columns on the left.
-    pub(super) fn of(parts: Vec<Expr>, left_width: usize) -> Result<Self> {
+    pub(in crate::plan) fn of(parts: Vec<Expr>, left_width: usize) -> Result<Self> {
         let (mut keys, mut nulls_meet, mut rest) = ([Vec::new(), Vec::new()], Vec::new(), Vec::new());
         for part in parts {
             match equality(&part, left_width) {
