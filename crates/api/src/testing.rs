@@ -1,10 +1,11 @@
 //! Fakes and harnesses for tests: a world that stands still ([`world`]), rows from text ([`text`]),
 //! object storage, also with faults, and state in memory ([`objects`], [`state`]), a seeded executor
-//! ([`executor`]), the operator harness ([`operator`]), and what every object store, source and sink
+//! ([`executor`]), a table that is looked up in ([`lookup`]), the operator harness ([`operator`]), and what every object store, source and sink
 //! promises ([`mod@object_contract`], [`mod@source_contract`], [`mod@sink_contract`]). Never part of a
 //! release.
 
 pub mod executor;
+pub mod lookup;
 pub mod object_contract;
 pub mod objects;
 pub mod operator;
@@ -15,6 +16,7 @@ pub mod text;
 pub mod world;
 
 pub use executor::SimExecutor;
+pub use lookup::LookupTest;
 pub use object_contract::{object_contract, object_pages_contract};
 pub use objects::{FaultyObjects, MemoryObjects};
 pub use operator::{Case, JoinCase, check, check_join, check_restorable};

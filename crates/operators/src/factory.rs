@@ -18,6 +18,7 @@ use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::local_group_aggregate::LocalGroupAggregate;
+use crate::lookup_join::LookupJoin;
 use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::over_aggregate::OverAggregate;
@@ -68,6 +69,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Join>(),
     entry::<Limit>(),
     entry::<LocalGroupAggregate>(),
+    entry::<LookupJoin>(),
     entry::<MatchRecognize>(),
     entry::<MiniBatchAssigner>(),
     entry::<OverAggregate>(),

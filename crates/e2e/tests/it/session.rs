@@ -11,6 +11,7 @@ use flott_api::source::Source;
 use flott_api::table::{
     ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
 };
+use flott_api::testing::LookupTest;
 use flott_api::{ChangeBatch, Error, LogicalType, Result, Schema};
 use flott_functions::{TextStyle, format_value};
 use flott_runtime::{Plugins, SubmitOptions, TableFactories, environment, submit};
@@ -161,6 +162,7 @@ impl Runner {
         let root = crate_folder.join("../..").canonicalize().unwrap();
         let replace = |text: &str| {
             text.replace("${DATA}", crate_folder.join("data").to_str().unwrap())
+                .replace("${LOOKUP_FILES}", "filesystem")
                 .replace("${TMP}", self.temporary.path().to_str().unwrap())
                 .replace("'examples/", &format!("'{}/examples/", root.display()))
         };
@@ -188,6 +190,7 @@ impl Runner {
         let batch = flott_batch::BatchFactory::new(tables.clone(), STATE_BYTES_MAX);
         tables.insert(batch.identifier(), Arc::new(batch));
         tables.insert("$collect", Arc::new(self.rows.clone()));
+        tables.insert("lookup-test", Arc::new(LookupTest::default()));
         let tables = Arc::new(tables);
         let mut world = environment::real();
         world.console = Arc::clone(&self.console) as Arc<dyn Console>;

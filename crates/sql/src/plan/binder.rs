@@ -15,6 +15,7 @@ mod hints;
 mod insert;
 mod join;
 mod literal;
+mod lookup;
 mod match_recognize;
 mod order;
 mod over;

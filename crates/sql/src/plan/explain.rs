@@ -169,7 +169,8 @@ fn logical_line(rel: &Rel) -> String {
         Op::WindowAggregate(_) => "LogicalWindowAggregate".to_owned(),
         Op::Join(join) => {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
-            format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
+            let lookup = if join.lookup.is_some() { "Lookup" } else { "" };
+            format!("Logical{lookup}Join(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
         }
         Op::Match(matched) => print::logical_match(matched, &rel.columns, &rel.inputs[0].columns),
         Op::TemporalJoin(join) => {

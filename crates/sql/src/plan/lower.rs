@@ -138,6 +138,9 @@ impl<'a> Lowering<'a> {
         let parallelism = self.parallelism(node, &inputs);
         let read: Vec<Vec<String>> = inputs.iter().map(|flow| flow.meaning.clone()).collect();
         let wired = node.op.wire(&Wiring { settings: self.settings, node, read: &read })?;
+        if let Op::LookupJoin(lookup) = &node.op {
+            self.graph.factories.push(lookup.connector().to_owned());
+        }
         let added = Added { wired, name: print::node(node), parallelism, of: node };
         let meaning = added.wired.columns.iter().cloned().map(meaning::shortened).collect();
         let id = self.add(added, &inputs)?;

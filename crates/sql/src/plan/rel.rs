@@ -11,13 +11,14 @@ mod state_ttl;
 mod window;
 
 use flott_api::expr::{Expr, Value};
+use flott_api::lookup::LookupDescription;
 use flott_api::options::Options;
 use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
-pub use join::{Correlate, Join, TemporalJoin, unnested};
+pub use join::{Correlate, Join, LookupHints, TemporalJoin, unnested};
 pub use match_recognize::Match;
 pub use order::{Over, Rank, Sort};
 pub use state_ttl::StateTtl;
@@ -217,6 +218,8 @@ pub struct Scan {
     pub primary_key: Vec<usize>,
     /// What the connector says of it.
     pub description: SourceDescription,
+    /// What looking up in it is like, where it is not read but looked up in.
+    pub lookup: Option<LookupDescription>,
 }
 
 impl PartialEq for Scan {

@@ -12,13 +12,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{Clock, Environment};
 use flott_api::ids::CheckpointId;
+use flott_api::lookup::LookupFactory;
 use flott_api::object::ObjectStores;
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::{Boundedness, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::{
     ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
 };
-use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor};
+use flott_api::testing::{FakeWorld, LookupTest, MemoryObjects, SimExecutor};
 use flott_api::{ChangeBatch, Error, Result, Schema};
 use flott_runtime::environment::LocalFiles;
 use flott_runtime::{JobHandle, Plugins, SubmitOptions, TableFactories, submit};
@@ -63,6 +64,10 @@ impl TableFactory for Slow {
 
     fn default_schema(&self) -> Option<Schema> {
         self.0.default_schema()
+    }
+
+    fn lookup(&self) -> Option<&dyn LookupFactory> {
+        self.0.lookup()
     }
 }
 
@@ -316,6 +321,7 @@ impl Outside {
         let slow = |factory: Box<dyn TableFactory>| (factory.identifier(), Arc::new(Slow(Arc::from(factory))) as _);
         let mut tables: TableFactories = flott_connectors::factories().into_iter().map(slow).collect();
         tables.insert("$collect", Arc::new(self.committed.clone()));
+        tables.insert("lookup-test", Arc::new(LookupTest::default()));
         let tables = Arc::new(tables);
         let mut configuration = Configuration::default();
         for (key, value) in
@@ -430,7 +436,7 @@ fn three_ways(script: &Path) -> (u64, u64) {
     let name = script.display();
     let data = oracle().join("../data");
     let sql = std::fs::read_to_string(script).unwrap();
-    let sql = sql.replace("${DATA}", data.to_str().unwrap());
+    let sql = sql.replace("${DATA}", data.to_str().unwrap()).replace("${LOOKUP_FILES}", "filesystem");
     let mut flink = recorded(&std::fs::read_to_string(script.with_extension("out")).unwrap());
     let all = statements(&sql);
     fold_mini_batches(&mut flink, all.iter().copied());

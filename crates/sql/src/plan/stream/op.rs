@@ -8,8 +8,8 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
-    IntervalJoin, Join, Limit, LocalGroupAggregate, MiniBatchAssigner, Rank, TemporalJoin, TemporalSort, ToChangelog,
-    Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
+    IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner, Rank, TemporalJoin, TemporalSort,
+    ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -46,6 +46,8 @@ pub(in crate::plan) enum Op {
     Limit(Limit),
     /// Groups the rows of a mini-batch, before they are sent.
     LocalGroupAggregate(Box<LocalGroupAggregate>),
+    /// Joins rows with what a table outside has for them.
+    LookupJoin(Box<LookupJoin>),
     /// Finds patterns.
     Match(Box<Match>),
     /// Ends mini-batches.
@@ -94,6 +96,7 @@ impl Op {
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::LocalGroupAggregate(op) => op.as_ref(),
+            Op::LookupJoin(op) => op.as_ref(),
             Op::Match(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
             Op::OverAggregate(op) => op.as_ref(),

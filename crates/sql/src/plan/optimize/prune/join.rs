@@ -40,7 +40,7 @@ pub(super) fn pruned_temporal_join(
     let times = [at(&places, left), at(&places, width + right) - width_left];
     let rel = match rel.op {
         Op::Join(join) => {
-            let Join { kind, condition, ttl: _ } = *join;
+            let Join { kind, condition, .. } = *join;
             Rel { op: Op::TemporalJoin(Box::new(TemporalJoin { kind, condition, times })), ..rel }
         }
         _ => rel,
