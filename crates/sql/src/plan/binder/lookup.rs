@@ -1,14 +1,13 @@
 //! Joins with tables that are looked up in: which table may be, and what the hint `LOOKUP` says of it.
 
 use flott_api::options::{Millis, OptionReader, Options};
-use flott_api::{Error, Location, Result};
+use flott_api::{Error, Result};
 use flott_graph::spec::LookupRetry;
 use sqlparser::ast::{Select, Spanned, TableFactor};
 
 use super::from::scoped;
 use super::{Binder, refuse, syntax};
 use crate::catalog::Relation;
-use crate::parser::ast::ident_location;
 use crate::parser::ast::view::{Hint, HintArgs, select_hints, table_hints};
 use crate::plan::rel::{LookupHints, Rel};
 use crate::plan::scope::{Scope, at_span};
@@ -18,7 +17,6 @@ use crate::plan::scope::{Scope, at_span};
 pub(super) struct LookupHint {
     /// The table's alias, or the parts of its name.
     table: Vec<String>,
-    at: Location,
     says: LookupHints,
 }
 
@@ -33,7 +31,6 @@ impl Binder<'_> {
         match hints.iter().find(|hint| !scope.has_table(&hint.table)) {
             None => Ok((rel, scope)),
             Some(hint) => Err(Error::invalid(format!("the hint LOOKUP names table '{}'", hint.table.join(".")))
-                .at(hint.at)
                 .with_detail("The query has no such table.")
                 .with_hint("A table that has an alias is known by it.")),
         }
@@ -75,19 +72,18 @@ impl Binder<'_> {
     }
 }
 
-/// A hint behind SELECT; others than `LOOKUP` are refused by name.
+/// A hint behind SELECT; others than `LOOKUP` are refused by name. Its text was read apart from the statement: places in
+/// it are none of the statement's.
 fn lookup_hint(Hint { name, args }: &Hint) -> Result<LookupHint> {
-    let at = ident_location(name);
     if !name.value.eq_ignore_ascii_case("LOOKUP") {
-        return Err(Error::unsupported(format!("the hint '{}' behind SELECT", name.value)).at(at));
+        return Err(Error::unsupported(format!("the hint '{}' behind SELECT", name.value)));
     }
     let HintArgs::Options(given) = args else {
-        return Err(Error::invalid("the hint LOOKUP takes options").with_hint("Write LOOKUP('table' = 't').").at(at));
+        return Err(Error::invalid("the hint LOOKUP takes options").with_hint("Write LOOKUP('table' = 't')."));
     };
     let options = given.iter().map(|option| (option.key.value.clone(), option.value.value.clone()));
-    let options = Options(options.collect());
-    let (table, says) = read(&options).map_err(|e| e.at(at))?;
-    Ok(LookupHint { table, at, says })
+    let (table, says) = read(&Options(options.collect()))?;
+    Ok(LookupHint { table, says })
 }
 
 fn read(options: &Options) -> Result<(Vec<String>, LookupHints)> {
