@@ -29,7 +29,9 @@ pub use expand::{ExpandColumn, ExpandSpec};
 pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
-pub use match_recognize::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchSkip, PatternVariable, RowPattern};
+pub use match_recognize::{
+    MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, MatchSkip, PatternVariable, RowPattern,
+};
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
