@@ -34,6 +34,9 @@ pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
 pub use lookup_join::{LookupJoinSpec, LookupRetry};
 pub use match_recognize::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchSkip, PatternVariable, RowPattern};
+pub use match_recognize::{
+    MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, MatchSkip, PatternVariable, RowPattern,
+};
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};

@@ -484,3 +484,11 @@ fn recorded_queries_survive_a_kill_and_another_parallelism() {
     let (compared, in_time) = (compared.into_inner(), in_time.into_inner());
     assert!(compared > 40 && 2 * in_time > 3 * compared, "{compared} queries, {in_time} kills in time");
 }
+
+#[test]
+fn queries_beyond_flink_survive_a_kill_and_another_parallelism() {
+    let done: Vec<(u64, u64)> = crate::beyond::scripts().iter().map(|script| three_ways(script)).collect();
+    let compared: u64 = done.iter().map(|(queries, _)| queries).sum();
+    let in_time: u64 = done.iter().map(|(_, kills)| kills).sum();
+    assert!(compared > 8 && in_time > compared, "{compared} queries, {in_time} kills in time");
+}
