@@ -9,6 +9,7 @@ mod changelog;
 mod difference;
 mod expr;
 mod from;
+mod grouped_values;
 mod grouping_sets;
 mod insert;
 mod join;

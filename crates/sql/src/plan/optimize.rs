@@ -14,6 +14,7 @@ mod merge;
 mod prune;
 mod rank;
 mod reduce;
+mod semi;
 mod window;
 
 use flott_api::Result;
@@ -38,7 +39,7 @@ pub(super) struct Rule {
 const KEEP_FIRST_ROWS: &str = "keep the first rows";
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 13] = [
+pub(super) const RULES: [Rule; 14] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
@@ -68,6 +69,11 @@ pub(super) const RULES: [Rule; 13] = [
         name: "push filters down",
         reason: "rows are dropped before work is done on them; across projections, unions, joins, and groups whose keys they read",
         apply: filter::push_down,
+    },
+    Rule {
+        name: "choose rows early",
+        reason: "IN and EXISTS keep rows of one table: below an inner join they save the pairs of the others",
+        apply: semi::sink,
     },
     Rule {
         name: KEEP_FIRST_ROWS,

@@ -108,6 +108,21 @@ impl Scope {
         self
     }
 
+    /// With a column behind the others that has a table's name before it, or none, and that `*` does not stand for.
+    #[must_use]
+    pub(super) fn with_qualified(self, column: Column, qualifier: Vec<String>) -> Self {
+        let index = self.columns.len();
+        let mut scope = self.with_hidden(column);
+        scope.tables.push(Named { qualifier, columns: index..index + 1 });
+        scope
+    }
+
+    /// What qualifies a column.
+    pub(super) fn qualifier_of(&self, column: usize) -> &[String] {
+        let table = self.tables.iter().find(|t| t.columns.contains(&column));
+        table.map_or(&[], |t| t.qualifier.as_slice())
+    }
+
     /// The types that the columns have behind a join.
     pub(super) fn retype(&mut self, columns: &[Column]) {
         for (own, column) in self.columns.iter_mut().zip(columns) {

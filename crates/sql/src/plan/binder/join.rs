@@ -25,6 +25,10 @@ impl Binder<'_> {
         if let TableFactor::UNNEST { .. } = factor {
             return self.bind_lateral(left, factor, (kind, constraint)).map_err(located);
         }
+        if let TableFactor::Derived { lateral: true, subquery, alias, sample } = factor {
+            refuse::clause(sample.is_some(), "TABLESAMPLE")?;
+            return self.join_lateral(left, (subquery, alias.as_ref()), (kind, constraint)).map_err(located);
+        }
         let (left, left_scope) = left;
         let (right, right_scope, times) = match as_of(factor) {
             Some((period, table)) => {

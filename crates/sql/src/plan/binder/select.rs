@@ -12,6 +12,7 @@ use sqlparser::ast::{
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::expr::{ExprBinder, illegal_null};
+use super::grouped_values::has_grouped_values;
 use super::grouping_sets::Keys;
 use super::order::{Aliases, Ordered, field_of, need_order, ordinal};
 use super::over::{Overs, has_over, over_windows};
@@ -23,12 +24,12 @@ use crate::plan::scope::{Scope, at_span};
 /// The clauses of a SELECT that mean something here.
 pub(super) struct Clauses<'a> {
     distinct: bool,
-    projection: &'a [SelectItem],
+    pub(super) projection: &'a [SelectItem],
     selection: Option<&'a Ast>,
-    group_by: &'a [Ast],
-    having: Option<&'a Ast>,
+    pub(super) group_by: &'a [Ast],
+    pub(super) having: Option<&'a Ast>,
     windows: &'a [NamedWindowDefinition],
-    qualify: Option<&'a Ast>,
+    pub(super) qualify: Option<&'a Ast>,
 }
 
 /// The list over what it reads, and what is computed for it.
@@ -52,11 +53,21 @@ impl Binder<'_> {
         self.select_from(tables, select, order_by)
     }
 
-    fn select_from(&self, mut tables: Tables, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
-        let clauses = clauses(select)?;
-        if let Some(condition) = clauses.selection {
-            tables = self.bind_where(tables, condition)?;
+    /// What passes `WHERE`.
+    fn where_of(&self, tables: Tables, clauses: &Clauses<'_>) -> Result<Tables> {
+        match clauses.selection {
+            Some(condition) => self.bind_where(tables, condition),
+            None => Ok(tables),
         }
+    }
+
+    /// Binds all of a SELECT but `FROM`.
+    pub(super) fn select_from(&self, tables: Tables, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
+        let clauses = clauses(select)?;
+        if has_grouped_values(&clauses) {
+            return self.select_with_grouped_values(self.where_of(tables, &clauses)?, (select, &clauses), order_by);
+        }
+        let tables = self.where_of(tables, &clauses)?;
         let ((mut rel, mut scope), projection) = self.item_values(tables, clauses.projection)?;
         let mut aggregates = Aggregates::default();
         aggregates.overs = Overs::naming(clauses.windows, self.settings.batch.is_on)?;
@@ -73,8 +84,6 @@ impl Binder<'_> {
             clauses.qualify.map(|q| self.qualify(&aliases.expanded(q), &scope, &mut aggregates)).transpose()?;
         let order = self.order(order_by, &aliases, (&scope, &mut aggregates), (&mut items, width))?;
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
-        let has_value = |item: &Cow<'_, SelectItem>| matches!(item, Cow::Owned(_));
-        refuse::clause(grouped && projection.iter().any(has_value), "a query that stands for a value beside groups")?;
         if aggregates.tells_groups_apart && !grouped {
             return Err(Error::invalid("GROUPING or GROUP_ID in a query without groups").with_hint("Add GROUP BY."));
         }
@@ -314,7 +323,7 @@ pub(super) fn distinct(rel: Rel) -> Rel {
 }
 
 /// The name that a column or field has without an alias.
-fn default_name(ast: &Ast) -> Option<String> {
+pub(super) fn default_name(ast: &Ast) -> Option<String> {
     match ast {
         Ast::Identifier(name) if super::subquery::is_value(name) => None,
         Ast::Identifier(name) => Some(name.value.clone()),
