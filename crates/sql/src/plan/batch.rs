@@ -115,7 +115,8 @@ impl Lowering<'_> {
             Op::Values { rows } => BatchOp::Values { rows },
             Op::Filter { condition } => BatchOp::Filter { condition },
             Op::Project { exprs } => BatchOp::Project { exprs },
-            Op::Aggregate { keys, calls } => BatchOp::Aggregate { keys, calls },
+            // No state outlives a bounded query.
+            Op::Aggregate { keys, calls, ttl: _ } => BatchOp::Aggregate { keys, calls },
             Op::Expand { projections } => BatchOp::Expand(Box::new(ExpandSpec {
                 input: only(&inputs)?.schema(),
                 projections,

@@ -70,6 +70,12 @@ impl Scope {
         Ok(self.followed_by(right))
     }
 
+    /// Whether these are the columns of one table that is called so: by its alias, or the last parts of its name.
+    pub(super) fn is_table(&self, name: &str) -> bool {
+        let [table] = self.tables.as_slice() else { return false };
+        (0..table.qualifier.len()).any(|first| table.qualifier[first..].join(".") == name)
+    }
+
     fn followed_by(mut self, right: Scope) -> Self {
         let first = self.columns.len();
         let shift = |n: Named| Named { columns: n.columns.start + first..n.columns.end + first, ..n };

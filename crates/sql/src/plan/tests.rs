@@ -4,6 +4,7 @@ mod api;
 mod batch;
 mod explain;
 mod graph;
+mod hints;
 mod joins_by_time;
 mod match_recognize;
 mod mini_batch;

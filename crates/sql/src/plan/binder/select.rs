@@ -49,8 +49,10 @@ impl Binder<'_> {
     /// Binds a SELECT and the keys of its `ORDER BY`.
     pub(super) fn bind_ordered_select(&self, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
         // Queries nest in FROM: this is all that stays on the stack for each.
-        let tables = self.bind_from(&select.from)?;
-        self.select_from(tables, select, order_by)
+        self.with_hints_of(select, || {
+            let tables = self.bind_from(&select.from)?;
+            self.select_from(tables, select, order_by)
+        })
     }
 
     /// What passes `WHERE`.
@@ -67,6 +69,7 @@ impl Binder<'_> {
         if has_grouped_values(&clauses) {
             return self.select_with_grouped_values(self.where_of(tables, &clauses)?, (select, &clauses), order_by);
         }
+        let written = tables.1.clone();
         let tables = self.where_of(tables, &clauses)?;
         let ((mut rel, mut scope), projection) = self.item_values(tables, clauses.projection)?;
         let mut aggregates = Aggregates::default();
@@ -84,13 +87,17 @@ impl Binder<'_> {
             clauses.qualify.map(|q| self.qualify(&aliases.expanded(q), &scope, &mut aggregates)).transpose()?;
         let order = self.order(order_by, &aliases, (&scope, &mut aggregates), (&mut items, width))?;
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
+        let ttl = if grouped || clauses.distinct { self.ttl_of_groups(&written) } else { None };
         if aggregates.tells_groups_apart && !grouped {
             return Err(Error::invalid("GROUPING or GROUP_ID in a query without groups").with_hint("Add GROUP BY."));
         }
         let has_nothing = keys.exprs.is_empty() && aggregates.is_empty();
         refuse::clause(grouped && has_nothing, "a grouping without keys and aggregates")?;
         let listed = match grouped {
-            true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, (items, qualify), having)?,
+            true => {
+                let grouping = Grouping { scope: &scope, keys, aggregates, ttl: ttl.clone() };
+                self.grouped(rel, grouping, (items, qualify), having)?
+            }
             false => {
                 let items = items.into_iter().map(|item| (item.expr, item.name)).collect();
                 Listed { rel, items, qualify: qualify.map(|q| q.expr), overs: aggregates.overs }
@@ -104,7 +111,8 @@ impl Binder<'_> {
             return Err(Error::invalid("ORDER BY has a value that SELECT DISTINCT does not give")
                 .with_hint("Add it to the list."));
         }
-        Ok(Ordered { rel: distinct(rel), width, keys: order })
+        let ttl = ttl.filter(|_| !grouped);
+        Ok(Ordered { rel: distinct(rel).keeping(ttl), width, keys: order })
     }
 
     /// The list, and below it the windows and what `QUALIFY` says of them.
@@ -339,7 +347,8 @@ pub(super) fn default_name(ast: &Ast) -> Option<String> {
 pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
     let Select {
         select_token: _,
-        optimizer_hints,
+        // `with_hints_of` reads them.
+        optimizer_hints: _,
         distinct,
         select_modifiers,
         top,
@@ -363,7 +372,6 @@ pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
         value_table_mode,
         flavor,
     } = select;
-    refuse::clause(!optimizer_hints.is_empty(), "a hint behind SELECT")?;
     refuse::clause(select_modifiers.as_ref().is_some_and(|m| m.is_any_set()), "a modifier behind SELECT")?;
     refuse::clause(top.is_some(), "TOP")?;
     refuse::clause(exclude.is_some(), "EXCLUDE")?;

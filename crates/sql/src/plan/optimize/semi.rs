@@ -49,7 +49,7 @@ fn sunk(rel: Rel) -> Rel {
     let Rel { op: Op::Join(join), mut inputs, columns } = rel else { return rel };
     match (*join, inputs.pop(), inputs.pop()) {
         (
-            Join { kind: kind @ (JoinKind::Semi | JoinKind::Anti), condition: Some(condition) },
+            Join { kind: kind @ (JoinKind::Semi | JoinKind::Anti), condition: Some(condition), .. },
             Some(right),
             Some(left),
         ) => {

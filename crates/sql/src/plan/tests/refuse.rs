@@ -33,7 +33,6 @@ const OTHERS: &[&str] = &[
     "SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01 00:00:00'",
     "SELECT * FROM t, LATERAL TABLE(f(a)) AS x(y)",
     "SELECT a FROM t /*+ LOOKUP('table' = 't') */",
-    "SELECT /*+ BROADCAST(t) */ a FROM t",
     "SELECT mycat.mydb.f(a) FROM t",
     "SELECT TUMBLE_START(ts, INTERVAL '1' SECOND) FROM clicks",
     "SELECT COUNT(*) FROM clicks GROUP BY HOP(ts, INTERVAL '1' SECOND), who",
@@ -208,8 +207,6 @@ fn functions_and_statements_are_refused_by_name() {
             1:26: LATERAL TABLE is not supported yet
         SELECT a FROM t /*+ LOOKUP('table' = 't') */
             1:21: the hint 'LOOKUP' behind a table is not supported yet
-        SELECT /*+ BROADCAST(t) */ a FROM t
-            1:1: a hint behind SELECT is not supported yet
         SELECT mycat.mydb.f(a) FROM t
             1:8: function 'mycat.mydb.f' of a catalog is not supported yet
         SELECT TUMBLE_START(ts, INTERVAL '1' SECOND) FROM clicks

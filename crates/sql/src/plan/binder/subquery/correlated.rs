@@ -126,6 +126,7 @@ impl Binder<'_> {
         }
         let over = select.qualify.is_some() || select.projection.iter().any(has_over);
         refuse::clause(over, "OVER in a correlated subquery")?;
+        refuse::clause(!select.optimizer_hints.is_empty(), "a hint in a correlated subquery")?;
         let Paired { rel, pairs } = paired(left, rel, of_both)?;
         let own = (0..scope.columns.len()).map(|c| (rel.column(c), rel.columns[c].name.clone()));
         let keys = pairs.iter().enumerate().map(|(k, pair)| (pair.own.clone(), format!("{KEY}{k}")));
@@ -134,7 +135,8 @@ impl Binder<'_> {
         let first = scope.columns.len();
         let scope = rel.columns[first..].iter().fold(scope, |scope, key| scope.with_hidden(key.clone()));
         let keyed = keyed(select, pairs.len());
-        let Ordered { rel, width, keys: order } = self.select_from((rel, scope), &keyed, order_by)?;
+        let Ordered { rel, width, keys: order } =
+            self.with_hints_of(&keyed, || self.select_from((rel, scope), &keyed, order_by))?;
         let items = width - pairs.len();
         let rel = match limit {
             Some((start, end)) => {

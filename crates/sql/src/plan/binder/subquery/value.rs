@@ -55,6 +55,7 @@ impl Binder<'_> {
     /// is compared.
     fn correlated_value(&self, (left, outer): (&Rel, &Scope), select: &Select) -> Result<Value> {
         let outer_width = left.columns.len();
+        refuse::clause(!select.optimizer_hints.is_empty(), "a hint in a query that stands for a value")?;
         let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
         let (rel, of_both) = own_applied(rel, conditions, outer_width)?;
         let Paired { rel, pairs } = paired(left, rel, of_both)?;
@@ -100,7 +101,7 @@ impl Binder<'_> {
             expr = aggregates.add(SINGLE_VALUE, vec![expr], None, false)?;
         }
         let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
-        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates };
+        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates, ttl: None };
         let value = self.folded(grouping.over_groups(&item)?)?;
         Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
     }
