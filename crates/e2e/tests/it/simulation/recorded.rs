@@ -32,9 +32,14 @@ use crate::known::{oracle, query_areas, scripts_of};
 use crate::scripts::{Answer, difference, fold, fold_mini_batches, recorded};
 use crate::session::{Known, row_texts};
 
+/// Before the other statements of a bounded query.
+pub(super) const BATCH_MODE: &str = "SET 'execution.runtime-mode' = 'batch'";
+
 const ROW_MS: u64 = 5;
 /// A long file comes in so many steps, a short one row by row: enough for some dozens of checkpoints.
 const STEPS_PER_BATCH: usize = 150;
+/// What a bounded query may take of memory: it does not spill, for which it would need threads.
+const BATCH_BYTES_MAX: usize = 1 << 30;
 /// As short as it may be.
 const CHECKPOINT_MS: u64 = 10;
 
@@ -320,6 +325,8 @@ impl Outside {
         environment.files = Arc::new(LocalFiles::new());
         let slow = |factory: Box<dyn TableFactory>| (factory.identifier(), Arc::new(Slow(Arc::from(factory))) as _);
         let mut tables: TableFactories = flott_connectors::factories().into_iter().map(slow).collect();
+        let batch = flott_batch::BatchFactory::new(tables.clone(), BATCH_BYTES_MAX);
+        tables.insert(batch.identifier(), Arc::new(batch));
         tables.insert("$collect", Arc::new(self.committed.clone()));
         tables.insert("lookup-test", Arc::new(LookupTest::default()));
         let tables = Arc::new(tables);
@@ -399,6 +406,30 @@ pub(super) fn disturbed_or_error(
     parallelism: (u32, u32),
 ) -> Result<Vec<String>, String> {
     killed(statements, after_ms, parallelism).map(|(changes, _)| changes)
+}
+
+/// The rows of a query in batch mode: another way to what the changes of a stream come to.
+pub(super) fn bounded(statements: &[&str]) -> Result<Vec<String>, String> {
+    let statements: Vec<&str> = [BATCH_MODE].iter().chain(statements).copied().collect();
+    undisturbed(&statements, 1, 1).map(|(rows, _)| rows)
+}
+
+/// What a query has committed that is cancelled after so long, and whether it was under way.
+pub(super) fn cancelled(statements: &[&str], after_ms: u64) -> Result<(Vec<String>, bool), String> {
+    let outside = Outside::default();
+    let mut process = outside.process(after_ms, 1);
+    let job = process.planned(statements)?;
+    let handle = process.submit(&job, false);
+    let was_under_way = process.executor.run(async {
+        let wait = process.executor.sleep_ms(after_ms);
+        matches!(select(Box::pin(handle.wait()), wait).await, Either::Right(_))
+    });
+    handle.cancel();
+    let outcome = process.executor.run(handle.wait()).map_err(|e| e.to_string())?;
+    if was_under_way != (outcome == flott_runtime::JobOutcome::Cancelled) {
+        return Err(format!("it ended as {outcome:?}"));
+    }
+    Ok((outside.committed.changes(), was_under_way))
 }
 
 fn killed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> Result<(Vec<String>, bool), String> {
