@@ -25,7 +25,7 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     }
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     let state_bytes_max = memory_bytes() / STATE_MEMORY_PART;
-    Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment, state_bytes_max }
+    Plugins { operators: Arc::new(flott_operators::Factory::default()), tables: Arc::new(tables), environment, state_bytes_max }
 }
 
 /// The object stores that jobs find by URI, told by [`store_options`]. What is missing there is said by the store that needs it.

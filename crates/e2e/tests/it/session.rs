@@ -191,7 +191,7 @@ impl Runner {
         let files = Arc::clone(&world.files);
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins = Plugins {
-            operators: Arc::new(flott_operators::Factory),
+            operators: Arc::new(flott_operators::Factory::default()),
             tables,
             environment: world,
             state_bytes_max: 64 << 20,

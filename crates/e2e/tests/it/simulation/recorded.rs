@@ -326,7 +326,7 @@ impl Outside {
         let files = Arc::clone(&environment.files);
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins =
-            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 };
+            Plugins { operators: Arc::new(flott_operators::Factory::default()), tables, environment, state_bytes_max: 1 };
         Process { executor, session, plugins }
     }
 }

@@ -227,7 +227,7 @@ impl Outside {
         let files = Arc::clone(&environment.files);
         let mut session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins =
-            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 };
+            Plugins { operators: Arc::new(flott_operators::Factory::default()), tables, environment, state_bytes_max: 1 };
         let mut graph = None;
         for statement in parse_script(start.script) {
             if let Outcome::Job(job) = session.execute(&statement.unwrap().statement).unwrap() {
