@@ -198,9 +198,9 @@ impl Operator for ProcessTableFunction {
             Some(keyed) => Keys::of(&keyed.state.assign(&columns, batch.len(), now_ms).await?),
             None => Keys::default(),
         };
-        let (argument, mut recorded) = (of.argument, Recorded::new(self.keyed.is_some() && !self.layout.passes_through()));
-        let rows =
-            ProcessRows { argument, batch: &batch, keys: &keys.of_rows, times_ms: times_ms.as_deref() };
+        let (argument, mut recorded) =
+            (of.argument, Recorded::new(self.keyed.is_some() && !self.layout.passes_through()));
+        let rows = ProcessRows { argument, batch: &batch, keys: &keys.of_rows, times_ms: times_ms.as_deref() };
         let output = self.call(&keys, &mut recorded, cx, |function, cx| function.eval(&rows, cx))?;
         let given = self.layout.of_rows(output, &batch, &self.inputs[input].table, times_ms.as_deref())?;
         if let Some(keyed) = &mut self.keyed {
@@ -248,8 +248,12 @@ impl ProcessTableFunction {
         call: impl FnOnce(&mut dyn Function, &mut ProcessContext<'_>) -> Result<ProcessOutput>,
     ) -> Result<ProcessOutput> {
         let keyed = self.keyed.as_mut();
-        let mut state =
-            Lent { state: keyed.map(|k| &mut k.state), states: self.shape.state.len(), keys, now_ms: cx.processing_time_ms };
+        let mut state = Lent {
+            state: keyed.map(|k| &mut k.state),
+            states: self.shape.state.len(),
+            keys,
+            now_ms: cx.processing_time_ms,
+        };
         let mut cx = ProcessContext {
             keys: keys.groups.len(),
             state: &mut state,

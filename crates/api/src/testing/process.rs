@@ -116,8 +116,7 @@ struct Declared {
 
 impl Declared {
     fn new(name: &'static str, parameters: Vec<Parameter>, output: &[(&str, TypeKind)]) -> Self {
-        let shape =
-            ProcessShape { output: schema(output), state: Vec::new(), changelog: ChangelogMode::INSERT_ONLY };
+        let shape = ProcessShape { output: schema(output), state: Vec::new(), changelog: ChangelogMode::INSERT_ONLY };
         Declared { name, parameters, shape, make: |_| Box::new(changes::Kinds) }
     }
 

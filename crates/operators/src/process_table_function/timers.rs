@@ -172,12 +172,7 @@ impl Owner {
             }
         }
         payload.extend_from_slice(&self.key);
-        Timer {
-            at_ms,
-            domain: TimeDomain::Event,
-            key_group: Some(self.key_group),
-            payload: Bytes::from(payload),
-        }
+        Timer { at_ms, domain: TimeDomain::Event, key_group: Some(self.key_group), payload: Bytes::from(payload) }
     }
 
     fn fired(&self, (name, _): &Known, at_ms: i64) -> Fired {

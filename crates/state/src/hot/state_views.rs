@@ -214,7 +214,10 @@ impl StateViews {
                     }
                     None => {
                         self.held_bytes += key.len() + written.len() + MAP_ENTRY_BYTES;
-                        rows.insert(key.as_slice().into(), Timed { changed_ms: now_ms, rest: written.as_slice().to_vec() });
+                        rows.insert(
+                            key.as_slice().into(),
+                            Timed { changed_ms: now_ms, rest: written.as_slice().to_vec() },
+                        );
                     }
                 },
             }
