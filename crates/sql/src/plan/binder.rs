@@ -16,6 +16,7 @@ mod literal;
 mod match_recognize;
 mod order;
 mod over;
+mod process;
 mod query;
 mod refuse;
 mod select;

@@ -14,6 +14,7 @@ mod limit;
 mod match_recognize;
 mod mini_batch_assigner;
 mod over_aggregate;
+mod process;
 mod rank;
 mod source;
 mod temporal_join;
