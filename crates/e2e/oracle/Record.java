@@ -130,6 +130,9 @@ public final class Record {
     List<String> statements = statements(fill(Files.readString(file), tmp));
     TableEnvironment tables =
         tables(statements.stream().anyMatch(s -> s.matches("(?is)SET\\s+'execution.runtime-mode'\\s*=\\s*'batch'")));
+    if (file.getParent().endsWith("process")) {
+      Functions.register(tables);
+    }
     StringBuilder out = new StringBuilder();
     int number = 0;
     for (String sql : statements) {

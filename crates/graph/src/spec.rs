@@ -19,6 +19,7 @@ mod lookup_join;
 mod match_recognize;
 mod mini_batch;
 mod over;
+mod process;
 mod rank;
 mod sink;
 mod sort;
@@ -33,12 +34,12 @@ pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
 pub use lookup_join::{LookupJoinSpec, LookupRetry};
-pub use match_recognize::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchSkip, PatternVariable, RowPattern};
 pub use match_recognize::{
     MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, MatchSkip, PatternVariable, RowPattern,
 };
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
+pub use process::ProcessTableFunctionSpec;
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};

@@ -145,6 +145,7 @@ impl Lowering<'_> {
             Op::Union => BatchOp::Union,
             Op::Limit { offset, limit } => BatchOp::Limit { offset, limit },
             Op::Match(_) => return Err(unsupported("MATCH_RECOGNIZE")),
+            Op::Process(_) => return Err(unsupported("a process table function")),
             Op::TemporalJoin(_) => return Err(unsupported("a temporal join")),
             Op::ToChangelog { .. } => return Err(unsupported("TO_CHANGELOG")),
             Op::FromChangelog { .. } => return Err(unsupported("FROM_CHANGELOG")),

@@ -7,7 +7,7 @@ pub(super) mod meaning;
 mod sinks;
 pub(super) mod uid;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use flott_api::table::{ChangelogMode, SourceSpec};
 use flott_api::{Error, Result, Schema};
@@ -49,6 +49,8 @@ struct Lowering<'a> {
     uids: Uids,
     /// Nodes by what they are and read.
     shared: HashMap<String, NodeId>,
+    /// The identifiers of process table functions.
+    functions: HashSet<String>,
     /// Whether equal parts may be shared here.
     sharing: bool,
     /// The table that the pipeline in work writes.
@@ -93,7 +95,15 @@ impl<'a> Lowering<'a> {
             artifacts: Vec::new(),
             configuration: settings.configuration.0.clone(),
         };
-        Lowering { settings, graph, uids: Uids::default(), shared: HashMap::new(), sharing: true, sink: String::new() }
+        Lowering {
+            settings,
+            graph,
+            uids: Uids::default(),
+            shared: HashMap::new(),
+            functions: HashSet::new(),
+            sharing: true,
+            sink: String::new(),
+        }
     }
 
     /// The rows of a node.
@@ -196,6 +206,7 @@ impl<'a> Lowering<'a> {
         if let Some(id) = fingerprint.as_ref().and_then(|f| self.shared.get(f)) {
             return Ok(*id);
         }
+        self.check_uid(added.of)?;
         let Wired { role, stateful, meaning, .. } = added.wired;
         let id = self.push(role, added.name, added.parallelism, schema(&added.of.columns), stateful)?;
         self.name(id, meaning, &edges);
@@ -204,6 +215,23 @@ impl<'a> Lowering<'a> {
             self.shared.insert(fingerprint, id);
         }
         Ok(id)
+    }
+
+    /// No two process table functions of a job have one `uid`. Parts that are computed twice are no two.
+    fn check_uid(&mut self, node: &Node) -> Result<()> {
+        let call = match &node.op {
+            Op::Process(process) => &process.call,
+            Op::ToChangelog(op) => &op.call,
+            Op::FromChangelog(op) => &op.call,
+            _ => return Ok(()),
+        };
+        let Some(uid) = call.uid.as_ref().filter(|_| self.sharing) else { return Ok(()) };
+        if self.functions.insert(uid.clone()) {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("two process table functions have the unique identifier '{uid}'"))
+            .with_detail("It is the name by which the state of a function is found again.")
+            .with_hint(format!("Name them: {}(.., uid => 'my-id').", call.name)))
     }
 
     fn push(&mut self, role: Role, name: String, parallelism: u32, output: Schema, stateful: bool) -> Result<NodeId> {

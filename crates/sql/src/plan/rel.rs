@@ -7,6 +7,7 @@ mod changelog;
 mod join;
 mod match_recognize;
 mod order;
+mod process;
 mod state_ttl;
 mod window;
 
@@ -21,6 +22,7 @@ pub use changelog::KindNames;
 pub use join::{Correlate, Join, LookupHints, TemporalJoin, unnested};
 pub use match_recognize::Match;
 pub use order::{Over, Rank, Sort};
+pub use process::{Given, Invocation, Process};
 pub use state_ttl::StateTtl;
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
@@ -153,10 +155,14 @@ pub enum Op {
     Rank(Box<Rank>),
     /// Rows in an order.
     Sort(Box<Sort>),
+    /// What a process table function gives for its tables.
+    Process(Box<Process>),
     /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.
     ToChangelog {
         /// What each kind is called.
         names: KindNames,
+        /// The call, for `EXPLAIN`.
+        call: Invocation,
     },
     /// Every row as a change.
     FromChangelog {
@@ -164,6 +170,8 @@ pub enum Op {
         op: usize,
         /// Which kind each name stands for.
         names: KindNames,
+        /// The call, for `EXPLAIN`.
+        call: Invocation,
     },
     /// All rows of all inputs.
     Union,

@@ -19,7 +19,7 @@ use flott_api::source::{Boundedness, ReadEvent, ReaderContext, Source, Split, Sp
 use flott_api::table::{
     ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
 };
-use flott_api::testing::{FakeWorld, LookupTest, MemoryObjects, SimExecutor};
+use flott_api::testing::{FakeWorld, LookupTest, MemoryObjects, SimExecutor, process_functions};
 use flott_api::{ChangeBatch, Error, Result, Schema};
 use flott_runtime::environment::LocalFiles;
 use flott_runtime::{JobHandle, Plugins, SubmitOptions, TableFactories, submit};
@@ -28,7 +28,7 @@ use flott_sql::parser::parse_script;
 use flott_sql::session::{Job, JobKind, Outcome, Session};
 use futures::future::{Either, select};
 
-use crate::known::{oracle, query_areas, scripts_of};
+use crate::known::{chosen, oracle, query_areas, scripts_of};
 use crate::scripts::{Answer, difference, fold, fold_mini_batches, recorded};
 use crate::session::{Known, row_texts};
 
@@ -338,8 +338,12 @@ impl Outside {
         }
         let files = Arc::clone(&environment.files);
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
-        let plugins =
-            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 };
+        let plugins = Plugins {
+            operators: Arc::new(flott_operators::Factory::new(process_functions())),
+            tables,
+            environment,
+            state_bytes_max: 1,
+        };
         Process { executor, session, plugins }
     }
 }
@@ -513,7 +517,8 @@ fn recorded_queries_survive_a_kill_and_another_parallelism() {
         in_time.fetch_add(kills, Ordering::Relaxed);
     });
     let (compared, in_time) = (compared.into_inner(), in_time.into_inner());
-    assert!(compared > 40 && 2 * in_time > 3 * compared, "{compared} queries, {in_time} kills in time");
+    let enough = chosen().is_some() || compared > 40 && 2 * in_time > 3 * compared;
+    assert!(enough, "{compared} queries, {in_time} kills in time");
 }
 
 #[test]

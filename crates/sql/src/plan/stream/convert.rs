@@ -66,8 +66,12 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
-        rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
-        rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),
+        rel::Op::Process(process) => {
+            let columns = process.timed(columns, inputs.iter().map(|input| input.columns.as_slice()));
+            return gathering(Op::Process(process), inputs, columns);
+        }
+        rel::Op::ToChangelog { names, call } => Op::ToChangelog(ToChangelog { names, call }),
+        rel::Op::FromChangelog { op, names, call } => Op::FromChangelog(FromChangelog { op, names, call }),
         rel::Op::Union => Op::Union(Union),
         rel::Op::Limit { offset, limit } => Op::Limit(Limit { offset, limit }),
     };

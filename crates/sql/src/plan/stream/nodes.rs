@@ -15,6 +15,7 @@ mod lookup_join;
 mod match_recognize;
 mod mini_batch_assigner;
 mod over_aggregate;
+mod process;
 mod rank;
 mod source;
 mod temporal_join;

@@ -14,7 +14,7 @@ use super::nodes::{
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Match, Over, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Match, Over, Process, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -54,6 +54,8 @@ pub(in crate::plan) enum Op {
     MiniBatchAssigner(MiniBatchAssigner),
     /// Rows with calls over those before them.
     OverAggregate(Box<Over>),
+    /// What a process table function gives.
+    Process(Box<Process>),
     /// The first rows of each partition.
     Rank(Box<Rank>),
     /// Reads a table.
@@ -100,6 +102,7 @@ impl Op {
             Op::Match(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
             Op::OverAggregate(op) => op.as_ref(),
+            Op::Process(op) => op.as_ref(),
             Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
             Op::TemporalJoin(op) => op.as_ref(),
