@@ -9,7 +9,9 @@ mod changelog;
 mod difference;
 mod expr;
 mod from;
+mod grouped_values;
 mod grouping_sets;
+mod hints;
 mod insert;
 mod join;
 mod literal;
@@ -35,6 +37,7 @@ use sqlparser::ast::{Expr as Ast, Query};
 pub(super) use self::expr::{call, combine};
 
 use self::expr::ExprBinder;
+use self::hints::BlockHints;
 use super::rel::{Column, Rel};
 use super::scope::Scope;
 use super::{PlanContext, Settings, stream};
@@ -49,6 +52,8 @@ pub(super) struct Binder<'a> {
     with: RefCell<Vec<(String, Rel)>>,
     /// The views that are being expanded, for a view that names itself.
     views: RefCell<Vec<String>>,
+    /// The hints of the SELECTs that are being bound, the innermost last.
+    hints: RefCell<Vec<BlockHints>>,
     /// How deep the query is that is being bound.
     depth: Cell<usize>,
     /// Whether only the columns are wanted, and no connector is to be asked.
@@ -68,6 +73,7 @@ impl<'a> Binder<'a> {
             settings,
             with: RefCell::default(),
             views: RefCell::default(),
+            hints: RefCell::default(),
             depth: Cell::new(0),
             columns_only: false,
         }

@@ -6,9 +6,11 @@
 //!
 //! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERIES_FROM` the first seed (0), `FLOTT_QUERY` takes one
 //! alone. Every `FLOTT_QUERIES_EVERY` (200) cases, and in the end, what was tried so far is told on the error output.
+//! Where `FLOTT_FLINK` is the folder of Flink's jars, it answers them first, and the model must give what it gives.
 
 mod counts;
 mod expr;
+mod flink;
 mod generate;
 mod model;
 mod sql;
@@ -224,6 +226,9 @@ fn random_queries_give_what_they_mean() {
     let from = super::number_of("FLOTT_QUERIES_FROM", 0);
     let seeds = one.map_or(from..from + super::number_of("FLOTT_QUERIES", 40), |seed| seed..seed + 1);
     let counts = Mutex::new(Counts::new(seeds.start, super::number_of("FLOTT_QUERIES_EVERY", 200)));
+    if let Ok(lib) = std::env::var("FLOTT_FLINK") {
+        flink::compare(&lib, seeds.clone());
+    }
     super::for_each(seeds, |seed| {
         let case = Case::of(seed);
         match case.verdict() {

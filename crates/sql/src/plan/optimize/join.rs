@@ -54,7 +54,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
     }
     let condition = if of_both.is_empty() { None } else { Some(all_of(of_both)?) };
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs, columns })
+    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, ttl: join.ttl })), inputs, columns })
 }
 
 /// Whether a row of the left that has no pair is not in the result.
@@ -98,7 +98,7 @@ fn filter_below_join(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
     let condition = if of_pairs.is_empty() { None } else { Some(all_of(of_pairs)?) };
     // What may be null no more keeps its type: others were derived from it.
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok((Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs, columns }, above))
+    Ok((Rel { op: Op::Join(Box::new(Join { kind, condition, ttl: join.ttl })), inputs, columns }, above))
 }
 
 fn filter_below_correlate(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
@@ -161,7 +161,7 @@ pub(super) fn keys_below(rel: Rel, _: &str) -> Result<Rel> {
     bottom_up(rel, &mut |rel| match rel.op {
         Op::TemporalJoin(join) => {
             let TemporalJoin { kind, condition, times } = *join;
-            let keyed = keys_of_join(Rel { op: Op::Join(Box::new(Join { kind, condition })), ..rel })?;
+            let keyed = keys_of_join(Rel { op: Op::Join(Box::new(Join::new(kind, condition))), ..rel })?;
             Ok(timed(keyed, times))
         }
         _ => keys_of_join(rel),
@@ -172,7 +172,7 @@ pub(super) fn keys_below(rel: Rel, _: &str) -> Result<Rel> {
 fn timed(rel: Rel, times: [usize; 2]) -> Rel {
     match rel.op {
         Op::Join(join) => {
-            let Join { kind, condition } = *join;
+            let Join { kind, condition, ttl: _ } = *join;
             Rel { op: Op::TemporalJoin(Box::new(TemporalJoin { kind, condition, times })), ..rel }
         }
         _ => Rel { inputs: rel.inputs.into_iter().map(|input| timed(input, times)).collect(), ..rel },
@@ -212,7 +212,7 @@ fn keys_of_join(rel: Rel) -> Result<Rel> {
         (part, _) => remapped(part, &moved),
     });
     let condition = Some(all_of(condition.collect())?);
-    let wide = left.finish().join(right.finish(), kind, condition);
+    let wide = left.finish().joined(right.finish(), Join { kind, condition, ttl: join.ttl });
     let order = (0..columns.len()).map(moved).map(|c| wide.column(c)).zip(&columns);
     let exprs = order.map(|(e, c)| (e, c.name.clone())).collect();
     let mut narrow = wide.project(exprs);
