@@ -201,7 +201,7 @@ impl<'a> Lowering<'a> {
 
     /// Adds a node and its edges, or finds an equal one.
     fn add(&mut self, added: Added<'_>, inputs: &[Flow]) -> Result<NodeId> {
-        let edges = self.edges(inputs, added.parallelism)?;
+        let edges = self.edges(inputs, added.parallelism);
         let fingerprint = self.fingerprint(&added, &edges)?;
         if let Some(id) = fingerprint.as_ref().and_then(|f| self.shared.get(f)) {
             return Ok(*id);
@@ -276,30 +276,29 @@ impl<'a> Lowering<'a> {
     }
 
     /// The edges from all producers to a node of some parallelism.
-    fn edges(&self, inputs: &[Flow], parallelism: u32) -> Result<Vec<Incoming>> {
+    fn edges(&self, inputs: &[Flow], parallelism: u32) -> Vec<Incoming> {
         let mut edges = Vec::new();
         for (flow, input) in inputs.iter().zip(0..) {
             for &from in &flow.producers {
-                edges.push(Incoming { from, input, partitioning: self.partitioning(flow, from, parallelism)? });
+                edges.push(Incoming { from, input, partitioning: self.partitioning(flow, from, parallelism) });
             }
         }
-        Ok(edges)
+        edges
     }
 
-    fn partitioning(&self, flow: &Flow, from: NodeId, parallelism: u32) -> Result<Partitioning> {
+    fn partitioning(&self, flow: &Flow, from: NodeId, parallelism: u32) -> Partitioning {
         let same = self.graph.node(from).parallelism == parallelism;
         match &flow.distribution {
-            Distribution::Hash(columns) => Ok(Partitioning::Hash { columns: columns.clone() }),
-            _ if same => Ok(Partitioning::Forward),
-            Distribution::Single => Ok(Partitioning::Rebalance),
-            Distribution::Any if flow.changelog.is_insert_only() || parallelism == 1 => Ok(Partitioning::Rebalance),
-            Distribution::Any => match flow.upsert_keys.first() {
-                // Changes of one row must stay in order.
-                Some(key) if !key.is_empty() => Ok(Partitioning::Hash { columns: key.clone() }),
-                _ => Err(Error::unsupported("a change of parallelism for updates without a key").with_detail(format!(
-                    "{} gives updates and runs with another parallelism than what reads it.",
-                    self.graph.node(from).name
-                ))),
+            Distribution::Hash(columns) => Partitioning::Hash { columns: columns.clone() },
+            _ if same => Partitioning::Forward,
+            Distribution::Single => Partitioning::Rebalance,
+            Distribution::Any if flow.changelog.is_insert_only() => Partitioning::Rebalance,
+            // Changes of one row must stay in order.
+            Distribution::Any => match flow.upsert_keys.first().filter(|key| !key.is_empty()) {
+                Some(_) if parallelism == 1 => Partitioning::Rebalance,
+                Some(key) => Partitioning::Hash { columns: key.clone() },
+                // All changes of a row come from one subtask, wherever that is.
+                None => Partitioning::Pinned,
             },
         }
     }

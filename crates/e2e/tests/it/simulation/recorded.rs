@@ -399,17 +399,17 @@ pub(super) fn undisturbed(statements: &[&str], seed: u64, parallelism: u32) -> R
 /// The answer of a run that is killed after so long, and goes on with another parallelism; and whether the kill came
 /// behind a checkpoint and before the end.
 fn disturbed(statements: &[&str], after_ms: u64, parallelism: (u32, u32)) -> (Answer, bool) {
-    let (changes, was_in_time) = killed(statements, after_ms, parallelism).unwrap();
+    let Killed { changes, was_in_time, .. } = killed(statements, after_ms, parallelism).unwrap();
     (Answer { changes, ..Answer::default() }, was_in_time)
 }
 
-/// The same with what went wrong.
+/// The changes of a run that is killed after so long and goes on with another parallelism, or what went wrong.
 pub(super) fn disturbed_or_error(
     statements: &[&str],
     after_ms: u64,
     parallelism: (u32, u32),
 ) -> Result<Vec<String>, String> {
-    killed(statements, after_ms, parallelism).map(|(changes, _)| changes)
+    killed(statements, after_ms, parallelism).map(|killed| killed.changes)
 }
 
 /// The rows of a query in batch mode: another way to what the changes of a stream come to.
@@ -436,7 +436,17 @@ pub(super) fn cancelled(statements: &[&str], after_ms: u64) -> Result<(Vec<Strin
     Ok((outside.committed.changes(), was_under_way))
 }
 
-fn killed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> Result<(Vec<String>, bool), String> {
+/// What a run came to that was killed.
+pub(super) struct Killed {
+    pub(super) changes: Vec<String>,
+    /// Of both processes.
+    pub(super) checkpoints: u64,
+    /// Behind a checkpoint and before the end.
+    pub(super) was_in_time: bool,
+}
+
+/// The same with what went wrong.
+pub(super) fn killed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> Result<Killed, String> {
     let outside = Outside::default();
     let mut process = outside.process(after_ms, before);
     let job = process.planned(statements)?;
@@ -445,13 +455,17 @@ fn killed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> Re
         let wait = process.executor.sleep_ms(after_ms);
         matches!(select(Box::pin(handle.wait()), wait).await, Either::Left(_))
     });
-    let had_checkpoint = handle.checkpoints().completed > 0;
+    let checkpoints = handle.checkpoints().completed;
     drop(process);
     let mut next = outside.process(after_ms + 1000, after);
     let job = next.planned(statements)?;
     let handle = next.submit(&job, true);
     next.executor.run(handle.wait()).map_err(|e| format!("{e:?}"))?;
-    Ok((outside.committed.changes(), had_checkpoint && !has_ended))
+    Ok(Killed {
+        changes: outside.committed.changes(),
+        checkpoints: checkpoints + handle.checkpoints().completed,
+        was_in_time: checkpoints > 0 && !has_ended,
+    })
 }
 
 /// Each statement of a script with its number from 1.
