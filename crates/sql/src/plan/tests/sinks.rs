@@ -172,3 +172,65 @@ fn update_before_is_made_only_where_it_is_needed() {
         "INSERT INTO ups SELECT id, COUNT(*) FROM (SELECT id FROM upserts UNION ALL SELECT id FROM cdc) GROUP BY id",
     ));
 }
+
+#[test]
+fn conflicts_of_a_key_are_solved_by_watermark_where_there_is_one() {
+    let mut world = World::new();
+    world.and(
+        "CREATE TABLE byn (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UA,D');
+         CREATE TABLE log (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UB,UA,D', 'written-down' = 'x');",
+    );
+    expect![[r#"
+        Sink(table=[cat.db.byn], fields=[who, EXPR$1], upsertMaterialize=[true], conflictStrategy=[NOTHING], changelogMode=[NONE])
+        +- GroupAggregate(groupBy=[who], select=[who, COUNT(*) AS EXPR$1], changelogMode=[I,UB,UA])
+           +- Exchange(distribution=[hash[who]], changelogMode=[I])
+              +- Calc(select=[who], changelogMode=[I])
+                 +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                    +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+    "#]]
+    .assert_eq(&world.modes("INSERT INTO byn SELECT who, COUNT(*) FROM clicks GROUP BY who ON CONFLICT DO NOTHING"));
+    let kinds = |sql: &str| {
+        let job = world.job(sql).unwrap();
+        let kind = |node: &flott_graph::Node| match &node.role {
+            flott_graph::Role::Operator { kind, .. } => kind.clone(),
+            _ => node.name.split('(').next().unwrap_or_default().to_owned(),
+        };
+        job.graph.nodes.iter().map(kind).collect::<Vec<_>>().join(" ")
+    };
+    let by_key = "INSERT INTO byn SELECT who, COUNT(*) FROM clicks GROUP BY who ON CONFLICT DO";
+    expect!["Source: clicks watermark-assigner-1 calc-1 group-aggregate-1 constraint-enforcer-1 watermark-timestamp-assigner-1 watermark-compacting-sink-materializer-1 Sink"]
+        .assert_eq(&kinds(&format!("{by_key} ERROR")));
+    expect!["Source: clicks watermark-assigner-1 calc-1 group-aggregate-1 constraint-enforcer-1 sink-upsert-materializer-1 Sink"]
+        .assert_eq(&kinds(&format!("{by_key} DEDUPLICATE")));
+    expect!["Source: clicks watermark-assigner-1 calc-1 group-aggregate-1 Sink"]
+        .assert_eq(&kinds("INSERT INTO log SELECT who, COUNT(*) FROM clicks GROUP BY who"));
+}
+
+#[test]
+fn on_conflict_is_refused_where_it_has_no_meaning() {
+    let mut world = World::new();
+    world.and(
+        "CREATE TABLE byn (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UA,D');
+         CREATE TABLE log (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UB,UA,D', 'written-down' = 'x');",
+    );
+    expect![[r#"
+        ON CONFLICT DO ERROR needs the watermarks of all tables that the query reads
+          These have none: cat.db.t, cat.db.t.
+          Add a WATERMARK to them, or say ON CONFLICT DO DEDUPLICATE: then the newest row wins, at once."#]]
+    .assert_eq(&world.refusal(
+        "INSERT INTO byn SELECT s, COUNT(*) FROM (SELECT who FROM clicks UNION ALL SELECT b FROM t UNION ALL SELECT b FROM t) AS u(s) GROUP BY s ON CONFLICT DO ERROR",
+    ));
+    expect![[r#"
+        ON CONFLICT has no meaning for table 'cat.db.byn'
+          It is for tables that take updates by their key; this one only gets insertions from this query."#]]
+    .assert_eq(&world.refusal("INSERT INTO byn SELECT who, x FROM clicks ON CONFLICT DO NOTHING"));
+    expect![[r#"
+        ON CONFLICT has no meaning for table 'cat.db.log'
+          It is for tables that take updates by their key; this one takes the -U of updates."#]]
+    .assert_eq(&world.refusal("INSERT INTO log SELECT b, COUNT(*) FROM t GROUP BY b ON CONFLICT DO NOTHING"));
+    world.and("SET 'table.exec.sink.upsert-materialize' = 'NONE';");
+    assert_eq!(
+        world.refusal("INSERT INTO byn SELECT who, COUNT(*) FROM clicks GROUP BY who ON CONFLICT DO ERROR"),
+        "accepted"
+    );
+}
