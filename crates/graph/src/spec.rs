@@ -10,6 +10,7 @@ use crate::{Role, json};
 
 mod batch;
 mod changelog;
+mod conflict;
 mod correlate;
 mod expand;
 mod interval_join;
@@ -28,6 +29,7 @@ mod window;
 
 pub use batch::{BatchNode, BatchOp, BatchPlan};
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
+pub use conflict::{SinkConflict, WatermarkCompactingSinkMaterializerSpec, WatermarkTimestampAssignerSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
 pub use expand::{ExpandColumn, ExpandSpec};
 pub use interval_join::{IntervalJoinSpec, TimedJoinSide};

@@ -32,6 +32,8 @@ use crate::temporal_join::TemporalJoin;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
+use crate::watermark_compacting_sink_materializer::WatermarkCompactingSinkMaterializer;
+use crate::watermark_timestamp_assigner::WatermarkTimestampAssigner;
 use crate::window_aggregate::WindowAggregate;
 use crate::window_deduplicate::WindowDeduplicate;
 use crate::window_join::WindowJoin;
@@ -83,6 +85,8 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<ToChangelog>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
+    entry::<WatermarkCompactingSinkMaterializer>(),
+    entry::<WatermarkTimestampAssigner>(),
     (WindowAggregateSpec::KIND, window_aggregate),
     entry::<WindowDeduplicate>(),
     entry::<WindowJoin>(),

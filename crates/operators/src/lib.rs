@@ -45,6 +45,8 @@ pub mod temporal_sort;
 mod timed_rows;
 pub mod values;
 pub mod watermark_assigner;
+pub mod watermark_compacting_sink_materializer;
+pub mod watermark_timestamp_assigner;
 mod window;
 pub mod window_aggregate;
 pub mod window_deduplicate;
