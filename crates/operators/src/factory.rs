@@ -20,6 +20,7 @@ use crate::limit::Limit;
 use crate::local_group_aggregate::LocalGroupAggregate;
 use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
+use crate::multi_join::MultiJoin;
 use crate::over_aggregate::OverAggregate;
 use crate::rank::Rank;
 use crate::session_aggregate::SessionAggregate;
@@ -70,6 +71,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<LocalGroupAggregate>(),
     entry::<MatchRecognize>(),
     entry::<MiniBatchAssigner>(),
+    entry::<MultiJoin>(),
     entry::<OverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),

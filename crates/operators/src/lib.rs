@@ -32,6 +32,7 @@ pub mod local_group_aggregate;
 pub mod match_recognize;
 mod mini_batch;
 pub mod mini_batch_assigner;
+pub mod multi_join;
 pub mod over_aggregate;
 pub mod rank;
 pub mod session_aggregate;
