@@ -14,6 +14,7 @@ mod insert;
 mod join;
 mod literal;
 mod match_recognize;
+mod multi_join;
 mod order;
 mod over;
 mod query;
@@ -49,6 +50,8 @@ pub(super) struct Binder<'a> {
     with: RefCell<Vec<(String, Rel)>>,
     /// The views that are being expanded, for a view that names itself.
     views: RefCell<Vec<String>>,
+    /// The tables that hints of the query in work name, whose joins may become one.
+    multi_joins: RefCell<Vec<String>>,
     /// How deep the query is that is being bound.
     depth: Cell<usize>,
     /// Whether only the columns are wanted, and no connector is to be asked.
@@ -68,6 +71,7 @@ impl<'a> Binder<'a> {
             settings,
             with: RefCell::default(),
             views: RefCell::default(),
+            multi_joins: RefCell::default(),
             depth: Cell::new(0),
             columns_only: false,
         }

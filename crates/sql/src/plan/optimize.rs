@@ -11,6 +11,7 @@ mod fold;
 mod join;
 mod logic;
 mod merge;
+mod multi_join;
 mod prune;
 mod rank;
 mod reduce;
@@ -20,6 +21,7 @@ use flott_api::Result;
 use flott_api::expr::Expr;
 use flott_functions::{Volatility, volatility};
 
+pub(super) use multi_join::marked;
 pub(super) use reduce::aggregate_of;
 
 use super::rel::{Op, Rel};
@@ -35,7 +37,7 @@ pub(super) struct Rule {
 }
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 13] = [
+pub(super) const RULES: [Rule; 14] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
@@ -90,6 +92,11 @@ pub(super) const RULES: [Rule; 13] = [
         name: "push filters down again",
         reason: "a window aggregation gives its columns in an order of its own; a filter goes below what puts them back",
         apply: filter::push_down,
+    },
+    Rule {
+        name: "join several inputs at once",
+        reason: "joins by a key that all share need not remember what is between them; only where it was asked for",
+        apply: multi_join::gather,
     },
     Rule {
         name: "prune columns",

@@ -6,6 +6,7 @@
 mod changelog;
 mod join;
 mod match_recognize;
+mod multi_join;
 mod order;
 mod window;
 
@@ -18,6 +19,7 @@ use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty,
 pub use changelog::KindNames;
 pub use join::{Correlate, Join, TemporalJoin, unnested};
 pub use match_recognize::Match;
+pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
@@ -138,6 +140,8 @@ pub enum Op {
     Match(Box<Match>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
+    /// Combinations of rows of several inputs: the columns of all. Made by the optimiser from joins.
+    MultiJoin(Box<MultiJoin>),
     /// Rows of the left with what the right was at the time of each: columns of the left, then of the right.
     TemporalJoin(Box<TemporalJoin>),
     /// Rows with what a function gives for each: columns of the input, then of the function.

@@ -48,7 +48,7 @@ impl Binder<'_> {
     /// Binds a SELECT and the keys of its `ORDER BY`.
     pub(super) fn bind_ordered_select(&self, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
         // Queries nest in FROM: this is all that stays on the stack for each.
-        let tables = self.bind_from(&select.from)?;
+        let tables = self.bind_tables(select)?;
         self.select_from(tables, select, order_by)
     }
 
@@ -330,7 +330,7 @@ fn default_name(ast: &Ast) -> Option<String> {
 pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
     let Select {
         select_token: _,
-        optimizer_hints,
+        optimizer_hints: _,
         distinct,
         select_modifiers,
         top,
@@ -354,7 +354,6 @@ pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
         value_table_mode,
         flavor,
     } = select;
-    refuse::clause(!optimizer_hints.is_empty(), "a hint behind SELECT")?;
     refuse::clause(select_modifiers.as_ref().is_some_and(|m| m.is_any_set()), "a modifier behind SELECT")?;
     refuse::clause(top.is_some(), "TOP")?;
     refuse::clause(exclude.is_some(), "EXCLUDE")?;

@@ -130,7 +130,7 @@ impl Binder<'_> {
     fn correlated(&self, outer: &Scope, select: &Select, with_items: bool) -> Result<Inner> {
         // Refuses the clauses that mean nothing here.
         clauses(select)?;
-        let inner = self.bind_from(&select.from)?;
+        let inner = self.bind_tables(select)?;
         let (mut own, mut with_queries): (Vec<&Ast>, Vec<&Ast>) = (Vec::new(), Vec::new());
         if let Some(condition) = &select.selection {
             check_depth(condition)?;

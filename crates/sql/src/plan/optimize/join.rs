@@ -43,8 +43,9 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
         return Ok(Rel { op: Op::Join(join), inputs, columns });
     };
     let width = left.columns.len();
-    let (kind, (mut of_left, mut of_right, mut of_both)) = (join.kind, (Vec::new(), Vec::new(), Vec::new()));
-    for part in join.condition.into_iter().flat_map(conjuncts) {
+    let Join { kind, condition, multi } = *join;
+    let (mut of_left, mut of_right, mut of_both) = (Vec::new(), Vec::new(), Vec::new());
+    for part in condition.into_iter().flat_map(conjuncts) {
         let may_move = is_immutable(&part);
         match side(&part, width) {
             Side::Left if may_move && left_may_be_filtered(kind) => of_left.push(part),
@@ -54,7 +55,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
     }
     let condition = if of_both.is_empty() { None } else { Some(all_of(of_both)?) };
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs, columns })
+    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, multi })), inputs, columns })
 }
 
 /// Whether a row of the left that has no pair is not in the result.
@@ -82,6 +83,7 @@ fn filter_below_join(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
     };
     let width = left.columns.len();
     let parts = conjuncts(condition);
+    let multi = join.multi;
     let kind = without_nulls(join.kind, &parts, width);
     let (mut of_left, mut of_right, mut of_pairs, mut above) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for part in parts {
@@ -98,7 +100,7 @@ fn filter_below_join(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
     let condition = if of_pairs.is_empty() { None } else { Some(all_of(of_pairs)?) };
     // What may be null no more keeps its type: others were derived from it.
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok((Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs, columns }, above))
+    Ok((Rel { op: Op::Join(Box::new(Join { kind, condition, multi })), inputs, columns }, above))
 }
 
 fn filter_below_correlate(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
@@ -161,7 +163,7 @@ pub(super) fn keys_below(rel: Rel, _: &str) -> Result<Rel> {
     bottom_up(rel, &mut |rel| match rel.op {
         Op::TemporalJoin(join) => {
             let TemporalJoin { kind, condition, times } = *join;
-            let keyed = keys_of_join(Rel { op: Op::Join(Box::new(Join { kind, condition })), ..rel })?;
+            let keyed = keys_of_join(Rel { op: Op::Join(Box::new(Join { kind, condition, multi: false })), ..rel })?;
             Ok(timed(keyed, times))
         }
         _ => keys_of_join(rel),
@@ -172,7 +174,7 @@ pub(super) fn keys_below(rel: Rel, _: &str) -> Result<Rel> {
 fn timed(rel: Rel, times: [usize; 2]) -> Rel {
     match rel.op {
         Op::Join(join) => {
-            let Join { kind, condition } = *join;
+            let Join { kind, condition, .. } = *join;
             Rel { op: Op::TemporalJoin(Box::new(TemporalJoin { kind, condition, times })), ..rel }
         }
         _ => Rel { inputs: rel.inputs.into_iter().map(|input| timed(input, times)).collect(), ..rel },
@@ -201,7 +203,7 @@ fn keys_of_join(rel: Rel) -> Result<Rel> {
     if left.added.is_empty() && right.added.is_empty() {
         return Ok(Rel { op: Op::Join(join), inputs: vec![left.rel, right.rel], columns });
     }
-    let (left_added, kind) = (left.added.len(), join.kind);
+    let (left_added, kind, multi) = (left.added.len(), join.kind, join.multi);
     let moved = |c: usize| if c < width { c } else { c + left_added };
     let new_width = width + left_added;
     let condition = keyed.into_iter().map(|(part, keys)| match (part, keys) {
@@ -212,7 +214,10 @@ fn keys_of_join(rel: Rel) -> Result<Rel> {
         (part, _) => remapped(part, &moved),
     });
     let condition = Some(all_of(condition.collect())?);
-    let wide = left.finish().join(right.finish(), kind, condition);
+    let mut wide = left.finish().join(right.finish(), kind, condition);
+    if let Op::Join(join) = &mut wide.op {
+        join.multi = multi;
+    }
     let order = (0..columns.len()).map(moved).map(|c| wide.column(c)).zip(&columns);
     let exprs = order.map(|(e, c)| (e, c.name.clone())).collect();
     let mut narrow = wide.project(exprs);

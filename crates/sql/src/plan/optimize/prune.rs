@@ -47,6 +47,7 @@ fn pruned(rel: Rel, needed: &Needed) -> (Rel, Places) {
             (Rel { op: Op::Union, inputs, columns: pick(&columns, &kept) }, places)
         }
         Op::Join(join) => join::pruned_join(*join, inputs, &columns, needed),
+        Op::MultiJoin(join) => join::pruned_multi_join(*join, inputs, &columns, needed),
         Op::TemporalJoin(join) => join::pruned_temporal_join(*join, inputs, &columns, needed),
         Op::Correlate(correlate) => join::pruned_correlate(*correlate, inputs, &columns, needed),
         op => match inputs.pop() {
@@ -101,7 +102,13 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)
         }
-        op @ (Op::Scan(_) | Op::Values { .. } | Op::Union | Op::Join(_) | Op::TemporalJoin(_) | Op::Correlate(_)) => {
+        op @ (Op::Scan(_)
+        | Op::Values { .. }
+        | Op::Union
+        | Op::Join(_)
+        | Op::MultiJoin(_)
+        | Op::TemporalJoin(_)
+        | Op::Correlate(_)) => {
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![input], columns }, places)
         }

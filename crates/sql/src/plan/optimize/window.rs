@@ -70,7 +70,12 @@ fn with_windows(mut rel: Rel) -> Rel {
                 _ => vec![None; rel.columns.len()],
             }
         }
-        Op::TemporalJoin(_) | Op::Match(_) | Op::Union | Op::ToChangelog { .. } | Op::FromChangelog { .. } => {
+        Op::MultiJoin(_)
+        | Op::TemporalJoin(_)
+        | Op::Match(_)
+        | Op::Union
+        | Op::ToChangelog { .. }
+        | Op::FromChangelog { .. } => {
             vec![None; rel.columns.len()]
         }
         Op::Scan(_) | Op::Values { .. } | Op::Aggregate { .. } | Op::Window { .. } | Op::WindowAggregate(_) => {

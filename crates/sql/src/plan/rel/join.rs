@@ -13,6 +13,8 @@ pub struct Join {
     pub kind: JoinKind,
     /// Which rows are pairs, over the columns of the left and then of the right; nothing if all are.
     pub condition: Option<Expr>,
+    /// Whether it may become one with the joins below it: [`MultiJoin`](super::MultiJoin).
+    pub multi: bool,
 }
 
 /// How each row of the left is joined with what the right was at its time.
@@ -42,7 +44,7 @@ impl Rel {
     #[must_use]
     pub fn join(self, right: Rel, kind: JoinKind, condition: Option<Expr>) -> Rel {
         let columns = joined(&self.columns, &right.columns, kind);
-        Rel { op: Op::Join(Box::new(Join { kind, condition })), inputs: vec![self, right], columns }
+        Rel { op: Op::Join(Box::new(Join { kind, condition, multi: false })), inputs: vec![self, right], columns }
     }
 
     /// Joins each row of this relation, on the left, with what another one was at its time.

@@ -103,6 +103,7 @@ fn needs_watermark(node: &Node) -> bool {
             | Op::Join(_)
             | Op::Limit(_)
             | Op::LocalGroupAggregate(_)
+            | Op::MultiJoin(_)
             | Op::ToChangelog(_)
     );
     !only_passes_on(&node.op) && !indifferent && node.inputs.iter().any(has_rowtime)
