@@ -6,6 +6,7 @@ use flott_api::env::Environment;
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
 use flott_api::table::TableFactory;
+use flott_batch::BatchFactory;
 use flott_runtime::environment::{Objects, StoreWorld, memory_bytes};
 use flott_runtime::{Plugins, TableFactories};
 use flott_sql::config::{Configuration, OPTIONS};
@@ -23,8 +24,10 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     for factory in flott_connectors::factories() {
         tables.insert(factory.identifier(), Arc::from(factory));
     }
-    tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     let state_bytes_max = memory_bytes() / STATE_MEMORY_PART;
+    let batch = BatchFactory::new(tables.clone(), state_bytes_max);
+    tables.insert(batch.identifier(), Arc::new(batch));
+    tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment, state_bytes_max }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Role, json};
 
+mod batch;
 mod changelog;
 mod correlate;
 mod expand;
@@ -24,6 +25,7 @@ mod sort;
 mod temporal_join;
 mod window;
 
+pub use batch::{BatchNode, BatchOp, BatchPlan};
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
 pub use expand::{ExpandColumn, ExpandSpec};

@@ -12,6 +12,7 @@ use arrow_array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 use async_trait::async_trait;
+use flott_api::env::Environment;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Stateful};
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
@@ -53,32 +54,57 @@ impl Stateful for Correlate {}
 #[async_trait]
 impl Operator for Correlate {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        let zone = self.spec.session_zone.clone();
-        let compile_cx = CompileContext { session_zone: zone, environment: Some(cx.environment.clone()) };
-        let condition = self.spec.condition.as_ref().map(|c| compile(c, &compile_cx)).transpose()?;
-        self.compiled = Some(Compiled { argument: compile(self.spec.function.argument(), &compile_cx)?, condition });
+        self.compiled = Some(Compiled::of(&self.spec, &cx.environment)?);
         Ok(())
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let eval_cx = EvalContext { processing_time_ms: cx.processing_time_ms, watermark: cx.watermark.0 };
-        // The later half lies below the earlier one.
         let mut open = vec![batch];
-        while let Some(batch) = open.pop() {
-            match self.correlated(&batch, &eval_cx)? {
-                Some(rows) => emit(rows, cx).await?,
-                None => {
-                    let half = batch.len() / 2;
-                    open.push(batch.slice(half, batch.len() - half));
-                    open.push(batch.slice(0, half));
-                }
-            }
+        while let Some(rows) = self.next(&mut open, &eval_cx)? {
+            emit(rows, cx).await?;
         }
         Ok(())
     }
 }
 
+impl Compiled {
+    fn of(spec: &CorrelateSpec, environment: &Environment) -> Result<Self> {
+        let zone = spec.session_zone.clone();
+        let cx = CompileContext { session_zone: zone, environment: Some(environment.clone()) };
+        let condition = spec.condition.as_ref().map(|c| compile(c, &cx)).transpose()?;
+        Ok(Compiled { argument: compile(spec.function.argument(), &cx)?, condition })
+    }
+}
+
 impl Correlate {
+    /// An opened one, for who runs no operators.
+    ///
+    /// # Errors
+    /// If an expression of it cannot be compiled.
+    pub fn new(spec: CorrelateSpec, environment: &Environment) -> Result<Self> {
+        let compiled = Some(Compiled::of(&spec, environment)?);
+        Ok(Correlate { output: spec.output.arrow(), spec, compiled })
+    }
+
+    /// The rows of the last of the open batches, or of its first part; nothing if none is open.
+    ///
+    /// # Errors
+    /// If a row makes an expression fail.
+    pub fn next(&self, open: &mut Vec<ChangeBatch>, cx: &EvalContext) -> Result<Option<ChangeBatch>> {
+        while let Some(batch) = open.pop() {
+            let rows = self.correlated(&batch, cx)?;
+            if rows.is_some() {
+                return Ok(rows);
+            }
+            // The later half lies below the earlier one.
+            let half = batch.len() / 2;
+            open.push(batch.slice(half, batch.len() - half));
+            open.push(batch.slice(0, half));
+        }
+        Ok(None)
+    }
+
     /// The rows of a batch; nothing if they are too many to be made at once.
     fn correlated(&self, batch: &ChangeBatch, cx: &EvalContext) -> Result<Option<ChangeBatch>> {
         let compiled = self.compiled.as_ref().ok_or_else(|| Error::internal("a correlate was not opened"))?;

@@ -63,7 +63,19 @@ impl Operator for Expand {
 }
 
 impl Expand {
-    fn expand(&self, batch: &ChangeBatch) -> Result<ChangeBatch> {
+    /// The copies of a specification, for who runs no operators.
+    ///
+    /// # Errors
+    /// If the grouping sets do not fit the columns.
+    pub fn new(spec: ExpandSpec) -> Result<Self> {
+        Self::from_spec(spec)
+    }
+
+    /// All copies of all rows.
+    ///
+    /// # Errors
+    /// If the rows are not of the declared types.
+    pub fn expand(&self, batch: &ChangeBatch) -> Result<ChangeBatch> {
         let sets = self.spec.projections.len();
         let copies = UInt32Array::from_iter_values((0..batch.len() * sets).map(|row| (row / sets) as u32));
         let columns = (0..self.spec.output.len()).map(|column| self.column(column, batch, &copies));

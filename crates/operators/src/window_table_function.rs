@@ -7,7 +7,7 @@
 //! they are. Row kinds and marks stay with their rows. Copies of a row follow each other, those of a hop from its
 //! last window to its first. What one batch grows to goes out in batches of the usual size.
 
-use arrow_array::{Array, UInt32Array};
+use arrow_array::{Array, Int64Array, UInt32Array};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flott_api::operator::{EventTime, Operator, OperatorContext};
@@ -47,6 +47,25 @@ impl FromSpec for WindowTableFunction {
 
 impl flott_api::operator::Stateful for WindowTableFunction {}
 
+/// A batch whose rows are being given their windows.
+pub struct Expansion {
+    batch: ChangeBatch,
+    times: Int64Array,
+    row: usize,
+    mark: usize,
+    is_done: bool,
+}
+
+impl Expansion {
+    /// The marks in front of what comes next.
+    fn copy_marks(&mut self, copies: &mut Copies) {
+        while let Some(mark) = self.batch.marks().get(self.mark).filter(|m| m.row as usize <= self.row) {
+            copies.marks.push(Mark { row: copies.rows.len() as u32, ..*mark });
+            self.mark += 1;
+        }
+    }
+}
+
 /// Rows on their way out: which input row each is of, and the end of its window.
 #[derive(Default)]
 struct Copies {
@@ -58,29 +77,59 @@ struct Copies {
 #[async_trait]
 impl Operator for WindowTableFunction {
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let times = self.windows.times(batch.rows(), cx.processing_time_ms)?;
-        let mut marks = batch.marks().iter().peekable();
-        let mut copies = Copies::default();
-        for row in 0..batch.len() {
-            while let Some(mark) = marks.next_if(|m| m.row as usize <= row) {
-                copies.marks.push(Mark { row: copies.rows.len() as u32, ..*mark });
-            }
-            if times.is_valid(row) {
-                self.windows.aligned().windows(times.value(row), |end| {
-                    copies.rows.push(row as u32);
-                    copies.ends.push(end);
-                });
-            }
-            if copies.rows.len() >= BATCH_ROWS_MAX {
-                emit(self.append(&batch, std::mem::take(&mut copies))?, cx).await?;
-            }
+        let mut expansion = self.begin(batch, cx.processing_time_ms)?;
+        while let Some(rows) = self.next(&mut expansion)? {
+            emit(rows, cx).await?;
         }
-        copies.marks.extend(marks.map(|mark| Mark { row: copies.rows.len() as u32, ..*mark }));
-        emit(self.append(&batch, copies)?, cx).await
+        Ok(())
     }
 }
 
 impl WindowTableFunction {
+    /// The windows of a specification, for who runs no operators.
+    ///
+    /// # Errors
+    /// If the windows are impossible.
+    pub fn new(spec: WindowTableFunctionSpec) -> Result<Self> {
+        Self::from_spec(spec)
+    }
+
+    /// Begins with a batch, of which [`next`](Self::next) gives the rows.
+    ///
+    /// # Errors
+    /// If the batch is not of the declared types.
+    pub fn begin(&self, batch: ChangeBatch, processing_time_ms: i64) -> Result<Expansion> {
+        let times = self.windows.times(batch.rows(), processing_time_ms)?;
+        Ok(Expansion { times, batch, row: 0, mark: 0, is_done: false })
+    }
+
+    /// The next rows of a batch with the columns of their windows; nothing behind the last ones.
+    ///
+    /// # Errors
+    /// If the batch is not of the declared types.
+    pub fn next(&self, of: &mut Expansion) -> Result<Option<ChangeBatch>> {
+        if of.is_done {
+            return Ok(None);
+        }
+        let mut copies = Copies::default();
+        while of.row < of.batch.len() && copies.rows.len() < BATCH_ROWS_MAX {
+            of.copy_marks(&mut copies);
+            if of.times.is_valid(of.row) {
+                self.windows.aligned().windows(of.times.value(of.row), |end| {
+                    copies.rows.push(of.row as u32);
+                    copies.ends.push(end);
+                });
+            }
+            of.row += 1;
+        }
+        // The marks behind the last row go with what may be an empty batch.
+        if of.row == of.batch.len() && copies.rows.len() < BATCH_ROWS_MAX {
+            of.copy_marks(&mut copies);
+            of.is_done = true;
+        }
+        self.append(&of.batch, copies).map(Some)
+    }
+
     fn append(&self, batch: &ChangeBatch, copies: Copies) -> Result<ChangeBatch> {
         let is_each_once =
             copies.rows.len() == batch.len() && copies.rows.iter().enumerate().all(|(i, r)| i == *r as usize);

@@ -245,7 +245,8 @@ mod tests {
     fn values_are_checked_when_they_are_set() {
         let mut c = Configuration::default();
         assert!(c.set("parallelism.default", "many", Origin::Session).is_err());
-        assert!(c.set("execution.runtime-mode", "BATCH", Origin::Session).is_err());
+        assert!(c.set("execution.runtime-mode", "AUTOMATIC", Origin::Session).is_err());
+        assert!(c.set("execution.runtime-mode", "BATCH", Origin::Session).is_ok());
         assert!(c.set("execution.runtime-mode", "streaming", Origin::Session).is_ok());
         assert!(c.set("table.local-time-zone", "Mars/Olympus", Origin::Session).is_err());
     }

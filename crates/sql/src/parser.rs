@@ -13,6 +13,7 @@ use flott_api::error::Result;
 use sqlparser::ast::{Expr, Query};
 
 pub mod ast;
+mod case;
 mod check;
 mod cursor;
 mod dialect;

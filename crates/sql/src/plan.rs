@@ -2,11 +2,12 @@
 //!
 //! Reading order: [`context`] (what the planner is given), [`rel`] (the relational tree), `scope` and `binder` (a
 //! statement becomes that tree, with Flink's types from the first expression on), `optimize` (an allow-list of rules),
-//! `stream` (changelog modes, keys, exchanges), `lower` (the job graph), `explain` and `print` (text).
+//! `stream` (changelog modes, keys, exchanges) or `batch` (bounded jobs), `lower` (the job graph), `explain` and `print` (text).
 //!
 //! **Invariant.** What is not built is refused by name and place: the binder takes every struct of the syntax tree apart
 //! field by field, so that a clause is planned or an error, never dropped.
 
+mod batch;
 mod binder;
 pub mod context;
 mod expand;
@@ -117,7 +118,7 @@ pub fn expand_query(cx: &dyn PlanContext, query: &Query) -> Result<Query> {
 /// If a statement is wrong or not supported, or its sink cannot take its changes.
 pub fn plan_insert(cx: &dyn PlanContext, inserts: &[Insert]) -> Result<PlannedJob> {
     let settings = Settings::read(&cx.configuration())?;
-    with_stack(|| lower::lower(cx, &settings, insert_pipelines(cx, &settings, inserts)?))
+    with_stack(|| lowered(cx, &settings, insert_pipelines(cx, &settings, inserts)?))
 }
 
 /// Plans a query whose result goes to the sink `$collect` with the option `id`.
@@ -126,7 +127,16 @@ pub fn plan_insert(cx: &dyn PlanContext, inserts: &[Insert]) -> Result<PlannedJo
 /// If the query is wrong or not supported.
 pub fn plan_select(cx: &dyn PlanContext, query: &Query, collect_id: &str) -> Result<PlannedJob> {
     let settings = Settings::read(&cx.configuration())?;
-    with_stack(|| lower::lower(cx, &settings, select_pipeline(cx, &settings, query, collect_id)?))
+    with_stack(|| lowered(cx, &settings, select_pipeline(cx, &settings, query, collect_id)?))
+}
+
+fn lowered(cx: &dyn PlanContext, settings: &Settings, pipelines: Vec<Pipeline>) -> Result<PlannedJob> {
+    let factories = batch::factories(&pipelines)?;
+    let mut planned = lower::lower(cx, settings, pipelines)?;
+    planned.graph.factories.extend(factories);
+    planned.graph.factories.sort_unstable();
+    planned.graph.factories.dedup();
+    Ok(planned)
 }
 
 /// The text of `EXPLAIN`.
@@ -139,6 +149,11 @@ pub fn explain(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDe
 
 fn explained(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
     let settings = Settings::read(&cx.configuration())?;
+    if settings.batch.is_on {
+        return Err(
+            Error::unsupported("EXPLAIN in batch mode").with_hint("SET 'execution.runtime-mode' = 'streaming'.")
+        );
+    }
     let pipelines = match statement {
         Statement::Query(query) => {
             let rel = Binder::new(cx, &settings).query(query)?;
@@ -161,14 +176,20 @@ fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert
     }
     let plan = |insert| {
         let (rel, sink) = Binder::new(cx, settings).insert(insert)?;
-        stream::plan(settings, rel, sink)
+        if settings.batch.is_on { batch::plan(settings, rel, sink) } else { stream::plan(settings, rel, sink) }
     };
     let pipelines = inserts.iter().map(plan).collect::<Result<Vec<_>>>()?;
+    if settings.batch.is_on {
+        return Ok(pipelines);
+    }
     stream::with_mini_batches(settings, stream::share(pipelines))
 }
 
 fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id: &str) -> Result<Vec<Pipeline>> {
     let rel = Binder::new(cx, settings).query(query)?;
     let sink = stream::Sink::collect(&rel.columns, id, settings);
+    if settings.batch.is_on {
+        return Ok(vec![batch::plan(settings, rel, sink)?]);
+    }
     stream::with_mini_batches(settings, vec![stream::plan(settings, rel, sink)?])
 }

@@ -20,6 +20,9 @@ use flott_sql::session::{Connectors, JobKind, Outcome, Session, TextTable};
 
 use crate::scripts::Answer;
 
+/// What jobs may take of memory.
+const STATE_BYTES_MAX: usize = 64 << 20;
+
 /// A session without connectors, for expressions.
 pub(crate) fn session() -> Session {
     let files = Arc::new(environment::LocalFiles::new());
@@ -182,6 +185,8 @@ impl Runner {
     fn open(&self) -> (Session, Plugins) {
         let mut tables: TableFactories =
             flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
+        let batch = flott_batch::BatchFactory::new(tables.clone(), STATE_BYTES_MAX);
+        tables.insert(batch.identifier(), Arc::new(batch));
         tables.insert("$collect", Arc::new(self.rows.clone()));
         let tables = Arc::new(tables);
         let mut world = environment::real();
@@ -194,7 +199,7 @@ impl Runner {
             operators: Arc::new(flott_operators::Factory),
             tables,
             environment: world,
-            state_bytes_max: 64 << 20,
+            state_bytes_max: STATE_BYTES_MAX,
         };
         (session, plugins)
     }

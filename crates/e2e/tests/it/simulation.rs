@@ -13,6 +13,7 @@
 mod cleaning;
 mod crashes;
 mod differential;
+mod nexmark;
 mod recorded;
 mod restoring;
 mod world;

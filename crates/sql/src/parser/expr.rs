@@ -13,7 +13,7 @@ use super::cursor::{
 };
 use super::encode::MARKER;
 use super::error::{PResult, expected, fail, location_of, reserved_word};
-use super::{dialect, json, reserved, type_grammar};
+use super::{case, dialect, json, reserved, type_grammar};
 
 /// Parses the beginning of an expression; sqlparser's own rules see only parentheses and signs.
 pub(crate) fn prefix(p: &mut Parser<'_>) -> Option<PResult<Expr>> {
@@ -86,7 +86,7 @@ fn special(p: &mut Parser<'_>, word: &Word) -> Option<PResult<Expr>> {
     let result = match upper.as_str() {
         "TRUE" | "FALSE" | "NULL" => p.parse_value().map(Expr::Value),
         "UNKNOWN" | "DEFAULT" => take_ident(p).map(Expr::Identifier),
-        "CASE" => after(p, Parser::parse_case_expr),
+        "CASE" => after(p, case::case),
         "CAST" if call => after(p, |p| cast(p, CastKind::Cast)),
         "TRY_CAST" if call => after(p, |p| cast(p, CastKind::TryCast)),
         "EXISTS" => after(p, |p| p.parse_exists_expr(false)),

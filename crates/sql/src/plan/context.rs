@@ -1,6 +1,7 @@
 //! What the planner is given: tables, connectors and the effective configuration.
 
 mod aggregation;
+mod batch;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use flott_api::{Error, Result};
 use flott_graph::spec::{NotNullEnforcer, TypeLengthEnforcer};
 
 pub use aggregation::MiniBatches;
+pub use batch::BatchMode;
 
 use crate::catalog::{ObjectPath, Relation};
 
@@ -69,6 +71,8 @@ pub struct Settings {
     pub state_ttl_ms: i64,
     /// `table.exec.deduplicate.insert-update-after-sensitive-enabled`
     pub deduplicate_insert: bool,
+    /// `execution.runtime-mode`
+    pub batch: BatchMode,
     /// `table.exec.sink.not-null-enforcer`
     pub not_null: NotNullEnforcer,
     /// `table.exec.sink.type-length-enforcer`
@@ -115,6 +119,7 @@ impl Settings {
             state_ttl_ms: millis("table.exec.state.ttl", 0)?,
             deduplicate_insert: reader
                 .value_or("table.exec.deduplicate.insert-update-after-sensitive-enabled", true)?,
+            batch: BatchMode::read(&reader)?,
             not_null: reader.choice(
                 "table.exec.sink.not-null-enforcer",
                 &[("ERROR", NotNullEnforcer::Error), ("DROP", NotNullEnforcer::Drop)],

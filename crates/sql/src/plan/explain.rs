@@ -156,7 +156,7 @@ fn logical_line(rel: &Rel) -> String {
             let name = &rel.columns[*rowtime].name;
             format!("LogicalWatermarkAssigner(rowtime=[{name}], watermark=[{}])", expr(watermark))
         }
-        Op::Aggregate { keys, calls } => aggregate_line(rel, keys, calls),
+        Op::Aggregate { keys, calls, .. } => aggregate_line(rel, keys, calls),
         Op::Expand { projections } => {
             let names: Vec<String> = rel.columns.iter().map(|c| c.name.clone()).collect();
             format!("LogicalExpand(projects=[{}])", print::copies(projections, &positions(rel), &names))

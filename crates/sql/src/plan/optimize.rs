@@ -15,6 +15,7 @@ mod multi_join;
 mod prune;
 mod rank;
 mod reduce;
+mod semi;
 mod window;
 
 use flott_api::Result;
@@ -36,8 +37,13 @@ pub(super) struct Rule {
     pub(super) apply: fn(Rel, &str) -> Result<Rel>,
 }
 
+/// The rule whose form of bounded rows refuses nothing.
+const KEEP_FIRST_ROWS: &str = "keep the first rows";
+/// The rule that is of no use where nothing is remembered.
+const MULTI_JOIN: &str = "join several inputs at once";
+
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 14] = [
+pub(super) const RULES: [Rule; 15] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
@@ -69,7 +75,12 @@ pub(super) const RULES: [Rule; 14] = [
         apply: filter::push_down,
     },
     Rule {
-        name: "keep the first rows",
+        name: "choose rows early",
+        reason: "IN and EXISTS keep rows of one table: below an inner join they save the pairs of the others",
+        apply: semi::sink,
+    },
+    Rule {
+        name: KEEP_FIRST_ROWS,
         reason: "a bounded ROW_NUMBER needs no number for every row: what is behind the last one changes nothing",
         apply: rank::top_n,
     },
@@ -94,7 +105,7 @@ pub(super) const RULES: [Rule; 14] = [
         apply: filter::push_down,
     },
     Rule {
-        name: "join several inputs at once",
+        name: MULTI_JOIN,
         reason: "joins by a key that all share need not remember what is between them; only where it was asked for",
         apply: multi_join::gather,
     },
@@ -115,6 +126,15 @@ pub(super) fn optimize(rel: Rel, zone: &str) -> Result<Rel> {
     RULES.iter().try_fold(rel, |rel, rule| {
         tracing::trace!(rule = rule.name, reason = rule.reason, "optimise");
         (rule.apply)(rel, zone)
+    })
+}
+
+/// Applies all rules to rows that end.
+pub(super) fn optimize_bounded(rel: Rel, zone: &str) -> Result<Rel> {
+    RULES.iter().try_fold(rel, |rel, rule| match rule.name {
+        KEEP_FIRST_ROWS => rank::top_n_of_bounded(rel, zone),
+        MULTI_JOIN => Ok(rel),
+        _ => (rule.apply)(rel, zone),
     })
 }
 

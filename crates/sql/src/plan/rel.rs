@@ -8,6 +8,7 @@ mod join;
 mod match_recognize;
 mod multi_join;
 mod order;
+mod state_ttl;
 mod window;
 
 use flott_api::expr::{Expr, Value};
@@ -21,6 +22,7 @@ pub use join::{Correlate, Join, TemporalJoin, unnested};
 pub use match_recognize::Match;
 pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};
+pub use state_ttl::StateTtl;
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
 use crate::catalog::ObjectPath;
@@ -121,6 +123,8 @@ pub enum Op {
         keys: Vec<usize>,
         /// The aggregates.
         calls: Vec<AggregateCall>,
+        /// How long groups are kept, if a hint says so.
+        ttl: Option<StateTtl>,
     },
     /// Each row several times: columns of the input, some of them null, then the number of the copy.
     Expand {
@@ -286,7 +290,16 @@ impl Rel {
         let results = calls.iter().map(|(call, name)| Column::new(name, call.ty.clone()));
         let columns = keys.iter().map(key).chain(results).collect();
         let calls = calls.into_iter().map(|(call, _)| call).collect();
-        Rel { op: Op::Aggregate { keys, calls }, inputs: vec![self], columns }
+        Rel { op: Op::Aggregate { keys, calls, ttl: None }, inputs: vec![self], columns }
+    }
+
+    /// The aggregation with what a hint says of how long it keeps groups.
+    #[must_use]
+    pub fn keeping(mut self, kept: Option<StateTtl>) -> Rel {
+        if let Op::Aggregate { ttl, .. } = &mut self.op {
+            *ttl = kept;
+        }
+        self
     }
 
     /// Copies each row. What is null in a copy may be null, and is no time.

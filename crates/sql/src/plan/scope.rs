@@ -70,6 +70,12 @@ impl Scope {
         Ok(self.followed_by(right))
     }
 
+    /// Whether these are the columns of one table that is called so: by its alias, or the last parts of its name.
+    pub(super) fn is_table(&self, name: &str) -> bool {
+        let [table] = self.tables.as_slice() else { return false };
+        (0..table.qualifier.len()).any(|first| table.qualifier[first..].join(".") == name)
+    }
+
     fn followed_by(mut self, right: Scope) -> Self {
         let first = self.columns.len();
         let shift = |n: Named| Named { columns: n.columns.start + first..n.columns.end + first, ..n };
@@ -106,6 +112,21 @@ impl Scope {
         self.hidden.push(self.columns.len());
         self.columns.push(column);
         self
+    }
+
+    /// With a column behind the others that has a table's name before it, or none, and that `*` does not stand for.
+    #[must_use]
+    pub(super) fn with_qualified(self, column: Column, qualifier: Vec<String>) -> Self {
+        let index = self.columns.len();
+        let mut scope = self.with_hidden(column);
+        scope.tables.push(Named { qualifier, columns: index..index + 1 });
+        scope
+    }
+
+    /// What qualifies a column.
+    pub(super) fn qualifier_of(&self, column: usize) -> &[String] {
+        let table = self.tables.iter().find(|t| t.columns.contains(&column));
+        table.map_or(&[], |t| t.qualifier.as_slice())
     }
 
     /// The types that the columns have behind a join.

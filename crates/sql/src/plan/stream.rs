@@ -21,7 +21,7 @@ use flott_api::table::ChangelogMode;
 use flott_graph::spec::JoinKind;
 
 pub(super) use mini_batch::with_mini_batches;
-pub(super) use nodes::{Calc, Distribution, kind_name};
+pub(super) use nodes::{Calc, Distribution, Pairing, kind_name};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
 pub(super) use sink::Sink;

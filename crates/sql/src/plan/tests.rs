@@ -1,8 +1,10 @@
 //! Statements in, plans and errors out, over tables that exist only here.
 
 mod api;
+mod batch;
 mod explain;
 mod graph;
+mod hints;
 mod joins_by_time;
 mod match_recognize;
 mod mini_batch;
@@ -37,7 +39,7 @@ use crate::parser::ast::{self, Statement};
 use crate::parser::{parse_script, parse_statement};
 
 /// A connector that reads and writes nothing. Its options say what it claims: `source` and `sink` the row kinds,
-/// `push` the push-downs, `scan` and `sink-parallelism` the parallelism.
+/// `push` the push-downs, `ends` that it is bounded, `scan` and `sink-parallelism` the parallelism.
 pub(super) struct Fake;
 
 fn mode(text: Option<&str>) -> ChangelogMode {
@@ -67,7 +69,10 @@ impl TableFactory for Fake {
         let push = option(table, "push").unwrap_or_default();
         Ok(SourceDescription {
             changelog: mode(option(table, "source")),
-            boundedness: Boundedness::Unbounded,
+            boundedness: match option(table, "ends") {
+                Some(_) => Boundedness::Bounded,
+                None => Boundedness::Unbounded,
+            },
             metadata: fake_metadata(),
             push_downs: PushDowns {
                 projection: push.contains("projection"),

@@ -3,7 +3,7 @@
 use flott_api::{Error, Result};
 
 use super::names::parts;
-use super::{JobKind, Outcome, Session};
+use super::{JobKind, Outcome, Session, recovery};
 use crate::catalog::{CatalogTable, ObjectPath, Relation};
 use crate::parser::ast::{Explain, Insert, Statement, name_location};
 use crate::plan;
@@ -12,8 +12,14 @@ impl Session {
     /// One `INSERT`, or all of a statement set, as one job.
     pub(super) fn insert(&mut self, inserts: &[Insert]) -> Result<Outcome> {
         self.check_targets(inserts)?;
-        self.check_checkpoints()?;
-        let planned = plan::plan_insert(self, inserts).map_err(|e| self.placed(e, inserts))?;
+        let batch = recovery::is_batch(self.configuration());
+        if !batch {
+            self.check_checkpoints()?;
+        }
+        let mut planned = plan::plan_insert(self, inserts).map_err(|e| self.placed(e, inserts))?;
+        if batch {
+            recovery::from_the_start(&mut planned.graph.configuration);
+        }
         let tables = inserts.iter().map(|i| self.catalogs.path(&parts(&i.table)).map(|p| p.to_string()));
         let tables = tables.collect::<Result<Vec<_>>>()?;
         Ok(Outcome::job(planned, JobKind::Insert { tables }))

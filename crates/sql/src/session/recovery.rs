@@ -2,6 +2,8 @@
 //!
 //! A query whose rows are shown cannot take them back. So it takes no checkpoints, resumes from none and is never
 //! restarted, whatever is configured; Flink would take checkpoints and give up at the first restart.
+//!
+//! A job in batch mode takes none either, as in Flink: it is run from its start, and again if its restart strategy says so.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +30,20 @@ pub(super) fn for_graph(configuration: &Configuration) -> Options {
     Options(effective.map(|option| (option.key, option.value)).collect())
 }
 
-/// Makes it the configuration of a query whose rows are shown.
-pub(super) fn without_checkpoints(configuration: &mut BTreeMap<String, String>) {
+/// Whether jobs run in batch mode.
+pub(super) fn is_batch(configuration: &Configuration) -> bool {
+    configuration.get("execution.runtime-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("batch"))
+}
+
+/// Makes it the configuration of a job that takes no checkpoints and resumes from none.
+pub(super) fn from_the_start(configuration: &mut BTreeMap<String, String>) {
     configuration.remove(INTERVAL);
     configuration.remove(RECOVERY_PATH);
+}
+
+/// Makes it the configuration of a query whose rows are shown.
+pub(super) fn without_checkpoints(configuration: &mut BTreeMap<String, String>) {
+    from_the_start(configuration);
     configuration.insert(RESTART.to_owned(), "none".to_owned());
 }
 

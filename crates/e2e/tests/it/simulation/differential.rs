@@ -4,8 +4,10 @@
 //! middle, and at another parallelism. All of them must come to the rows of the model. A case that fails is made as small
 //! as it can be, and told as a script.
 //!
-//! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERY` takes one alone.
+//! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERY` takes one alone. Where `FLOTT_FLINK` is the
+//! folder of Flink's jars, it answers them first, and the model must give what it gives.
 
+mod flink;
 mod generate;
 mod model;
 
@@ -201,6 +203,9 @@ fn random_queries_give_what_they_mean() {
     let seeds = one.map_or(0..super::number_of("FLOTT_QUERIES", 40), |seed| seed..seed + 1);
     let (operators, refused) = (Mutex::new(BTreeMap::<String, u64>::new()), Mutex::new(BTreeMap::<String, u64>::new()));
     let cases = seeds.end - seeds.start;
+    if let Ok(lib) = std::env::var("FLOTT_FLINK") {
+        flink::compare(&lib, seeds.clone());
+    }
     super::for_each(seeds, |seed| {
         let case = Case::of(seed);
         match case.verdict() {

@@ -414,7 +414,7 @@ fn killed(statements: &[&str], after_ms: u64, (before, after): (u32, u32)) -> Re
 }
 
 /// Each statement of a script with its number from 1.
-fn statements(sql: &str) -> Vec<&str> {
+pub(super) fn statements(sql: &str) -> Vec<&str> {
     let mut all = Vec::new();
     let mut rest = sql;
     while let Some(Ok(parsed)) = parse_script(rest).next() {
@@ -465,7 +465,10 @@ fn three_ways(script: &Path) -> (u64, u64) {
 
 #[test]
 fn recorded_queries_survive_a_kill_and_another_parallelism() {
-    let scripts: Vec<PathBuf> = query_areas().iter().flat_map(|area| scripts_of(area)).collect();
+    // A job in batch mode has no checkpoint to begin from.
+    let streams =
+        |script: &PathBuf| !std::fs::read_to_string(script).unwrap().contains("'execution.runtime-mode' = 'batch'");
+    let scripts: Vec<PathBuf> = query_areas().iter().flat_map(|area| scripts_of(area)).filter(streams).collect();
     let (compared, in_time) = (AtomicU64::new(0), AtomicU64::new(0));
     super::for_each(0..scripts.len() as u64, |number| {
         let (queries, kills) = three_ways(&scripts[number as usize]);

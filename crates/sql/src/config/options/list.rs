@@ -106,7 +106,12 @@ pub const OPTIONS: &[OptionSpec] = &[
         Boolean,
         "Whether barriers overtake rows under way, which the checkpoint then holds; not those of a savepoint.",
     ),
-    option("execution.runtime-mode", Some("STREAMING"), Choice(&["STREAMING"]), "How jobs run."),
+    option(
+        "execution.runtime-mode",
+        Some("STREAMING"),
+        Choice(&["STREAMING", "BATCH"]),
+        "How jobs run: with all changes of a result, or over bounded input with its final rows alone.",
+    ),
     option(
         "execution.state-recovery.claim-mode",
         Some("NO_CLAIM"),

@@ -135,6 +135,7 @@ fn calls() {
     check(&[
         ("SELECT TRIM(LEADING FROM a)", "SELECT TRIM(LEADING ' ' FROM a)"),
         ("SELECT CEILING(a)", "SELECT CEIL(a)"),
+        ("SELECT CASE a WHEN 1, 2 THEN 'few' END", "SELECT CASE a WHEN 1 THEN 'few' WHEN 2 THEN 'few' END"),
     ]);
 }
 

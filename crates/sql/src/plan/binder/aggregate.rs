@@ -8,7 +8,7 @@ use flott_graph::spec::{AggregateCall, WindowProperty};
 use super::expr::{coerce, illegal_null};
 use super::grouping_sets::Keys;
 use super::over::{OVERS_FROM, Overs};
-use crate::plan::rel::Rel;
+use crate::plan::rel::{Rel, StateTtl};
 use crate::plan::scope::Scope;
 
 /// References to aggregates look like columns from here on, far behind all real ones.
@@ -99,6 +99,8 @@ pub(super) struct Grouping<'a> {
     pub(super) scope: &'a Scope,
     pub(super) keys: Keys,
     pub(super) aggregates: Aggregates,
+    /// How long groups are kept, if a hint says so.
+    pub(super) ttl: Option<StateTtl>,
 }
 
 impl Grouping<'_> {
@@ -126,7 +128,7 @@ impl Grouping<'_> {
         let rel = if inputs.is_empty() { rel } else { rel.project(inputs) };
         let rel = self.keys.expand(rel);
         let number = self.keys.is_expanded().then(|| rel.columns.len() - 1);
-        rel.aggregate((0..self.keys.exprs.len()).chain(number).collect(), calls)
+        rel.aggregate((0..self.keys.exprs.len()).chain(number).collect(), calls).keeping(self.ttl.clone())
     }
 
     /// The position of an expression in the projection before the grouping.

@@ -7,7 +7,6 @@ use sqlparser::ast::{
     Ident, Join, JoinConstraint, JoinOperator, ObjectName, Spanned, TableAlias, TableFactor, TableWithJoins,
 };
 
-use super::multi_join::table_name;
 use super::query::renamed;
 use super::{Binder, refuse, syntax};
 use crate::catalog::{CatalogView, ObjectPath, Relation};
@@ -24,39 +23,20 @@ impl Binder<'_> {
     /// The tables of FROM; without one, a single row without columns that can be named.
     pub(super) fn bind_from(&self, from: &[TableWithJoins]) -> Result<(Rel, Scope)> {
         let mut all: Option<(Rel, Scope)> = None;
-        // What the left of the next join is called; a join has no name.
-        let mut name = None;
         for TableWithJoins { relation, joins } in from {
             let mut tables = match all.take() {
-                None => {
-                    name = table_name(relation);
-                    self.table_factor(relation).map_err(|e| at_span(e, relation.span()))?
-                }
+                None => self.table_factor(relation).map_err(|e| at_span(e, relation.span()))?,
                 // A comma is a join of all pairs.
-                Some(left) => {
-                    let crossing = JoinOperator::CrossJoin(JoinConstraint::None);
-                    self.bind_named_join((left, name.take()), relation, &crossing)?
-                }
+                Some(left) => self.bind_join(left, relation, &JoinOperator::CrossJoin(JoinConstraint::None))?,
             };
             for join in joins {
                 let Join { relation, global, join_operator } = join;
                 refuse::clause(*global, "GLOBAL in a join")?;
-                tables = self.bind_named_join((tables, name.take()), relation, join_operator)?;
+                tables = self.bind_join(tables, relation, join_operator)?;
             }
             all = Some(tables);
         }
         Ok(all.unwrap_or_else(|| (Rel::one_row(), Scope::default())))
-    }
-
-    /// Joins the tables so far, perhaps one with a name, with another one.
-    fn bind_named_join(
-        &self,
-        (left, name): ((Rel, Scope), Option<String>),
-        factor: &TableFactor,
-        operator: &JoinOperator,
-    ) -> Result<(Rel, Scope)> {
-        let (rel, scope) = self.bind_join(left, factor, operator)?;
-        Ok((self.marked(rel, [name.as_deref(), table_name(factor).as_deref()]), scope))
     }
 
     pub(super) fn table_factor(&self, factor: &TableFactor) -> Result<(Rel, Scope)> {

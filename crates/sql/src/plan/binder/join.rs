@@ -11,7 +11,7 @@ use super::from::alias_name;
 use super::query::renamed;
 use super::{Binder, call, combine, refuse, syntax};
 use crate::plan::TimeAttribute;
-use crate::plan::rel::{Column, Correlate, Op, Rel, TemporalJoin, unnested};
+use crate::plan::rel::{self, Column, Correlate, Op, Rel, TemporalJoin, unnested};
 use crate::plan::scope::{Scope, at_span};
 
 /// The tables so far.
@@ -24,6 +24,10 @@ impl Binder<'_> {
         let (kind, constraint) = join_kind(operator).map_err(located)?;
         if let TableFactor::UNNEST { .. } = factor {
             return self.bind_lateral(left, factor, (kind, constraint)).map_err(located);
+        }
+        if let TableFactor::Derived { lateral: true, subquery, alias, sample } = factor {
+            refuse::clause(sample.is_some(), "TABLESAMPLE")?;
+            return self.join_lateral(left, (subquery, alias.as_ref()), (kind, constraint)).map_err(located);
         }
         let (left, left_scope) = left;
         let (right, right_scope, times) = match as_of(factor) {
@@ -50,8 +54,15 @@ impl Binder<'_> {
             }
         };
         let rel = match times {
-            Some(times) => left.temporal_join(right, TemporalJoin { kind, condition, times }),
-            None => left.join(right, kind, condition),
+            Some(times) => {
+                self.note_temporal_join(&left_scope, &right_scope);
+                left.temporal_join(right, TemporalJoin { kind, condition, times })
+            }
+            None => {
+                let ttl = self.ttl_of_sides(&left_scope, &right_scope);
+                let multi = self.is_multi_join(&left_scope, &right_scope);
+                left.joined(right, rel::Join { kind, condition, ttl, multi })
+            }
         };
         scope.retype(&rel.columns);
         for name in &shared {

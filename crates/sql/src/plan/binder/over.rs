@@ -1,7 +1,8 @@
 //! `OVER`: calls are collected while the clauses of a SELECT are bound; then they are one node, between the rows (or the
 //! groups) and the list.
 //!
-//! All calls of a SELECT have the same window: partition, order and frame. Flink refuses others, too.
+//! In a stream all calls of a SELECT have the same window: partition, order and frame. Flink refuses others, too. In batch
+//! mode there is a node for each window, one over the other.
 //! **Does not:** `FILTER`, frames that end before or behind the current row, `GROUPS`.
 
 use flott_api::error::Location;
@@ -39,7 +40,10 @@ pub(super) fn needs_over(name: &str) -> bool {
 pub(super) struct Overs {
     /// The windows of `WINDOW`, each as it is with those that it names.
     named: Vec<(String, WindowSpec)>,
-    window: Option<Window>,
+    /// Of a stream at most one.
+    windows: Vec<Window>,
+    /// Whether there may be several.
+    bounded: bool,
     calls: Vec<Call>,
     /// Whether the parts of a call are being bound.
     inside: bool,
@@ -55,6 +59,8 @@ struct Window {
 }
 
 struct Call {
+    /// Its window, by number.
+    window: usize,
     function: FunctionId,
     args: Vec<Expr>,
     distinct: bool,
@@ -63,12 +69,12 @@ struct Call {
 }
 
 impl Overs {
-    /// With the windows of `WINDOW`.
+    /// With the windows of `WINDOW`; of bounded rows or of a stream.
     ///
     /// # Errors
     /// If two have one name, or one names another that does not stand before it.
-    pub(super) fn naming(windows: &[NamedWindowDefinition]) -> Result<Self> {
-        let mut overs = Overs::default();
+    pub(super) fn naming(windows: &[NamedWindowDefinition], bounded: bool) -> Result<Self> {
+        let mut overs = Overs { bounded, ..Overs::default() };
         for NamedWindowDefinition(name, window) in windows {
             let NamedWindowExpr::WindowSpec(window) = window else {
                 return Err(Error::unsupported("a window that is another name of a window").at(ident_location(name)));
@@ -116,15 +122,17 @@ impl Overs {
 
     /// Adds a call, or finds an equal one, and gives a reference to it.
     fn add(&mut self, window: Window, call: Call) -> Result<Expr> {
-        match &self.window {
-            Some(known) if !known.is_same(&window) => {
-                return Err(Error::unsupported("different windows in one SELECT")
-                    .with_detail("All calls with OVER must have the same PARTITION BY, ORDER BY and frame.")
-                    .with_hint("Put one of them into a query in FROM."));
-            }
-            Some(_) => {}
-            None => self.window = Some(window),
+        let known = self.windows.iter().position(|known| known.is_same(&window));
+        if known.is_none() && !self.windows.is_empty() && !self.bounded {
+            return Err(Error::unsupported("different windows in one SELECT")
+                .with_detail("All calls with OVER must have the same PARTITION BY, ORDER BY and frame.")
+                .with_hint("Put one of them into a query in FROM."));
         }
+        let window = known.unwrap_or_else(|| {
+            self.windows.push(window);
+            self.windows.len() - 1
+        });
+        let call = Call { window, ..call };
         let ty = call.ty.clone();
         let index = self.calls.iter().position(|c| c.is_same(&call)).unwrap_or_else(|| {
             self.calls.push(call);
@@ -135,7 +143,7 @@ impl Overs {
 
     /// The calls over the groups instead of the rows.
     pub(super) fn over_groups(mut self, grouping: &Grouping<'_>) -> Result<Self> {
-        if let Some(window) = &mut self.window {
+        for window in &mut self.windows {
             let keys = window.order.iter_mut().map(|(key, _)| key);
             for expr in window.partition.iter_mut().chain(keys) {
                 *expr = grouping.rewrite(expr.clone(), &window.places)?;
@@ -149,25 +157,39 @@ impl Overs {
         Ok(self)
     }
 
-    /// The relation with the values of the calls, and where these begin.
-    pub(super) fn apply(self, rel: Rel) -> (Rel, usize) {
-        let Some(window) = self.window else { return (rel, OVERS_FROM) };
+    /// The relation with the values of the calls, and which column each is.
+    pub(super) fn apply(self, mut rel: Rel) -> (Rel, Vec<usize>) {
+        let mut columns = vec![0; self.calls.len()];
+        for (number, window) in self.windows.into_iter().enumerate() {
+            let own = self.calls.iter().enumerate().filter(|(_, call)| call.window == number);
+            let (places, calls): (Vec<usize>, Vec<&Call>) = own.unzip();
+            let over;
+            (rel, over) = window.over(rel, &calls);
+            places.into_iter().zip(rel.columns.len()..).for_each(|(place, column)| columns[place] = column);
+            rel = rel.over(over);
+        }
+        (rel, columns)
+    }
+}
+
+impl Window {
+    /// The node of these calls, and its input with what is computed for it.
+    fn over(self, rel: Rel, calls: &[&Call]) -> (Rel, Over) {
         let mut input = Input { computed: Vec::new(), width: rel.columns.len() };
-        let partition = window.partition.into_iter().map(|e| input.column(e)).collect();
+        let partition = self.partition.into_iter().map(|e| input.column(e)).collect();
         let order: Vec<SortField> =
-            window.order.into_iter().map(|(key, field)| SortField { column: input.column(key), ..field }).collect();
-        let mut calls = Vec::with_capacity(self.calls.len());
-        for Call { function, args, distinct, ty, .. } in self.calls {
-            let args = match function.name.as_str() {
+            self.order.into_iter().map(|(key, field)| SortField { column: input.column(key), ..field }).collect();
+        let calls = calls.iter().map(|call| {
+            let args = match call.function.name.as_str() {
                 // They compare rows by the order.
                 "rank" | "dense_rank" => order.iter().map(|o| o.column).collect(),
-                _ => args.into_iter().map(|arg| input.column(arg)).collect(),
+                _ => call.args.iter().map(|arg| input.column(arg.clone())).collect(),
             };
-            calls.push(AggregateCall { function, args, filter: None, distinct, ty });
-        }
-        let rel = input.finish(rel);
-        let first = rel.columns.len();
-        (rel.over(Over { partition, order, frame: window.frame, calls }), first)
+            let (function, ty) = (call.function.clone(), call.ty.clone());
+            AggregateCall { function, args, filter: None, distinct: call.distinct, ty }
+        });
+        let calls = calls.collect();
+        (input.finish(rel), Over { partition, order, frame: self.frame, calls })
     }
 }
 
@@ -183,7 +205,10 @@ impl Window {
 
 impl Call {
     fn is_same(&self, other: &Call) -> bool {
-        self.function == other.function && self.args == other.args && self.distinct == other.distinct
+        self.window == other.window
+            && self.function == other.function
+            && self.args == other.args
+            && self.distinct == other.distinct
     }
 }
 
@@ -217,9 +242,9 @@ impl Input {
 }
 
 /// An expression with the columns of the calls in the place of references to them.
-pub(super) fn over_windows(expr: Expr, first: usize) -> Expr {
+pub(super) fn over_windows(expr: Expr, columns: &[usize]) -> Expr {
     expr.transform(&mut |e| match e {
-        Expr::Column { index, ty } if index >= OVERS_FROM => Expr::column(first + index - OVERS_FROM, ty),
+        Expr::Column { index, ty } if index >= OVERS_FROM => Expr::column(columns[index - OVERS_FROM], ty),
         other => other,
     })
 }
@@ -279,6 +304,7 @@ impl ExprBinder<'_> {
             return Err(illegal_null());
         }
         let call = |function: FunctionId, args, ty| Call {
+            window: 0,
             function,
             args,
             distinct: written.distinct,

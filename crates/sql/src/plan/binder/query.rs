@@ -120,7 +120,7 @@ impl Binder<'_> {
     }
 
     /// How many rows are skipped, and how many come then.
-    fn bind_limit(&self, limit: Option<&LimitClause>, fetch: Option<&Fetch>) -> Result<Option<(u64, u64)>> {
+    pub(super) fn bind_limit(&self, limit: Option<&LimitClause>, fetch: Option<&Fetch>) -> Result<Option<(u64, u64)>> {
         let (mut rows, mut offset) = (None, None);
         match limit {
             None => {}

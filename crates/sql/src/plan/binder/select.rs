@@ -12,6 +12,7 @@ use sqlparser::ast::{
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::expr::{ExprBinder, illegal_null};
+use super::grouped_values::has_grouped_values;
 use super::grouping_sets::Keys;
 use super::order::{Aliases, Ordered, field_of, need_order, ordinal};
 use super::over::{Overs, has_over, over_windows};
@@ -23,12 +24,12 @@ use crate::plan::scope::{Scope, at_span};
 /// The clauses of a SELECT that mean something here.
 pub(super) struct Clauses<'a> {
     distinct: bool,
-    projection: &'a [SelectItem],
+    pub(super) projection: &'a [SelectItem],
     selection: Option<&'a Ast>,
-    group_by: &'a [Ast],
-    having: Option<&'a Ast>,
+    pub(super) group_by: &'a [Ast],
+    pub(super) having: Option<&'a Ast>,
     windows: &'a [NamedWindowDefinition],
-    qualify: Option<&'a Ast>,
+    pub(super) qualify: Option<&'a Ast>,
 }
 
 /// The list over what it reads, and what is computed for it.
@@ -48,18 +49,31 @@ impl Binder<'_> {
     /// Binds a SELECT and the keys of its `ORDER BY`.
     pub(super) fn bind_ordered_select(&self, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
         // Queries nest in FROM: this is all that stays on the stack for each.
-        let tables = self.bind_tables(select)?;
-        self.select_from(tables, select, order_by)
+        self.with_hints_of(select, || {
+            let tables = self.bind_from(&select.from)?;
+            self.select_from(tables, select, order_by)
+        })
     }
 
-    fn select_from(&self, mut tables: Tables, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
-        let clauses = clauses(select)?;
-        if let Some(condition) = clauses.selection {
-            tables = self.bind_where(tables, condition)?;
+    /// What passes `WHERE`.
+    fn where_of(&self, tables: Tables, clauses: &Clauses<'_>) -> Result<Tables> {
+        match clauses.selection {
+            Some(condition) => self.bind_where(tables, condition),
+            None => Ok(tables),
         }
+    }
+
+    /// Binds all of a SELECT but `FROM`.
+    pub(super) fn select_from(&self, tables: Tables, select: &Select, order_by: &[OrderByExpr]) -> Result<Ordered> {
+        let clauses = clauses(select)?;
+        if has_grouped_values(&clauses) {
+            return self.select_with_grouped_values(self.where_of(tables, &clauses)?, (select, &clauses), order_by);
+        }
+        let written = tables.1.clone();
+        let tables = self.where_of(tables, &clauses)?;
         let ((mut rel, mut scope), projection) = self.item_values(tables, clauses.projection)?;
         let mut aggregates = Aggregates::default();
-        aggregates.overs = Overs::naming(clauses.windows)?;
+        aggregates.overs = Overs::naming(clauses.windows, self.settings.batch.is_on)?;
         let mut keys;
         (rel, keys) = self.group_keys(rel, &scope, clauses.group_by, &mut aggregates)?;
         scope = keys.scope_of_groups(scope)?;
@@ -73,15 +87,17 @@ impl Binder<'_> {
             clauses.qualify.map(|q| self.qualify(&aliases.expanded(q), &scope, &mut aggregates)).transpose()?;
         let order = self.order(order_by, &aliases, (&scope, &mut aggregates), (&mut items, width))?;
         let grouped = !clauses.group_by.is_empty() || having.is_some() || !aggregates.is_empty();
-        let has_value = |item: &Cow<'_, SelectItem>| matches!(item, Cow::Owned(_));
-        refuse::clause(grouped && projection.iter().any(has_value), "a query that stands for a value beside groups")?;
+        let ttl = if grouped || clauses.distinct { self.ttl_of_groups(&written) } else { None };
         if aggregates.tells_groups_apart && !grouped {
             return Err(Error::invalid("GROUPING or GROUP_ID in a query without groups").with_hint("Add GROUP BY."));
         }
         let has_nothing = keys.exprs.is_empty() && aggregates.is_empty();
         refuse::clause(grouped && has_nothing, "a grouping without keys and aggregates")?;
         let listed = match grouped {
-            true => self.grouped(rel, Grouping { scope: &scope, keys, aggregates }, (items, qualify), having)?,
+            true => {
+                let grouping = Grouping { scope: &scope, keys, aggregates, ttl: ttl.clone() };
+                self.grouped(rel, grouping, (items, qualify), having)?
+            }
             false => {
                 let items = items.into_iter().map(|item| (item.expr, item.name)).collect();
                 Listed { rel, items, qualify: qualify.map(|q| q.expr), overs: aggregates.overs }
@@ -95,17 +111,18 @@ impl Binder<'_> {
             return Err(Error::invalid("ORDER BY has a value that SELECT DISTINCT does not give")
                 .with_hint("Add it to the list."));
         }
-        Ok(Ordered { rel: distinct(rel), width, keys: order })
+        let ttl = ttl.filter(|_| !grouped);
+        Ok(Ordered { rel: distinct(rel).keeping(ttl), width, keys: order })
     }
 
     /// The list, and below it the windows and what `QUALIFY` says of them.
     fn listed(&self, listed: Listed, grouped: bool) -> Result<Rel> {
         let Listed { rel, items, qualify, overs } = listed;
-        let (mut rel, first) = overs.apply(rel);
+        let (mut rel, columns) = overs.apply(rel);
         if let Some(condition) = qualify {
-            rel = rel.filter(self.folded(over_windows(condition, first))?);
+            rel = rel.filter(self.folded(over_windows(condition, &columns))?);
         }
-        let items: Vec<(Expr, String)> = items.into_iter().map(|(e, name)| (over_windows(e, first), name)).collect();
+        let items: Vec<(Expr, String)> = items.into_iter().map(|(e, name)| (over_windows(e, &columns), name)).collect();
         let unchanged = grouped
             && items.len() == rel.columns.len()
             && items.iter().zip(&rel.columns).enumerate().all(|(i, ((e, name), column))| {
@@ -314,7 +331,7 @@ pub(super) fn distinct(rel: Rel) -> Rel {
 }
 
 /// The name that a column or field has without an alias.
-fn default_name(ast: &Ast) -> Option<String> {
+pub(super) fn default_name(ast: &Ast) -> Option<String> {
     match ast {
         Ast::Identifier(name) if super::subquery::is_value(name) => None,
         Ast::Identifier(name) => Some(name.value.clone()),
@@ -330,6 +347,7 @@ fn default_name(ast: &Ast) -> Option<String> {
 pub(super) fn clauses(select: &Select) -> Result<Clauses<'_>> {
     let Select {
         select_token: _,
+        // `with_hints_of` reads them.
         optimizer_hints: _,
         distinct,
         select_modifiers,

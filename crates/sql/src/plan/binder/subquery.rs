@@ -2,31 +2,31 @@
 //! query that stands for a value is joined on the left.
 //!
 //! A subquery that reads columns of the query around it is bound over both: its own tables come first where a name is
-//! looked up. What it compares with the outer query becomes part of the join's condition; in a value, which is one
-//! aggregate then, it becomes a key to group by.
-//! **Does not:** a correlated `IN` below `OR` or as a value, correlation through more than one query, or in a subquery
-//! that groups, limits or unites.
+//! looked up. What it compares with the outer query becomes part of the join's condition; where the subquery groups or
+//! limits, it becomes a key to group by ([`correlated`]).
+//! **Does not:** correlation through more than one query, or in a subquery that unites or numbers rows.
 
+mod correlated;
+mod lateral;
 mod truth;
+mod value;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use flott_api::expr::{Expr, Value as Constant};
+use flott_api::expr::Expr;
 use flott_api::{Error, Result};
-use flott_graph::spec::{AggregateCall, JoinKind};
+use flott_graph::spec::JoinKind;
 use sqlparser::ast::{
     BinaryOperator, Expr as Ast, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Spanned, UnaryOperator, Visit,
     VisitMut, Visitor, VisitorMut, visit_expressions,
 };
 
-use super::aggregate::{Aggregates, Grouping, OverRows};
 use super::aggregate_call::is_aggregate;
 use super::expr::ExprBinder;
-use super::grouping_sets::Keys;
-use super::select::clauses;
-use super::{Binder, DEPTH_MAX, call, combine, refuse};
-use crate::plan::rel::{Column, Op, Rel};
+use super::select::{clauses, default_name};
+use super::{Binder, DEPTH_MAX, call, combine};
+use crate::plan::rel::{Column, Rel};
 use crate::plan::scope::{Scope, at_span};
 
 /// Tables with what they are called.
@@ -34,9 +34,6 @@ pub(super) type Tables = (Rel, Scope);
 
 /// What the column of a value is called; nobody writes such a name.
 const VALUE: &str = "$value";
-
-/// The value of the only row; an error if there are several.
-const SINGLE_VALUE: &str = "single_value";
 
 /// Whether a name is that of a query's value.
 pub(super) fn is_value(name: &Ident) -> bool {
@@ -55,16 +52,6 @@ struct Inner {
     items: Vec<Expr>,
 }
 
-/// The one value of a query, to be joined.
-struct Value {
-    /// One row, or one for each outer row that it is compared with.
-    rel: Rel,
-    /// What they are compared by, over the outer columns and those of `rel`.
-    condition: Option<Expr>,
-    /// The value, over the same.
-    value: Expr,
-}
-
 /// A part of a condition.
 enum Part<'a> {
     /// Without a subquery, or with values.
@@ -78,8 +65,9 @@ enum Part<'a> {
 impl Binder<'_> {
     /// The rows that pass a condition of `WHERE`.
     pub(super) fn bind_where(&self, tables: Tables, condition: &Ast) -> Result<Tables> {
+        let condition = negations_inside(condition);
         let mut parts = Vec::new();
-        conjuncts(condition, &mut parts);
+        conjuncts(&condition, &mut parts);
         let ((mut rel, mut scope), mut plain, mut joins) = (tables, Vec::new(), Vec::new());
         for part in parts {
             match part_of(part) {
@@ -108,15 +96,7 @@ impl Binder<'_> {
         };
         let kind = if negated { JoinKind::Anti } else { JoinKind::Semi };
         let located = |e| at_span(e, query.span());
-        let width = left.columns.len();
-        let inner = match simple(query) {
-            Some(select) => self.correlated(scope, select, value.is_some()).map_err(located)?,
-            None => {
-                let rel = self.bind_query(query)?;
-                let items = (0..rel.columns.len()).map(|c| shifted(rel.column(c), width)).collect();
-                Inner { scope: Scope::of_columns(rel.columns.clone()), rel, conditions: Vec::new(), items }
-            }
-        };
+        let inner = self.rows_of((&left, scope), query, value.is_some()).map_err(located)?;
         let Inner { rel: right, mut conditions, items, .. } = inner;
         if let Some(value) = value {
             conditions.extend(in_condition(scope, value, items, negated).map_err(located)?);
@@ -125,12 +105,30 @@ impl Binder<'_> {
         Ok(left.join(right, kind, condition))
     }
 
+    /// The rows of a query, what must hold, and, if they mean something, what it selects.
+    fn rows_of(&self, (left, outer): (&Rel, &Scope), query: &Query, with_items: bool) -> Result<Inner> {
+        if let Some(select) = simple(query) {
+            return self.correlated(outer, select, with_items);
+        }
+        let width = left.columns.len();
+        let (rel, columns, conditions) = match self.bind_query(query) {
+            Ok(rel) => (rel.clone(), rel.columns.len(), Vec::new()),
+            // A name that means nothing inside may be one of the query around it.
+            Err(error) => match self.answers((left, outer), query)? {
+                Some(answers) => (answers.rel.clone(), answers.items, answers.conditions(width)?),
+                None => return Err(error),
+            },
+        };
+        let items = (0..columns).map(|c| shifted(rel.column(c), width)).collect();
+        Ok(Inner { scope: Scope::of_columns(rel.columns.clone()), rel, conditions, items })
+    }
+
     /// A plain SELECT that may read outer columns: its tables, its conditions over the outer columns and its own, and, if
     /// they mean something, what it selects.
     fn correlated(&self, outer: &Scope, select: &Select, with_items: bool) -> Result<Inner> {
         // Refuses the clauses that mean nothing here.
         clauses(select)?;
-        let inner = self.bind_tables(select)?;
+        let inner = self.with_hints_of(select, || self.bind_from(&select.from))?;
         let (mut own, mut with_queries): (Vec<&Ast>, Vec<&Ast>) = (Vec::new(), Vec::new());
         if let Some(condition) = &select.selection {
             check_depth(condition)?;
@@ -189,73 +187,6 @@ impl Binder<'_> {
         exprs.push((value, name));
         Ok((joined.project(exprs), column))
     }
-
-    /// Joins the one value of a query: null if it has no row.
-    fn the_value(&self, left: Rel, scope: &Scope, query: &Query) -> Result<(Rel, Expr)> {
-        let joined = match simple_aggregate(query).or_else(|| simple(query)) {
-            Some(select) => self.correlated_value(scope, left.columns.len(), select)?,
-            None => {
-                let rel = single(self.bind_query(query)?)?;
-                let value = nullable(shifted(rel.column(0), left.columns.len()));
-                Value { rel, condition: None, value }
-            }
-        };
-        let Value { rel: right, condition, value } = joined;
-        Ok((left.join(right, JoinKind::Left, condition), value))
-    }
-
-    /// One aggregate, or the value of the only row, of rows that may be compared with outer ones: they are grouped by what
-    /// is compared.
-    fn correlated_value(&self, outer: &Scope, outer_width: usize, select: &Select) -> Result<Value> {
-        let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
-        let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < outer_width);
-        let (of_both, own): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(reads_outer);
-        let rel = if own.is_empty() { rel } else { rel.filter(unshifted(combine("and", own)?, outer_width)) };
-        let pairs = of_both.into_iter().map(|e| equated(e, outer_width)).collect::<Result<Vec<_>>>()?;
-        let keys = pairs.iter().map(|(_, inner)| unshifted(inner.clone(), outer_width)).collect();
-        let (grouped, value) = self.one_aggregate(rel, &scope, keys, select)?;
-        let of_nothing = value_of_nothing(&value, &grouped, pairs.len())?;
-        let keys = (0..pairs.len()).map(|k| (grouped.column(k), format!("$key{k}")));
-        let named = keys.chain([(value, "EXPR$0".to_owned())]).collect();
-        let right = grouped.project(named);
-        let compare = |(k, (outer, _)): (usize, &(Expr, Expr))| {
-            call("=", vec![outer.clone(), shifted(right.column(k), outer_width)])
-        };
-        let equal = pairs.iter().enumerate().map(compare).collect::<Result<Vec<_>>>()?;
-        let condition = if equal.is_empty() { None } else { Some(combine("and", equal)?) };
-        let value = nullable(shifted(right.column(pairs.len()), outer_width));
-        let value = match of_nothing {
-            // Where nothing is compared there is a group, once there was a row.
-            // Its type is that of a value that may be missing, as in Flink.
-            Some(zero) if !pairs.is_empty() => match call("coalesce", vec![value, zero])? {
-                Expr::Call { function, args, ty } => Expr::Call { function, args, ty: ty.with_nullable(true) },
-                other => other,
-            },
-            _ => value,
-        };
-        Ok(Value { rel: right, condition, value })
-    }
-
-    /// Rows grouped by these keys, and the one item of a SELECT over the groups.
-    fn one_aggregate(&self, rel: Rel, scope: &Scope, keys: Vec<Expr>, select: &Select) -> Result<(Rel, Expr)> {
-        let item = match select.projection.as_slice() {
-            [SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }] => ast,
-            items => return Err(several_columns(items.len())),
-        };
-        let mut aggregates = Aggregates::default();
-        aggregates.grouped = !keys.is_empty();
-        let mut binder = ExprBinder::with_aggregates(scope, "SELECT", &mut aggregates);
-        let mut expr = binder.bind(item)?;
-        let places = std::mem::take(&mut binder.places);
-        refuse::clause(!aggregates.overs.is_empty(), "OVER in a correlated subquery")?;
-        if aggregates.is_empty() {
-            expr = aggregates.add(SINGLE_VALUE, vec![expr], None, false)?;
-        }
-        let item = OverRows { expr, name: "EXPR$0".to_owned(), places };
-        let grouping = Grouping { scope, keys: Keys::plain(keys), aggregates };
-        let value = self.folded(grouping.over_groups(&item)?)?;
-        Ok((grouping.apply(rel, std::slice::from_ref(&item)), value))
-    }
 }
 
 fn negate((rel, truth): (Rel, Expr), negated: bool) -> Result<(Rel, Expr)> {
@@ -265,17 +196,26 @@ fn negate((rel, truth): (Rel, Expr), negated: bool) -> Result<(Rel, Expr)> {
 
 /// What is selected, as expressions over the outer columns and the own ones.
 fn plain_items(select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec<Expr>> {
+    Ok(named_items(select, scope, outer_width)?.into_iter().map(|(item, _)| item).collect())
+}
+
+/// The same with names.
+fn named_items(select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec<(Expr, String)>> {
     let mut items = Vec::new();
     for item in &select.projection {
         match item {
-            SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. } => {
-                items.push(ExprBinder::new(scope, "SELECT").bind(ast)?);
+            SelectItem::UnnamedExpr(ast) => {
+                let name = default_name(ast).unwrap_or_else(|| format!("EXPR${}", items.len()));
+                items.push((ExprBinder::new(scope, "SELECT").bind(ast)?, name));
+            }
+            SelectItem::ExprWithAlias { expr, alias } => {
+                items.push((ExprBinder::new(scope, "SELECT").bind(expr)?, alias.value.clone()));
             }
             SelectItem::Wildcard(_) => {
                 let is_own = |item: &Expr| item.columns().iter().all(|c| *c >= outer_width);
-                items.extend(scope.all().into_iter().map(|(item, _)| item).filter(is_own));
+                items.extend(scope.all().into_iter().filter(|(item, _)| is_own(item)));
             }
-            other => return Err(at_span(Error::unsupported("this list in a subquery of IN"), other.span())),
+            other => return Err(at_span(Error::unsupported("this list in a correlated subquery"), other.span())),
         }
     }
     Ok(items)
@@ -309,64 +249,13 @@ fn in_condition(scope: &Scope, value: &Ast, items: Vec<Expr>, negated: bool) -> 
     Ok(conditions)
 }
 
-/// What an aggregate of no row is, if it is not null: a count.
-fn value_of_nothing(value: &Expr, grouped: &Rel, keys: usize) -> Result<Option<Expr>> {
-    let Op::Aggregate { calls, .. } = &grouped.op else { return Ok(None) };
-    let counts = |index: usize| {
-        let call = index.checked_sub(keys).and_then(|c| calls.get(c));
-        call.is_some_and(|c| c.function.name == "count")
-    };
-    match value {
-        Expr::Column { index, ty } if counts(*index) => Ok(Some(Expr::literal(Constant::Int(0), ty.clone()))),
-        other if keys > 0 && other.columns().into_iter().any(counts) => {
-            Err(Error::unsupported("an expression with COUNT in a correlated subquery that stands for a value")
-                .with_hint("Select the COUNT alone, and compute with it in the outer query."))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn several_columns(number: usize) -> Error {
-    Error::invalid(format!("a query that stands for a value has {number} columns"))
-}
-
-/// A query of one column, and its only row: that there are not more is checked while it runs.
-fn single(rel: Rel) -> Result<Rel> {
-    if rel.columns.len() != 1 {
-        return Err(several_columns(rel.columns.len()));
-    }
-    // No more than one row can come of these.
-    let aggregates_all = |rel: &Rel| matches!(&rel.op, Op::Aggregate { keys, .. } if keys.is_empty());
-    let below = matches!(&rel.op, Op::Project { .. }) && rel.inputs.first().is_some_and(aggregates_all);
-    if aggregates_all(&rel) || below {
-        return Ok(rel);
-    }
-    let resolved = flott_functions::aggregate_type(SINGLE_VALUE, &[rel.columns[0].ty.clone()], false)?;
-    let ty = resolved.ty.with_nullable(true);
-    let call = AggregateCall { function: resolved.id, args: vec![0], filter: None, distinct: false, ty };
-    Ok(rel.aggregate(Vec::new(), vec![(call, "$f0".to_owned())]))
-}
-
-/// Both sides of a comparison of an outer value with an own one.
-fn equated(condition: Expr, outer_width: usize) -> Result<(Expr, Expr)> {
-    let unsupported = || {
-        Error::unsupported("this correlation of a subquery that stands for a value")
-            .with_detail("It may be compared with the outer query by '=' only.")
-    };
-    let Expr::Call { function, args, .. } = condition else { return Err(unsupported()) };
-    let [a, b] = args.as_slice() else { return Err(unsupported()) };
-    let is_outer = |e: &Expr| e.columns().iter().all(|c| *c < outer_width);
-    let is_own = |e: &Expr| e.columns().iter().all(|c| *c >= outer_width);
-    match (function.name.as_str(), is_outer(a) && is_own(b), is_own(a) && is_outer(b)) {
-        ("=", true, _) => Ok((a.clone(), b.clone())),
-        ("=", _, true) => Ok((b.clone(), a.clone())),
-        _ => Err(unsupported()),
-    }
-}
-
+/// The expression with a type that may be null.
 fn nullable(expr: Expr) -> Expr {
     match expr {
         Expr::Column { index, ty } => Expr::Column { index, ty: ty.with_nullable(true) },
+        Expr::Call { function, args, ty } => Expr::Call { function, args, ty: ty.with_nullable(true) },
+        Expr::Case { branches, otherwise, ty } => Expr::Case { branches, otherwise, ty: ty.with_nullable(true) },
+        Expr::Cast { input, ty, try_cast } => Expr::Cast { input, ty: ty.with_nullable(true), try_cast },
         other => other,
     }
 }
@@ -387,7 +276,7 @@ fn unshifted(expr: Expr, by: usize) -> Expr {
 }
 
 /// The operands of `AND`, in their order.
-fn conjuncts<'a>(ast: &'a Ast, out: &mut Vec<&'a Ast>) {
+pub(super) fn conjuncts<'a>(ast: &'a Ast, out: &mut Vec<&'a Ast>) {
     let mut open = vec![ast];
     while let Some(ast) = open.pop() {
         match ast {
@@ -398,8 +287,32 @@ fn conjuncts<'a>(ast: &'a Ast, out: &mut Vec<&'a Ast>) {
     }
 }
 
+/// `NOT (a OR b)` as `NOT a AND NOT b` if there is a query in it: what is negated alone may be a join.
+fn negations_inside(ast: &Ast) -> Cow<'_, Ast> {
+    match ast {
+        Ast::BinaryOp { left, op: BinaryOperator::And, right } if has_query(ast) => {
+            let [left, right] = [left, right].map(|side| Box::new(negations_inside(side).into_owned()));
+            Cow::Owned(Ast::BinaryOp { left, op: BinaryOperator::And, right })
+        }
+        Ast::Nested(inner) => negations_inside(inner),
+        Ast::UnaryOp { op: UnaryOperator::Not, expr } if has_query(ast) => {
+            let mut inner = expr.as_ref();
+            while let Ast::Nested(nested) = inner {
+                inner = nested;
+            }
+            let Ast::BinaryOp { left, op: BinaryOperator::Or, right } = inner else { return Cow::Borrowed(ast) };
+            let [left, right] = [left, right].map(|side| {
+                let negated = Ast::UnaryOp { op: UnaryOperator::Not, expr: Box::new(Ast::Nested(side.clone())) };
+                Box::new(negations_inside(&negated).into_owned())
+            });
+            Cow::Owned(Ast::BinaryOp { left, op: BinaryOperator::And, right })
+        }
+        other => Cow::Borrowed(other),
+    }
+}
+
 /// The conjunction of conditions; nothing of none.
-fn combined(parts: &[&Ast]) -> Option<Ast> {
+pub(super) fn combined(parts: &[&Ast]) -> Option<Ast> {
     let mut parts = parts.iter().map(|part| (*part).clone());
     let first = parts.next()?;
     let and =
@@ -421,7 +334,7 @@ fn part_of(ast: &Ast) -> Part<'_> {
     }
 }
 
-fn has_query(ast: &Ast) -> bool {
+pub(super) fn has_query(ast: &Ast) -> bool {
     let found = visit_expressions(ast, |e| match e {
         Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
@@ -430,7 +343,7 @@ fn has_query(ast: &Ast) -> bool {
 }
 
 /// A copy of an expression costs stack for each of its levels.
-fn check_depth(ast: &Ast) -> Result<()> {
+pub(super) fn check_depth(ast: &Ast) -> Result<()> {
     let mut depth = Depth { now: 0 };
     let visited: ControlFlow<()> = Visit::visit(ast, &mut depth);
     match visited {

@@ -21,7 +21,7 @@ fn without_rows(mut rel: Rel) -> Rel {
     match &rel.op {
         Op::Filter { condition } if empty_input || is_never(condition) => nothing(rel.columns),
         Op::Limit { offset: _, limit } if empty_input || *limit == 0 => nothing(rel.columns),
-        Op::Aggregate { keys, calls } if empty_input && keys.is_empty() => {
+        Op::Aggregate { keys, calls, .. } if empty_input && keys.is_empty() => {
             let row = calls.iter().map(over_nothing).collect();
             Rel::values(vec![row], rel.columns)
         }

@@ -35,7 +35,7 @@ pub(super) fn push_down(rel: Rel, _: &str) -> Result<Rel> {
                 None => Ok(Rel { op: Op::Filter { condition: all_of(all)? }, inputs, columns }),
             }
         }
-        Op::Aggregate { keys, calls } => below_groups(condition, Rel { op: Op::Aggregate { keys, calls }, ..input }),
+        op @ Op::Aggregate { .. } => below_groups(condition, Rel { op, ..input }),
         op @ (Op::Over(_) | Op::Rank(_)) => below_partitions(condition, Rel { op, ..input }),
         Op::Join(_) | Op::Correlate(_) => {
             let (rel, above) = join::filter_below(condition, input)?;
@@ -51,7 +51,7 @@ pub(super) fn push_down(rel: Rel, _: &str) -> Result<Rel> {
 
 /// A condition on keys chooses groups, so it may choose their rows. A window's bounds stay: they are known above it.
 fn below_groups(condition: Expr, aggregate: Rel) -> Result<Rel> {
-    let Rel { op: Op::Aggregate { keys, calls }, inputs, columns } = aggregate else {
+    let Rel { op: Op::Aggregate { keys, calls, ttl }, inputs, columns } = aggregate else {
         return Ok(aggregate.filter(condition));
     };
     let on_keys = |e: &Expr| {
@@ -64,7 +64,7 @@ fn below_groups(condition: Expr, aggregate: Rel) -> Result<Rel> {
         if below.is_empty() { push_down(input, "") } else { push_down(input.filter(all_of(below.clone())?), "") }
     });
     let inputs = inputs.collect::<Result<_>>()?;
-    let rel = Rel { op: Op::Aggregate { keys, calls }, inputs, columns };
+    let rel = Rel { op: Op::Aggregate { keys, calls, ttl }, inputs, columns };
     Ok(if above.is_empty() { rel } else { rel.filter(all_of(above)?) })
 }
 

@@ -43,7 +43,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
         return Ok(Rel { op: Op::Join(join), inputs, columns });
     };
     let width = left.columns.len();
-    let Join { kind, condition, multi } = *join;
+    let Join { kind, condition, ttl, multi } = *join;
     let (mut of_left, mut of_right, mut of_both) = (Vec::new(), Vec::new(), Vec::new());
     for part in condition.into_iter().flat_map(conjuncts) {
         let may_move = is_immutable(&part);
@@ -55,7 +55,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
     }
     let condition = if of_both.is_empty() { None } else { Some(all_of(of_both)?) };
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, multi })), inputs, columns })
+    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, ttl, multi })), inputs, columns })
 }
 
 /// Whether a row of the left that has no pair is not in the result.
@@ -100,7 +100,7 @@ fn filter_below_join(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
     let condition = if of_pairs.is_empty() { None } else { Some(all_of(of_pairs)?) };
     // What may be null no more keeps its type: others were derived from it.
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok((Rel { op: Op::Join(Box::new(Join { kind, condition, multi })), inputs, columns }, above))
+    Ok((Rel { op: Op::Join(Box::new(Join { kind, condition, ttl: join.ttl, multi })), inputs, columns }, above))
 }
 
 fn filter_below_correlate(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
@@ -163,7 +163,7 @@ pub(super) fn keys_below(rel: Rel, _: &str) -> Result<Rel> {
     bottom_up(rel, &mut |rel| match rel.op {
         Op::TemporalJoin(join) => {
             let TemporalJoin { kind, condition, times } = *join;
-            let keyed = keys_of_join(Rel { op: Op::Join(Box::new(Join { kind, condition, multi: false })), ..rel })?;
+            let keyed = keys_of_join(Rel { op: Op::Join(Box::new(Join::new(kind, condition))), ..rel })?;
             Ok(timed(keyed, times))
         }
         _ => keys_of_join(rel),
@@ -214,10 +214,7 @@ fn keys_of_join(rel: Rel) -> Result<Rel> {
         (part, _) => remapped(part, &moved),
     });
     let condition = Some(all_of(condition.collect())?);
-    let mut wide = left.finish().join(right.finish(), kind, condition);
-    if let Op::Join(join) = &mut wide.op {
-        join.multi = multi;
-    }
+    let wide = left.finish().joined(right.finish(), Join { kind, condition, ttl: join.ttl, multi });
     let order = (0..columns.len()).map(moved).map(|c| wide.column(c)).zip(&columns);
     let exprs = order.map(|(e, c)| (e, c.name.clone())).collect();
     let mut narrow = wide.project(exprs);

@@ -89,7 +89,10 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             let columns = surviving(&columns, &places, &input);
             (Rel { op, inputs: vec![input], columns }, places)
         }
-        Op::Aggregate { keys, calls } => pruned_aggregate(keys, calls, input, &columns, needed),
+        Op::Aggregate { keys, calls, ttl } => {
+            let (rel, places) = pruned_aggregate(keys, calls, input, &columns, needed);
+            (rel.keeping(ttl), places)
+        }
         Op::Over(over) => order::pruned_over(*over, input, &columns, needed),
         Op::Rank(rank) => order::pruned_rank(*rank, input, &columns, needed),
         Op::Sort(sort) => order::pruned_sort(*sort, input, &columns, needed),
@@ -139,7 +142,7 @@ fn pruned_aggregate(
     let keys = keys.iter().map(|&k| at(&places, k)).collect();
     let calls = calls.into_iter().map(|c| moved_call(c, &places)).collect();
     let own = places_of(&kept, columns.len());
-    (Rel { op: Op::Aggregate { keys, calls }, inputs: vec![input], columns: pick(columns, &kept) }, own)
+    (Rel { op: Op::Aggregate { keys, calls, ttl: None }, inputs: vec![input], columns: pick(columns, &kept) }, own)
 }
 
 fn pruned_window(

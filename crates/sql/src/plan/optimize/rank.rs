@@ -20,6 +20,25 @@ pub(super) fn top_n(rel: Rel, _: &str) -> Result<Rel> {
     })
 }
 
+/// Of bounded rows any numbers may be limited: where they are not the first rows of a partition, they are just filtered.
+pub(super) fn top_n_of_bounded(rel: Rel, _: &str) -> Result<Rel> {
+    bottom_up(rel, &mut |rel| match (&rel.op, rel.inputs.as_slice()) {
+        (Op::Filter { .. }, [Rel { op: Op::Over(over), .. }])
+            if numbers_rows(over) && over.calls[0].function.name == "row_number" =>
+        {
+            Ok(limited(rel.clone()).ok().filter(|limited| !has_variable_rank(limited)).unwrap_or(rel))
+        }
+        _ => Ok(rel),
+    })
+}
+
+fn has_variable_rank(rel: &Rel) -> bool {
+    match &rel.op {
+        Op::Rank(rank) => matches!(rank.range, RankRange::Variable { .. }),
+        _ => rel.inputs.iter().any(has_variable_rank),
+    }
+}
+
 fn numbers_rows(over: &Over) -> bool {
     matches!(over.calls.as_slice(), [call] if matches!(call.function.name.as_str(), "row_number" | "rank" | "dense_rank"))
 }

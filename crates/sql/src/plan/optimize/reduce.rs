@@ -23,12 +23,12 @@ pub(super) fn reduce(rel: Rel, _: &str) -> Result<Rel> {
         }
         let Some(Parts { calls, results, .. }) = worthwhile(&rel)? else { return Ok(rel) };
         let Rel { op, mut inputs, columns } = rel;
-        let (Op::Aggregate { keys, .. }, Some(input)) = (op, inputs.pop()) else {
+        let (Op::Aggregate { keys, ttl, .. }, Some(input)) = (op, inputs.pop()) else {
             return Err(Error::internal("an aggregation without an input"));
         };
         let first = keys.len();
         let named = calls.into_iter().enumerate().map(|(i, call)| (call, format!("$f{}", first + i)));
-        let groups = input.aggregate(keys, named.collect());
+        let groups = input.aggregate(keys, named.collect()).keeping(ttl);
         let keys = columns[..first].iter().enumerate().map(|(i, c)| Expr::column(i, c.ty.clone()));
         let exprs = keys.chain(results).collect();
         // Names and types are those that were bound: the variance of one value is null, also where Flink's type says
@@ -48,7 +48,7 @@ fn with_properties(column: Column, index: usize, groups: &Rel) -> Column {
 
 /// What takes the place of a node's aggregates; nothing if they should stay.
 fn worthwhile(rel: &Rel) -> Result<Option<Parts<'_>>> {
-    let (Op::Aggregate { keys, calls }, [input]) = (&rel.op, rel.inputs.as_slice()) else { return Ok(None) };
+    let (Op::Aggregate { keys, calls, .. }, [input]) = (&rel.op, rel.inputs.as_slice()) else { return Ok(None) };
     let has_variance = calls.iter().any(|c| is_variance(&c.function.name));
     if !has_variance && !calls.iter().any(|c| c.function.name == "avg") {
         return Ok(None);

@@ -135,7 +135,7 @@ impl Input {
 }
 
 fn window_aggregate(rel: Rel, bounds: &WindowBounds) -> Result<Rel> {
-    let (Op::Aggregate { keys, calls }, [input]) = (&rel.op, rel.inputs.as_slice()) else {
+    let (Op::Aggregate { keys, calls, .. }, [input]) = (&rel.op, rel.inputs.as_slice()) else {
         return Err(Error::internal("a window aggregation of something else than an aggregate"));
     };
     let window = &bounds.window;
@@ -148,7 +148,7 @@ fn window_aggregate(rel: Rel, bounds: &WindowBounds) -> Result<Rel> {
         return Ok(windowless(rel));
     }
     check_slices(window)?;
-    let Rel { op: Op::Aggregate { keys, calls }, mut inputs, columns } = rel else {
+    let Rel { op: Op::Aggregate { keys, calls, .. }, mut inputs, columns } = rel else {
         return Err(Error::internal("a window aggregation of something else than an aggregate"));
     };
     let input = match (found, inputs.pop()) {

@@ -4,7 +4,7 @@ use flott_api::expr::Expr;
 use flott_api::{LogicalType, TypeKind};
 use flott_graph::spec::{JoinKind, TableFunction};
 
-use super::{Column, Op, Rel};
+use super::{Column, Op, Rel, StateTtl};
 
 /// How two inputs are joined.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +13,17 @@ pub struct Join {
     pub kind: JoinKind,
     /// Which rows are pairs, over the columns of the left and then of the right; nothing if all are.
     pub condition: Option<Expr>,
+    /// How long the rows of each side are kept, if a hint says so.
+    pub ttl: [Option<StateTtl>; 2],
     /// Whether it may become one with the joins below it: [`MultiJoin`](super::MultiJoin).
     pub multi: bool,
+}
+
+impl Join {
+    /// A join of which no hint says anything.
+    pub fn new(kind: JoinKind, condition: Option<Expr>) -> Self {
+        Join { kind, condition, ttl: [None, None], multi: false }
+    }
 }
 
 /// How each row of the left is joined with what the right was at its time.
@@ -43,8 +52,14 @@ impl Rel {
     /// Joins this relation, on the left, with another one.
     #[must_use]
     pub fn join(self, right: Rel, kind: JoinKind, condition: Option<Expr>) -> Rel {
-        let columns = joined(&self.columns, &right.columns, kind);
-        Rel { op: Op::Join(Box::new(Join { kind, condition, multi: false })), inputs: vec![self, right], columns }
+        self.joined(right, Join::new(kind, condition))
+    }
+
+    /// Joins this relation, on the left, with another one.
+    #[must_use]
+    pub fn joined(self, right: Rel, join: Join) -> Rel {
+        let columns = joined(&self.columns, &right.columns, join.kind);
+        Rel { op: Op::Join(Box::new(join)), inputs: vec![self, right], columns }
     }
 
     /// Joins each row of this relation, on the left, with what another one was at its time.

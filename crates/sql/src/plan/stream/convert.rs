@@ -41,10 +41,11 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
         }
         rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
-        rel::Op::Aggregate { keys, calls } => {
+        rel::Op::Aggregate { keys, calls, ttl } => {
             // Groups change at any time: what was time in a key is a value.
             let columns = columns.into_iter().map(|c| Column { time: None, window: None, ..c }).collect();
-            return gathering(Op::GroupAggregate(GroupAggregate::whole(keys, calls)), inputs, columns);
+            let op = GroupAggregate { ttl, ..GroupAggregate::whole(keys, calls) };
+            return gathering(Op::GroupAggregate(op), inputs, columns);
         }
         rel::Op::Expand { projections } => Op::Expand(Expand { projections }),
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),

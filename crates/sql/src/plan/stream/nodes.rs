@@ -37,7 +37,7 @@ pub(in crate::plan) use exchange::{Distribution, Exchange};
 pub(in crate::plan) use expand::Expand;
 pub(in crate::plan) use group_aggregate::{GroupAggregate, Part};
 pub(in crate::plan) use interval_join::{Interval, IntervalJoin};
-pub(in crate::plan) use join::Join;
+pub(in crate::plan) use join::{Join, Pairing};
 pub(in crate::plan) use limit::Limit;
 pub(in crate::plan) use mini_batch_assigner::MiniBatchAssigner;
 pub(in crate::plan) use multi_join::MultiJoin;

@@ -192,6 +192,11 @@ impl<'a> Split<'a> {
         Ok((node, filters))
     }
 
+    /// One of the two steps. Both keep state as long as the whole would.
+    fn part(&self, part: Part, keys: Vec<usize>, calls: Vec<AggregateCall>) -> GroupAggregate {
+        GroupAggregate { part, ttl: self.whole.ttl.clone(), ..GroupAggregate::whole(keys, calls) }
+    }
+
     /// By key and part.
     fn partial(&self, rows: Node, filters: &[Option<usize>]) -> Result<Node> {
         let parts = self.width..self.width + self.cut.len();
@@ -204,7 +209,7 @@ impl<'a> Split<'a> {
                 calls.push(aggregate_of(name, &call, &input, !keys.is_empty())?);
             }
         }
-        grouped(rows, GroupAggregate { part: Part::Partial, ..GroupAggregate::whole(keys, calls) })
+        grouped(rows, self.part(Part::Partial, keys, calls))
     }
 
     /// By key.
@@ -219,7 +224,7 @@ impl<'a> Split<'a> {
             aggregate_of(name, &call, &input, !keys.is_empty())
         });
         let calls = calls.collect::<Result<_>>()?;
-        grouped(partial, GroupAggregate { part: Part::Final, ..GroupAggregate::whole(keys, calls) })
+        grouped(partial, self.part(Part::Final, keys, calls))
     }
 
     /// The columns of the whole aggregation: an average is a sum over a count.

@@ -217,3 +217,28 @@ fn what_nobody_reads_is_not_computed() {
     "#]]
     .assert_eq(&world.plan("SELECT t FROM ltz"));
 }
+
+#[test]
+fn semi_joins_go_below_inner_joins_to_the_left() {
+    let world = World::new();
+    let joins = |sql: &str| {
+        let plan = world.plan(sql);
+        let kinds = plan.lines().filter_map(|line| line.split("joinType=[").nth(1)).map(|rest| rest.split(']').next());
+        kinds.flatten().map(str::to_owned).collect::<Vec<_>>().join(" over ")
+    };
+    let joined = "SELECT x.b FROM (SELECT l.a + 0 AS a, l.b, r.a AS z FROM t AS l, t AS r WHERE l.b = r.b) AS x";
+    let chosen = |condition: &str| joins(&format!("{joined} WHERE {condition}"));
+    expect!["InnerJoin over LeftSemiJoin"].assert_eq(&chosen("x.a IN (SELECT a FROM t)"));
+    expect!["InnerJoin over LeftAntiJoin"].assert_eq(&chosen("NOT EXISTS (SELECT * FROM t WHERE t.a = x.a)"));
+    // What compares with the right input, with both, by no equality, or a value that changes.
+    expect!["LeftSemiJoin over InnerJoin"].assert_eq(&chosen("x.z IN (SELECT a FROM t)"));
+    expect!["LeftSemiJoin over InnerJoin"].assert_eq(&chosen("x.a IN (SELECT a FROM t WHERE t.a > x.z)"));
+    expect!["LeftSemiJoin over InnerJoin"].assert_eq(&chosen("EXISTS (SELECT * FROM t WHERE t.a > x.a)"));
+    expect!["LeftSemiJoin over InnerJoin"].assert_eq(&chosen("EXISTS (SELECT * FROM t)"));
+    expect!["LeftSemiJoin over InnerJoin"].assert_eq(&joins(
+        "SELECT b FROM (SELECT RAND_INTEGER(9) AS a, l.b FROM t AS l, t AS r WHERE l.b = r.b) AS x
+           WHERE x.a IN (SELECT a FROM t)",
+    ));
+    expect!["LeftSemiJoin over LeftOuterJoin"]
+        .assert_eq(&joins("SELECT l.b FROM t AS l LEFT JOIN t AS r ON l.b = r.b WHERE l.a IN (SELECT a FROM t)"));
+}

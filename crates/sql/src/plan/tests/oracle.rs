@@ -20,7 +20,7 @@ const STATEMENTS: &str = include_str!("../../../../e2e/oracle/plan/explain.sql")
 const RECORDED: &str = include_str!("../../../../e2e/oracle/plan/explain.out");
 
 /// What Flink answered to each statement, in order.
-fn answers(recorded: &str) -> Vec<String> {
+pub(super) fn answers(recorded: &str) -> Vec<String> {
     let mut answers: Vec<String> = Vec::new();
     for line in recorded.lines() {
         let rest = line.strip_prefix("== ").unwrap_or_default();
@@ -35,7 +35,7 @@ fn answers(recorded: &str) -> Vec<String> {
 }
 
 /// The tables of the script, with connectors that claim what Flink's do.
-fn world(script: &str) -> World {
+pub(super) fn world(script: &str) -> World {
     let faked = script
         .replace("'connector' = 'filesystem'", "'connector' = 'fake', 'push' = 'projection,filter'")
         .replace("'connector' = 'datagen'", "'connector' = 'fake'")

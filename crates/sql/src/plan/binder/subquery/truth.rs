@@ -8,7 +8,8 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_graph::spec::{AggregateCall, JoinKind};
 use sqlparser::ast::{Expr as Ast, Query};
 
-use super::{Inner, equated, has_query, nullable, shifted, simple, unshifted};
+use super::correlated::{Pair, Paired, own_applied, paired};
+use super::{Inner, has_query, in_condition, moved, nullable, shifted};
 use crate::plan::binder::expr::ExprBinder;
 use crate::plan::binder::{Binder, call, combine};
 use crate::plan::rel::Rel;
@@ -20,35 +21,20 @@ type Answered = (Rel, Expr);
 impl Binder<'_> {
     /// Whether the query has a row.
     pub(super) fn exists(&self, left: Rel, scope: &Scope, query: &Query) -> Result<Answered> {
-        let width = left.columns.len();
-        let Some(select) = simple(query) else { return is_not_empty(left, self.bind_query(query)?) };
-        let Inner { rel, conditions, .. } = self.correlated(scope, select, false)?;
-        let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < width);
-        let (of_both, own): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(reads_outer);
-        let rel = if own.is_empty() { rel } else { rel.filter(unshifted(combine("and", own)?, width)) };
-        if of_both.is_empty() {
-            return is_not_empty(left, rel);
-        }
-        let pairs = of_both.into_iter().map(|e| equated(e, width)).collect::<Result<Vec<_>>>()?;
-        let (outer, own): (Vec<Expr>, Vec<Expr>) = pairs.into_iter().unzip();
-        let own: Vec<Expr> = own.into_iter().map(|e| unshifted(e, width)).collect();
-        let (rel, is_found) = found(left, rel, &outer, own)?;
-        Ok((rel, is_found))
+        let Inner { rel, conditions, .. } = self.rows_of((&left, scope), query, false)?;
+        has_pair(left, rel, conditions)
     }
 
     /// Whether the value is among those of the query: true, false, or not known.
     pub(super) fn is_in(&self, left: Rel, scope: &Scope, (value, query): (&Ast, &Query)) -> Result<Answered> {
-        let width = left.columns.len();
-        if has_query(value) || matches!(value, Ast::Tuple(_)) {
-            return Err(Error::unsupported("IN of several values or of a query, below OR or as a value"));
+        if has_query(value) {
+            return Err(Error::unsupported("IN of a query, below OR or as a value"));
         }
-        if let Some(select) = simple(query) {
-            let inner = self.correlated(scope, select, true)?;
-            let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < width);
-            if inner.conditions.iter().chain(&inner.items).any(reads_outer) {
-                return Err(Error::unsupported("a correlated IN below OR or as a value")
-                    .with_hint("Write EXISTS (SELECT .. WHERE .. AND x = y)."));
-            }
+        let inner = self.rows_of((&left, scope), query, true)?;
+        let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < left.columns.len());
+        let is_correlated = inner.conditions.iter().chain(&inner.items).any(reads_outer);
+        if is_correlated || matches!(value, Ast::Tuple(_)) {
+            return is_among(left, (scope, value), inner);
         }
         let query = self.bind_query(query)?;
         let [item] = query.columns.as_slice() else {
@@ -60,7 +46,7 @@ impl Binder<'_> {
         let item = Expr::column(0, item.ty.clone());
         let value = ExprBinder::new(scope, "IN").bind(value)?;
         let may_be_unknown = value.ty().nullable || item.ty().nullable;
-        let (rel, is_found) = found(left, query.clone(), std::slice::from_ref(&value), vec![item])?;
+        let (rel, is_found) = found(left, query.clone(), &[Pair::equal(value.clone(), item)])?;
         if !may_be_unknown {
             return Ok((rel, is_found));
         }
@@ -81,16 +67,47 @@ impl Binder<'_> {
     }
 }
 
+/// `IN` by two questions: is there an equal row, and if not, one of which it is not known.
+fn is_among(left: Rel, (scope, value): (&Scope, &Ast), inner: Inner) -> Result<Answered> {
+    let Inner { rel: right, conditions, items, .. } = inner;
+    let equal = in_condition(scope, value, items, false)?;
+    let with = |more: Vec<Expr>| conditions.iter().cloned().chain(more).collect::<Vec<_>>();
+    let may_be_unknown = equal.iter().any(|e| e.ty().nullable);
+    let possible = equal.iter().map(|e| call("is not false", vec![e.clone()])).collect::<Result<Vec<_>>>()?;
+    let width = left.columns.len();
+    let (rel, is_found) = has_pair(left, right.clone(), with(equal))?;
+    if !may_be_unknown {
+        return Ok((rel, is_found));
+    }
+    let added = rel.columns.len() - width;
+    let behind = |e| moved(e, |c| if c < width { c } else { c + added });
+    let (rel, is_possible) = has_pair(rel, right, with(possible).into_iter().map(behind).collect())?;
+    let boolean = LogicalType::new(TypeKind::Boolean);
+    let unknown = Expr::literal(Value::Null, boolean.clone());
+    let branches = vec![(is_found, truth(true)), (is_possible, unknown)];
+    Ok((rel, Expr::Case { branches, otherwise: Box::new(truth(false)), ty: boolean }))
+}
+
+/// The rows, each with whether there is one on the right for which the conditions hold.
+fn has_pair(left: Rel, right: Rel, conditions: Vec<Expr>) -> Result<Answered> {
+    let (right, of_both) = own_applied(right, conditions, left.columns.len())?;
+    if of_both.is_empty() {
+        return is_not_empty(left, right);
+    }
+    let Paired { rel, pairs } = paired(&left, right, of_both)?;
+    found(left, rel, &pairs)
+}
+
 /// The rows, joined with the distinct values on the right, and whether there was one.
-fn found(left: Rel, right: Rel, outer: &[Expr], own: Vec<Expr>) -> Result<Answered> {
-    let (width, keys) = (left.columns.len(), own.len());
-    let named = own.into_iter().enumerate().map(|(k, e)| (e, format!("$key{k}"))).collect();
+fn found(left: Rel, right: Rel, pairs: &[Pair]) -> Result<Answered> {
+    let (width, keys) = (left.columns.len(), pairs.len());
+    let named = pairs.iter().enumerate().map(|(k, pair)| (pair.own.clone(), format!("$key{k}"))).collect();
     let distinct = right.project(named).aggregate((0..keys).collect(), Vec::new());
     let columns = (0..keys).map(|k| (distinct.column(k), format!("$key{k}")));
     let columns = columns.chain([(truth(true), "$found".to_owned())]).collect();
     let right = distinct.project(columns);
-    let compare = |(k, outer): (usize, &Expr)| call("=", vec![outer.clone(), shifted(right.column(k), width)]);
-    let equal = outer.iter().enumerate().map(compare).collect::<Result<Vec<_>>>()?;
+    let compared = |(k, pair): (usize, &Pair)| pair.compared(shifted(right.column(k), width));
+    let equal = pairs.iter().enumerate().map(compared).collect::<Result<Vec<_>>>()?;
     let rel = left.join(right, JoinKind::Left, Some(combine("and", equal)?));
     let is_found = call("is not null", vec![nullable(rel.column(width + keys))])?;
     Ok((rel, is_found))

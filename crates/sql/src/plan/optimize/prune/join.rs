@@ -19,11 +19,8 @@ pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], 
     let (right, right_places) = narrowed(right, &of_right);
     let left_width = left.columns.len();
     places.extend(right_places.into_iter().map(|place| place.map(|p| p + left_width)));
-    let condition = join.condition.map(|c| moved(c, &places));
-    let mut rel = left.join(right, join.kind, condition);
-    if let Op::Join(narrow) = &mut rel.op {
-        narrow.multi = join.multi;
-    }
+    let condition = join.condition.clone().map(|c| moved(c, &places));
+    let mut rel = left.joined(right, Join { condition, ..join });
     keep_types(&mut rel, columns, &places);
     places.truncate(columns.len());
     (rel, places)
@@ -67,7 +64,7 @@ pub(super) fn pruned_temporal_join(
     let width = inputs.first().map_or(0, |left| left.columns.len());
     let mut below = needed.clone();
     below.extend([left, width + right]);
-    let (rel, places) = pruned_join(Join { kind, condition, multi: false }, inputs, columns, &below);
+    let (rel, places) = pruned_join(Join::new(kind, condition), inputs, columns, &below);
     let width_left = rel.inputs.first().map_or(0, |left| left.columns.len());
     let times = [at(&places, left), at(&places, width + right) - width_left];
     let rel = match rel.op {

@@ -6,6 +6,8 @@ use flott_graph::spec::{AggregateCall, GroupAggregateSpec, Spec};
 
 use super::Distribution;
 use crate::plan::lower::meaning;
+use crate::plan::print::Style;
+use crate::plan::rel::StateTtl;
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring, united};
 
@@ -20,6 +22,8 @@ pub(in crate::plan) struct GroupAggregate {
     pub(in crate::plan) part: Part,
     /// How many rows change groups together; nothing if each does so alone.
     pub(in crate::plan) mini_batch_rows_max: Option<u64>,
+    /// How long groups are kept, if a hint says so.
+    pub(in crate::plan) ttl: Option<StateTtl>,
 }
 
 /// Which part of an aggregation this is.
@@ -36,7 +40,7 @@ pub(in crate::plan) enum Part {
 impl GroupAggregate {
     /// One that does all, row by row.
     pub(in crate::plan) fn whole(keys: Vec<usize>, calls: Vec<AggregateCall>) -> Self {
-        GroupAggregate { keys, calls, part: Part::Whole, mini_batch_rows_max: None }
+        GroupAggregate { keys, calls, part: Part::Whole, mini_batch_rows_max: None, ttl: None }
     }
 
     /// `partialFinalType=[PARTIAL], `, or nothing if it does all.
@@ -45,6 +49,19 @@ impl GroupAggregate {
             Part::Whole => "",
             Part::Partial => "partialFinalType=[PARTIAL], ",
             Part::Final => "partialFinalType=[FINAL], ",
+        }
+    }
+
+    /// How long groups are kept.
+    pub(in crate::plan) fn state_ttl_ms(&self, wiring: &Wiring<'_>) -> i64 {
+        self.ttl.as_ref().map_or(wiring.settings.state_ttl_ms, |ttl| ttl.ms)
+    }
+
+    /// `, stateTtlHints=[..]`, where a hint says how long groups are kept; the plan as it runs does not show it.
+    pub(in crate::plan) fn ttl_text(&self, style: Style) -> String {
+        match &self.ttl {
+            Some(ttl) if style == Style::Prefix => format!(", stateTtlHints=[[[STATE_TTL options:[{}]]]]", ttl.text),
+            _ => String::new(),
         }
     }
 
@@ -72,7 +89,12 @@ impl StreamOp for GroupAggregate {
     fn describe(&self, text: &Text<'_>) -> String {
         let retract = text.node.inputs.first().is_some_and(|i| !i.changelog.is_insert_only());
         let results = text.results(&self.keys, &self.calls, retract).join(", ");
-        format!("GroupAggregate({}{}select=[{results}])", text.group_by(&self.keys), self.part())
+        format!(
+            "GroupAggregate({}{}select=[{results}]{})",
+            text.group_by(&self.keys),
+            self.part(),
+            self.ttl_text(text.style)
+        )
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
@@ -82,7 +104,7 @@ impl StreamOp for GroupAggregate {
             aggregates: self.calls.clone(),
             input_changelog: wiring.input_changelog(0),
             emit_update_before: wiring.emit_update_before(),
-            state_ttl_ms: wiring.settings.state_ttl_ms,
+            state_ttl_ms: self.state_ttl_ms(wiring),
             mini_batch_rows_max: self.mini_batch_rows_max,
             output: wiring.output(),
         };

@@ -7,7 +7,8 @@ use flott_graph::spec::{JoinInput, JoinKind, JoinSide, JoinSpec, Spec};
 
 use super::Distribution;
 use crate::plan::print;
-use crate::plan::rel;
+use crate::plan::print::Style;
+use crate::plan::rel::{self, StateTtl};
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
 
@@ -27,13 +28,15 @@ pub(in crate::plan) struct Join {
     condition: Option<Expr>,
     /// All that must hold.
     whole: Option<Expr>,
+    /// How long the rows of each side are kept, if a hint says so.
+    ttl: [Option<StateTtl>; 2],
 }
 
 impl Join {
     /// The join of inputs with so many columns on the left; the rest of its condition is a conjunction of `parts`.
     pub(in crate::plan) fn new(join: rel::Join, parts: Vec<Expr>, left_width: usize) -> Result<Self> {
         let Pairing { keys, nulls_meet, condition } = Pairing::of(parts, left_width)?;
-        Ok(Join { kind: join.kind, keys, nulls_meet, condition, whole: join.condition })
+        Ok(Join { kind: join.kind, keys, nulls_meet, condition, whole: join.condition, ttl: join.ttl })
     }
 
     /// Whether an update of an input always has the partners of the row that it replaces: its key, and all that the
@@ -52,12 +55,22 @@ impl Join {
         rows_known_by(&self.keys[input], node)
     }
 
+    /// `, stateTtlHints=[..]`, where a hint says how long rows are kept; the plan as it runs does not show it.
+    fn ttl_text(&self, style: Style) -> String {
+        let side = |(name, ttl): (&str, &Option<StateTtl>)| Some(format!("{name}={}", ttl.as_ref()?.text));
+        let sides: Vec<String> = ["LEFT", "RIGHT"].into_iter().zip(&self.ttl).filter_map(side).collect();
+        match sides.is_empty() || style != Style::Prefix {
+            true => String::new(),
+            false => format!(", stateTtlHints=[[[STATE_TTL options:{{{}}}]]]", sides.join(", ")),
+        }
+    }
+
     fn side(&self, input: usize, wiring: &Wiring<'_>) -> JoinSide {
         JoinSide {
             input: wiring.input(input),
             keys: self.keys[input].clone(),
             rows: self.rows(input, &wiring.node.inputs[input]),
-            state_ttl_ms: wiring.settings.state_ttl_ms,
+            state_ttl_ms: self.ttl[input].as_ref().map_or(wiring.settings.state_ttl_ms, |ttl| ttl.ms),
         }
     }
 }
@@ -77,18 +90,18 @@ pub(super) fn rows_known_by(joined_by: &[usize], node: &Node) -> JoinInput {
 
 /// Which rows are pairs.
 #[derive(Clone, Debug)]
-pub(super) struct Pairing {
+pub(in crate::plan) struct Pairing {
     /// The columns that are equal, of the left and of the right.
-    pub(super) keys: [Vec<usize>; 2],
+    pub(in crate::plan) keys: [Vec<usize>; 2],
     /// For each whether nulls are equal to each other.
-    pub(super) nulls_meet: Vec<bool>,
+    pub(in crate::plan) nulls_meet: Vec<bool>,
     /// What must hold besides, over both sides.
-    pub(super) condition: Option<Expr>,
+    pub(in crate::plan) condition: Option<Expr>,
 }
 
 impl Pairing {
     /// By a conjunction of `parts` over inputs with so many columns on the left.
-    pub(super) fn of(parts: Vec<Expr>, left_width: usize) -> Result<Self> {
+    pub(in crate::plan) fn of(parts: Vec<Expr>, left_width: usize) -> Result<Self> {
         let (mut keys, mut nulls_meet, mut rest) = ([Vec::new(), Vec::new()], Vec::new(), Vec::new());
         for part in parts {
             match equality(&part, left_width) {
@@ -215,10 +228,11 @@ impl StreamOp for Join {
             JoinInput::NotUnique | JoinInput::InsertOnly => "NoUniqueKey",
         };
         format!(
-            "Join(joinType=[{kind}], where=[{condition}], select=[{}], leftInputSpec=[{}], rightInputSpec=[{}])",
+            "Join(joinType=[{kind}], where=[{condition}], select=[{}], leftInputSpec=[{}], rightInputSpec=[{}]{})",
             text.own.join(", "),
             input(0),
-            input(1)
+            input(1),
+            self.ttl_text(text.style)
         )
     }
 

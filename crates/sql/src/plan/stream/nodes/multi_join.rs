@@ -8,8 +8,8 @@ use flott_graph::spec::{JoinInput, JoinKind, JoinSide, MultiJoinSpec, MultiJoinS
 use super::Distribution;
 use super::join::{Keyed, keys_of_pairs, rows_known_by};
 use crate::plan::optimize::conjuncts;
-use crate::plan::print;
-use crate::plan::rel::{self, equality};
+use crate::plan::print::{self, Style};
+use crate::plan::rel::{self, StateTtl, equality};
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
 
@@ -19,6 +19,8 @@ pub(in crate::plan) struct MultiJoin {
     /// The columns of each input that all share.
     keys: Vec<Vec<usize>>,
     steps: Vec<Step>,
+    /// How long the rows of each input are kept, if a hint says so.
+    ttl: Vec<Option<StateTtl>>,
 }
 
 /// How an input is joined with those before it.
@@ -39,9 +41,11 @@ impl MultiJoin {
     /// The join of inputs with so many columns.
     pub(in crate::plan) fn new(join: rel::MultiJoin, widths: &[usize]) -> Self {
         let keys = join.keys(widths);
+        let first = join.steps.first().and_then(|step| step.ttl[0].clone());
+        let ttl = std::iter::once(first).chain(join.steps.iter().map(|step| step.ttl[1].clone())).collect();
         let step = |(at, step): (usize, rel::Join)| Step::new(step, at + 1, (widths, &keys));
         let steps = join.steps.into_iter().enumerate().map(step).collect();
-        MultiJoin { keys, steps }
+        MultiJoin { keys, steps, ttl }
     }
 
     /// Whether an update of an input always belongs to what the row that it replaces belonged to: its key, and all that
@@ -61,8 +65,17 @@ impl MultiJoin {
             input: wiring.input(input),
             rows: wiring.node.inputs.get(input).map_or(JoinInput::NotUnique, |node| rows_known_by(&keys, node)),
             keys,
-            state_ttl_ms: wiring.settings.state_ttl_ms,
+            state_ttl_ms: self.ttl[input].as_ref().map_or(wiring.settings.state_ttl_ms, |ttl| ttl.ms),
         }
+    }
+
+    /// `stateTtlHints=[..], `; an input of which no hint speaks has `0s`.
+    fn ttl_text(&self, style: Style) -> String {
+        if style != Style::Prefix || self.ttl.iter().all(Option::is_none) {
+            return String::new();
+        }
+        let times = self.ttl.iter().map(|ttl| ttl.as_ref().map_or("0s", |ttl| ttl.text.as_str()));
+        format!("stateTtlHints=[[[STATE_TTL options:[{}]]]], ", times.collect::<Vec<_>>().join(", "))
     }
 
     fn is_inner(&self) -> bool {
@@ -145,9 +158,10 @@ impl StreamOp for MultiJoin {
             if keys.is_empty() { "noUniqueKey".to_owned() } else { keys.join(", ") }
         });
         format!(
-            "MultiJoin(commonJoinKey=[{key}], joinTypes=[{}], inputUniqueKeys=[{}], joinConditions=[{}], select=[{}], rowType=[{}])",
+            "MultiJoin(commonJoinKey=[{key}], joinTypes=[{}], inputUniqueKeys=[{}], {}joinConditions=[{}], select=[{}], rowType=[{}])",
             kinds.join(", "),
             known_by.collect::<Vec<_>>().join(", "),
+            self.ttl_text(text.style),
             conditions.join(", "),
             text.own.join(","),
             print::record(&text.node.columns)

@@ -157,7 +157,8 @@ impl StreamOp for GlobalGroupAggregate {
         });
         let select = keys.iter().cloned().chain(results).collect::<Vec<_>>().join(", ");
         let positions: Vec<usize> = (0..keys.len()).collect();
-        format!("GlobalGroupAggregate({}{}select=[{select}])", text.group_by(&positions), whole.part())
+        let ttl = whole.ttl_text(text.style);
+        format!("GlobalGroupAggregate({}{}select=[{select}]{ttl})", text.group_by(&positions), whole.part())
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
@@ -169,7 +170,7 @@ impl StreamOp for GlobalGroupAggregate {
             rows_changelog: self.local.rows_changelog,
             mini_batch_rows_max: self.local.rows_max,
             emit_update_before: wiring.emit_update_before(),
-            state_ttl_ms: wiring.settings.state_ttl_ms,
+            state_ttl_ms: whole.state_ttl_ms(wiring),
             output: wiring.output(),
         };
         let keys: Vec<usize> = (0..whole.keys.len()).collect();

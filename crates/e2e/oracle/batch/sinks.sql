@@ -1,0 +1,34 @@
+-- INSERT and refusals in batch mode.
+SET 'execution.runtime-mode' = 'batch';
+CREATE TABLE t (k STRING, x INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/kx.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE f (k STRING, n BIGINT, s INT) WITH ('connector' = 'filesystem', 'path' = '${TMP}/f', 'format' = 'csv');
+CREATE TABLE p (k STRING, n BIGINT) WITH ('connector' = 'print');
+CREATE TABLE g (a INT) WITH ('connector' = 'datagen');
+CREATE TABLE b (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '5', 'fields.a.kind' = 'sequence', 'fields.a.start' = '1', 'fields.a.end' = '5');
+INSERT INTO f SELECT k, COUNT(*), SUM(x) FROM t GROUP BY k;
+--! cat ${TMP}/f
+SELECT * FROM f;
+INSERT INTO p SELECT k, COUNT(*) FROM t WHERE k IS NOT NULL GROUP BY k;
+INSERT INTO p SELECT k, CAST(x AS BIGINT) FROM t WHERE x > 100;
+INSERT INTO f SELECT k, 0, x FROM t WHERE x = 4;
+SELECT * FROM f WHERE n = 0;
+SELECT * FROM g;
+SELECT SUM(a) AS s FROM b;
+SELECT a FROM b ORDER BY a DESC LIMIT 2;
+CREATE TABLE c (id INT, v STRING, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'filesystem', 'path' = '${DATA}/kx.csv', 'format' = 'debezium-json');
+SELECT * FROM c;
+EXPLAIN SELECT k, COUNT(*) FROM t GROUP BY k ORDER BY k;
+EXECUTE STATEMENT SET BEGIN INSERT INTO f SELECT k, 77, x FROM t WHERE x > 4; INSERT INTO p SELECT k, SUM(x) FROM t GROUP BY k; END;
+SELECT * FROM f WHERE n = 77;
+SET 'table.dml-sync' = 'true';
+INSERT INTO f SELECT k, 78, x FROM t ORDER BY x DESC LIMIT 2;
+SELECT * FROM f WHERE n = 78 ORDER BY s;
+INSERT INTO f SELECT k, 79, CAST(k AS INT) FROM t WHERE k IS NOT NULL;
+INSERT INTO f SELECT k, 79, a FROM t, g;
+CREATE TABLE nn (a INT NOT NULL) WITH ('connector' = 'blackhole');
+INSERT INTO nn SELECT x FROM t;
+CREATE TABLE pt (v INT, k STRING) PARTITIONED BY (k) WITH ('connector' = 'filesystem', 'path' = '${TMP}/pt', 'format' = 'csv');
+INSERT INTO pt SELECT x, k FROM t WHERE k IS NOT NULL;
+SELECT k, v FROM pt ORDER BY k, v;
+INSERT OVERWRITE pt PARTITION (k = 'a') SELECT 100;
+SELECT k, v FROM pt ORDER BY k, v;

@@ -1,0 +1,26 @@
+-- Windows and times in batch mode: late rows are rows.
+SET 'execution.runtime-mode' = 'batch';
+CREATE TABLE w (k STRING, ts TIMESTAMP(3), v INT, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH ('connector' = 'filesystem', 'path' = '${TMP}/w', 'format' = 'csv', 'csv.null-literal' = '');
+INSERT INTO w VALUES ('a', TIMESTAMP '2020-01-01 00:00:01', 1), ('b', TIMESTAMP '2020-01-01 00:00:09', 2), ('a', TIMESTAMP '2020-01-01 00:00:12', 3), ('a', TIMESTAMP '2020-01-01 00:00:02', 4), ('b', TIMESTAMP '2020-01-01 00:01:00', CAST(NULL AS INT));
+SELECT * FROM w ORDER BY v;
+SELECT window_start, window_end, COUNT(*) AS n, SUM(v) AS s FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
+SELECT k, window_start, COUNT(*) AS n, MAX(v) AS s FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end;
+SELECT k, ts, window_start, window_end, window_time FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '1' MINUTE));
+SELECT k, MAX(ts) AS m FROM w GROUP BY k;
+SELECT k, window_start, window_end, SUM(v) AS s FROM TABLE(HOP(TABLE w, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end;
+SELECT window_start, window_end, COUNT(*) AS n FROM TABLE(CUMULATE(TABLE w, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '20' SECOND)) GROUP BY window_start, window_end;
+SELECT k, ts, window_start, window_end FROM TABLE(HOP(TABLE w, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) WHERE k = 'a' ORDER BY ts, window_start;
+SELECT k, ts, window_start, window_end FROM TABLE(CUMULATE(TABLE w, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)) WHERE k = 'b';
+SELECT window_time, MAX(v) AS m FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, window_time;
+SELECT window_start, COUNT(DISTINCT k) AS n FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) WHERE v > 100 GROUP BY window_start, window_end;
+SELECT TUMBLE_START(ts, INTERVAL '10' SECOND) AS ws, k, COUNT(*) AS n FROM w GROUP BY TUMBLE(ts, INTERVAL '10' SECOND), k;
+SELECT HOP_START(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND) AS ws, COUNT(*) AS n FROM w GROUP BY HOP(ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND);
+SELECT k, v, window_start FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY v DESC) AS n FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) WHERE n <= 1;
+SELECT a.k, b.k, a.window_start FROM (SELECT * FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND))) AS a JOIN (SELECT * FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND))) AS b ON a.window_start = b.window_start AND a.window_end = b.window_end AND a.k <> b.k;
+SELECT window_start, window_end, SUM(s) AS t FROM (SELECT window_start, window_end, k, SUM(v) AS s FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, k) GROUP BY window_start, window_end;
+SELECT window_start, k, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, GROUPING SETS ((k), ());
+SELECT window_start, COUNT(*) AS n FROM TABLE(SESSION(TABLE w PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY window_start, window_end, k;
+SELECT k, ts, SUM(v) OVER (PARTITION BY k ORDER BY ts) AS s FROM w;
+SELECT k, ts, COUNT(*) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW) AS s FROM w;
+SELECT w1.k, w2.v FROM w AS w1 JOIN w AS w2 ON w1.k = w2.k AND w2.ts BETWEEN w1.ts - INTERVAL '2' SECOND AND w1.ts;
+SELECT k, ts FROM w ORDER BY ts;

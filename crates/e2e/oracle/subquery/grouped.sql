@@ -1,0 +1,36 @@
+-- Queries that stand for values, in SELECTs that group.
+CREATE TABLE l (k INT, s STRING, a INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (k INT, t STRING, b INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING COUNT(*) > (SELECT MIN(b) FROM r);
+SELECT k, SUM(a) AS n FROM l GROUP BY k HAVING SUM(a) > (SELECT AVG(b) FROM r) AND k > 0;
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING k IN (SELECT k FROM r);
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING COUNT(*) NOT IN (SELECT b FROM r WHERE b IS NOT NULL);
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING EXISTS (SELECT * FROM r WHERE b > 2);
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING EXISTS (SELECT * FROM r WHERE r.k = l.k);
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING COUNT(*) > (SELECT COUNT(*) FROM r WHERE r.k = l.k);
+SELECT k, COUNT(*) AS n, (SELECT MAX(b) FROM r) AS m FROM l GROUP BY k;
+SELECT k, COUNT(*) + (SELECT MAX(b) FROM r) AS m FROM l GROUP BY k;
+SELECT COUNT(*) AS n, (SELECT COUNT(*) FROM r) AS m FROM l;
+SELECT MAX(a) - (SELECT MIN(b) FROM r) FROM l HAVING COUNT(*) > (SELECT COUNT(*) FROM r);
+SELECT s, COUNT(*) AS n FROM l GROUP BY s HAVING COUNT(*) >= (SELECT COUNT(*) FROM r WHERE b > 1000);
+SELECT k, COUNT(*) AS n FROM l WHERE a > 0 GROUP BY k HAVING MAX(a) > (SELECT MIN(b) FROM r) OR k = 1;
+SELECT k, SUM(a) AS n FROM l GROUP BY k HAVING SUM(a) > (SELECT SUM(a) * 0.2 FROM l);
+SELECT DISTINCT COUNT(*) AS n FROM l GROUP BY k HAVING COUNT(*) < (SELECT 10);
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING COUNT(*) > (SELECT MIN(b) FROM r) ORDER BY n DESC, k LIMIT 2;
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING COUNT(*) > (SELECT MIN(b) FROM r) ORDER BY SUM(a) DESC, k LIMIT 2;
+SELECT SUM(a + (SELECT MAX(b) FROM r)) FROM l;
+SELECT k, CASE WHEN k IN (SELECT k FROM r) THEN 'in' ELSE 'out' END AS c, COUNT(*) FROM l GROUP BY k;
+SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING (k, COUNT(*)) IN (SELECT k, 1 FROM r);
+EXPLAIN CHANGELOG_MODE SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING COUNT(*) > (SELECT MIN(b) FROM r);
+EXPLAIN CHANGELOG_MODE SELECT k, COUNT(*) AS n FROM l GROUP BY k HAVING k IN (SELECT k FROM r);
+EXPLAIN CHANGELOG_MODE SELECT k, COUNT(*) + (SELECT MAX(b) FROM r) AS m FROM l GROUP BY k;
+-- Semi joins over joins
+SELECT l.k, l.a, r.b FROM l, r WHERE l.k = r.k AND EXISTS (SELECT * FROM r AS z WHERE z.k = l.k AND z.b > 1);
+SELECT l.k, l.a, r.b FROM l, r WHERE l.k = r.k AND r.b NOT IN (SELECT k FROM l WHERE k IS NOT NULL);
+SELECT l.k, l.a, r.b FROM l JOIN r ON l.k = r.k WHERE l.a IN (SELECT b FROM r AS z WHERE z.k = r.k);
+SELECT l.k, l.a, r.b FROM l LEFT JOIN r ON l.k = r.k WHERE l.k IN (SELECT k FROM r);
+EXPLAIN CHANGELOG_MODE SELECT l.k, l.a, r.b FROM l, r WHERE l.k = r.k AND EXISTS (SELECT * FROM r AS z WHERE z.k = l.k AND z.b > 1);
+EXPLAIN CHANGELOG_MODE SELECT l.k, l.a, r.b FROM l, r WHERE l.k = r.k AND r.b NOT IN (SELECT k FROM l WHERE k IS NOT NULL);
+EXPLAIN CHANGELOG_MODE SELECT l.k, l.a, r.b FROM l JOIN r ON l.k = r.k WHERE l.a IN (SELECT b FROM r AS z WHERE z.k = r.k);
+EXPLAIN CHANGELOG_MODE SELECT l.k, l.a, r.b FROM l LEFT JOIN r ON l.k = r.k WHERE l.k IN (SELECT k FROM r);
+EXPLAIN CHANGELOG_MODE SELECT x.k FROM (SELECT l.k + 1 AS k, r.b FROM l, r WHERE l.k = r.k) AS x WHERE x.k IN (SELECT k FROM r);

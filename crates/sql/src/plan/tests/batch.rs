@@ -1,0 +1,92 @@
+//! Batch mode: what becomes a plan of a bounded job, and what is refused.
+
+use flott_graph::Role;
+use flott_graph::spec::{BatchNode, BatchOp, BatchPlan};
+
+use super::World;
+
+fn world() -> World {
+    let mut world = World::new();
+    world.and(
+        "CREATE TABLE l (k INT, v STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+           WITH ('connector' = 'fake', 'ends' = 'true', 'format' = 'csv');
+         CREATE TABLE r (k INT, x INT) WITH ('connector' = 'fake', 'ends' = 'true');
+         SET 'execution.runtime-mode' = 'batch'; SET 'taskmanager.memory.managed.size' = '1 mb';
+         SET 'io.tmp.dirs' = 'file:///a,/b';",
+    );
+    world
+}
+
+/// The plan in the only source of the job.
+fn plan(sql: &str) -> BatchPlan {
+    let graph = world().job(sql).unwrap().graph;
+    let Role::Source(source) = &graph.nodes[0].role else { panic!("a batch job begins with its query") };
+    assert_eq!((source.connector.as_str(), graph.nodes[0].parallelism), (BatchPlan::CONNECTOR, 1));
+    BatchPlan::from_text(&source.options.0[BatchPlan::OPTION]).unwrap()
+}
+
+/// The names of its operations, those of inputs in parentheses.
+fn outline(node: &BatchNode) -> String {
+    let debug = format!("{:?}", node.op);
+    let name = debug.split([' ', '(']).next().unwrap_or_default();
+    let inputs: Vec<String> = node.inputs.iter().map(outline).collect();
+    if inputs.is_empty() { name.to_owned() } else { format!("{name}({})", inputs.join(", ")) }
+}
+
+fn shape(sql: &str) -> String {
+    outline(&plan(sql).root)
+}
+
+#[test]
+fn rows_are_ordered_as_a_whole_and_watermarks_are_gone() {
+    assert_eq!(shape("SELECT k, v, ts FROM l ORDER BY v DESC"), "Sort(Scan)");
+    assert_eq!(shape("SELECT k, COUNT(*) FROM r GROUP BY k"), "Aggregate(Project(Scan))");
+    assert_eq!(shape("SELECT k, x FROM r UNION ALL SELECT x, k FROM r"), "Union(Scan, Project(Scan))");
+    let windows = "SELECT window_end, SUM(k) FROM TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '1' SECOND))
+                   GROUP BY window_start, window_end";
+    assert!(shape(windows).contains("Aggregate("), "{}", shape(windows));
+}
+
+#[test]
+fn a_query_is_told_what_it_may_take_and_what_its_job_needs() {
+    let plan = plan("SELECT k, v, ts FROM l");
+    assert_eq!((plan.memory_bytes, plan.spill_directory.as_deref()), (Some(1 << 20), Some("/a")));
+    let job = world().job("SELECT k, v, ts FROM l").unwrap();
+    assert_eq!(job.graph.factories, ["$batch", "$collect", "csv", "fake"]);
+}
+
+fn join(on: &str) -> (Vec<usize>, Vec<usize>, bool, bool) {
+    let mut node = plan(&format!("SELECT l.v, r.x FROM l LEFT JOIN r ON {on}")).root;
+    loop {
+        if let BatchOp::Join { keys: [left, right], nulls_meet, condition, .. } = node.op {
+            return (left, right, nulls_meet, condition.is_some());
+        }
+        node = node.inputs.pop().unwrap();
+    }
+}
+
+#[test]
+fn equal_columns_are_keys_whose_nulls_all_meet_or_none() {
+    assert_eq!(join("l.k = r.k"), (vec![0], vec![0], false, false));
+    assert_eq!(join("l.k IS NOT DISTINCT FROM r.k"), (vec![0], vec![0], true, false));
+    let (left, right, nulls_meet, has_condition) = join("l.k = r.k AND l.k IS NOT DISTINCT FROM r.x");
+    assert_eq!((left.len(), right.len(), nulls_meet, has_condition), (1, 1, false, true));
+    let (left, _, _, has_condition) = join("l.k < r.k");
+    assert_eq!((left.len(), has_condition), (0, true));
+}
+
+#[test]
+fn what_has_no_end_or_gives_changes_is_refused() {
+    let mut world = world();
+    world.and(
+        "CREATE TABLE ended (id INT NOT NULL, v STRING, PRIMARY KEY (id) NOT ENFORCED)
+           WITH ('connector' = 'fake', 'ends' = 'true', 'source' = 'I,UB,UA,D');",
+    );
+    let refusal = |sql: &str| world.refusal(sql).lines().next().unwrap_or_default().to_owned();
+    assert!(refusal("SELECT a FROM t").ends_with("table 'cat.db.t' is unbounded and cannot be read in batch mode"));
+    assert!(
+        refusal("SELECT v FROM ended").ends_with("table 'cat.db.ended' gives changes and cannot be read in batch mode")
+    );
+    let explained = world.explain("SELECT k FROM r", &[]).unwrap_err();
+    assert_eq!(explained.message(), "EXPLAIN in batch mode is not supported yet");
+}
