@@ -71,8 +71,8 @@ impl Binder<'_> {
     /// Whether a regular join may become one with others: `MULTI_JOIN` names a table that is a side of it.
     pub(super) fn is_multi_join(&self, left: &Scope, right: &Scope) -> bool {
         let all = self.hints.borrow();
-        let named = all.last().into_iter().flat_map(|hints| &hints.named).filter(|n| n.kind == Kind::MultiJoin);
-        named.into_iter().any(|n| left.is_table(&n.table) || right.is_table(&n.table))
+        let mut named = all.last().into_iter().flat_map(|hints| &hints.named).filter(|n| n.kind == Kind::MultiJoin);
+        named.any(|n| left.is_table(&n.table) || right.is_table(&n.table))
     }
 
     /// Notes the tables of a join with what a table was at a time: only `LOOKUP` is about it.
