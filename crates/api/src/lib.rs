@@ -1,7 +1,8 @@
 //! The nouns and the small traits that every other crate speaks.
 //!
 //! Reading order: what a row is ([`types`], [`batch`]), what happens to it ([`expr`], [`operator`],
-//! [`aggregate`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`], [`sink`]), and the world
+//! [`aggregate`], [`process`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`],
+//! [`lookup`], [`sink`]), and the world
 //! a job runs in ([`env`](mod@env), [`object`], [`key_group`], [`ids`], [`metrics`]).
 //!
 //! **Invariant.** This crate names neither DataFusion nor tokio, and does no I/O.
@@ -13,10 +14,12 @@ pub mod error;
 pub mod expr;
 pub mod ids;
 pub mod key_group;
+pub mod lookup;
 pub mod metrics;
 pub mod object;
 pub mod operator;
 pub mod options;
+pub mod process;
 pub mod row_kind;
 pub mod sink;
 pub mod source;

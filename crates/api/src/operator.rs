@@ -1,7 +1,8 @@
 //! Operators: callback objects that the runtime drives.
 //!
 //! An operator never spawns, never reads a clock and never sees a barrier. Its callbacks may await
-//! two things only: [`Output::emit`] (back-pressure) and a batch fetch of a state container. The
+//! three things only: [`Output::emit`] (back-pressure), a batch fetch of a state container, and the answer of
+//! a table that it looks up in ([`crate::lookup`]), with the pauses between its attempts. The
 //! runtime executes batches, marks, watermarks and barriers strictly in arrival order.
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use crate::env::Environment;
 use crate::ids::Subtask;
 use crate::key_group::KeyGroup;
+use crate::lookup::Connectors;
 use crate::metrics::OperatorMetrics;
 use crate::state::{KeyedContainer, StateMemory, StateStore};
 use crate::{BoxFuture, ChangeBatch, Result, Watermark};
@@ -129,6 +131,8 @@ pub struct OpenContext {
     pub key_groups: Range<u32>,
     /// The budget of its containers.
     pub memory: Arc<StateMemory>,
+    /// The connectors of tables that it looks up in.
+    pub connectors: Arc<dyn Connectors>,
 }
 
 /// What an operator has in a callback.

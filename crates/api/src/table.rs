@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::expr::Expr;
+use crate::lookup::LookupFactory;
 use crate::options::Options;
 use crate::sink::Sink;
 use crate::source::{Boundedness, Source};
@@ -235,6 +236,11 @@ pub trait TableFactory: Send + Sync {
 
     /// Columns of a table that the user declared without any (`nexmark`); nothing if he must.
     fn default_schema(&self) -> Option<Schema> {
+        None
+    }
+
+    /// What looks up keys in its tables; nothing if they cannot be looked up in.
+    fn lookup(&self) -> Option<&dyn LookupFactory> {
         None
     }
 }

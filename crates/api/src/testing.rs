@@ -1,13 +1,15 @@
 //! Fakes and harnesses for tests: a world that stands still ([`world`]), rows from text ([`text`]),
 //! object storage, also with faults, and state in memory ([`objects`], [`state`]), a seeded executor
-//! ([`executor`]), the operator harness ([`operator`]), and what every object store, source and sink
-//! promises ([`mod@object_contract`], [`mod@source_contract`], [`mod@sink_contract`]). Never part of a
-//! release.
+//! ([`executor`]), a table that is looked up in ([`lookup`]), the operator harness ([`operator`]), what every object
+//! store, source and sink promises ([`mod@object_contract`], [`mod@source_contract`], [`mod@sink_contract`]), and functions
+//! with state ([`process`]). Never part of a release.
 
 pub mod executor;
+pub mod lookup;
 pub mod object_contract;
 pub mod objects;
 pub mod operator;
+pub mod process;
 pub mod sink_contract;
 pub mod source_contract;
 pub mod state;
@@ -15,9 +17,11 @@ pub mod text;
 pub mod world;
 
 pub use executor::SimExecutor;
+pub use lookup::LookupTest;
 pub use object_contract::{object_contract, object_pages_contract};
 pub use objects::{FaultyObjects, MemoryObjects};
 pub use operator::{Case, InputsCase, JoinCase, check, check_inputs, check_join, check_restorable};
+pub use process::process_functions;
 pub use sink_contract::{SinkWorld, sink_contract};
 pub use source_contract::source_contract;
 pub use state::{FakeSnapshot, FakeStateStore};

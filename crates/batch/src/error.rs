@@ -58,6 +58,11 @@ fn copied(error: &Error) -> Error {
     error.hint().into_iter().fold(copy, Error::with_hint)
 }
 
+/// Whether it says that there is no memory left.
+pub(crate) fn is_out_of_memory(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+}
+
 fn of_datafusion(error: &DataFusionError) -> Error {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(text) => {

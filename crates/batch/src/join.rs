@@ -1,14 +1,14 @@
-//! Joins: a hash table of the right side where columns are equal, all pairs elsewhere.
-//!
-//! The right side is the one that is kept: in `facts JOIN dimension` it is the small one, and nothing is known of sizes.
+//! Joins: by hash or by order where columns are equal, all pairs elsewhere.
+
+mod equal;
 
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use datafusion_common::{JoinType, NullEquality};
 use datafusion_physical_plan::ExecutionPlan;
+use datafusion_physical_plan::joins::NestedLoopJoinExec;
 use datafusion_physical_plan::joins::utils::JoinFilter;
-use datafusion_physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use flott_api::Result;
 use flott_api::expr::Expr;
 use flott_graph::spec::JoinKind;
@@ -42,9 +42,7 @@ pub(crate) fn joined(
     let pairs = parts.keys[0].iter().zip(&parts.keys[1]);
     let on = pairs.map(|(l, r)| (columns::column(&of_left, *l), columns::column(&of_right, *r))).collect();
     let nulls = if parts.nulls_meet { NullEquality::NullEqualsNull } else { NullEquality::NullEqualsNothing };
-    let mode = PartitionMode::CollectLeft;
-    let join = HashJoinExec::try_new(left, right, on, filter, &kind, None, mode, nulls, false).map_err(released)?;
-    join.swap_inputs(mode).map_err(released)
+    equal::EqualJoin::tree(equal::Equality { on, filter, kind, nulls }, left, right)
 }
 
 fn join_type(kind: JoinKind) -> JoinType {

@@ -9,8 +9,8 @@
 //! Reading order: [`connector`] (the source `$batch`), `build` (the tree), `expression`, `aggregate`, `join` (what DataFusion
 //! calls back), `exec` (operators of our own), `scan` (a connector as a stream), `resources` (memory and spilling).
 //!
-//! **Does not:** run in parallel: one stream of rows goes through the tree. Hash tables of joins do not spill: a job whose
-//! table is larger than its memory fails and says so.
+//! **Does not:** run in parallel: one stream of rows goes through the tree. What can neither fit into memory nor spill (one
+//! huge group) fails, and names the option.
 
 mod aggregate;
 mod build;

@@ -146,7 +146,8 @@ pub(crate) fn load<E: Clone>(
     if tree.has_unused() {
         return Err(damaged("an event belongs to no match"));
     }
-    Ok(Matcher { partial: Queue::of_array(partial), complete: Queue::of_array(complete), tree, next })
+    let queue = |array| Queue::of_array(array, nfa.has_preference());
+    Ok(Matcher { partial: queue(partial), complete: queue(complete), tree, next })
 }
 
 /// The events: place, number and time of each.

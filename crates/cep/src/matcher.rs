@@ -80,9 +80,9 @@ impl<'m, E> PartialMatch<'m, E> {
 impl<E: Clone> Matcher<E> {
     /// Of a key of which nothing came yet.
     pub fn new(nfa: &Nfa) -> Self {
-        let mut partial = Queue::default();
+        let mut partial = Queue::new(nfa.has_preference());
         partial.push(Partial::start(nfa));
-        Matcher { partial, complete: Queue::default(), tree: Tree::default(), next: 0 }
+        Matcher { partial, complete: Queue::new(nfa.has_preference()), tree: Tree::default(), next: 0 }
     }
 
     /// Whether it is like a new one.
@@ -139,7 +139,8 @@ pub struct Run<'n, E> {
 impl<'n, E: Clone> Run<'n, E> {
     /// A run of an automaton.
     pub fn new(nfa: &'n Nfa) -> Self {
-        Run { nfa, next: Queue::default(), complete: Queue::default(), found: Vec::new() }
+        let queue = || Queue::new(nfa.has_preference());
+        Run { nfa, next: queue(), complete: queue(), found: Vec::new() }
     }
 
     /// No event comes any more that is earlier than this. Partial matches that took too long are dropped, and complete ones

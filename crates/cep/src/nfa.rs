@@ -7,11 +7,14 @@
 //! **Greedy** is Flink's: the loop puts a guard on whatever leads on from the state behind it. That state's events must not be
 //! ones that the loop could take, whether or not the loop was entered.
 //!
-//! **Beyond Flink** are alternatives, and greedy groups: their guard has all variables that may begin the group.
+//! **Beyond Flink** are alternatives and groups. There the guard of a greedy quantifier has all variables that may begin what
+//! is repeated, and stands on a step of its own, so that only who comes out of the repetition meets it. Of the steps that lead
+//! on from a state the one that the SQL standard prefers is looked at first: the first alternative, once more where the
+//! quantifier is greedy, the end where it is reluctant.
 
 use flott_api::{Error, Result};
 
-use crate::pattern::{Pattern, Times, VARIABLES_MAX, Variable, VariableSet};
+use crate::pattern::{Pattern, VARIABLES_MAX, Variable, VariableSet};
 
 /// A pattern with more states than this is refused: `A{1000000}`.
 const STATES_MAX: usize = 100_000;
@@ -70,6 +73,7 @@ pub struct Nfa {
     states: Vec<State>,
     start: StateId,
     variables: usize,
+    is_flat: bool,
     pub(crate) skip: Skip,
     pub(crate) within_ms: Option<i64>,
 }
@@ -89,10 +93,16 @@ impl Nfa {
             return Err(Error::unsupported("a pattern that matches no rows at all")
                 .with_hint("At least one variable must not be optional."));
         }
-        let mut compiler = Compiler { edges: vec![Vec::new()] };
+        let is_flat = pattern.is_flat();
+        let mut compiler = Compiler { edges: vec![Vec::new()], is_flat };
         let start = compiler.convert(pattern, FINAL)?;
         let states = compiler.resolve()?;
-        Ok(Nfa { states, start, variables, skip, within_ms: within_ms.filter(|w| *w > 0) })
+        Ok(Nfa { states, start, variables, is_flat, skip, within_ms: within_ms.filter(|w| *w > 0) })
+    }
+
+    /// Whether of matches that begin with one event those that the pattern prefers come first; else they come as in Flink.
+    pub(crate) fn has_preference(&self) -> bool {
+        !self.is_flat
     }
 
     /// Whether matches have to be complete within a time.
@@ -145,8 +155,18 @@ struct Edge {
     target: StateId,
 }
 
+/// What a quantifier repeats.
+struct Repeated<'p> {
+    pattern: &'p Pattern,
+    greedy: bool,
+    /// The state behind it.
+    end: StateId,
+}
+
 struct Compiler {
     edges: Vec<Vec<Edge>>,
+    /// Whether all of it is what Flink has, too.
+    is_flat: bool,
 }
 
 impl Compiler {
@@ -163,96 +183,92 @@ impl Compiler {
         self.edges[from as usize].push(Edge { take, unless: VariableSet::EMPTY, target });
     }
 
-    /// Forbids all that leads on from a state for events that these variables could take. The end leads nowhere.
-    fn guard(&mut self, state: StateId, unless: VariableSet) {
-        self.edges[state as usize].iter_mut().for_each(|edge| edge.unless = edge.unless.union(unless));
+    /// Where a greedy quantifier leads to: what follows it, for events that it could not take. The end leads nowhere.
+    fn guarded(&mut self, sink: StateId, unless: VariableSet) -> Result<StateId> {
+        if self.is_flat {
+            self.edges[sink as usize].iter_mut().for_each(|edge| edge.unless = edge.unless.union(unless));
+            return Ok(sink);
+        }
+        let exit = self.state()?;
+        self.edges[exit as usize].push(Edge { take: None, unless, target: sink });
+        Ok(exit)
     }
 
     /// The first state of a pattern that is followed by `sink`; nothing else leads to it.
     fn convert(&mut self, pattern: &Pattern, sink: StateId) -> Result<StateId> {
         match pattern {
-            Pattern::Variable(_) => self.once(pattern, sink, None),
+            Pattern::Variable(variable) => {
+                let head = self.state()?;
+                self.step(head, Some(*variable), sink);
+                Ok(head)
+            }
             Pattern::Sequence(parts) => parts.iter().rev().try_fold(sink, |sink, part| self.convert(part, sink)),
             Pattern::Alternatives(parts) => self.alternatives(parts, sink),
-            Pattern::Repeat { pattern, times: Times { max: None, min }, greedy } => {
-                let looping = self.looping(pattern, *greedy, sink)?;
-                self.times(pattern, (*min).max(1), looping, (*min == 0).then_some(sink))
-            }
-            Pattern::Repeat { pattern, times: Times { max: Some(max), min }, greedy } => {
-                let least = (*min).max(1);
-                if *max < least {
+            Pattern::Repeat { pattern, times, greedy } => {
+                let least = times.min.max(1);
+                if times.max.is_some_and(|max| max < least) {
+                    let (min, max) = (times.min, times.max.unwrap_or_default());
                     return Err(Error::invalid("a quantifier of a pattern allows no number")
                         .with_detail(format!("It says at least {min} and at most {max}.")));
                 }
-                if *greedy && least != *max {
-                    self.guard(sink, pattern.first());
-                }
-                let more = self.times_between(pattern, (least, *max), sink)?;
-                self.times(pattern, least, more, (*min == 0).then_some(sink))
+                let has_choice = times.max != Some(least);
+                let sink = if *greedy && has_choice { self.guarded(sink, pattern.first())? } else { sink };
+                let repeated = Repeated { pattern, greedy: *greedy, end: sink };
+                let more = match times.max {
+                    None => self.looping(&repeated)?,
+                    // So many times, then perhaps some more.
+                    Some(max) => (least..max).try_fold(sink, |behind, _| self.once(&repeated, behind, true))?,
+                };
+                let last = (1..least).try_fold(more, |behind, _| self.once(&repeated, behind, false))?;
+                self.once(&repeated, last, times.min == 0)
             }
         }
     }
 
     fn alternatives(&mut self, parts: &[Pattern], sink: StateId) -> Result<StateId> {
-        let mut heads = Vec::with_capacity(parts.len());
-        for part in parts {
-            // A greedy end guards what is behind it, and shall not guard it for the other alternatives.
-            let behind = if sink == FINAL { FINAL } else { self.state()? };
-            if behind != sink {
-                self.step(behind, None, sink);
-            }
-            heads.push(self.convert(part, behind)?);
-        }
+        let heads = parts.iter().map(|part| self.convert(part, sink)).collect::<Result<Vec<_>>>()?;
         let split = self.state()?;
         // The step that is added last is looked at first.
         heads.into_iter().rev().for_each(|head| self.step(split, None, head));
         Ok(split)
     }
 
-    /// So many times, then perhaps some more.
-    fn times_between(&mut self, pattern: &Pattern, (least, most): (u32, u32), sink: StateId) -> Result<StateId> {
-        (least..most).try_fold(sink, |behind, _| self.once(pattern, behind, Some(sink)))
-    }
-
-    /// So many times, unless all of it is left out for `instead`.
-    fn times(&mut self, pattern: &Pattern, times: u32, sink: StateId, instead: Option<StateId>) -> Result<StateId> {
-        let last = (1..times).try_fold(sink, |behind, _| self.once(pattern, behind, None))?;
-        self.once(pattern, last, instead)
-    }
-
-    fn once(&mut self, pattern: &Pattern, sink: StateId, instead: Option<StateId>) -> Result<StateId> {
-        let head = match pattern {
-            Pattern::Variable(variable) => {
-                let head = self.state()?;
-                self.step(head, Some(*variable), sink);
-                head
-            }
-            group => self.convert(group, sink)?,
-        };
-        if let Some(instead) = instead {
-            self.step(head, None, instead);
+    /// Once, unless it may be left out for the end of the repetition.
+    fn once(&mut self, repeated: &Repeated<'_>, sink: StateId, optional: bool) -> Result<StateId> {
+        let head = self.convert(repeated.pattern, sink)?;
+        if !optional {
+            return Ok(head);
         }
-        Ok(head)
+        if self.is_flat {
+            self.step(head, None, repeated.end);
+            return Ok(head);
+        }
+        let split = self.state()?;
+        self.choice(split, head, repeated);
+        Ok(split)
     }
 
     /// The state in which a loop goes on or ends.
-    fn looping(&mut self, pattern: &Pattern, greedy: bool, sink: StateId) -> Result<StateId> {
+    fn looping(&mut self, repeated: &Repeated<'_>) -> Result<StateId> {
         let looping = self.state()?;
-        if greedy {
-            self.guard(sink, pattern.first());
-        }
-        match pattern {
-            Pattern::Variable(variable) => {
-                self.step(looping, None, sink);
+        match repeated.pattern {
+            Pattern::Variable(variable) if self.is_flat => {
+                self.step(looping, None, repeated.end);
                 self.step(looping, Some(*variable), looping);
             }
-            group => {
-                let head = self.convert(group, looping)?;
-                self.step(head, None, sink);
-                self.step(looping, None, head);
+            pattern => {
+                let head = self.convert(pattern, looping)?;
+                self.choice(looping, head, repeated);
             }
         }
         Ok(looping)
+    }
+
+    /// From a state on with a repetition or to its end. The step that is added last is looked at first.
+    fn choice(&mut self, from: StateId, more: StateId, repeated: &Repeated<'_>) {
+        let (second, first) = if repeated.greedy { (repeated.end, more) } else { (more, repeated.end) };
+        self.step(from, None, second);
+        self.step(from, None, first);
     }
 
     /// All states, without steps that take no event.

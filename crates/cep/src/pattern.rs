@@ -115,6 +115,19 @@ impl Pattern {
         first.clone()
     }
 
+    /// Whether it is variables with quantifiers, one after the other: what Flink has.
+    pub fn is_flat(&self) -> bool {
+        let is_variable = |p: &Pattern| match p {
+            Pattern::Variable(_) => true,
+            Pattern::Repeat { pattern, .. } => matches!(**pattern, Pattern::Variable(_)),
+            _ => false,
+        };
+        match self {
+            Pattern::Sequence(parts) => parts.iter().all(is_variable),
+            other => is_variable(other),
+        }
+    }
+
     /// Whether no event at all matches it.
     pub fn can_be_empty(&self) -> bool {
         match self {

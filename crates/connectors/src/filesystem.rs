@@ -10,6 +10,10 @@
 //! the files. `sink.partition-commit.*` writes a success file when a partition is complete, by the clock or by the
 //! watermark ([`partition_commit`]).
 //!
+//! Looking up (`FOR SYSTEM_TIME AS OF` processing time): all files are read whole into the memory of each subtask, as with
+//! `'lookup.cache' = 'FULL'`, which is the default, and again as `lookup.full-cache.*` says; without these options once.
+//! Flink cannot look up in files.
+//!
 //! **State**: readers have the positions of their splits, the enumerator the paths that it has seen and the splits that
 //! nobody has. Writers have none. What is still to be made visible lies in the checkpoint, and a partition that waits for
 //! its success file is marked by an empty hidden file in its folder.
@@ -41,7 +45,9 @@ mod source;
 mod split;
 mod writer;
 
-use flott_api::source::Source;
+use flott_api::env::Environment;
+use flott_api::lookup::{LookupCache, LookupDescription, LookupFactory, LookupSpec, LookupTable};
+use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
     MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
 };
@@ -89,6 +95,34 @@ impl TableFactory for FileSystemTable {
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn flott_api::sink::Sink>> {
         Ok(Box::new(sink::FileSink::new(spec)?))
+    }
+
+    fn lookup(&self) -> Option<&dyn LookupFactory> {
+        Some(self)
+    }
+}
+
+impl LookupFactory for FileSystemTable {
+    fn describe(&self, table: &TableContext) -> Result<LookupDescription> {
+        let rows = self.describe_source(table)?;
+        let (options, _) = FileOptions::read(&table.options)?;
+        if !rows.changelog.is_insert_only() {
+            return Err(Error::unsupported(format!("a lookup in files of format '{}'", options.format))
+                .with_detail("Its records are changes, and a file has no key to find them by."));
+        }
+        if options.boundedness() != Boundedness::Bounded {
+            return Err(Error::unsupported("a lookup in files with option 'source.monitor-interval'")
+                .with_hint("With 'lookup.full-cache.periodic-reload.interval' files are read again."));
+        }
+        if !matches!(options.lookup, LookupCache::Full(_)) {
+            return Err(Error::invalid("a lookup in files without 'lookup.cache' = 'FULL'")
+                .with_detail("A file cannot be asked for a key, so it is read whole."));
+        }
+        Ok(LookupDescription { rows, sync: true, asynchronous: false, cache: options.lookup })
+    }
+
+    fn open(&self, spec: &LookupSpec, _: &Environment) -> Result<Box<dyn LookupTable>> {
+        Err(Error::internal(format!("the files of table '{}' are asked for a key", spec.table.table)))
     }
 }
 

@@ -41,6 +41,8 @@ public final class Record {
   private static final long JOB_MS_MAX = 30_000;
   /** Longer results are recorded as the rows that remain. */
   private static final int CHANGES_MAX = 6000;
+  /** Files that are looked up in: Flink's connector of files cannot. */
+  private static final String LOOKUP_FILES = "lookup-test";
   private static final String ORACLE = "crates/e2e/oracle/";
   private static final PrintStream ERR = System.err;
   private static MiniCluster cluster;
@@ -115,7 +117,7 @@ public final class Record {
   }
 
   private static String fill(String text, Path tmp) {
-    return text.replace("${DATA}", data).replace("${TMP}", tmp.toString());
+    return text.replace("${DATA}", data).replace("${TMP}", tmp.toString()).replace("${LOOKUP_FILES}", LOOKUP_FILES);
   }
 
   private static String withoutPaths(String text, Path tmp) {
@@ -128,6 +130,9 @@ public final class Record {
     List<String> statements = statements(fill(Files.readString(file), tmp));
     TableEnvironment tables =
         tables(statements.stream().anyMatch(s -> s.matches("(?is)SET\\s+'execution.runtime-mode'\\s*=\\s*'batch'")));
+    if (file.getParent().endsWith("process")) {
+      Functions.register(tables);
+    }
     StringBuilder out = new StringBuilder();
     int number = 0;
     for (String sql : statements) {

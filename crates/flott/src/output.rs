@@ -6,6 +6,7 @@
 mod cells;
 mod changelog;
 mod csv;
+mod final_rows;
 mod json;
 mod tableau;
 
@@ -37,6 +38,8 @@ pub struct View {
     pub zone: String,
     /// `table.display.max-column-width`
     pub column_width_max: usize,
+    /// Whether all rows are final, as in batch mode: a tableau has no column for what happened to them.
+    pub is_final: bool,
 }
 
 impl View {
@@ -55,6 +58,7 @@ impl View {
             style,
             zone: session_zone(configuration),
             column_width_max: configuration.value::<u32>("table.display.max-column-width")? as usize,
+            is_final: is_batch_mode(configuration),
         })
     }
 }
@@ -63,6 +67,10 @@ impl View {
 fn is_changelog_mode(configuration: &Configuration) -> bool {
     let mode = configuration.get("sql-client.execution.result-mode");
     mode.is_some_and(|mode| mode.eq_ignore_ascii_case("CHANGELOG"))
+}
+
+fn is_batch_mode(configuration: &Configuration) -> bool {
+    configuration.get("execution.runtime-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("BATCH"))
 }
 
 /// The session's zone; the planner reads `default` as UTC as well.
@@ -99,6 +107,7 @@ pub trait RowsWriter: Send {
 /// A writer of a result with these columns.
 pub fn rows_writer(view: &View, schema: &Schema) -> Box<dyn RowsWriter> {
     match view.style {
+        Style::Tableau if view.is_final => Box::new(final_rows::FinalRows::new(view, schema)),
         Style::Tableau => Box::new(tableau::Tableau::new(view, schema)),
         Style::Changelog => Box::new(changelog::Changelog::new(view, schema)),
         Style::Csv => Box::new(csv::Csv::new(view, schema)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flott_api::env::Environment;
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
+use flott_api::process::{ProcessFunction, ProcessFunctions};
 use flott_api::table::TableFactory;
 use flott_batch::BatchFactory;
 use flott_runtime::environment::{Objects, StoreWorld, memory_bytes};
@@ -28,7 +29,14 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     let batch = BatchFactory::new(tables.clone(), state_bytes_max);
     tables.insert(batch.identifier(), Arc::new(batch));
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
-    Plugins { operators: Arc::new(flott_operators::Factory), tables: Arc::new(tables), environment, state_bytes_max }
+    let operators = Arc::new(flott_operators::Factory::new(process_functions()));
+    Plugins { operators, tables: Arc::new(tables), environment, state_bytes_max }
+}
+
+/// The process table functions of this binary: planner and operators know the same. Those of users come with the hosts of
+/// their languages.
+fn process_functions() -> ProcessFunctions {
+    ProcessFunctions::default()
 }
 
 /// The object stores that jobs find by URI, told by [`store_options`]. What is missing there is said by the store that needs it.
@@ -46,12 +54,13 @@ pub fn store_options(configuration: &Configuration) -> Options {
 /// The connectors that a user may name.
 pub struct UserConnectors {
     tables: Arc<TableFactories>,
+    functions: ProcessFunctions,
 }
 
 impl UserConnectors {
     /// Those of these plugins.
     pub fn of(plugins: &Plugins) -> Self {
-        UserConnectors { tables: Arc::clone(&plugins.tables) }
+        UserConnectors { tables: Arc::clone(&plugins.tables), functions: process_functions() }
     }
 }
 
@@ -67,6 +76,10 @@ impl Connectors for UserConnectors {
 
     fn identifiers(&self) -> Vec<String> {
         self.tables.keys().filter(|name| !is_internal(name)).map(|name| (*name).to_owned()).collect()
+    }
+
+    fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
+        self.functions.find(name).cloned()
     }
 }
 

@@ -96,6 +96,8 @@ pub enum Partitioning {
     Rebalance,
     /// Batches in turn to some: producers and consumers are grouped.
     Rescale,
+    /// All of subtask i to subtask i modulo the parallelism of the consumer: whatever a producer says stays in order.
+    Pinned,
     /// Everything to everyone.
     Broadcast,
 }
@@ -237,8 +239,14 @@ mod tests {
         let mut graph = empty();
         graph.nodes = every_role();
         let hash = Partitioning::Hash { columns: vec![0, 7] };
-        let all =
-            [Partitioning::Forward, hash, Partitioning::Rebalance, Partitioning::Rescale, Partitioning::Broadcast];
+        let all = [
+            Partitioning::Forward,
+            hash,
+            Partitioning::Rebalance,
+            Partitioning::Rescale,
+            Partitioning::Pinned,
+            Partitioning::Broadcast,
+        ];
         let edge = |partitioning| Edge { from: NodeId(0), to: NodeId(1), input: 0, partitioning };
         graph.edges = all.into_iter().map(edge).collect();
         graph.artifacts.push(Artifact { uri: "file:///x".into(), sha256: "00".into() });

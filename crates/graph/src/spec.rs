@@ -15,10 +15,12 @@ mod expand;
 mod interval_join;
 mod join;
 mod join_kind;
+mod lookup_join;
 mod match_recognize;
 mod mini_batch;
 mod multi_join;
 mod over;
+mod process;
 mod rank;
 mod sink;
 mod sort;
@@ -32,10 +34,14 @@ pub use expand::{ExpandColumn, ExpandSpec};
 pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
 pub use join::{JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
-pub use match_recognize::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchSkip, PatternVariable, RowPattern};
+pub use lookup_join::{LookupJoinSpec, LookupRetry};
+pub use match_recognize::{
+    MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, MatchSkip, PatternVariable, RowPattern,
+};
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
+pub use process::ProcessTableFunctionSpec;
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};

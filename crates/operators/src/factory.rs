@@ -1,8 +1,9 @@
 //! The list of all operators.
 
 use flott_api::operator::{EventTime, Operator, OperatorFactory, OperatorInstance};
+use flott_api::process::ProcessFunctions;
 use flott_api::{Error, Result};
-use flott_graph::spec::{Spec, WindowAggregateSpec, WindowTableFunctionSpec};
+use flott_graph::spec::{ProcessTableFunctionSpec, Spec, WindowAggregateSpec, WindowTableFunctionSpec};
 
 use crate::calc::Calc;
 use crate::changelog::{FromChangelog, ToChangelog};
@@ -18,10 +19,12 @@ use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::local_group_aggregate::LocalGroupAggregate;
+use crate::lookup_join::LookupJoin;
 use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::multi_join::MultiJoin;
 use crate::over_aggregate::OverAggregate;
+use crate::process_table_function::ProcessTableFunction;
 use crate::rank::Rank;
 use crate::session_aggregate::SessionAggregate;
 use crate::session_table_function::SessionTableFunction;
@@ -51,7 +54,7 @@ pub trait FromSpec: Operator + Sized + 'static {
     fn event_time(&self) -> EventTime;
 }
 
-type Make = fn(&[u8]) -> Result<OperatorInstance>;
+type Make = fn(&[u8], &ProcessFunctions) -> Result<OperatorInstance>;
 
 /// Kind and constructor, by kind.
 const OPERATORS: &[(&str, Make)] = &[
@@ -69,10 +72,12 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Join>(),
     entry::<Limit>(),
     entry::<LocalGroupAggregate>(),
+    entry::<LookupJoin>(),
     entry::<MatchRecognize>(),
     entry::<MiniBatchAssigner>(),
     entry::<MultiJoin>(),
     entry::<OverAggregate>(),
+    (ProcessTableFunctionSpec::KIND, process_table_function),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
     entry::<TemporalJoin>(),
@@ -91,24 +96,31 @@ const fn entry<O: FromSpec>() -> (&'static str, Make) {
     (O::Spec::KIND, make::<O>)
 }
 
-fn make<O: FromSpec>(spec: &[u8]) -> Result<OperatorInstance> {
+fn make<O: FromSpec>(spec: &[u8], _: &ProcessFunctions) -> Result<OperatorInstance> {
     instance::<O>(O::Spec::from_bytes(spec)?)
 }
 
 /// Sessions lie where their rows are, all other windows where the clock says.
-fn window_aggregate(spec: &[u8]) -> Result<OperatorInstance> {
+fn window_aggregate(spec: &[u8], _: &ProcessFunctions) -> Result<OperatorInstance> {
     let spec = WindowAggregateSpec::from_bytes(spec)?;
     if spec.window.is_aligned() { instance::<WindowAggregate>(spec) } else { instance::<SessionAggregate>(spec) }
 }
 
 /// See [`window_aggregate`].
-fn window_table_function(spec: &[u8]) -> Result<OperatorInstance> {
+fn window_table_function(spec: &[u8], _: &ProcessFunctions) -> Result<OperatorInstance> {
     let spec = WindowTableFunctionSpec::from_bytes(spec)?;
     if spec.window.is_aligned() {
         instance::<WindowTableFunction>(spec)
     } else {
         instance::<SessionTableFunction>(spec)
     }
+}
+
+/// The function is one of the process, not of the plan.
+fn process_table_function(spec: &[u8], functions: &ProcessFunctions) -> Result<OperatorInstance> {
+    let operator = ProcessTableFunction::new(ProcessTableFunctionSpec::from_bytes(spec)?, functions)?;
+    let event_time = operator.event_time();
+    Ok(OperatorInstance { operator: Box::new(operator), event_time })
 }
 
 fn instance<O: FromSpec>(spec: O::Spec) -> Result<OperatorInstance> {
@@ -118,8 +130,17 @@ fn instance<O: FromSpec>(spec: O::Spec) -> Result<OperatorInstance> {
 }
 
 /// Builds the operators of this crate.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Factory;
+#[derive(Clone, Debug, Default)]
+pub struct Factory {
+    functions: ProcessFunctions,
+}
+
+impl Factory {
+    /// With these process table functions to host.
+    pub fn new(functions: ProcessFunctions) -> Self {
+        Factory { functions }
+    }
+}
 
 impl OperatorFactory for Factory {
     fn create(&self, kind: &str, spec: &[u8]) -> Result<OperatorInstance> {
@@ -127,7 +148,7 @@ impl OperatorFactory for Factory {
             .iter()
             .find(|(known, _)| *known == kind)
             .ok_or_else(|| Error::internal(format!("there is no operator of kind '{kind}'")))?;
-        make(spec)
+        make(spec, &self.functions)
     }
 }
 
@@ -138,14 +159,14 @@ mod tests {
     #[test]
     fn the_list_is_sorted_and_unknown_kinds_are_named() {
         assert!(OPERATORS.is_sorted_by_key(|(kind, _)| *kind));
-        let error = Factory.create("sort-9", b"{}").err().unwrap();
+        let error = Factory::default().create("sort-9", b"{}").err().unwrap();
         assert_eq!(error.message(), "there is no operator of kind 'sort-9'");
     }
 
     #[test]
     fn bytes_that_are_no_specification_are_corrupt() {
         for (kind, _) in OPERATORS.iter().filter(|(kind, _)| *kind != "drop-update-before-1") {
-            let error = Factory.create(kind, b"{}").err().unwrap();
+            let error = Factory::default().create(kind, b"{}").err().unwrap();
             assert_eq!(error.kind(), flott_api::ErrorKind::Corrupt, "{kind}");
         }
     }

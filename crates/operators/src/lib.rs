@@ -5,7 +5,7 @@
 //! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
 //! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
 //! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
-//! [`match_recognize`] and [`window_aggregate`]. They share
+//! [`match_recognize`], [`process_table_function`] and [`window_aggregate`]. They share
 //! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`.
 //! Reading order: [`factory`] lists them; [`calc`] is one without state, [`changelog_normalize`] one with state, and
 //! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
@@ -29,11 +29,13 @@ mod joined;
 mod key_timers;
 pub mod limit;
 pub mod local_group_aggregate;
+pub mod lookup_join;
 pub mod match_recognize;
 mod mini_batch;
 pub mod mini_batch_assigner;
 pub mod multi_join;
 pub mod over_aggregate;
+pub mod process_table_function;
 pub mod rank;
 pub mod session_aggregate;
 pub mod session_table_function;

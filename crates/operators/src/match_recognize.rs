@@ -1,4 +1,4 @@
-//! `MATCH_RECOGNIZE`: finds patterns in the rows of each partition, in the order of time; one row a match.
+//! `MATCH_RECOGNIZE`: finds patterns in the rows of each partition, in the order of time; one row a match, or all its rows.
 //!
 //! Flink counterpart: `Match` with its `CepOperator`. By rowtime a row waits until the watermark has reached it, so rows are
 //! matched in their order; those of one time in the order of further columns, then as they came. A row that the watermark
@@ -14,7 +14,8 @@
 //!
 //! **State layout**: state `patterns`, by the partition columns: the rows that wait, in order; the time when the next of
 //! them is due or a partial match is over, for which there is a timer; and the partial matches with what is kept of their rows (`flott_cep`), which is the
-//! columns that measures and conditions read. A partition of which nothing is left is forgotten.
+//! columns that measures and conditions read, with `ALL ROWS PER MATCH` also those that come out. A partition of which nothing
+//! is left is forgotten; where matches are numbered (`MATCH_NUMBER()`, which Flink has not) none that had one.
 //!
 //! **Does not:** honour `table.exec.state.ttl`, which would break matches; Flink does not either.
 
@@ -35,8 +36,9 @@ use flott_api::state::KeyedContainer;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Field, LogicalType, Result, RowKind, Schema, TypeKind};
 use flott_cep::Nfa;
 use flott_functions::{CompileContext, EvalContext, compile};
-use flott_graph::spec::{MatchExpr, MatchOperand, MatchRecognizeSpec, SortField, SortTime};
+use flott_graph::spec::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, SortField, SortTime};
 use flott_state::hot::{Cursor, KeyedState, KeyedStateOptions, RowRef, TtlOptions};
+use flott_state::row;
 
 use crate::changelog_normalize::row_type;
 use crate::emit::{emit, record_batch};
@@ -82,13 +84,15 @@ impl FromSpec for MatchRecognize {
         let columns = spec.input.len();
         let rowtime = if let SortTime::Rowtime(column) = spec.time { Some(column) } else { None };
         let named = spec.partition.iter().chain(&rowtime).chain(spec.order.iter().map(|f| &f.column));
-        if named.copied().any(|c| c >= columns) || spec.output.len() != spec.partition.len() + spec.measures.len() {
-            return Err(Error::internal("a pattern does not give its partition columns and measures"));
+        let has_column = |c: &usize| *c < columns;
+        let is_whole = named.chain(spec.passed()).all(has_column);
+        if !is_whole || spec.output.len() != spec.passed().len() + spec.measures.len() {
+            return Err(Error::internal("a pattern does not give its columns and measures"));
         }
         let conditions =
             spec.variables.iter().enumerate().filter_map(|(v, variable)| Some((v, variable.condition.as_ref()?)));
         let look_back = conditions.filter(|(v, condition)| of_row(condition, *v).is_none()).map(|(_, c)| c);
-        let kept = Kept::of(&spec.input, spec.measures.iter().chain(look_back))?;
+        let kept = Kept::of(&spec, look_back)?;
         let mut waiting = spec.input.clone();
         let time = match rowtime {
             Some(column) => Some(column),
@@ -103,14 +107,14 @@ impl FromSpec for MatchRecognize {
         let order: Vec<SortField> = by_time.chain(spec.order.iter().copied()).collect();
         let nfa = Arc::new(pattern::automaton(&spec)?);
         // Refuses what cannot be kept now and not with the first row.
-        MatchEntries::new(&waiting, &order, Arc::clone(&nfa))?;
+        MatchEntries::new(&waiting, &order, Arc::clone(&nfa), spec.is_numbered())?;
         let matches = format!("{} of {}", pattern::shown(&spec.pattern, &spec.variables), row_type(&kept.schema));
         Ok(MatchRecognize {
             nfa,
             options: KeyedStateOptions {
                 name: STATE.to_owned(),
                 keys: spec.partition.iter().map(|c| spec.input.fields[*c].ty.clone()).collect(),
-                parts: entries::parts(&waiting, &order, matches),
+                parts: entries::parts(&waiting, &order, matches, spec.is_numbered()),
                 ttl: TtlOptions::default(),
             },
             time: time.map(|column| (column, waiting.fields[column].ty.clone())),
@@ -144,7 +148,8 @@ impl Operator for MatchRecognize {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
         let session_zone = self.spec.session_zone.clone();
         let compile_cx = CompileContext { session_zone, environment: Some(cx.environment.clone()) };
-        let entries = MatchEntries::new(&self.waiting, &self.order, Arc::clone(&self.nfa))?;
+        let nfa = Arc::clone(&self.nfa);
+        let entries = MatchEntries::new(&self.waiting, &self.order, nfa, self.spec.is_numbered())?;
         let conditions = self.conditions(&compile_cx)?;
         let measures = self.spec.measures.iter().map(|m| OfMatch::new(m, &self.kept, &compile_cx));
         let types = self.options.keys.iter().map(LogicalType::arrow).collect();
@@ -359,19 +364,28 @@ impl MatchRecognize {
         emit(ChangeBatch::inserts(rows), cx).await
     }
 
-    /// A row a match.
-    fn measured(&self, found: &[Found], cx: &EvalContext) -> Result<RecordBatch> {
-        let opened = self.opened.as_ref().ok_or_else(not_open)?;
-        let mut looked = Looked::default();
-        found.iter().for_each(|f| looked.push_match(&f.matched.events, f.matched.found_ms));
-        let groups: Vec<u32> = found.iter().map(|f| f.group).collect();
-        let mut columns = opened.state.columns(&groups)?;
+    /// A row a match, or all its rows.
+    fn measured(&mut self, found: &[Found], cx: &EvalContext) -> Result<RecordBatch> {
+        let opened = self.opened.as_mut().ok_or_else(not_open)?;
+        let (mut looked, all_rows) = (Looked::default(), matches!(self.spec.rows, MatchRows::All(_)));
+        for Found { group, matched } in found {
+            let number = opened.state.entries_mut().number(*group);
+            looked.push_match(&matched.events, (matched.found_ms, number), all_rows);
+        }
+        let mut columns = match &self.spec.rows {
+            MatchRows::One => opened.state.columns(&found.iter().map(|f| f.group).collect::<Vec<_>>())?,
+            MatchRows::All(passed) => {
+                let rows = row::decode(&self.kept.arrow, &looked.rows())?;
+                let column = |c: &usize| Ok(rows.column(self.kept.place(*c)?).clone());
+                passed.iter().map(column).collect::<Result<_>>()?
+            }
+        };
         let (none, kept) = (RecordBatch::new_empty(self.spec.input.arrow()), &self.kept.arrow);
         let kept = RecordBatch::new_empty(Arc::clone(kept));
         for measure in &opened.measures {
             columns.push(measure.evaluate(&looked, (&none, &kept), cx)?);
         }
-        record_batch(&self.output, columns, found.len())
+        record_batch(&self.output, columns, looked.len())
     }
 
     /// Sets the timers of partitions whose rows do not wait: for the end of the time of their partial matches.

@@ -74,7 +74,7 @@ impl Origin {
 pub(crate) fn can_be_overtaken(partitioning: &Partitioning) -> bool {
     match partitioning {
         Partitioning::Hash { .. } | Partitioning::Rebalance => true,
-        Partitioning::Forward | Partitioning::Rescale | Partitioning::Broadcast => false,
+        Partitioning::Forward | Partitioning::Rescale | Partitioning::Pinned | Partitioning::Broadcast => false,
     }
 }
 
@@ -99,6 +99,7 @@ fn spread(partitioning: &Partitioning, max_parallelism: u32) -> String {
         Partitioning::Hash { columns } => format!("hash of columns {columns:?}, {max_parallelism} key groups"),
         Partitioning::Rebalance => "rebalance".to_owned(),
         Partitioning::Rescale => "rescale".to_owned(),
+        Partitioning::Pinned => "pinned".to_owned(),
         Partitioning::Broadcast => "broadcast".to_owned(),
     }
 }

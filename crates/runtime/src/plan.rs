@@ -104,7 +104,9 @@ fn check_channels(tasks: &[Task], edges: &[TaskEdge]) -> Result<()> {
         let (from, to) = (tasks[edge.from].parallelism as usize, tasks[edge.to].parallelism as usize);
         match edge.edge.partitioning {
             Partitioning::Forward | Partitioning::Rescale => from.max(to),
-            Partitioning::Hash { .. } | Partitioning::Rebalance | Partitioning::Broadcast => from * to,
+            Partitioning::Hash { .. } | Partitioning::Rebalance | Partitioning::Pinned | Partitioning::Broadcast => {
+                from * to
+            }
         }
     };
     let all: usize = edges.iter().map(channels).sum();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flott_api::env::Environment;
 use flott_api::error::nearest;
+use flott_api::lookup::Connectors;
 use flott_api::operator::OperatorFactory;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
@@ -28,12 +29,29 @@ pub struct Plugins {
 impl Plugins {
     /// The connector of this name.
     pub(crate) fn table(&self, connector: &str) -> Result<&dyn TableFactory> {
-        self.tables.get(connector).map(AsRef::as_ref).ok_or_else(|| {
-            let error = Error::invalid(format!("connector '{connector}' is not part of this Flott"));
-            match nearest(connector, self.tables.keys().copied()) {
-                Some(meant) => error.with_hint(format!("Did you mean '{meant}'?")),
-                None => error,
-            }
-        })
+        find(&self.tables, connector)
     }
+
+    /// The connectors, for operators that look up in tables.
+    pub(crate) fn connectors(&self) -> Arc<dyn Connectors> {
+        Arc::new(OfPlugins(Arc::clone(&self.tables)))
+    }
+}
+
+struct OfPlugins(Arc<TableFactories>);
+
+impl Connectors for OfPlugins {
+    fn connector(&self, identifier: &str) -> Result<&dyn TableFactory> {
+        find(&self.0, identifier)
+    }
+}
+
+fn find<'t>(tables: &'t TableFactories, connector: &str) -> Result<&'t dyn TableFactory> {
+    tables.get(connector).map(AsRef::as_ref).ok_or_else(|| {
+        let error = Error::invalid(format!("connector '{connector}' is not part of this Flott"));
+        match nearest(connector, tables.keys().copied()) {
+            Some(meant) => error.with_hint(format!("Did you mean '{meant}'?")),
+            None => error,
+        }
+    })
 }

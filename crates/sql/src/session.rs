@@ -27,6 +27,7 @@ mod view_text;
 use std::sync::Arc;
 
 use flott_api::env::FileSystems;
+use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 
@@ -46,6 +47,12 @@ pub trait Connectors: Send + Sync {
 
     /// All identifiers, for messages.
     fn identifiers(&self) -> Vec<String>;
+
+    /// The process table function that a user calls by this name; none by default.
+    fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
+        let _: &str = name;
+        None
+    }
 }
 
 /// A user's session: catalogs, options, and how statements change them.

@@ -26,6 +26,7 @@ mod sorted_list;
 mod sorted_rows;
 mod sorted_view;
 mod spilled;
+mod state_views;
 #[cfg(test)]
 mod testing;
 mod timer_queue;
@@ -48,6 +49,7 @@ pub use row_store::RowStore;
 pub use sessions::{PartedEntries, Placed, Session, Sessions};
 pub use sorted_rows::{RowRef, SortedRows};
 pub use sorted_view::sorted_view;
+pub use state_views::StateViews;
 pub use timer_queue::TimerQueue;
 pub use values::{Values, take_part};
 pub use windowed_state::WindowedState;

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
+use super::lookup::LookupTest;
 use super::objects::MemoryObjects;
 use super::state::FakeStateStore;
 use crate::env::{Clock, Console, ConsoleState, Environment, FileSystem, FileSystems, Rng, Spawner, TaskHandle};
@@ -170,6 +171,7 @@ pub fn open_context_with(
         state,
         key_groups: range_of_subtask(max_parallelism, subtask.parallelism, subtask.index),
         memory: StateMemory::new(usize::MAX, true),
+        connectors: Arc::new(LookupTest::default()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The options of the filesystem connector. A table has one set for reading and writing, so both read all of them.
 
+use flott_api::lookup::{LookupCache, Reload};
 use flott_api::options::{MemorySize, Millis, OptionReader, Options};
 use flott_api::source::Boundedness;
 use flott_api::{Error, Result};
@@ -31,6 +32,8 @@ pub(super) struct FileOptions {
     pub(super) sink_parallelism: Option<u32>,
     /// When and how partitions are completed, if that is asked for.
     pub(super) partition_commit: Option<PartitionCommit>,
+    /// What a lookup keeps of the files.
+    pub(super) lookup: LookupCache,
 }
 
 /// Options that say more than Flott does yet.
@@ -65,6 +68,7 @@ impl FileOptions {
             inactivity_ms: reader.value_or("sink.rolling-policy.inactivity-interval", Millis(30 * 60_000))?.0,
             sink_parallelism: reader.value("sink.parallelism")?,
             partition_commit: PartitionCommit::read(&reader)?,
+            lookup: LookupCache::read(&reader, LookupCache::Full(Reload::Never))?,
         };
         let check_ms = reader.value_or("sink.rolling-policy.check-interval", Millis(60_000))?.0;
         if check_ms > day_ms {

@@ -10,16 +10,23 @@ pub(crate) fn oracle() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle")
 }
 
-/// The areas whose scripts are queries: all but those that are about something else.
+/// The areas whose scripts are queries: all but those that are about something else. `FLOTT_ORACLE_AREA=match,over` takes
+/// some alone.
 pub(crate) fn query_areas() -> Vec<String> {
     const OTHERS: [&str; 4] = ["flights", "format", "plan", "types"];
     let entries = std::fs::read_dir(oracle()).unwrap().map(|entry| entry.unwrap().path());
     let mut areas: Vec<String> = (entries.filter(|path| path.is_dir()))
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .filter(|area| !OTHERS.contains(&area.as_str()))
+        .filter(|area| chosen().is_none_or(|chosen| chosen.split(',').any(|one| one == area)))
         .collect();
     areas.sort();
     areas
+}
+
+/// The areas that are wanted alone.
+pub(crate) fn chosen() -> Option<String> {
+    std::env::var("FLOTT_ORACLE_AREA").ok()
 }
 
 /// The scripts of an area.

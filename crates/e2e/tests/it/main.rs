@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
 
 mod bad_input;
+mod beyond;
 mod expressions;
 mod known;
 mod scripts;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::known::{Differences, oracle, query_areas, scripts_of};
+use crate::known::{Differences, chosen, oracle, query_areas, scripts_of};
 use crate::session::Runner;
 
 /// What Flink answered to one statement.
@@ -259,7 +259,7 @@ fn compare_area(area: &str) {
 #[test]
 fn queries_change_as_in_flink() {
     let areas = query_areas();
-    assert!(areas.contains(&"agg".to_owned()), "{areas:?}");
+    assert!(chosen().is_some() || areas.contains(&"agg".to_owned()), "{areas:?}");
     crate::simulation::for_each(0..areas.len() as u64, |area| compare_area(&areas[area as usize]));
 }
 

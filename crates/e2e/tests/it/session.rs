@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{Console, ConsoleState, Environment};
+use flott_api::process::ProcessFunction;
 use flott_api::sink::{Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
     ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
 };
+use flott_api::testing::{LookupTest, process_functions};
 use flott_api::{ChangeBatch, Error, LogicalType, Result, Schema};
 use flott_functions::{TextStyle, format_value};
 use flott_runtime::{Plugins, SubmitOptions, TableFactories, environment, submit};
@@ -41,6 +43,10 @@ impl Connectors for Known {
 
     fn identifiers(&self) -> Vec<String> {
         self.0.keys().map(|k| (*k).to_owned()).collect()
+    }
+
+    fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
+        process_functions().find(name).cloned()
     }
 }
 
@@ -161,6 +167,7 @@ impl Runner {
         let root = crate_folder.join("../..").canonicalize().unwrap();
         let replace = |text: &str| {
             text.replace("${DATA}", crate_folder.join("data").to_str().unwrap())
+                .replace("${LOOKUP_FILES}", "filesystem")
                 .replace("${TMP}", self.temporary.path().to_str().unwrap())
                 .replace("'examples/", &format!("'{}/examples/", root.display()))
         };
@@ -188,6 +195,7 @@ impl Runner {
         let batch = flott_batch::BatchFactory::new(tables.clone(), STATE_BYTES_MAX);
         tables.insert(batch.identifier(), Arc::new(batch));
         tables.insert("$collect", Arc::new(self.rows.clone()));
+        tables.insert("lookup-test", Arc::new(LookupTest::default()));
         let tables = Arc::new(tables);
         let mut world = environment::real();
         world.console = Arc::clone(&self.console) as Arc<dyn Console>;
@@ -196,7 +204,7 @@ impl Runner {
         let files = Arc::clone(&world.files);
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins = Plugins {
-            operators: Arc::new(flott_operators::Factory),
+            operators: Arc::new(flott_operators::Factory::new(process_functions())),
             tables,
             environment: world,
             state_bytes_max: STATE_BYTES_MAX,

@@ -13,7 +13,7 @@ use super::{Ending, RowsWriter, View};
 /// The column of row kinds.
 const OP: &str = "op";
 /// What a null looks like.
-const NULL: &str = "<NULL>";
+pub(super) const NULL: &str = "<NULL>";
 /// What ends a cell that was cut.
 const CUT: &str = "...";
 
@@ -67,16 +67,21 @@ impl RowsWriter for Tableau {
         if self.rows > 0 {
             put_border(&self.widths, out);
         }
-        let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
-        let end = match (ending, self.rows) {
-            (Ending::Complete, 0) => "Empty set".to_owned(),
-            (Ending::Complete, _) => format!("{rows} in set"),
-            (Ending::Terminated, _) => format!("Query terminated, received a total of {rows}"),
-            (Ending::Failed, _) => return,
-        };
-        out.push_str(&end);
-        out.push('\n');
+        put_ending(ending, self.rows, out);
     }
+}
+
+/// The line behind a result of so many rows.
+pub(super) fn put_ending(ending: Ending, count: u64, out: &mut String) {
+    let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    let end = match (ending, count) {
+        (Ending::Complete, 0) => "Empty set".to_owned(),
+        (Ending::Complete, _) => format!("{rows} in set"),
+        (Ending::Terminated, _) => format!("Query terminated, received a total of {rows}"),
+        (Ending::Failed, _) => return,
+    };
+    out.push_str(&end);
+    out.push('\n');
 }
 
 /// How wide a value of a type may get, by Flink's table; nothing for types whose values have no bound.
@@ -125,7 +130,7 @@ pub(super) fn text_table(table: &TextTable) -> String {
     out
 }
 
-fn put_border(widths: &[usize], out: &mut String) {
+pub(super) fn put_border(widths: &[usize], out: &mut String) {
     out.push('+');
     for width in widths {
         out.extend(std::iter::repeat_n('-', width + 2));
@@ -134,7 +139,7 @@ fn put_border(widths: &[usize], out: &mut String) {
     out.push('\n');
 }
 
-fn put_row<'a>(cells: impl IntoIterator<Item = &'a str>, widths: &[usize], out: &mut String) {
+pub(super) fn put_row<'a>(cells: impl IntoIterator<Item = &'a str>, widths: &[usize], out: &mut String) {
     out.push('|');
     cells.into_iter().zip(widths).for_each(|(cell, width)| put_cell(cell, *width, out));
     out.push('\n');
@@ -167,7 +172,7 @@ fn put_cut(text: &str, wide: usize, out: &mut String) {
     out.push_str(&text[..end]);
 }
 
-fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(char_width).sum() }
 }
 

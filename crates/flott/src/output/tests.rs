@@ -14,7 +14,7 @@ use flott_api::{Field, LogicalType, RowKind, RowKinds};
 use super::*;
 
 fn view(style: Style) -> View {
-    View { style, zone: "UTC".into(), column_width_max: 30 }
+    View { style, zone: "UTC".into(), column_width_max: 30, is_final: false }
 }
 
 fn show(style: Style, columns: Vec<(&str, TypeKind, ArrayRef)>, kinds: Option<Vec<RowKind>>) -> String {

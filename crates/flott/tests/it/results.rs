@@ -40,6 +40,32 @@ fn a_changelog_says_what_happened_to_each_row() {
 }
 
 #[test]
+fn final_rows_have_no_op_and_columns_as_wide_as_they() {
+    let batch = "SET 'execution.runtime-mode' = 'batch';";
+    let sql =
+        "SELECT x, COUNT(*) AS n, MAX(t) AS t FROM (VALUES (1, 'a'), (1, 'bb'), (22, CAST(NULL AS STRING))) AS v(x, t)
+        GROUP BY x ORDER BY x";
+    expect![[r#"
+        +----+---+--------+
+        |  x | n |      t |
+        +----+---+--------+
+        |  1 | 2 |     bb |
+        | 22 | 1 | <NULL> |
+        +----+---+--------+
+        2 rows in set
+    "#]]
+    .assert_eq(&results_of(&format!("{batch}{sql}")));
+    let none = results_of(&format!("{batch}SELECT 1 AS x FROM (VALUES (1)) AS v(y) WHERE y > 1"));
+    assert_eq!(none, "Empty set\n");
+    let many = "CREATE TABLE s (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '30000',
+        'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '30000');";
+    let rows = results_of(&format!("{batch}{many}SELECT n FROM s ORDER BY n DESC"));
+    let lines: Vec<&str> = rows.lines().collect();
+    assert_eq!((lines[3], lines[30_002], lines.len()), ("| 30000 |", "|     1 |", 30_005));
+    assert_eq!(lines[30_004], "30000 rows in set");
+}
+
+#[test]
 fn csv_and_json_are_for_programs() {
     let sql = "SELECT 1 AS a, 'x,y' AS b, CAST(NULL AS INT) AS c, TRUE AS d, 1.50 AS e";
     let csv = run(&["run", "--output", "csv", "-e", sql]);

@@ -119,3 +119,29 @@ fn jobs_can_be_described_and_stopped_by_their_id() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("'x' is no job id"), "{ran:?}");
 }
+
+#[test]
+fn a_bounded_query_spills_within_its_memory_and_commits_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, spilled) = (folder.path().join("out"), folder.path().join("spilled"));
+    std::fs::create_dir(&spilled).unwrap();
+    let sql = format!(
+        "SET 'execution.runtime-mode' = 'batch'; SET 'table.dml-sync' = 'true';
+         SET 'taskmanager.memory.managed.size' = '32 mb'; SET 'io.tmp.dirs' = '{}';
+         CREATE TABLE s (n BIGINT, t STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '150000',
+           'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '150000', 'fields.t.length' = '300');
+         CREATE TABLE f (n BIGINT, l INT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'csv');
+         INSERT INTO f SELECT a.n, CHAR_LENGTH(b.t) FROM s AS a JOIN s AS b ON a.n = b.n ORDER BY a.n DESC;",
+        spilled.display(),
+        out.display()
+    );
+    let ran = run(&["run", "-e", &sql]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let files: Vec<_> = std::fs::read_dir(&out).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let rows = std::fs::read_to_string(&files[0]).unwrap();
+    let expected: String = (1..=150_000).rev().map(|n| format!("{n},300\n")).collect();
+    assert!(rows == expected, "the rows are others, or in another order");
+    let left: Vec<_> = std::fs::read_dir(&spilled).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -14,6 +14,10 @@ pub enum RowPattern {
     Variable(usize),
     /// One after the other.
     Sequence(Vec<RowPattern>),
+    /// One of these: `A | B`.
+    Alternatives(Vec<RowPattern>),
+    /// These variables in any order: `PERMUTE(A, B)`.
+    Permute(Vec<usize>),
     /// The same several times.
     Repeat {
         /// What.
@@ -27,6 +31,32 @@ pub enum RowPattern {
     },
 }
 
+impl RowPattern {
+    /// Whether no row at all matches it.
+    pub fn can_be_empty(&self) -> bool {
+        match self {
+            RowPattern::Variable(_) | RowPattern::Permute(_) => false,
+            RowPattern::Sequence(parts) => parts.iter().all(RowPattern::can_be_empty),
+            RowPattern::Alternatives(parts) => parts.iter().any(RowPattern::can_be_empty),
+            RowPattern::Repeat { pattern, min, .. } => *min == 0 || pattern.can_be_empty(),
+        }
+    }
+
+    /// The variables that may take its first row; some may be named twice.
+    pub fn first(&self) -> Vec<usize> {
+        match self {
+            RowPattern::Variable(variable) => vec![*variable],
+            RowPattern::Permute(variables) => variables.clone(),
+            RowPattern::Alternatives(parts) => parts.iter().flat_map(RowPattern::first).collect(),
+            RowPattern::Repeat { pattern, .. } => pattern.first(),
+            RowPattern::Sequence(parts) => {
+                let end = parts.iter().position(|p| !p.can_be_empty()).map_or(parts.len(), |p| p + 1);
+                parts[..end].iter().flat_map(RowPattern::first).collect()
+            }
+        }
+    }
+}
+
 /// Where the next match may begin: `AFTER MATCH SKIP`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MatchSkip {
@@ -38,6 +68,15 @@ pub enum MatchSkip {
     ToFirst(usize),
     /// `TO LAST v`
     ToLast(usize),
+}
+
+/// What comes out of a match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MatchRows {
+    /// `ONE ROW PER MATCH`: the partition columns, then the measures of the whole match.
+    One,
+    /// `ALL ROWS PER MATCH`: each of its rows with these input columns, then the measures of the rows up to it.
+    All(Vec<usize>),
 }
 
 /// A value that an expression over a match reads.
@@ -66,6 +105,13 @@ pub enum MatchOperand {
         /// The result's type.
         ty: LogicalType,
     },
+    /// The same of the whole match, where others are of the rows up to the current one: `FINAL`, in a measure of
+    /// [`MatchRows::All`].
+    Final(Box<MatchOperand>),
+    /// `CLASSIFIER()`: the name of the variable that took the last row.
+    Classifier,
+    /// `MATCH_NUMBER()`: the how manyth match of its partition it is, from 1.
+    MatchNumber,
     /// `MATCH_ROWTIME()`: when the match was found, in event time. In a condition the time of the current row.
     Rowtime {
         /// Its type.
@@ -91,7 +137,7 @@ pub struct PatternVariable {
     pub condition: Option<MatchExpr>,
 }
 
-/// `MATCH_RECOGNIZE` with `ONE ROW PER MATCH` over an insert-only input: finds patterns in the rows of each partition, in the
+/// `MATCH_RECOGNIZE` over an insert-only input: finds patterns in the rows of each partition, in the
 /// order of time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MatchRecognizeSpec {
@@ -112,13 +158,30 @@ pub struct MatchRecognizeSpec {
     /// `WITHIN`: a match takes less time than this. Milliseconds; nothing for any time.
     pub within_ms: Option<i64>,
     /// What comes out of a match.
+    pub rows: MatchRows,
+    /// Computed of a match.
     pub measures: Vec<MatchExpr>,
     /// `table.local-time-zone`.
     pub session_zone: String,
-    /// Partition columns, then measures.
+    /// Columns of the input as `rows` says, then measures.
     pub output: Schema,
 }
 
+impl MatchRecognizeSpec {
+    /// The input columns that come out.
+    pub fn passed(&self) -> &[usize] {
+        match &self.rows {
+            MatchRows::One => &self.partition,
+            MatchRows::All(columns) => columns,
+        }
+    }
+
+    /// Whether matches are numbered.
+    pub fn is_numbered(&self) -> bool {
+        self.measures.iter().flat_map(|m| &m.operands).any(|o| *o == MatchOperand::MatchNumber)
+    }
+}
+
 impl Spec for MatchRecognizeSpec {
-    const KIND: &'static str = "match-recognize-1";
+    const KIND: &'static str = "match-recognize-2";
 }

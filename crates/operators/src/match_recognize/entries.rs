@@ -22,22 +22,39 @@ pub(super) struct MatchEntries {
     pub(super) waiting: TimedRows<1>,
     matchers: Vec<Option<Box<Matcher<Stored>>>>,
     nfa: Arc<Nfa>,
+    /// How many matches each partition had; nothing if nobody asks.
+    numbers: Option<Vec<i64>>,
     /// Bytes of each matcher as they were counted last, and of all of them.
     counted_bytes: Vec<usize>,
     held_bytes: usize,
 }
 
 /// The parts of an entry.
-pub(super) fn parts(waiting: &Schema, order: &[SortField], matches: String) -> Vec<StatePart> {
+pub(super) fn parts(waiting: &Schema, order: &[SortField], matches: String, is_numbered: bool) -> Vec<StatePart> {
     let mut parts = timed_rows::parts(waiting, order, &MOMENTS);
     parts.push(StatePart { name: "matches-1".to_owned(), ty: matches });
+    if is_numbered {
+        parts.push(StatePart { name: "number-1".to_owned(), ty: "BIGINT".to_owned() });
+    }
     parts
 }
 
 impl MatchEntries {
-    pub(super) fn new(waiting: &Schema, order: &[SortField], nfa: Arc<Nfa>) -> Result<Self> {
+    pub(super) fn new(waiting: &Schema, order: &[SortField], nfa: Arc<Nfa>, is_numbered: bool) -> Result<Self> {
         let waiting = TimedRows::new(waiting, order)?;
-        Ok(MatchEntries { waiting, matchers: Vec::new(), nfa, counted_bytes: Vec::new(), held_bytes: 0 })
+        let numbers = is_numbered.then(Vec::new);
+        Ok(MatchEntries { waiting, matchers: Vec::new(), nfa, numbers, counted_bytes: Vec::new(), held_bytes: 0 })
+    }
+
+    /// Counts a match of a partition: its number, from 1; 0 if nobody asks.
+    pub(super) fn number(&mut self, group: u32) -> i64 {
+        let Some(number) = self.numbers.as_mut().map(|n| &mut n[group as usize]) else { return 0 };
+        *number += 1;
+        *number
+    }
+
+    fn number_of(&self, group: u32) -> i64 {
+        self.numbers.as_ref().map_or(0, |n| n[group as usize])
     }
 
     /// The matcher of a partition, if anything was taken there.
@@ -64,7 +81,7 @@ impl MatchEntries {
         }
         let bytes = matcher.as_ref().map_or(0, |m| size_of::<Matcher<Stored>>() + m.memory_bytes());
         self.count(group, bytes);
-        self.matchers[group as usize].is_none() && self.waiting.rows.is_empty(group)
+        self.matchers[group as usize].is_none() && self.waiting.rows.is_empty(group) && self.number_of(group) == 0
     }
 
     fn count(&mut self, group: u32, bytes: usize) {
@@ -78,13 +95,15 @@ pub(super) fn stored_bytes(stored: &Stored) -> usize {
     stored.len() + 2 * size_of::<usize>()
 }
 
-/// The parts of the waiting rows, and the partial matches: nothing if none was begun.
+/// The parts of the waiting rows; the partial matches, nothing if none was begun; and how many matches there were, if they are
+/// numbered: 8 bytes, the low one first.
 impl GroupEntries for MatchEntries {
     fn fresh(&self) -> Result<Self> {
         Ok(MatchEntries {
             waiting: self.waiting.fresh()?,
             matchers: Vec::new(),
             nfa: Arc::clone(&self.nfa),
+            numbers: self.numbers.as_ref().map(|_| Vec::new()),
             counted_bytes: Vec::new(),
             held_bytes: 0,
         })
@@ -94,6 +113,9 @@ impl GroupEntries for MatchEntries {
         self.waiting.grow(end);
         self.matchers.resize_with(self.matchers.len().max(end), || None);
         self.counted_bytes.resize(self.counted_bytes.len().max(end), 0);
+        if let Some(numbers) = &mut self.numbers {
+            numbers.resize(numbers.len().max(end), 0);
+        }
     }
 
     fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
@@ -106,6 +128,9 @@ impl GroupEntries for MatchEntries {
                     matcher.save(out, |stored, out| out.extend_from_slice(stored));
                 }
             });
+            if self.numbers.is_some() {
+                values.part(|out| out.extend_from_slice(&self.number_of(*group).to_le_bytes()));
+            }
             values.end();
         }
         Ok(())
@@ -120,6 +145,11 @@ impl GroupEntries for MatchEntries {
             }
             waiting.push(&value[..value.len() - rest.len()]);
             let matches = take_part(&mut rest)?;
+            if let Some(numbers) = &mut self.numbers {
+                let number = <[u8; size_of::<i64>()]>::try_from(take_part(&mut rest)?);
+                numbers[*group as usize] =
+                    number.map(i64::from_le_bytes).map_err(|_| flott_state::codec::damaged("a number of matches"))?;
+            }
             if !rest.is_empty() {
                 return Err(flott_state::codec::damaged("a partition of a pattern has too many parts"));
             }
@@ -139,12 +169,16 @@ impl GroupEntries for MatchEntries {
     fn clear(&mut self, group: u32) {
         self.waiting.clear(group);
         self.matchers[group as usize] = None;
+        if let Some(numbers) = &mut self.numbers {
+            numbers[group as usize] = 0;
+        }
         self.count(group, 0);
     }
 
     fn memory_bytes(&self) -> usize {
         let slots = self.matchers.len() * (size_of::<Option<Box<Matcher<Stored>>>>() + size_of::<usize>());
-        self.waiting.memory_bytes() + slots + self.held_bytes
+        let numbers = self.numbers.as_ref().map_or(0, |n| n.capacity() * size_of::<i64>());
+        self.waiting.memory_bytes() + slots + numbers + self.held_bytes
     }
 
     fn slot_bytes(&self) -> usize {

@@ -27,6 +27,13 @@ fn pattern(spec: &RowPattern, variables: usize) -> Result<Pattern> {
         RowPattern::Sequence(parts) => {
             Pattern::Sequence(parts.iter().map(|p| pattern(p, variables)).collect::<Result<_>>()?)
         }
+        RowPattern::Alternatives(parts) => {
+            Pattern::Alternatives(parts.iter().map(|p| pattern(p, variables)).collect::<Result<_>>()?)
+        }
+        RowPattern::Permute(permuted) => {
+            let parts = permuted.iter().map(|v| variable(*v, variables).map(Pattern::Variable));
+            Pattern::permute(&parts.collect::<Result<Vec<_>>>()?)
+        }
         RowPattern::Repeat { pattern: inner, min, max, greedy } => Pattern::Repeat {
             pattern: Box::new(pattern(inner, variables)?),
             times: Times { min: *min, max: *max },
@@ -37,11 +44,17 @@ fn pattern(spec: &RowPattern, variables: usize) -> Result<Pattern> {
 
 /// `A B+? C{2,3}`: what the places of partial matches mean.
 pub(super) fn shown(pattern: &RowPattern, variables: &[PatternVariable]) -> String {
+    let joined = |parts: &[RowPattern], between: &str| {
+        let parts: Vec<String> = parts.iter().map(|p| shown(p, variables)).collect();
+        format!("({})", parts.join(between))
+    };
     match pattern {
         RowPattern::Variable(v) => variables.get(*v).map(|v| v.name.clone()).unwrap_or_default(),
-        RowPattern::Sequence(parts) => {
-            let parts: Vec<String> = parts.iter().map(|p| shown(p, variables)).collect();
-            format!("({})", parts.join(" "))
+        RowPattern::Sequence(parts) => joined(parts, " "),
+        RowPattern::Alternatives(parts) => joined(parts, " | "),
+        RowPattern::Permute(permuted) => {
+            let parts: Vec<RowPattern> = permuted.iter().map(|v| RowPattern::Variable(*v)).collect();
+            format!("PERMUTE{}", joined(&parts, ", "))
         }
         RowPattern::Repeat { pattern, min, max, greedy } => {
             let reluctant = if *greedy { "" } else { "?" };

@@ -2,7 +2,7 @@
 
 use flott_api::expr::{Expr, FunctionId, Value};
 use flott_api::testing::{Case, FakeWorld, batch, check_restorable, open_context, ready};
-use flott_graph::spec::{MatchSkip, PatternVariable, RowPattern};
+use flott_graph::spec::{MatchRows, MatchSkip, PatternVariable, RowPattern};
 
 use super::*;
 
@@ -48,13 +48,20 @@ fn operand(place: usize) -> Expr {
 
 /// The operand as it is.
 fn just(operand: MatchOperand) -> MatchExpr {
-    let ty = match &operand {
+    let ty = type_of(&operand);
+    MatchExpr { operands: vec![operand], expr: Expr::column(0, ty) }
+}
+
+fn type_of(operand: &MatchOperand) -> LogicalType {
+    match operand {
         MatchOperand::Row { column: KEY, .. } => ty(TypeKind::Varchar(9)),
         MatchOperand::Row { column: TIME, .. } => ty(TypeKind::Timestamp(3)),
         MatchOperand::Row { .. } => int(),
         MatchOperand::Aggregate { ty, .. } | MatchOperand::Rowtime { ty } => ty.clone(),
-    };
-    MatchExpr { operands: vec![operand], expr: Expr::column(0, ty) }
+        MatchOperand::Classifier => ty(TypeKind::Varchar(2000)),
+        MatchOperand::MatchNumber => ty(TypeKind::BigInt),
+        MatchOperand::Final(of) => type_of(of),
+    }
 }
 
 fn condition(operands: Vec<MatchOperand>, expr: Expr) -> Option<MatchExpr> {
@@ -95,6 +102,7 @@ fn falling() -> MatchRecognizeSpec {
         pattern: RowPattern::Sequence(vec![RowPattern::Variable(0), repeat(1, 1, None, true), RowPattern::Variable(2)]),
         skip: MatchSkip::PastLastRow,
         within_ms: None,
+        rows: MatchRows::One,
         measures: vec![
             just(last(Some(0), 0, PRICE)),
             just(last(Some(1), 0, PRICE)),
@@ -120,6 +128,16 @@ fn measuring(mut spec: MatchRecognizeSpec, measures: Vec<MatchExpr>) -> MatchRec
     spec.output = Schema::new(partition.chain(columns).collect());
     spec.measures = measures;
     spec
+}
+
+fn all_rows(spec: MatchRecognizeSpec, measures: Vec<MatchExpr>) -> MatchRecognizeSpec {
+    let columns = measures.iter().map(|m| Field::new("m", m.expr.ty().clone()));
+    let output = Schema::new(spec.input.fields.iter().cloned().chain(columns).collect());
+    MatchRecognizeSpec { rows: MatchRows::All(vec![KEY, TIME, PRICE]), measures, output, ..spec }
+}
+
+fn whole(operand: MatchOperand) -> MatchOperand {
+    MatchOperand::Final(Box::new(operand))
 }
 
 fn run(spec: &MatchRecognizeSpec, script: &str) -> String {
@@ -158,6 +176,73 @@ fn conditions_look_back_at_what_was_taken() {
     let expected = "wm 7000\n+I | a | 12 | 7 | 15 | 2 | 8000\n+I | NULL | 5 | 4 | 6 | 1 | 9000\nwm 9500\n\
         +I | b | 30 | 10 | 12 | 2 | 10000\n+I | a | 11 | 10 | 12 | 1 | 14000";
     assert_eq!(run(&falling(), PRICES), expected);
+}
+
+#[test]
+fn all_rows_of_a_match_come_with_what_is_known_up_to_each() {
+    let measures = vec![
+        just(MatchOperand::Classifier),
+        just(MatchOperand::MatchNumber),
+        just(aggregate("count", Some(1))),
+        just(whole(aggregate("count", Some(1)))),
+        just(last(Some(1), 0, PRICE)),
+        just(whole(last(Some(2), 0, PRICE))),
+        just(aggregate("sum", None)),
+        just(first(1, PRICE)),
+    ];
+    let expected = "wm 7000
++I | a | 1000 | 12 | S | 1 | 0 | 2 | NULL | 15 | 12 | NULL
++I | a | 3000 | 9 | D | 1 | 1 | 2 | 9 | 15 | 21 | 9
++I | a | 5000 | 7 | D | 1 | 2 | 2 | 7 | 15 | 28 | 9
++I | a | 8000 | 15 | U | 1 | 2 | 2 | 7 | 15 | 43 | 9
++I | NULL | 1000 | 5 | S | 1 | 0 | 1 | NULL | 6 | 5 | NULL
++I | NULL | 8000 | 4 | D | 1 | 1 | 1 | 4 | 6 | 9 | 4
++I | NULL | 9000 | 6 | U | 1 | 1 | 1 | 4 | 6 | 15 | 4
+wm 9500
++I | b | 6500 | 30 | S | 1 | 0 | 2 | NULL | 12 | 30 | NULL
++I | b | 9000 | 11 | D | 1 | 1 | 2 | 11 | 12 | 41 | 11
++I | b | 9000 | 10 | D | 1 | 2 | 2 | 10 | 12 | 51 | 11
++I | b | 10000 | 12 | U | 1 | 2 | 2 | 10 | 12 | 63 | 11
++I | a | 12000 | 11 | S | 2 | 0 | 1 | NULL | 12 | 11 | NULL
++I | a | 13000 | 10 | D | 2 | 1 | 1 | 10 | 12 | 21 | 10
++I | a | 14000 | 12 | U | 2 | 1 | 1 | 10 | 12 | 33 | 10";
+    assert_eq!(run(&all_rows(falling(), measures), PRICES), expected);
+}
+
+#[test]
+fn matches_are_numbered_in_their_partition_also_when_nothing_else_is_left() {
+    let spec = measuring(pairs(), vec![just(MatchOperand::MatchNumber), just(MatchOperand::Classifier)]);
+    let script = "
+        +I | a | 1 | 1
+        +I | a | 2 | 1
+        +I | b | 2 | 1
+        wm 2
+        +I | b | 3 | 1
+        +I | a | 3 | 1
+        wm 3
+        +I | a | 4 | 1
+        +I | a | 5 | 1
+        +I | a | 6 | 1";
+    assert_eq!(run(&spec, script), "+I | a | 1 | B\nwm 2\n+I | b | 1 | B\nwm 3\n+I | a | 2 | B\n+I | a | 3 | B");
+}
+
+#[test]
+fn a_long_match_gives_more_rows_than_a_batch() {
+    // PATTERN (A+ B): each row of A is one of the match, and begins none.
+    let mut spec = pairs();
+    let price = |operator: &str| condition(vec![last(Some(0), 0, PRICE)], compare(operator, operand(0), number(0)));
+    spec.variables[0].condition = price(">");
+    spec.variables[1].condition = condition(vec![last(Some(1), 0, PRICE)], compare("<=", operand(0), number(0)));
+    spec.pattern =
+        RowPattern::Sequence(vec![RowPattern::Variable(1), repeat(0, 1, None, true), RowPattern::Variable(1)]);
+    let spec = all_rows(spec, vec![just(aggregate("count", None)), just(whole(aggregate("count", Some(0))))]);
+    let row = |i: usize| format!("+I | a | {i} | {}", i64::from(i > 0 && i < 9_000));
+    let script = (0..=9_000).map(row).collect::<Vec<_>>().join("\n");
+    let case = Case { input: &spec.input, event_time: EventTime::Sliced, script: &script };
+    let found = flott_api::testing::check(&case, || Box::new(MatchRecognize::from_spec(spec.clone()).unwrap()));
+    let lines: Vec<&str> = found.lines().collect();
+    assert_eq!(lines.len(), 9_001);
+    assert_eq!((lines[0], lines[9_000]), ("+I | a | 0 | 0 | 1 | 8999", "+I | a | 9000 | 0 | 9001 | 8999"));
 }
 
 #[test]
@@ -377,6 +462,9 @@ fn what_is_not_there_is_refused() {
     spec.pattern = RowPattern::Variable(3);
     assert!(MatchRecognize::from_spec(spec).is_err());
     let mut spec = falling();
-    spec.measures[0] = just(last(Some(0), 0, 9));
+    spec.measures[0] = just(whole(last(Some(0), 0, 9)));
+    assert!(MatchRecognize::from_spec(spec).is_err());
+    let mut spec = all_rows(falling(), Vec::new());
+    spec.rows = MatchRows::All(vec![KEY, TIME, 7]);
     assert!(MatchRecognize::from_spec(spec).is_err());
 }

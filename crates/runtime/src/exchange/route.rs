@@ -1,4 +1,4 @@
-//! Which subtask gets which row: forward, hash, rebalance, rescale and broadcast.
+//! Which subtask gets which row: forward, hash, rebalance, rescale, pinned and broadcast.
 //!
 //! Every mark goes to every channel, in its place among that channel's rows; a channel that gets no
 //! row of a batch gets the last of its watermarks.
@@ -17,6 +17,8 @@ use crate::channel::{Element, SizedBatch};
 pub(crate) enum Router {
     /// One channel, or each batch whole to the next channel.
     InTurn { next: usize },
+    /// Each batch whole to this channel; the others learn only of time.
+    Pinned { target: usize },
     /// By key group.
     Hash(HashRouter),
     /// To all.
@@ -24,12 +26,13 @@ pub(crate) enum Router {
 }
 
 impl Router {
-    /// The router of an edge. `start` spreads the first batches of several producers.
+    /// The router of an edge. `start` is the number of the producing subtask: it spreads the first batches.
     pub(crate) fn new(partitioning: &Partitioning, start: usize, targets: usize, max_parallelism: u32) -> Self {
         match partitioning {
             Partitioning::Hash { columns } if targets > 1 => {
                 Router::Hash(HashRouter::new(columns.clone(), targets as u32, max_parallelism))
             }
+            Partitioning::Pinned => Router::Pinned { target: start % targets.max(1) },
             Partitioning::Broadcast if targets > 1 => Router::Broadcast,
             _ => Router::InTurn { next: start % targets.max(1) },
         }
@@ -41,14 +44,19 @@ impl Router {
             Router::InTurn { next } => {
                 let target = *next;
                 *next = (target + 1) % targets;
-                push_watermark(batch.batch.last_watermark(), (0..targets).filter(|t| *t != target), out);
-                out.push((target, Element::Batch(batch)));
+                push_whole(batch, target, targets, out);
             }
+            Router::Pinned { target } => push_whole(batch, *target, targets, out),
             Router::Hash(router) => router.route(&batch, out)?,
             Router::Broadcast => out.extend((0..targets).map(|t| (t, Element::Batch(batch.clone())))),
         }
         Ok(())
     }
+}
+
+fn push_whole(batch: SizedBatch, target: usize, targets: usize, out: &mut Vec<(usize, Element)>) {
+    push_watermark(batch.batch.last_watermark(), (0..targets).filter(|t| *t != target), out);
+    out.push((target, Element::Batch(batch)));
 }
 
 fn push_watermark(watermark: Option<Watermark>, targets: impl Iterator<Item = usize>, out: &mut Vec<(usize, Element)>) {
@@ -142,7 +150,7 @@ fn take(whole: &SizedBatch, rows: &mut Vec<u32>) -> Result<SizedBatch> {
 pub(crate) fn connections(partitioning: &Partitioning, from: u32, to: u32) -> Vec<(u32, u32)> {
     match partitioning {
         Partitioning::Forward | Partitioning::Rescale => pointwise(from, to),
-        Partitioning::Hash { .. } | Partitioning::Rebalance | Partitioning::Broadcast => {
+        Partitioning::Hash { .. } | Partitioning::Rebalance | Partitioning::Pinned | Partitioning::Broadcast => {
             (0..from).flat_map(|f| (0..to).map(move |t| (f, t))).collect()
         }
     }

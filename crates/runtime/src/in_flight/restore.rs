@@ -123,7 +123,9 @@ impl Way {
             Partitioning::Broadcast => Spread::All,
             Partitioning::Hash { columns } => Spread::Hash { columns: columns.clone(), max_parallelism },
             Partitioning::Forward if senders_unchanged => Spread::BySender,
-            Partitioning::Forward | Partitioning::Rescale | Partitioning::Rebalance => Spread::InTurn,
+            Partitioning::Forward | Partitioning::Rescale | Partitioning::Pinned | Partitioning::Rebalance => {
+                Spread::InTurn
+            }
         };
         Some(Way {
             // Who sent which row is still told by the numbers that the senders had.

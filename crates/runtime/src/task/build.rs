@@ -150,6 +150,7 @@ fn link(node: &Node, id: NodeId, position: usize, setup: &Setup) -> Result<Optio
                 state: Arc::clone(&store) as _,
                 key_groups: range_of_subtask(node.max_parallelism, setup.subtask.parallelism, setup.subtask.index),
                 memory: Arc::clone(&setup.storage.memory),
+                connectors: setup.plugins.connectors(),
             };
             Ok(Some(Link::operator(instance, Checker::new(&node.output), cx, Some(store), place)))
         }

@@ -5,7 +5,7 @@ use crate::testing::fakes::Then;
 use crate::testing::graph::GraphBuilder;
 use crate::testing::rows::batch;
 use crate::{JobOutcome, JobStatus};
-use flott_graph::Partitioning::{self, Broadcast, Forward, Hash, Rebalance, Rescale};
+use flott_graph::Partitioning::{self, Broadcast, Forward, Hash, Pinned, Rebalance, Rescale};
 
 /// Cuts values into batches of `rows`.
 fn cut(values: std::ops::Range<i64>, rows: usize) -> Vec<ChangeBatch> {
@@ -75,6 +75,7 @@ async fn spread(partitioning: Partitioning) -> Vec<Vec<i64>> {
 async fn exchanges_spread_rows() {
     assert_eq!(spread(Rebalance).await, [[0, 3, 8, 11], [1, 4, 6, 9], [2, 5, 7, 10]]);
     assert_eq!(spread(Rescale).await, [vec![0, 2, 4], vec![1, 3, 5], (6..12).collect()]);
+    assert_eq!(spread(Pinned).await, [vec![0, 1, 2, 3, 4, 5], (6..12).collect(), vec![]]);
     let all: Vec<i64> = (0..12).collect();
     assert_eq!(spread(Broadcast).await, [all.clone(), all.clone(), all]);
 }

@@ -23,6 +23,7 @@ pub(crate) fn prefix(p: &mut Parser<'_>) -> Option<PResult<Expr>> {
             let word = w.clone();
             Some(word_prefix(p, word))
         }
+        Token::LParen if is_kw(p, 1, "SELECT") || is_kw(p, 1, "WITH") => Some(subquery(p)),
         Token::LParen | Token::Plus | Token::Minus => None,
         _ => Some(Err(expected(p, "an expression"))),
     }
@@ -266,6 +267,14 @@ fn table_argument(p: &mut Parser<'_>) -> PResult<Expr> {
     let prefix = take_ident(p)?;
     let table = Expr::Prefixed { prefix, value: Box::new(dotted(idents(p)?)) };
     set_semantics(p, table)
+}
+
+/// `(SELECT ..)`, which is a table argument where `PARTITION BY` stands behind it.
+fn subquery(p: &mut Parser<'_>) -> PResult<Expr> {
+    expect(p, &Token::LParen)?;
+    let query = Expr::Subquery(p.parse_query()?);
+    expect(p, &Token::RParen)?;
+    if is_kw(p, 0, "PARTITION") && is_kw(p, 1, "BY") { set_semantics(p, query) } else { Ok(query) }
 }
 
 /// `[PARTITION BY ..] [ORDER BY ..]` behind a table argument.

@@ -84,6 +84,7 @@ fn scan_of(plan: &BatchPlan, columns: &[Column], sink: &Sink) -> Result<Scan> {
             push_downs: PushDowns::default(),
             parallelism: Some(1),
         },
+        lookup: None,
     })
 }
 
@@ -145,6 +146,7 @@ impl Lowering<'_> {
             Op::Union => BatchOp::Union,
             Op::Limit { offset, limit } => BatchOp::Limit { offset, limit },
             Op::Match(_) => return Err(unsupported("MATCH_RECOGNIZE")),
+            Op::Process(_) => return Err(unsupported("a process table function")),
             Op::TemporalJoin(_) => return Err(unsupported("a temporal join")),
             Op::ToChangelog { .. } => return Err(unsupported("TO_CHANGELOG")),
             Op::FromChangelog { .. } => return Err(unsupported("FROM_CHANGELOG")),
@@ -214,6 +216,9 @@ fn unsupported(what: &str) -> Error {
 
 /// Equal columns are keys. Either nulls are equal to each other in all of them or in none: the others are a condition.
 fn joined(join: rel::Join, left_width: usize) -> Result<BatchOp> {
+    if join.lookup.is_some() {
+        return Err(unsupported("a lookup join"));
+    }
     let parts: Vec<Expr> = join.condition.into_iter().flat_map(conjuncts).collect();
     let pairings = parts.into_iter().map(|part| Ok((Pairing::of(vec![part.clone()], left_width)?, part)));
     let pairings = pairings.collect::<Result<Vec<_>>>()?;

@@ -6,6 +6,7 @@ mod batch;
 use std::sync::Arc;
 
 use flott_api::options::{Millis, OptionReader, Options};
+use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 use flott_graph::spec::{NotNullEnforcer, TypeLengthEnforcer};
@@ -31,6 +32,12 @@ pub trait PlanContext {
     /// # Errors
     /// If there is none; names those that there are.
     fn factory(&self, connector: &str) -> Result<Arc<dyn TableFactory>>;
+
+    /// The process table function that a user calls by this name; none by default.
+    fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
+        let _: &str = name;
+        None
+    }
 
     /// The effective configuration: what `SET` and the configuration files say.
     fn configuration(&self) -> Options;

@@ -6,7 +6,7 @@ use flott_api::{Error, Result};
 use flott_graph::spec::AggregateCall;
 
 use super::print::{self, Style};
-use super::rel::{Op, Over, Rel};
+use super::rel::{Invocation, Op, Over, Rel};
 use super::stream::{Node, Pipeline};
 use crate::parser::ast::ExplainDetail;
 
@@ -170,7 +170,8 @@ fn logical_line(rel: &Rel) -> String {
         Op::MultiJoin(_) => "LogicalMultiJoin".to_owned(),
         Op::Join(join) => {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
-            format!("LogicalJoin(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
+            let lookup = if join.lookup.is_some() { "Lookup" } else { "" };
+            format!("Logical{lookup}Join(condition=[{condition}], joinType=[{}])", print::join_kind(join.kind))
         }
         Op::Match(matched) => print::logical_match(matched, &rel.columns, &rel.inputs[0].columns),
         Op::TemporalJoin(join) => {
@@ -194,12 +195,17 @@ fn logical_line(rel: &Rel) -> String {
             };
             format!("LogicalSort({}{limit})", print::collation(&sort.order))
         }
-        Op::ToChangelog { .. } => "LogicalTableFunctionScan(invocation=[TO_CHANGELOG(TABLE(#0))])".to_owned(),
-        Op::FromChangelog { .. } => "LogicalTableFunctionScan(invocation=[FROM_CHANGELOG(TABLE(#0))])".to_owned(),
+        Op::Process(process) => function_scan(&process.call, rel),
+        Op::ToChangelog { call, .. } | Op::FromChangelog { call, .. } => function_scan(call, rel),
         Op::Union => "LogicalUnion(all=[true])".to_owned(),
         Op::Limit { offset: 0, limit } => format!("LogicalSort(fetch=[{limit}])"),
         Op::Limit { offset, limit } => format!("LogicalSort(offset=[{offset}], fetch=[{limit}])"),
     }
+}
+
+fn function_scan(call: &Invocation, rel: &Rel) -> String {
+    let call = print::invocation(call, Style::Logical);
+    format!("LogicalTableFunctionScan(invocation=[{call}], rowType=[{}])", print::record(&rel.columns))
 }
 
 /// What the columns of the input are called.

@@ -7,7 +7,7 @@ pub(super) mod meaning;
 mod sinks;
 pub(super) mod uid;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use flott_api::table::{ChangelogMode, SourceSpec};
 use flott_api::{Error, Result, Schema};
@@ -49,6 +49,8 @@ struct Lowering<'a> {
     uids: Uids,
     /// Nodes by what they are and read.
     shared: HashMap<String, NodeId>,
+    /// The identifiers of process table functions.
+    functions: HashSet<String>,
     /// Whether equal parts may be shared here.
     sharing: bool,
     /// The table that the pipeline in work writes.
@@ -93,7 +95,15 @@ impl<'a> Lowering<'a> {
             artifacts: Vec::new(),
             configuration: settings.configuration.0.clone(),
         };
-        Lowering { settings, graph, uids: Uids::default(), shared: HashMap::new(), sharing: true, sink: String::new() }
+        Lowering {
+            settings,
+            graph,
+            uids: Uids::default(),
+            shared: HashMap::new(),
+            functions: HashSet::new(),
+            sharing: true,
+            sink: String::new(),
+        }
     }
 
     /// The rows of a node.
@@ -138,6 +148,9 @@ impl<'a> Lowering<'a> {
         let parallelism = self.parallelism(node, &inputs);
         let read: Vec<Vec<String>> = inputs.iter().map(|flow| flow.meaning.clone()).collect();
         let wired = node.op.wire(&Wiring { settings: self.settings, node, read: &read })?;
+        if let Op::LookupJoin(lookup) = &node.op {
+            self.graph.factories.push(lookup.connector().to_owned());
+        }
         let added = Added { wired, name: print::node(node), parallelism, of: node };
         let meaning = added.wired.columns.iter().cloned().map(meaning::shortened).collect();
         let id = self.add(added, &inputs)?;
@@ -188,11 +201,12 @@ impl<'a> Lowering<'a> {
 
     /// Adds a node and its edges, or finds an equal one.
     fn add(&mut self, added: Added<'_>, inputs: &[Flow]) -> Result<NodeId> {
-        let edges = self.edges(inputs, added.parallelism)?;
+        let edges = self.edges(inputs, added.parallelism);
         let fingerprint = self.fingerprint(&added, &edges)?;
         if let Some(id) = fingerprint.as_ref().and_then(|f| self.shared.get(f)) {
             return Ok(*id);
         }
+        self.check_uid(added.of)?;
         let Wired { role, stateful, meaning, .. } = added.wired;
         let id = self.push(role, added.name, added.parallelism, schema(&added.of.columns), stateful)?;
         self.name(id, meaning, &edges);
@@ -201,6 +215,23 @@ impl<'a> Lowering<'a> {
             self.shared.insert(fingerprint, id);
         }
         Ok(id)
+    }
+
+    /// No two process table functions of a job have one `uid`. Parts that are computed twice are no two.
+    fn check_uid(&mut self, node: &Node) -> Result<()> {
+        let call = match &node.op {
+            Op::Process(process) => &process.call,
+            Op::ToChangelog(op) => &op.call,
+            Op::FromChangelog(op) => &op.call,
+            _ => return Ok(()),
+        };
+        let Some(uid) = call.uid.as_ref().filter(|_| self.sharing) else { return Ok(()) };
+        if self.functions.insert(uid.clone()) {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("two process table functions have the unique identifier '{uid}'"))
+            .with_detail("It is the name by which the state of a function is found again.")
+            .with_hint(format!("Name them: {}(.., uid => 'my-id').", call.name)))
     }
 
     fn push(&mut self, role: Role, name: String, parallelism: u32, output: Schema, stateful: bool) -> Result<NodeId> {
@@ -245,30 +276,29 @@ impl<'a> Lowering<'a> {
     }
 
     /// The edges from all producers to a node of some parallelism.
-    fn edges(&self, inputs: &[Flow], parallelism: u32) -> Result<Vec<Incoming>> {
+    fn edges(&self, inputs: &[Flow], parallelism: u32) -> Vec<Incoming> {
         let mut edges = Vec::new();
         for (flow, input) in inputs.iter().zip(0..) {
             for &from in &flow.producers {
-                edges.push(Incoming { from, input, partitioning: self.partitioning(flow, from, parallelism)? });
+                edges.push(Incoming { from, input, partitioning: self.partitioning(flow, from, parallelism) });
             }
         }
-        Ok(edges)
+        edges
     }
 
-    fn partitioning(&self, flow: &Flow, from: NodeId, parallelism: u32) -> Result<Partitioning> {
+    fn partitioning(&self, flow: &Flow, from: NodeId, parallelism: u32) -> Partitioning {
         let same = self.graph.node(from).parallelism == parallelism;
         match &flow.distribution {
-            Distribution::Hash(columns) => Ok(Partitioning::Hash { columns: columns.clone() }),
-            _ if same => Ok(Partitioning::Forward),
-            Distribution::Single => Ok(Partitioning::Rebalance),
-            Distribution::Any if flow.changelog.is_insert_only() || parallelism == 1 => Ok(Partitioning::Rebalance),
-            Distribution::Any => match flow.upsert_keys.first() {
-                // Changes of one row must stay in order.
-                Some(key) if !key.is_empty() => Ok(Partitioning::Hash { columns: key.clone() }),
-                _ => Err(Error::unsupported("a change of parallelism for updates without a key").with_detail(format!(
-                    "{} gives updates and runs with another parallelism than what reads it.",
-                    self.graph.node(from).name
-                ))),
+            Distribution::Hash(columns) => Partitioning::Hash { columns: columns.clone() },
+            _ if same => Partitioning::Forward,
+            Distribution::Single => Partitioning::Rebalance,
+            Distribution::Any if flow.changelog.is_insert_only() => Partitioning::Rebalance,
+            // Changes of one row must stay in order.
+            Distribution::Any => match flow.upsert_keys.first().filter(|key| !key.is_empty()) {
+                Some(_) if parallelism == 1 => Partitioning::Rebalance,
+                Some(key) => Partitioning::Hash { columns: key.clone() },
+                // All changes of a row come from one subtask, wherever that is.
+                None => Partitioning::Pinned,
             },
         }
     }

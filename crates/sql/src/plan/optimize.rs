@@ -23,7 +23,7 @@ use flott_api::expr::Expr;
 use flott_functions::{Volatility, volatility};
 
 pub(super) use multi_join::marked;
-pub(super) use reduce::aggregate_of;
+pub(super) use reduce::{Squared, aggregate_of};
 
 use super::rel::{Op, Rel};
 

@@ -1,6 +1,7 @@
 //! Nodes and expressions as Flink's plans show them: `Calc(select=[a], where=[(a > 1)])`.
 
 mod pattern;
+mod process;
 
 use flott_api::expr::{Expr, Value};
 use flott_api::{LogicalType, TypeKind};
@@ -10,6 +11,7 @@ use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
 
 pub(super) use pattern::{logical_match, physical_match};
+pub(super) use process::invocation;
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -8,20 +8,23 @@ mod join;
 mod match_recognize;
 mod multi_join;
 mod order;
+mod process;
 mod state_ttl;
 mod window;
 
 use flott_api::expr::{Expr, Value};
+use flott_api::lookup::LookupDescription;
 use flott_api::options::Options;
 use flott_api::table::SourceDescription;
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
-pub use join::{Correlate, Join, TemporalJoin, unnested};
+pub use join::{Correlate, Join, LookupHints, TemporalJoin, unnested};
 pub use match_recognize::Match;
 pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};
+pub use process::{Given, Invocation, Process};
 pub use state_ttl::StateTtl;
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
@@ -156,10 +159,14 @@ pub enum Op {
     Rank(Box<Rank>),
     /// Rows in an order.
     Sort(Box<Sort>),
+    /// What a process table function gives for its tables.
+    Process(Box<Process>),
     /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.
     ToChangelog {
         /// What each kind is called.
         names: KindNames,
+        /// The call, for `EXPLAIN`.
+        call: Invocation,
     },
     /// Every row as a change.
     FromChangelog {
@@ -167,6 +174,8 @@ pub enum Op {
         op: usize,
         /// Which kind each name stands for.
         names: KindNames,
+        /// The call, for `EXPLAIN`.
+        call: Invocation,
     },
     /// All rows of all inputs.
     Union,
@@ -221,6 +230,8 @@ pub struct Scan {
     pub primary_key: Vec<usize>,
     /// What the connector says of it.
     pub description: SourceDescription,
+    /// What looking up in it is like, where it is not read but looked up in.
+    pub lookup: Option<LookupDescription>,
 }
 
 impl PartialEq for Scan {

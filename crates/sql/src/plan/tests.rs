@@ -6,6 +6,7 @@ mod explain;
 mod graph;
 mod hints;
 mod joins_by_time;
+mod lookups;
 mod match_recognize;
 mod mini_batch;
 mod names;
@@ -125,6 +126,7 @@ impl PlanContext for World {
     fn factory(&self, connector: &str) -> Result<Arc<dyn TableFactory>> {
         match connector {
             "fake" => Ok(Arc::new(Fake)),
+            "lookup-test" => Ok(Arc::new(flott_api::testing::LookupTest::default())),
             other => Err(Error::invalid(format!("there is no connector '{other}'"))),
         }
     }

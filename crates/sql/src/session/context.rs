@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flott_api::options::Options;
+use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 
@@ -28,6 +29,10 @@ impl PlanContext for Session {
                 None => error.with_hint(format!("The connectors are: {}.", names.join(", "))),
             }
         })
+    }
+
+    fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
+        self.connectors.process_function(name)
     }
 
     fn configuration(&self) -> Options {

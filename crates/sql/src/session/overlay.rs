@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flott_api::Result;
 use flott_api::options::Options;
+use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 
 use super::Session;
@@ -35,6 +36,10 @@ impl PlanContext for Overlay<'_> {
 
     fn factory(&self, connector: &str) -> Result<Arc<dyn TableFactory>> {
         self.session.factory(connector)
+    }
+
+    fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
+        self.session.process_function(name)
     }
 
     fn configuration(&self) -> Options {

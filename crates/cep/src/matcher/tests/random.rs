@@ -1,5 +1,7 @@
 //! Random patterns and events.
 
+mod nested;
+
 use super::{loaded, saved};
 use crate::matcher::{Match, Matcher, Run};
 use crate::nfa::{Nfa, Skip};

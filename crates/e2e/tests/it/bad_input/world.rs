@@ -48,7 +48,7 @@ impl World {
         configuration.set("table.dml-sync", "true", Origin::File).unwrap();
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins = Plugins {
-            operators: Arc::new(flott_operators::Factory),
+            operators: Arc::new(flott_operators::Factory::new(flott_api::testing::process_functions())),
             tables,
             environment: world,
             state_bytes_max: 64 << 20,

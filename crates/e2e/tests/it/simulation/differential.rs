@@ -4,30 +4,38 @@
 //! middle, and at another parallelism. All of them must come to the rows of the model. A case that fails is made as small
 //! as it can be, and told as a script.
 //!
-//! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERY` takes one alone. Where `FLOTT_FLINK` is the
-//! folder of Flink's jars, it answers them first, and the model must give what it gives.
+//! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERIES_FROM` the first seed (0), `FLOTT_QUERY` takes one
+//! alone. Every `FLOTT_QUERIES_EVERY` (200) cases, and in the end, what was tried so far is told on the error output.
+//! Where `FLOTT_FLINK` is the folder of Flink's jars, it answers them first, and the model must give what it gives.
 
+mod counts;
+mod expr;
 mod flink;
 mod generate;
 mod model;
+mod sql;
+mod timed;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use counts::{Counts, Ran};
 use flott_graph::Role;
-use generate::{Dice, Table};
+use generate::{Dice, LAG, Table, TableKind, Tables};
 use model::{Query, Row};
 
-use super::recorded::{Outside, disturbed_or_error, undisturbed};
+use super::recorded::{Killed, Outside, killed, undisturbed};
 use crate::scripts::fold;
 
+/// Tables of numbers only.
 const TABLES: usize = 3;
+/// Tables with a time; the rows of the last one come in order.
+const TIMED: [usize; 2] = [3, 4];
 const DEPTH: usize = 4;
+/// What Flink refuses, too.
+const REFUSED: [&str; 0] = [];
 /// Attempts to make a failing case smaller.
 const ATTEMPTS: usize = 300;
-/// All that may be refused: where a union joins what runs once with what runs several times.
-const NOT_RESCALED: &str = "a change of parallelism for updates without a key is not supported yet";
 const MINI_BATCHES: [&str; 3] = [
     "SET 'table.exec.mini-batch.enabled' = 'true';",
     "SET 'table.exec.mini-batch.allow-latency' = '20 ms';",
@@ -46,8 +54,8 @@ struct Case {
 
 /// What a case came to.
 enum Verdict {
-    /// Ran, and the operators that it ran.
-    Equal(Vec<String>),
+    Equal(Ran),
+    /// By a refusal that is one of Flink's, too.
     Refused(String),
     Differs(String),
 }
@@ -55,9 +63,10 @@ enum Verdict {
 impl Case {
     fn of(seed: u64) -> Case {
         let mut dice = Dice::new(seed);
-        let tables = (0..TABLES).map(|_| Table::random(&mut dice)).collect();
-        let depth = dice.below(DEPTH) + 1;
-        let query = generate::query(&mut dice, TABLES, depth);
+        let mut tables: Vec<Table> = (0..TABLES).map(|_| Table::random(&mut dice)).collect();
+        tables.extend([false, true].map(|in_order| Table::timed(&mut dice, in_order)));
+        let depth = dice.below(DEPTH + 1);
+        let query = generate::query(&mut dice, Tables { plain: TABLES, timed: &TIMED }, depth);
         let (mini_batches, before, after) = (dice.one_in(2), dice.below(3) as u32 + 1, dice.below(3) as u32 + 1);
         Case { seed, tables, query, mini_batches, parallelism: (before, after) }
     }
@@ -66,13 +75,23 @@ impl Case {
     fn script(&self, folder: &str) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for (number, table) in self.tables.iter().enumerate() {
-            let (name, format) =
-                if table.changes_rows { ("json", "debezium-json") } else { ("csv", "csv', 'csv.null-literal' = '") };
+            let (name, format) = match table.kind {
+                TableKind::Changing => ("json", "debezium-json"),
+                TableKind::Inserted | TableKind::Timed => ("csv", "csv', 'csv.null-literal' = '"),
+            };
+            let time = format!(", c3 TIMESTAMP(3), WATERMARK FOR c3 AS c3 - INTERVAL '{LAG}' SECOND");
+            let time = if table.kind == TableKind::Timed { time.as_str() } else { "" };
             all.push(format!(
-                "CREATE TABLE t{number} (c0 BIGINT, c1 BIGINT, c2 BIGINT) WITH ('connector' = 'filesystem', \
+                "CREATE TABLE t{number} (c0 BIGINT, c1 BIGINT, c2 BIGINT{time}) WITH ('connector' = 'filesystem', \
                  'path' = '{folder}/t{number}.{name}', 'format' = '{format}');"
             ));
         }
+        // What each key's last row is, at any time.
+        let versioned = TIMED[TIMED.len() - 1];
+        all.push(format!(
+            "CREATE VIEW v{versioned} AS SELECT c0, c1, c2, c3 FROM (SELECT *, \
+             ROW_NUMBER() OVER (PARTITION BY c0 ORDER BY c3 DESC) AS rn FROM t{versioned}) WHERE rn = 1;"
+        ));
         if self.mini_batches {
             all.extend(MINI_BATCHES.map(str::to_owned));
         }
@@ -83,7 +102,7 @@ impl Case {
     fn write(&self, folder: &PathBuf) {
         std::fs::create_dir_all(folder).unwrap();
         for (number, table) in self.tables.iter().enumerate() {
-            let name = if table.changes_rows { "json" } else { "csv" };
+            let name = if table.kind == TableKind::Changing { "json" } else { "csv" };
             std::fs::write(folder.join(format!("t{number}.{name}")), table.text()).unwrap();
         }
     }
@@ -104,14 +123,15 @@ impl Case {
         let mut process = Outside::default().process(self.seed, self.parallelism.0);
         let job = match process.planned(&script) {
             Ok(job) => job,
-            Err(error) if error.contains(NOT_RESCALED) => return Verdict::Refused(NOT_RESCALED.to_owned()),
+            Err(error) if REFUSED.iter().any(|why| error.contains(why)) => return Verdict::Refused(error),
             Err(error) => return Verdict::Differs(format!("refused: {error}")),
         };
         let operators = job.graph.nodes.iter().filter_map(|node| match &node.role {
             Role::Operator { kind, .. } => Some(kind.clone()),
             _ => None,
         });
-        let operators = operators.collect();
+        let mut ran =
+            Ran { operators: operators.collect(), rows_read: self.query.rows_read(&tables), ..Ran::default() };
         let took_ms = match undisturbed(&script, self.seed, self.parallelism.0) {
             Err(error) => return Verdict::Differs(format!("fails: {error}")),
             Ok((changes, took_ms)) => match differs(&changes, &expected) {
@@ -119,12 +139,15 @@ impl Case {
                 None => took_ms,
             },
         };
-        match disturbed_or_error(&script, took_ms / 2 + 1, self.parallelism) {
-            Err(error) if error.contains(NOT_RESCALED) => Verdict::Refused(NOT_RESCALED.to_owned()),
+        match killed(&script, took_ms / 2 + 1, self.parallelism) {
             Err(error) => Verdict::Differs(format!("killed, fails: {error}")),
-            Ok(changes) => match differs(&changes, &expected) {
+            Ok(Killed { changes, checkpoints, was_in_time }) => match differs(&changes, &expected) {
                 Some(how) => Verdict::Differs(format!("killed: {how}")),
-                None => Verdict::Equal(operators),
+                None => {
+                    ran.changes_given = changes.len() as u64;
+                    (ran.checkpoints, ran.was_killed) = (checkpoints, was_in_time);
+                    Verdict::Equal(ran)
+                }
             },
         }
     }
@@ -200,30 +223,29 @@ fn differs(changes: &[String], expected: &[String]) -> Option<String> {
 #[test]
 fn random_queries_give_what_they_mean() {
     let one = std::env::var("FLOTT_QUERY").ok().map(|seed| seed.parse::<u64>().unwrap());
-    let seeds = one.map_or(0..super::number_of("FLOTT_QUERIES", 40), |seed| seed..seed + 1);
-    let (operators, refused) = (Mutex::new(BTreeMap::<String, u64>::new()), Mutex::new(BTreeMap::<String, u64>::new()));
-    let cases = seeds.end - seeds.start;
+    let from = super::number_of("FLOTT_QUERIES_FROM", 0);
+    let seeds = one.map_or(from..from + super::number_of("FLOTT_QUERIES", 40), |seed| seed..seed + 1);
+    let counts = Mutex::new(Counts::new(seeds.start, super::number_of("FLOTT_QUERIES_EVERY", 200)));
     if let Ok(lib) = std::env::var("FLOTT_FLINK") {
         flink::compare(&lib, seeds.clone());
     }
     super::for_each(seeds, |seed| {
         let case = Case::of(seed);
         match case.verdict() {
-            Verdict::Equal(ran) => {
-                let mut operators = operators.lock().unwrap();
-                ran.into_iter().for_each(|kind| *operators.entry(kind).or_default() += 1);
-            }
-            Verdict::Refused(why) => *refused.lock().unwrap().entry(why).or_default() += 1,
+            Verdict::Equal(ran) => counts.lock().unwrap().ran(seed, ran),
+            Verdict::Refused(why) => counts.lock().unwrap().refused(seed, why),
             Verdict::Differs(how) => {
+                counts.lock().unwrap().differs(seed);
                 let (case, how) = case.smallest(how);
-                panic!("{}", case.told(&how));
+                counts::tell(&case.told(&how));
+                panic!("seed {seed} differs");
             }
         }
     });
-    let (operators, refused) = (operators.into_inner().unwrap(), refused.into_inner().unwrap());
-    println!("{cases} queries; operators {operators:?}; refused {refused:?}");
-    assert!(refused.values().sum::<u64>() * 20 <= cases, "{refused:?}");
+    let counts = counts.into_inner().unwrap();
+    counts::tell(&counts);
+    assert!(counts.refused.values().sum::<u64>() * 20 <= counts.queries, "{counts}");
     if one.is_none() {
-        assert!(operators.len() > 6, "{operators:?}");
+        assert!(counts.operators.len() > 6, "{counts}");
     }
 }

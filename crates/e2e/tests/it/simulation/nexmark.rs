@@ -11,6 +11,7 @@ use crate::scripts::{Answer, fold, recorded};
 fn script(path: &std::path::Path) -> (String, Vec<Answer>) {
     let data = oracle().join("../data");
     let sql = std::fs::read_to_string(path).unwrap().replace("${DATA}", data.to_str().unwrap());
+    let sql = sql.replace("${LOOKUP_FILES}", "filesystem");
     (sql, recorded(&std::fs::read_to_string(path.with_extension("out")).unwrap()))
 }
 

@@ -15,7 +15,7 @@ use flott_api::table::{
     ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
 };
 use flott_api::testing::objects::FaultyObjects;
-use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor, lines};
+use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor, lines, process_functions};
 use flott_api::{ChangeBatch, Error, Result};
 use flott_runtime::{JobHandle, JobOutcome, Plugins, SubmitOptions, TableFactories, submit};
 use flott_sql::config::{Configuration, Origin};
@@ -226,8 +226,12 @@ impl Outside {
         }
         let files = Arc::clone(&environment.files);
         let mut session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
-        let plugins =
-            Plugins { operators: Arc::new(flott_operators::Factory), tables, environment, state_bytes_max: 1 };
+        let plugins = Plugins {
+            operators: Arc::new(flott_operators::Factory::new(process_functions())),
+            tables,
+            environment,
+            state_bytes_max: 1,
+        };
         let mut graph = None;
         for statement in parse_script(start.script) {
             if let Outcome::Job(job) = session.execute(&statement.unwrap().statement).unwrap() {

@@ -72,6 +72,15 @@ fn rebalance_gives_batches_in_turn() {
 }
 
 #[test]
+fn what_is_pinned_keeps_its_channel_and_the_others_learn_of_time() {
+    let mut router = Router::new(&Partitioning::Pinned, 4, 3, MAX_PARALLELISM);
+    let targets: Vec<_> = (0..4).map(|n| rows_of(&route(&mut router, 3, batch([n], &[])))[0].0).collect();
+    assert_eq!(targets, [1, 1, 1, 1]);
+    let routed = route(&mut router, 3, batch([1], &[(0, 5)]));
+    assert_eq!(routed.iter().filter(|(_, e)| matches!(e, Element::Watermark(Watermark(5)))).count(), 2);
+}
+
+#[test]
 fn broadcast_gives_everything_to_everyone() {
     let mut router = Router::new(&Partitioning::Broadcast, 0, 3, MAX_PARALLELISM);
     let all: Vec<_> = (0..3).map(|t| (t, vec![1, 2])).collect();

@@ -195,6 +195,37 @@ impl TableArg {
     }
 }
 
+/// A table argument's clauses, and the table or query that they stand behind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetClauses<'a> {
+    /// What is partitioned.
+    pub of: &'a Expr,
+    /// `PARTITION BY`.
+    pub partition_by: Vec<Ident>,
+    /// `ORDER BY`, with the direction where one was said: true is ascending.
+    pub order_by: Vec<(Ident, Option<bool>)>,
+}
+
+impl<'a> SetClauses<'a> {
+    /// The clauses of an expression; none where there are none.
+    pub fn of(expr: &'a Expr) -> SetClauses<'a> {
+        let plain = SetClauses { of: expr, partition_by: Vec::new(), order_by: Vec::new() };
+        let Expr::BinaryOp { left, op: BinaryOperator::Custom(words), right } = expr else { return plain };
+        let keys = match &**right {
+            Expr::Tuple(keys) => keys.iter().map(key_of).collect(),
+            Expr::Nested(key) => key_of(key).map(|k| vec![k]),
+            _ => None,
+        };
+        match (words.as_str(), keys) {
+            ("PARTITION BY", Some(keys)) => {
+                SetClauses { partition_by: keys.into_iter().map(|k| k.0).collect(), ..SetClauses::of(left) }
+            }
+            ("ORDER BY", Some(keys)) => SetClauses { order_by: keys, ..SetClauses::of(left) },
+            _ => plain,
+        }
+    }
+}
+
 fn key_of(expr: &Expr) -> Option<(Ident, Option<bool>)> {
     match expr {
         Expr::Identifier(column) => Some((column.clone(), None)),

@@ -1,23 +1,34 @@
 //! `TO_CHANGELOG(..)` and `FROM_CHANGELOG(..)`.
 
+use flott_api::process::TableTraits;
 use flott_api::{Error, Result, RowKind, TypeKind};
-use sqlparser::ast::{
-    Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Spanned, Value,
-};
+use sqlparser::ast::{Expr as Ast, Spanned, Value};
 
-use super::{Binder, refuse, syntax};
-use crate::parser::ast::view::{TableArg, TableCall, map_items};
-use crate::plan::rel::{KindNames, Rel};
+use super::process::{TimedTable, arguments, descriptor, time_columns};
+use super::{Binder, literal, unique_names};
+use crate::parser::ast::view::{TableCall, map_items};
+use crate::plan::rel::{Given, Invocation, KindNames, Rel};
 use crate::plan::scope::at_span;
 
 /// The parameters of both, in their order.
-const PARAMETERS: [&str; 5] = ["input", "op", "op_mapping", "on_time", "uid"];
+const PARAMETERS: [&str; 3] = ["input", "op", "op_mapping"];
 const KINDS: [(&str, RowKind); 4] = [
     ("INSERT", RowKind::Insert),
     ("UPDATE_BEFORE", RowKind::UpdateBefore),
     ("UPDATE_AFTER", RowKind::UpdateAfter),
     ("DELETE", RowKind::Delete),
 ];
+
+/// The arguments of a call.
+struct Call<'a> {
+    rel: Rel,
+    /// The column of kinds.
+    op: String,
+    mapping: Option<(&'a Ast, Vec<(String, String)>)>,
+    /// The column that `on_time` names.
+    time: Option<usize>,
+    shown: Invocation,
+}
 
 impl Binder<'_> {
     /// The call of one of the two; nothing if it is another function.
@@ -30,33 +41,40 @@ impl Binder<'_> {
     }
 
     fn bind_to_changelog(&self, call: &TableCall<'_>) -> Result<Rel> {
-        let [input, op, mapping, ..] = arguments("TO_CHANGELOG", call)?;
-        let rel = self.input("TO_CHANGELOG", input)?;
-        let op = op.map(column_of).transpose()?.unwrap_or_else(|| "op".to_owned());
+        let Call { rel, op, mapping, time, shown } = self.changelog_call("TO_CHANGELOG", call)?;
         if rel.columns.iter().any(|c| c.name == op) {
             return Err(Error::invalid(format!("the table of TO_CHANGELOG has a column '{op}'"))
                 .with_hint("Name the column of kinds: op => DESCRIPTOR(kind)."));
         }
         // A key of the mapping is one kind or several, and its value what they are called.
         let names = match mapping {
-            None => KINDS.map(|(name, kind)| (name.to_owned(), kind)).to_vec(),
-            Some(ast) => {
+            None => all_kinds(),
+            Some((ast, entries)) => {
                 let mut names = KindNames::new();
-                for (kinds, name) in pairs("TO_CHANGELOG", ast)? {
+                for (kinds, name) in entries {
                     for kind in kinds.split(',') {
-                        names.push((name.clone(), kind_of(kind, ast)?));
+                        let kind = kind_of(kind, ast)?;
+                        if names.iter().any(|(_, known)| *known == kind) {
+                            return Err(at_span(twice(kind), ast.span()));
+                        }
+                        names.push((name.clone(), kind));
                     }
                 }
                 names
             }
         };
-        Ok(rel.to_changelog(&op, names))
+        let rel = rel.to_changelog(&op, names, shown);
+        Ok(match time {
+            Some(time) => with_rowtime(rel, time + 1),
+            None => rel,
+        })
     }
 
     fn bind_from_changelog(&self, call: &TableCall<'_>) -> Result<Rel> {
-        let [input, op, mapping, ..] = arguments("FROM_CHANGELOG", call)?;
-        let rel = self.input("FROM_CHANGELOG", input)?;
-        let name = op.map(column_of).transpose()?.unwrap_or_else(|| "op".to_owned());
+        let Call { rel, op: name, mapping, time, shown } = self.changelog_call("FROM_CHANGELOG", call)?;
+        if time.is_some() {
+            return Err(Error::unsupported("on_time in FROM_CHANGELOG").with_detail("It gives updates."));
+        }
         let Some(op) = rel.columns.iter().position(|c| c.name == name) else {
             return Err(Error::invalid(format!("the table of FROM_CHANGELOG has no column '{name}'"))
                 .with_hint("Name the column of kinds: op => DESCRIPTOR(kind)."));
@@ -69,10 +87,10 @@ impl Binder<'_> {
         }
         // A key of the mapping is one name or several, and its value their kind.
         let names = match mapping {
-            None => KINDS.map(|(name, kind)| (name.to_owned(), kind)).to_vec(),
-            Some(ast) => {
+            None => all_kinds(),
+            Some((ast, entries)) => {
                 let mut names = KindNames::new();
-                for (codes, kind) in pairs("FROM_CHANGELOG", ast)? {
+                for (codes, kind) in entries {
                     let kind = kind_of(&kind, ast)?;
                     if names.iter().any(|(_, known)| *known == kind) {
                         return Err(at_span(twice(kind), ast.span()));
@@ -83,70 +101,70 @@ impl Binder<'_> {
             }
         };
         check_names(&names)?;
-        Ok(rel.from_changelog(op, names))
+        Ok(rel.from_changelog(op, names, shown))
     }
 
-    fn input(&self, function: &str, ast: Option<&Ast>) -> Result<Rel> {
-        let missing = || {
-            Error::invalid(format!("{function} has no table")).with_hint(format!("Write {function}(input => TABLE t)."))
+    fn changelog_call<'a>(&self, function: &str, call: &TableCall<'a>) -> Result<Call<'a>> {
+        let given = arguments(function, &PARAMETERS, call)?;
+        let [input, op, mapping, on_time, uid] = given.as_slice() else {
+            return Err(Error::internal(format!("{function} has other arguments than its own")));
         };
-        match ast.ok_or_else(missing)? {
-            Ast::Subquery(query) => self.bind_query(query),
-            ast => {
-                let Some(TableArg { table, partition_by, order_by }) = TableArg::of(ast) else {
-                    return Err(at_span(missing(), ast.span()));
-                };
-                refuse::clause(!partition_by.is_empty(), &format!("PARTITION BY in {function}"))?;
-                refuse::clause(!order_by.is_empty(), &format!("ORDER BY in {function}"))?;
-                Ok(self.relation(&table, &[])?.0)
-            }
-        }
+        let (rel, _) = self.table_given(function, ("input", &TableTraits::rows()), *input)?;
+        let named = op.map(|ast| one_column(function, ast)).transpose()?;
+        let mapping = match mapping {
+            Some(ast) if !is_null_map(ast) => Some((*ast, pairs(function, ast)?)),
+            _ => None,
+        };
+        let times = on_time.map(|ast| descriptor(function, "on_time", ast)).transpose()?.unwrap_or_default();
+        let uid = self.uid(function, *uid)?;
+        let table = TimedTable { parameter: "input", columns: &rel.columns, require_on_time: false };
+        let time = time_columns(function, &[table], &times)?.into_iter().next().flatten();
+        let shown = vec![
+            Given::Table { input: 0, partition_by: Vec::new() },
+            named.as_ref().map_or(Given::Default, |op| Given::Descriptor(vec![op.clone()])),
+            mapping.as_ref().map_or(Given::Default, |(_, entries)| Given::Map(entries.clone())),
+            if times.is_empty() { Given::Default } else { Given::Descriptor(times) },
+            uid.as_ref().map_or(Given::Default, |uid| Given::Constant(literal::string(uid))),
+        ];
+        let shown = Invocation { name: function.to_owned(), arguments: shown, uid };
+        Ok(Call { rel, op: named.unwrap_or_else(|| "op".to_owned()), mapping, time, shown })
     }
 }
 
-/// The arguments by parameter.
-fn arguments<'a>(function: &str, call: &TableCall<'a>) -> Result<[Option<&'a Ast>; 5]> {
-    let mut found = [None; 5];
-    for (position, arg) in call.args.iter().enumerate() {
-        let (slot, expr) = match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => (Some(position), expr),
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), operator: _ } => {
-                (PARAMETERS.iter().position(|p| name.value.eq_ignore_ascii_case(p)), expr)
-            }
-            other => return Err(Error::invalid(format!("'{other}' is no argument of {function}"))),
-        };
-        let Some(place) = slot.and_then(|s| found.get_mut(s)) else {
-            let error = Error::invalid(format!("{function} has no such argument: '{arg}'"))
-                .with_hint(format!("Its parameters are {}.", PARAMETERS.join(", ")));
-            return Err(at_span(error, arg.span()));
-        };
-        if place.replace(expr).is_some() {
-            return Err(at_span(Error::invalid(format!("an argument of {function} is given twice")), arg.span()));
-        }
+fn all_kinds() -> KindNames {
+    KINDS.map(|(name, kind)| (name.to_owned(), kind)).to_vec()
+}
+
+/// The rows with their time once more behind them.
+fn with_rowtime(rel: Rel, time: usize) -> Rel {
+    let all = (0..rel.columns.len()).chain([time]).collect::<Vec<_>>();
+    let mut rel = rel.pick(&all);
+    if let Some(rowtime) = rel.columns.last_mut() {
+        rowtime.name = "rowtime".to_owned();
+        rowtime.ty.nullable = false;
     }
-    refuse::clause(found[3].is_some(), &format!("on_time in {function}"))?;
-    refuse::clause(found[4].is_some(), &format!("uid in {function}"))?;
-    Ok(found)
+    let names = unique_names(&rel.columns);
+    rel.renamed(&names)
 }
 
 /// The column of `DESCRIPTOR(c)`.
-fn column_of(ast: &Ast) -> Result<String> {
-    let wrong = || {
-        let error = Error::invalid("a column of kinds must be a DESCRIPTOR of one column");
-        at_span(error.with_hint("Write DESCRIPTOR(op)."), ast.span())
-    };
-    let Ast::Function(Function { name, args: FunctionArguments::List(list), .. }) = ast else { return Err(wrong()) };
-    match list.args.as_slice() {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(column)))] if is_descriptor(name) => {
-            Ok(column.value.clone())
+fn one_column(function: &str, ast: &Ast) -> Result<String> {
+    match descriptor(function, "op", ast)?.as_slice() {
+        [one] => Ok(one.clone()),
+        _ => {
+            let error = Error::invalid(format!("op of {function} names several columns"));
+            Err(at_span(error.with_hint("Write DESCRIPTOR(op)."), ast.span()))
         }
-        _ => Err(wrong()),
     }
 }
 
-fn is_descriptor(name: &ObjectName) -> bool {
-    syntax::name_parts(name)
-        .is_ok_and(|parts| matches!(parts.as_slice(), [one] if one.eq_ignore_ascii_case("DESCRIPTOR")))
+/// `NULL` as a map, which is as good as none.
+fn is_null_map(ast: &Ast) -> bool {
+    match ast {
+        Ast::Cast { expr, .. } => is_null_map(expr),
+        Ast::Value(value) => value.value == Value::Null,
+        _ => false,
+    }
 }
 
 /// The entries of `MAP['a', 'b', ..]`.

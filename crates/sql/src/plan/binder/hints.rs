@@ -10,9 +10,10 @@ use flott_api::{Error, Result};
 use sqlparser::ast::Select;
 
 use super::Binder;
+use super::lookup::lookup_hint;
 use crate::parser::ast::SqlOption;
 use crate::parser::ast::view::{Hint, HintArgs, select_hints};
-use crate::plan::rel::StateTtl;
+use crate::plan::rel::{LookupHints, StateTtl};
 use crate::plan::scope::Scope;
 
 /// A hint that stands behind `SELECT`.
@@ -36,6 +37,8 @@ struct Named {
     table: String,
     /// What `STATE_TTL` says of it.
     ttl: Option<StateTtl>,
+    /// The hint, if it is `LOOKUP`: its options mean something only where there is something to look up.
+    lookup: Option<Hint>,
     /// Whether there is such a table.
     found: bool,
 }
@@ -45,6 +48,7 @@ struct Named {
 pub(super) struct BlockHints {
     named: Vec<Named>,
     has_joins: bool,
+    has_lookups: bool,
     has_groups: bool,
 }
 
@@ -84,6 +88,19 @@ impl Binder<'_> {
         }
     }
 
+    /// What the first hint says of a table that is looked up in.
+    pub(super) fn lookup_hint_of(&self, table: &Scope) -> Result<LookupHints> {
+        let mut all = self.hints.borrow_mut();
+        let Some(hints) = all.last_mut() else { return Ok(LookupHints::default()) };
+        hints.has_lookups = true;
+        let mut first = None;
+        for named in hints.named.iter_mut().filter(|n| n.kind == Kind::Lookup && table.is_table(&n.table)) {
+            named.found = true;
+            first = first.or_else(|| named.lookup.clone());
+        }
+        first.as_ref().map(lookup_hint).transpose().map(Option::unwrap_or_default)
+    }
+
     /// How long the groups of these rows are kept.
     pub(super) fn ttl_of_groups(&self, rows: &Scope) -> Option<StateTtl> {
         let mut all = self.hints.borrow_mut();
@@ -99,7 +116,7 @@ impl BlockHints {
         for hint in select_hints(select)? {
             named.extend(tables_of(&hint)?);
         }
-        Ok(BlockHints { named, has_joins: false, has_groups: false })
+        Ok(BlockHints { named, ..BlockHints::default() })
     }
 
     /// Notes that the one table of these columns is there; gives what the first `STATE_TTL` says of it.
@@ -113,7 +130,14 @@ impl BlockHints {
     }
 
     fn check(&self) -> Result<()> {
-        let means_something = |n: &&Named| self.has_joins || self.has_groups && n.kind == Kind::StateTtl;
+        let means_something = |n: &&Named| {
+            let of_kind = match n.kind {
+                Kind::StateTtl => self.has_groups,
+                Kind::Lookup => self.has_lookups,
+                Kind::Join | Kind::MultiJoin => false,
+            };
+            self.has_joins || of_kind
+        };
         match self.named.iter().filter(means_something).find(|n| !n.found) {
             None => Ok(()),
             Some(Named { hint, table, .. }) => {
@@ -158,7 +182,7 @@ fn state_ttl(hint: &Hint) -> Result<Vec<Named>> {
     options.iter().rev().map(named).collect()
 }
 
-/// `LOOKUP('table' = 't', ..)`; the join that looks up reads the other options.
+/// `LOOKUP('table' = 't', ..)`
 fn lookup(hint: &Hint) -> Result<Vec<Named>> {
     let table = match &hint.args {
         HintArgs::Options(options) => options.iter().rev().find(|o| o.key.value == "table"),
@@ -168,7 +192,7 @@ fn lookup(hint: &Hint) -> Result<Vec<Named>> {
         Error::invalid("the hint LOOKUP has no option 'table'")
             .with_hint("Write LOOKUP('table' = 't', 'async' = 'true').")
     })?;
-    Ok(vec![named(Kind::Lookup, hint, (&table.value.value, None))])
+    Ok(vec![Named { lookup: Some(hint.clone()), ..named(Kind::Lookup, hint, (&table.value.value, None)) }])
 }
 
 /// `BROADCAST(t, ..)` and its like, and `MULTI_JOIN(t, ..)`.
@@ -184,5 +208,5 @@ fn joined(hint: &Hint, name: &str, kind: Kind) -> Result<Vec<Named>> {
 
 fn named(kind: Kind, hint: &Hint, (table, ttl): (&str, Option<StateTtl>)) -> Named {
     let name = hint.name.value.to_uppercase();
-    Named { kind, hint: name, table: table.to_owned(), ttl, found: false }
+    Named { kind, hint: name, table: table.to_owned(), ttl, lookup: None, found: false }
 }

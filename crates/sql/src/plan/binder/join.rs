@@ -11,7 +11,7 @@ use super::from::alias_name;
 use super::query::renamed;
 use super::{Binder, call, combine, refuse, syntax};
 use crate::plan::TimeAttribute;
-use crate::plan::rel::{self, Column, Correlate, Op, Rel, TemporalJoin, unnested};
+use crate::plan::rel::{self, Column, Correlate, LookupHints, Op, Rel, TemporalJoin, unnested};
 use crate::plan::scope::{Scope, at_span};
 
 /// The tables so far.
@@ -30,17 +30,7 @@ impl Binder<'_> {
             return self.join_lateral(left, (subquery, alias.as_ref()), (kind, constraint)).map_err(located);
         }
         let (left, left_scope) = left;
-        let (right, right_scope, times) = match as_of(factor) {
-            Some((period, table)) => {
-                let (right, scope) = self.table_factor(&table).map_err(located)?;
-                let times = self.times_of(kind, (period, &left_scope), &right).map_err(located)?;
-                (right, scope, Some(times))
-            }
-            None => {
-                let (right, scope) = self.table_factor(factor).map_err(located)?;
-                (right, scope, None)
-            }
-        };
+        let Right { rel: right, scope: right_scope, way } = self.right(kind, factor, &left_scope).map_err(located)?;
         let shared = shared_names(constraint, &left_scope, &right_scope)?;
         let width = left.columns.len();
         let mut scope = left_scope.clone().beside(right_scope.clone()).map_err(located)?;
@@ -53,15 +43,18 @@ impl Binder<'_> {
                 if equal.is_empty() { None } else { Some(combine("and", equal)?) }
             }
         };
-        let rel = match times {
-            Some(times) => {
+        let rel = match way {
+            Way::Temporal(times) => {
                 self.note_temporal_join(&left_scope, &right_scope);
                 left.temporal_join(right, TemporalJoin { kind, condition, times })
             }
-            None => {
+            Way::Plain => {
                 let ttl = self.ttl_of_sides(&left_scope, &right_scope);
                 let multi = self.is_multi_join(&left_scope, &right_scope);
-                left.joined(right, rel::Join { kind, condition, ttl, multi })
+                left.joined(right, rel::Join { ttl, multi, ..rel::Join::new(kind, condition) })
+            }
+            Way::Lookup(hints) => {
+                left.joined(right, rel::Join { lookup: Some(hints), ..rel::Join::new(kind, condition) })
             }
         };
         scope.retype(&rel.columns);
@@ -78,8 +71,28 @@ impl Binder<'_> {
         Ok((rel, scope))
     }
 
-    /// The rowtime columns of the left and the right of a join `FOR SYSTEM_TIME AS OF`.
-    fn times_of(&self, kind: JoinKind, (period, left): (&Ast, &Scope), right: &Rel) -> Result<[usize; 2]> {
+    /// What a table is joined with, and by which rules.
+    fn right(&self, kind: JoinKind, factor: &TableFactor, left: &Scope) -> Result<Right> {
+        let Some((period, table)) = as_of(factor) else {
+            let (rel, scope) = self.table_factor(factor)?;
+            return Ok(Right { rel, scope, way: Way::Plain });
+        };
+        match self.period(kind, period, left)? {
+            None => {
+                let (rel, scope) = self.lookup_table(&table)?;
+                let way = Way::Lookup(self.lookup_hint_of(&scope)?);
+                Ok(Right { rel, scope, way })
+            }
+            Some(time) => {
+                let (rel, scope) = self.table_factor(&table)?;
+                let way = Way::Temporal([time, rowtime_of(&rel)?]);
+                Ok(Right { rel, scope, way })
+            }
+        }
+    }
+
+    /// The rowtime column of the left that `FOR SYSTEM_TIME AS OF` names; nothing if it is processing time.
+    fn period(&self, kind: JoinKind, period: &Ast, left: &Scope) -> Result<Option<usize>> {
         if !matches!(kind, JoinKind::Inner | JoinKind::Left) {
             return Err(Error::invalid(format!("FOR SYSTEM_TIME AS OF in a {} join", print_kind(kind)))
                 .with_detail("Each row of the left is joined, so only INNER and LEFT joins have a meaning."));
@@ -96,27 +109,12 @@ impl Binder<'_> {
             Expr::Column { index, .. } => Some((*index, left.columns[*index].time)),
             _ => None,
         };
-        let time = match column {
-            Some((time, Some(TimeAttribute::Rowtime))) => time,
-            Some((_, Some(TimeAttribute::Proctime))) => {
-                return Err(Error::unsupported("a lookup join: FOR SYSTEM_TIME AS OF processing time"));
-            }
-            _ => {
-                return Err(Error::invalid("FOR SYSTEM_TIME AS OF what is no time attribute").with_detail(
-                    "Temporal table join currently only supports 'FOR SYSTEM_TIME AS OF' left table's time attribute field.",
-                ));
-            }
-        };
-        let is_rowtime = |column: &Column| column.time == Some(TimeAttribute::Rowtime);
-        let mut times = (0..right.columns.len()).filter(|c| is_rowtime(&right.columns[*c]));
-        match (times.next(), times.next()) {
-            (Some(of_right), None) => Ok([time, of_right]),
-            (found, _) => Err(Error::invalid("FOR SYSTEM_TIME AS OF over a table that has no versions")
-                .with_detail(format!(
-                    "Event-time temporal join needs one rowtime column in the table; it has {}.",
-                    if found.is_some() { "several" } else { "none" }
-                ))
-                .with_hint("Declare WATERMARK FOR column AS .. and PRIMARY KEY (..) NOT ENFORCED.")),
+        match column {
+            Some((time, Some(TimeAttribute::Rowtime))) => Ok(Some(time)),
+            Some((_, Some(TimeAttribute::Proctime))) => Ok(None),
+            _ => Err(Error::invalid("FOR SYSTEM_TIME AS OF what is no time attribute").with_detail(
+                "Temporal table join currently only supports 'FOR SYSTEM_TIME AS OF' left table's time attribute field.",
+            )),
         }
     }
 
@@ -182,6 +180,37 @@ impl Binder<'_> {
         // A single row without a FROM has a column that has no name.
         scope.retype(&rel.columns[rel.columns.len() - scope.columns.len()..]);
         Ok((rel, scope))
+    }
+}
+
+/// What stands on the right of a join.
+struct Right {
+    rel: Rel,
+    scope: Scope,
+    way: Way,
+}
+
+/// How it is joined.
+enum Way {
+    Plain,
+    /// By these rowtime columns of the left and of the right.
+    Temporal([usize; 2]),
+    /// It is looked up in.
+    Lookup(LookupHints),
+}
+
+/// The only rowtime column of a table that has versions.
+fn rowtime_of(right: &Rel) -> Result<usize> {
+    let is_rowtime = |column: &Column| column.time == Some(TimeAttribute::Rowtime);
+    let mut times = (0..right.columns.len()).filter(|c| is_rowtime(&right.columns[*c]));
+    match (times.next(), times.next()) {
+        (Some(of_right), None) => Ok(of_right),
+        (found, _) => Err(Error::invalid("FOR SYSTEM_TIME AS OF over a table that has no versions")
+            .with_detail(format!(
+                "Event-time temporal join needs one rowtime column in the table; it has {}.",
+                if found.is_some() { "several" } else { "none" }
+            ))
+            .with_hint("Declare WATERMARK FOR column AS .. and PRIMARY KEY (..) NOT ENFORCED.")),
     }
 }
 

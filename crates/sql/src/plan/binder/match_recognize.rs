@@ -7,7 +7,7 @@ mod pattern;
 use flott_api::error::nearest;
 use flott_api::expr::{Expr, Value};
 use flott_api::{Error, Result, TypeKind};
-use flott_graph::spec::{MatchExpr, MatchSkip, PatternVariable, SortField};
+use flott_graph::spec::{MatchExpr, MatchRows, MatchSkip, PatternVariable, SortField};
 use sqlparser::ast::{
     AfterMatchSkip, Expr as Ast, Ident, Measure, OrderByExpr, RowsPerMatch, Spanned, SymbolDefinition, TableFactor,
 };
@@ -36,9 +36,7 @@ impl Binder<'_> {
         else {
             return Err(Error::internal("a table is no MATCH_RECOGNIZE"));
         };
-        if let Some(RowsPerMatch::AllRows(_)) = rows_per_match {
-            return Err(Error::unsupported("ALL ROWS PER MATCH").with_hint("Write ONE ROW PER MATCH."));
-        }
+        let all_rows = all_rows(rows_per_match.as_ref())?;
         let clauses = PatternClauses::of(symbols);
         if let Some((subset, _)) = clauses.subsets.first() {
             return Err(Error::unsupported("SUBSET in MATCH_RECOGNIZE").at(ident_location(subset)));
@@ -49,20 +47,28 @@ impl Binder<'_> {
         let (time, order) = order(&rel, &scope, order_by)?;
         let (pattern, names) = pattern::bind(pattern)?;
         let variables: Vec<String> = names.iter().map(|n| n.value.clone()).collect();
-        let place = Place { scope: &scope, variables: &variables, time: rel.columns[time].time, own: None };
+        let place = Place { scope: &scope, variables: &variables, time: rel.columns[time].time, own: None, all_rows };
         let (measures, measured) = self.measures(measures, &place, &rel.columns)?;
         let bound = Match {
             skip: skip(after_match_skip.as_ref(), &variables)?,
             within_ms: clauses.within.map(|within| self.within(within)).transpose()?,
             variables: self.definitions(&clauses.define, &place)?,
+            rows: if all_rows {
+                MatchRows::All(passed(&partition, time, &order, rel.columns.len()))
+            } else {
+                MatchRows::One
+            },
             partition,
             time,
             order,
             pattern,
             measures,
         };
-        let keys = bound.partition.iter().map(|key| Column { window: None, ..rel.columns[*key].clone() });
-        let columns: Vec<Column> = keys.chain(measured).collect();
+        // When a match is found its rows are late: their time orders nothing behind it.
+        let time_of = |column: &Column| column.time.filter(|_| !all_rows);
+        let passed = bound.passed().iter().map(|c| &rel.columns[*c]);
+        let passed = passed.map(|c| Column { window: None, time: time_of(c), ..c.clone() });
+        let columns: Vec<Column> = passed.chain(measured).collect();
         refuse_doubles(&columns)?;
         Ok(Rel { op: Op::Match(Box::new(bound)), inputs: vec![rel], columns })
     }
@@ -74,13 +80,13 @@ impl Binder<'_> {
         place: &Place<'_>,
         input: &[Column],
     ) -> Result<(Vec<MatchExpr>, Vec<Column>)> {
-        if measures.is_empty() {
+        if measures.is_empty() && !place.all_rows {
             return Err(Error::invalid("MATCH_RECOGNIZE has no MEASURES")
                 .with_hint("They are what comes out of a match: write MEASURES LAST(A.x) AS x."));
         }
         let bound = measures.iter().map(|Measure { expr, alias }| {
             let bound = self.match_expression(expr, place, "MEASURES")?;
-            let time = expression::time_attribute(&bound, input);
+            let time = expression::time_attribute(&bound, if place.all_rows { &[] } else { input });
             let column = Column { time, ..Column::new(&alias.value, bound.expr.ty().clone()) };
             Ok((bound, column))
         });
@@ -124,6 +130,29 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+/// Whether all rows of a match come out. A pattern that is empty is refused, so there are no empty matches to show.
+fn all_rows(rows: Option<&RowsPerMatch>) -> Result<bool> {
+    match rows {
+        None | Some(RowsPerMatch::OneRow) => Ok(false),
+        Some(RowsPerMatch::AllRows(None)) => Ok(true),
+        Some(RowsPerMatch::AllRows(Some(mode))) => {
+            Err(Error::unsupported(format!("{mode} in MATCH_RECOGNIZE")).with_hint("Write ALL ROWS PER MATCH."))
+        }
+    }
+}
+
+/// The columns of all rows of a match, as Calcite has them: by which they are parted, by which they are ordered, the others.
+fn passed(partition: &[usize], time: usize, order: &[SortField], columns: usize) -> Vec<usize> {
+    let order = order.iter().map(|f| f.column);
+    let mut all: Vec<usize> = Vec::with_capacity(columns);
+    for column in partition.iter().copied().chain([time]).chain(order).chain(0..columns) {
+        if !all.contains(&column) {
+            all.push(column);
+        }
+    }
+    all
 }
 
 /// The column of the input that a key is.

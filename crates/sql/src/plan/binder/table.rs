@@ -1,6 +1,7 @@
 //! A table of the catalog as a relation: the scan, then computed columns, then the watermark.
 
 use flott_api::expr::Expr;
+use flott_api::lookup::LookupDescription;
 use flott_api::options::Options;
 use flott_api::table::{MetadataColumn, SourceDescription, TableContext};
 use flott_api::{Error, Result, Schema, TypeKind};
@@ -22,13 +23,40 @@ impl Binder<'_> {
         if self.columns_only {
             return self.unread(&table).map_err(|e| e.context(format!("table '{path}'")));
         }
-        let connector = connector_of(path, &table)?;
-        let factory = self.cx.factory(connector)?;
+        let factory = self.cx.factory(connector_of(path, &table)?)?;
         let context = table_context(path, &table, &self.settings.session_zone);
         let description = factory.describe_source(&context).map_err(|e| e.context(format!("table '{path}'")))?;
+        let rel = self.described((path, &table), context, (description, None))?;
+        self.watermarked(rel, table.watermark.as_ref()).map_err(|e| e.context(format!("table '{path}'")))
+    }
+
+    /// The rows of a table that is looked up in. Its watermark means nothing there.
+    pub(super) fn looked_up(&self, path: &ObjectPath, table: &CatalogTable, hints: &Options) -> Result<Rel> {
+        let table = self.with_hints(path, table, hints)?;
+        if self.columns_only {
+            return self.unread(&table).map_err(|e| e.context(format!("table '{path}'")));
+        }
+        let factory = self.cx.factory(connector_of(path, &table)?)?;
+        let Some(lookup) = factory.lookup() else {
+            return Err(Error::unsupported(format!("a temporal join by processing time with table '{path}'"))
+                .with_detail("Its connector cannot look up keys.")
+                .with_hint("Join by event time, or without FOR SYSTEM_TIME AS OF."));
+        };
+        let context = table_context(path, &table, &self.settings.session_zone);
+        let description = lookup.describe(&context).map_err(|e| e.context(format!("table '{path}'")))?;
+        self.described((path, &table), context, (description.rows.clone(), Some(description)))
+    }
+
+    fn described(
+        &self,
+        (path, table): (&ObjectPath, &CatalogTable),
+        context: TableContext,
+        (description, lookup): (SourceDescription, Option<LookupDescription>),
+    ) -> Result<Rel> {
+        let connector = connector_of(path, table)?;
         let schema = context.schema;
-        let metadata = metadata_columns(path, &table, &description)?;
-        let primary_key = key_positions(&table, &schema)?;
+        let metadata = metadata_columns(path, table, &description)?;
+        let primary_key = key_positions(table, &schema)?;
         let projection: Vec<usize> = (0..schema.len()).collect();
         let columns = schema.fields.iter().map(|f| Column::new(&f.name, f.ty.clone()));
         let columns =
@@ -45,10 +73,10 @@ impl Binder<'_> {
             partition_keys: context.partition_keys,
             primary_key,
             description,
+            lookup,
         };
         let rel = Rel { op: Op::Scan(Box::new(scan)), inputs: Vec::new(), columns };
-        let rel = self.declared_columns(rel, &table)?;
-        self.watermarked(rel, table.watermark.as_ref()).map_err(|e| e.context(format!("table '{path}'")))
+        self.declared_columns(rel, table)
     }
 
     /// The table with the options of hints, and with its connector's columns where it declares none.

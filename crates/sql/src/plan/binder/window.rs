@@ -159,6 +159,9 @@ impl Binder<'_> {
         if let Some(rel) = self.bind_changelog_function(&name, call)? {
             return Ok(rel);
         }
+        if let Some(function) = self.cx.process_function(&name) {
+            return self.bind_process(function.as_ref(), &name, call);
+        }
         let Some(function) = WindowFunction::of(&name) else {
             return Err(Error::unsupported(format!("table function '{name}'")));
         };

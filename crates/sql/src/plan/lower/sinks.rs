@@ -29,7 +29,7 @@ impl Lowering<'_> {
             // Changes of one row must reach one writer in order.
             flow.upsert_keys.insert(0, sink.primary_key.clone());
         }
-        let edges = self.edges(std::slice::from_ref(&flow), parallelism)?;
+        let edges = self.edges(std::slice::from_ref(&flow), parallelism);
         self.graph.factories.push(sink.connector.clone());
         self.graph.factories.extend(sink.options.0.get("format").cloned());
         let spec = sink_spec(sink, declared, &root);
@@ -66,7 +66,7 @@ impl Lowering<'_> {
             state_ttl_ms: self.settings.state_ttl_ms,
         };
         let flow = Flow { distribution: Distribution::by(&sink.primary_key), ..flow };
-        let edges = self.edges(std::slice::from_ref(&flow), parallelism)?;
+        let edges = self.edges(std::slice::from_ref(&flow), parallelism);
         let name = format!("SinkMaterializer[{}]", print::names(&sink.columns).join(", "));
         let id = self.push(spec.role()?, name, parallelism, input, true)?;
         self.name(id, meaning, &edges);
@@ -90,7 +90,7 @@ impl Lowering<'_> {
             type_length: self.settings.type_length,
         };
         let parallelism = self.widest(&flow);
-        let edges = self.edges(std::slice::from_ref(&flow), parallelism)?;
+        let edges = self.edges(std::slice::from_ref(&flow), parallelism);
         let id = self.push(spec.role()?, name, parallelism, input, false)?;
         self.name(id, sink.name.clone(), &edges);
         self.connect(id, edges);

@@ -43,7 +43,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
         return Ok(Rel { op: Op::Join(join), inputs, columns });
     };
     let width = left.columns.len();
-    let Join { kind, condition, ttl, multi } = *join;
+    let Join { kind, condition, ttl, multi, lookup } = *join;
     let (mut of_left, mut of_right, mut of_both) = (Vec::new(), Vec::new(), Vec::new());
     for part in condition.into_iter().flat_map(conjuncts) {
         let may_move = is_immutable(&part);
@@ -55,7 +55,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
     }
     let condition = if of_both.is_empty() { None } else { Some(all_of(of_both)?) };
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, ttl, multi })), inputs, columns })
+    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, ttl, multi, lookup })), inputs, columns })
 }
 
 /// Whether a row of the left that has no pair is not in the result.
@@ -100,7 +100,8 @@ fn filter_below_join(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
     let condition = if of_pairs.is_empty() { None } else { Some(all_of(of_pairs)?) };
     // What may be null no more keeps its type: others were derived from it.
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok((Rel { op: Op::Join(Box::new(Join { kind, condition, ttl: join.ttl, multi })), inputs, columns }, above))
+    let join = Join { kind, condition, ttl: join.ttl, multi, lookup: join.lookup };
+    Ok((Rel { op: Op::Join(Box::new(join)), inputs, columns }, above))
 }
 
 fn filter_below_correlate(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
@@ -191,7 +192,9 @@ fn keys_of_join(rel: Rel) -> Result<Rel> {
     let mut sides = [Computed::over(left), Computed::over(right)];
     let mut keyed = Vec::with_capacity(parts.len());
     for part in parts {
-        keyed.push(match equality(&part, width) {
+        // What is computed of the rows of a table is no key that it can be asked for.
+        let is_key = |right: &Expr| join.lookup.is_none() || matches!(right, Expr::Column { .. });
+        keyed.push(match equality(&part, width).filter(|(_, right)| is_key(right)) {
             Some((left_key, right_key)) => {
                 let keys = (sides[0].column(left_key), sides[1].column(shifted(right_key, width)));
                 (part, Some(keys))
@@ -203,7 +206,7 @@ fn keys_of_join(rel: Rel) -> Result<Rel> {
     if left.added.is_empty() && right.added.is_empty() {
         return Ok(Rel { op: Op::Join(join), inputs: vec![left.rel, right.rel], columns });
     }
-    let (left_added, kind, multi) = (left.added.len(), join.kind, join.multi);
+    let left_added = left.added.len();
     let moved = |c: usize| if c < width { c } else { c + left_added };
     let new_width = width + left_added;
     let condition = keyed.into_iter().map(|(part, keys)| match (part, keys) {
@@ -214,7 +217,7 @@ fn keys_of_join(rel: Rel) -> Result<Rel> {
         (part, _) => remapped(part, &moved),
     });
     let condition = Some(all_of(condition.collect())?);
-    let wide = left.finish().joined(right.finish(), Join { kind, condition, ttl: join.ttl, multi });
+    let wide = left.finish().joined(right.finish(), Join { condition, ..*join });
     let order = (0..columns.len()).map(moved).map(|c| wide.column(c)).zip(&columns);
     let exprs = order.map(|(e, c)| (e, c.name.clone())).collect();
     let mut narrow = wide.project(exprs);

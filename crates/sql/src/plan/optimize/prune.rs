@@ -50,6 +50,15 @@ fn pruned(rel: Rel, needed: &Needed) -> (Rel, Places) {
         Op::MultiJoin(join) => join::pruned_multi_join(*join, inputs, &columns, needed),
         Op::TemporalJoin(join) => join::pruned_temporal_join(*join, inputs, &columns, needed),
         Op::Correlate(correlate) => join::pruned_correlate(*correlate, inputs, &columns, needed),
+        // A function sees all columns of its tables.
+        op @ Op::Process(_) => {
+            let whole = |input: Rel| {
+                let all: Vec<usize> = (0..input.columns.len()).collect();
+                exactly(input, &all)
+            };
+            let places = (0..columns.len()).map(Some).collect();
+            (Rel { op, inputs: inputs.into_iter().map(whole).collect(), columns }, places)
+        }
         op => match inputs.pop() {
             Some(input) => pruned_one(op, input, columns, needed),
             None => {
@@ -111,6 +120,7 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
         | Op::Join(_)
         | Op::MultiJoin(_)
         | Op::TemporalJoin(_)
+        | Op::Process(_)
         | Op::Correlate(_)) => {
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![input], columns }, places)

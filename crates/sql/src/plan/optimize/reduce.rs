@@ -14,6 +14,7 @@ use flott_graph::spec::AggregateCall;
 use super::bottom_up;
 use crate::plan::binder::call;
 use crate::plan::rel::{Column, Op, Rel, schema};
+pub(in crate::plan) use over::Squared;
 
 /// Rewrites the aggregations where it is needed or worth it.
 pub(super) fn reduce(rel: Rel, _: &str) -> Result<Rel> {

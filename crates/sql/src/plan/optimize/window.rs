@@ -67,12 +67,16 @@ fn with_windows(mut rel: Rel) -> Rel {
                         Some(c) => below(1, c),
                     })
                     .collect(),
+                _ if join.lookup.is_some() => {
+                    (0..rel.columns.len()).map(|c| below(0, c).filter(|_| c < width)).collect()
+                }
                 _ => vec![None; rel.columns.len()],
             }
         }
         Op::MultiJoin(_)
         | Op::TemporalJoin(_)
         | Op::Match(_)
+        | Op::Process(_)
         | Op::Union
         | Op::ToChangelog { .. }
         | Op::FromChangelog { .. } => {

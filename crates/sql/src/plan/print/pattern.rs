@@ -1,7 +1,7 @@
 //! Row patterns as Flink's plans show them.
 
 use flott_api::expr::Expr;
-use flott_graph::spec::{MatchExpr, MatchOperand, MatchSkip, RowPattern, SortField};
+use flott_graph::spec::{MatchExpr, MatchOperand, MatchRows, MatchSkip, RowPattern, SortField};
 
 use super::{Style, expr, names, picked};
 use crate::plan::rel::{Column, Match};
@@ -9,8 +9,12 @@ use crate::plan::rel::{Column, Match};
 /// `Match(partitionBy=[k], orderBy=[ts ASC], measures=[..], ..)`
 pub(in crate::plan) fn physical_match(matched: &Match, input: &[String], own: &[String], style: Style) -> String {
     let of_columns = Named { matched, columns: input, own: None };
-    let measures = matched.measures.iter().zip(&own[matched.partition.len()..]);
-    let measures = measures.map(|(m, name)| format!("FINAL({}) AS {name}", of_columns.expression(m, style)));
+    let measures = matched.measures.iter().zip(&own[matched.passed().len()..]);
+    let (rows, extent) = match matched.rows {
+        MatchRows::One => ("ONE ROW", "FINAL"),
+        MatchRows::All(_) => ("ALL ROWS", "RUNNING"),
+    };
+    let measures = measures.map(|(m, name)| format!("{extent}({}) AS {name}", of_columns.expression(m, style)));
     let by = |f: &SortField| format!("{} {}", input[f.column], direction(f));
     let time = SortField { column: matched.time, descending: false, nulls_last: false };
     let order: Vec<String> = std::iter::once(&time).chain(&matched.order).map(by).collect();
@@ -26,7 +30,7 @@ pub(in crate::plan) fn physical_match(matched: &Match, input: &[String], own: &[
         MatchSkip::ToLast(v) => format!("SKIP TO LAST {}", quoted(matched, v)),
     };
     format!(
-        "Match({partition}orderBy=[{}], measures=[{}], rowsPerMatch=[ONE ROW PER MATCH], after=[{after}], \
+        "Match({partition}orderBy=[{}], measures=[{}], rowsPerMatch=[{rows} PER MATCH], after=[{after}], \
          pattern=[{}], define=[{{{}}}])",
         order.join(", "),
         measures.collect::<Vec<_>>().join(", "),
@@ -53,12 +57,13 @@ pub(in crate::plan) fn logical_match(matched: &Match, columns: &[Column], input:
         MatchSkip::ToLast(v) => format!("SKIP TO LAST({})", quoted(matched, v)),
     };
     format!(
-        "LogicalMatch(partition=[[{}]], order=[[{}]], outputFields=[[{}]], allRows=[false], after=[{after}], \
+        "LogicalMatch(partition=[[{}]], order=[[{}]], outputFields=[[{}]], allRows=[{}], after=[{after}], \
          pattern=[{}], isStrictStarts=[false], isStrictEnds=[false], {interval}subsets=[[]], \
          patternDefinitions=[[{}]], inputFields=[[{}]])",
         partition.join(", "),
         order.join(", "),
         names(columns).join(", "),
+        matched.rows != MatchRows::One,
         pattern(matched, &matched.pattern),
         define.join(", "),
         names(input).join(", ")
@@ -76,11 +81,17 @@ fn quoted(matched: &Match, variable: usize) -> String {
 
 /// `(('A', PATTERN_QUANTIFIER('B', 1, -1, false)), 'C')`
 fn pattern(matched: &Match, part: &RowPattern) -> String {
+    let joined = |parts: &[RowPattern], operator: &str| {
+        let parts = parts.iter().map(|p| pattern(matched, p));
+        parts.reduce(|left, right| format!("{operator}({left}, {right})")).unwrap_or_default()
+    };
     match part {
         RowPattern::Variable(v) => quoted(matched, *v),
-        RowPattern::Sequence(parts) => {
-            let joined = parts.iter().map(|p| pattern(matched, p)).reduce(|left, right| format!("({left}, {right})"));
-            joined.unwrap_or_default()
+        RowPattern::Sequence(parts) => joined(parts, ""),
+        RowPattern::Alternatives(parts) => joined(parts, "|"),
+        RowPattern::Permute(variables) => {
+            let parts: Vec<String> = variables.iter().map(|v| quoted(matched, *v)).collect();
+            format!("PATTERN_PERMUTE({})", parts.join(", "))
         }
         RowPattern::Repeat { pattern: inner, min, max, greedy } => {
             let max = max.map_or(-1, i64::from);
@@ -146,6 +157,9 @@ impl Named<'_> {
                 format!("{}({})", function.name.to_uppercase(), args.join(", "))
             }
             MatchOperand::Rowtime { .. } => "MATCH_ROWTIME()".to_owned(),
+            MatchOperand::Classifier => "CLASSIFIER()".to_owned(),
+            MatchOperand::MatchNumber => "MATCH_NUMBER()".to_owned(),
+            MatchOperand::Final(of) => format!("FINAL({})", self.operand(of, style)),
         }
     }
 }

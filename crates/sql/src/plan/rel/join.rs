@@ -2,7 +2,7 @@
 
 use flott_api::expr::Expr;
 use flott_api::{LogicalType, TypeKind};
-use flott_graph::spec::{JoinKind, TableFunction};
+use flott_graph::spec::{JoinKind, LookupRetry, TableFunction};
 
 use super::{Column, Op, Rel, StateTtl};
 
@@ -17,13 +17,32 @@ pub struct Join {
     pub ttl: [Option<StateTtl>; 2],
     /// Whether it may become one with the joins below it: [`MultiJoin`](super::MultiJoin).
     pub multi: bool,
+    /// That the right is a table that is looked up in for each row, and what its hint says.
+    pub lookup: Option<LookupHints>,
 }
 
 impl Join {
-    /// A join of which no hint says anything.
+    /// A join of two inputs of which no hint says anything.
     pub fn new(kind: JoinKind, condition: Option<Expr>) -> Self {
-        Join { kind, condition, ttl: [None, None], multi: false }
+        Join { kind, condition, ttl: [None, None], multi: false, lookup: None }
     }
+}
+
+/// What the hint `LOOKUP` says of a table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LookupHints {
+    /// Whether keys are to be asked for at once.
+    pub asynchronous: Option<bool>,
+    /// Whether rows may go on in another order than they came.
+    pub unordered: bool,
+    /// How many keys may be under way at once.
+    pub in_flight_max: Option<u32>,
+    /// How long an answer may take.
+    pub timeout_ms: Option<u64>,
+    /// How often a key without rows is asked for again.
+    pub retry: Option<LookupRetry>,
+    /// Whether rows of one key are to be sent to one subtask.
+    pub shuffle: bool,
 }
 
 /// How each row of the left is joined with what the right was at its time.

@@ -1,7 +1,7 @@
 //! Row patterns.
 
 use flott_api::expr::Expr;
-use flott_graph::spec::{MatchExpr, MatchOperand, MatchSkip, PatternVariable, RowPattern, SortField};
+use flott_graph::spec::{MatchExpr, MatchOperand, MatchRows, MatchSkip, PatternVariable, RowPattern, SortField};
 
 use super::{Column, PROCTIME};
 
@@ -23,15 +23,25 @@ pub struct Match {
     /// A match takes less time than this; milliseconds.
     pub within_ms: Option<i64>,
     /// What comes out of a match.
+    pub rows: MatchRows,
+    /// Computed of a match.
     pub measures: Vec<MatchExpr>,
 }
 
 impl Match {
+    /// The input columns that come out.
+    pub fn passed(&self) -> &[usize] {
+        match &self.rows {
+            MatchRows::One => &self.partition,
+            MatchRows::All(columns) => columns,
+        }
+    }
+
     /// What carries time behind it: `MATCH_ROWTIME()` and `MATCH_PROCTIME()`. The rowtime of a row of the match is only typed as
-    /// one, as in Flink: when the match is found it is late.
+    /// one, as in Flink: when the match is found it is late. So are all its rows that come out.
     pub fn timed(&self, mut columns: Vec<Column>) -> Vec<Column> {
         for (place, column) in columns.iter_mut().enumerate() {
-            let measure = place.checked_sub(self.partition.len()).and_then(|m| self.measures.get(m));
+            let measure = place.checked_sub(self.passed().len()).and_then(|m| self.measures.get(m));
             let is_time = measure.is_some_and(|m| match &m.expr {
                 Expr::Column { index, .. } => matches!(m.operands.get(*index), Some(MatchOperand::Rowtime { .. })),
                 Expr::Call { function, .. } => function.name == PROCTIME,

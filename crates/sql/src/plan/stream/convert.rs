@@ -7,8 +7,8 @@ use flott_graph::spec::JoinKind;
 
 use super::nodes::{
     Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, Interval, IntervalJoin,
-    Join, Limit, MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin,
-    WindowRank, WindowTableFunction,
+    Join, Limit, LookupJoin, MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark,
+    WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
@@ -71,8 +71,12 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
-        rel::Op::ToChangelog { names } => Op::ToChangelog(ToChangelog { names }),
-        rel::Op::FromChangelog { op, names } => Op::FromChangelog(FromChangelog { op, names }),
+        rel::Op::Process(process) => {
+            let columns = process.timed(columns, inputs.iter().map(|input| input.columns.as_slice()));
+            return gathering(Op::Process(process), inputs, columns);
+        }
+        rel::Op::ToChangelog { names, call } => Op::ToChangelog(ToChangelog { names, call }),
+        rel::Op::FromChangelog { op, names, call } => Op::FromChangelog(FromChangelog { op, names, call }),
         rel::Op::Union => Op::Union(Union),
         rel::Op::Limit { offset, limit } => Op::Limit(Limit { offset, limit }),
     };
@@ -81,6 +85,13 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
 
 /// The kind of join that a condition allows.
 fn joined(join: rel::Join, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
+    if let [left, right] = inputs.as_slice()
+        && let Some(lookup) = LookupJoin::of(&join, left, right)?
+    {
+        let columns = looked_up(columns, &inputs);
+        let left = inputs.into_iter().take(1).collect();
+        return gathering(Op::LookupJoin(Box::new(lookup)), left, columns);
+    }
     let width = inputs.first().map_or(0, |left| left.columns.len());
     let parts: Vec<Expr> = join.condition.iter().cloned().flat_map(conjuncts).collect();
     if let [left, right] = inputs.as_slice()
@@ -116,6 +127,15 @@ fn timed(columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
     let times = inputs.iter().flat_map(|input| &input.columns).map(|c| c.time);
     let named = columns.into_iter().zip(names).zip(times);
     named.map(|((column, name), time)| Column { name, time, window: None, ..column }).collect()
+}
+
+/// The columns of a lookup: those of the left are what they were, those of the table are values.
+fn looked_up(columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
+    let left = inputs.first().map(|left| left.columns.as_slice()).unwrap_or_default();
+    let mut columns = timed(columns, inputs);
+    columns.iter_mut().skip(left.len()).for_each(|column| column.time = None);
+    columns.iter_mut().zip(left).for_each(|(column, of_left)| column.window.clone_from(&of_left.window));
+    columns
 }
 
 /// The columns of a join of windows: times are times behind it, and what cannot be without its window has it.

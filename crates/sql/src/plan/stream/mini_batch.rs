@@ -104,6 +104,7 @@ fn needs_watermark(node: &Node) -> bool {
             | Op::Limit(_)
             | Op::LocalGroupAggregate(_)
             | Op::MultiJoin(_)
+            | Op::LookupJoin(_)
             | Op::ToChangelog(_)
     );
     !only_passes_on(&node.op) && !indifferent && node.inputs.iter().any(has_rowtime)

@@ -8,13 +8,13 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
-    IntervalJoin, Join, Limit, LocalGroupAggregate, MiniBatchAssigner, MultiJoin, Rank, TemporalJoin, TemporalSort,
-    ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
+    IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner, MultiJoin, Rank, TemporalJoin,
+    TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Match, Over, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Match, Over, Process, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -46,6 +46,8 @@ pub(in crate::plan) enum Op {
     Limit(Limit),
     /// Groups the rows of a mini-batch, before they are sent.
     LocalGroupAggregate(Box<LocalGroupAggregate>),
+    /// Joins rows with what a table outside has for them.
+    LookupJoin(Box<LookupJoin>),
     /// Finds patterns.
     Match(Box<Match>),
     /// Ends mini-batches.
@@ -54,6 +56,8 @@ pub(in crate::plan) enum Op {
     MultiJoin(Box<MultiJoin>),
     /// Rows with calls over those before them.
     OverAggregate(Box<Over>),
+    /// What a process table function gives.
+    Process(Box<Process>),
     /// The first rows of each partition.
     Rank(Box<Rank>),
     /// Reads a table.
@@ -96,10 +100,12 @@ impl Op {
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::LocalGroupAggregate(op) => op.as_ref(),
+            Op::LookupJoin(op) => op.as_ref(),
             Op::Match(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
             Op::MultiJoin(op) => op.as_ref(),
             Op::OverAggregate(op) => op.as_ref(),
+            Op::Process(op) => op.as_ref(),
             Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
             Op::TemporalJoin(op) => op.as_ref(),

@@ -44,7 +44,20 @@ fn rows_are_ordered_as_a_whole_and_watermarks_are_gone() {
     assert_eq!(shape("SELECT k, x FROM r UNION ALL SELECT x, k FROM r"), "Union(Scan, Project(Scan))");
     let windows = "SELECT window_end, SUM(k) FROM TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '1' SECOND))
                    GROUP BY window_start, window_end";
-    assert!(shape(windows).contains("Aggregate("), "{}", shape(windows));
+    assert_eq!(shape(windows), "Project(Aggregate(Project(Window(Scan))))");
+}
+
+#[test]
+fn what_a_stream_cannot_limit_or_combine_is_planned() {
+    let ranked = "SELECT x FROM (SELECT x, RANK() OVER (PARTITION BY k ORDER BY x) AS n FROM r) WHERE n <= 2";
+    assert_eq!(shape(ranked), "Project(Filter(Over(Scan)))");
+    let from = "SELECT x FROM (SELECT x, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS n FROM r) WHERE n > 2";
+    assert_eq!(shape(from), "Project(Filter(Over(Scan)))");
+    let first = "SELECT x FROM (SELECT x, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS n FROM r) WHERE n <= 2";
+    assert_eq!(shape(first), "Project(Rank(Scan))");
+    let two =
+        "SELECT SUM(x) OVER (PARTITION BY k ORDER BY x), COUNT(*) OVER (ORDER BY x), MAX(x) OVER (ORDER BY x) FROM r";
+    assert_eq!(shape(two), "Project(Over(Project(Over(Scan))))");
 }
 
 #[test]

@@ -156,9 +156,11 @@ fn what_has_no_versions_is_refused() {
     expect!["1:31: time travel: FOR SYSTEM_TIME AS OF a constant is not supported yet"].assert_eq(&refused(
         "clicks a JOIN rates FOR SYSTEM_TIME AS OF TIMESTAMP '2024-01-01 00:00:00' AS r ON a.who = r.who",
     ));
-    expect!["1:64: a lookup join: FOR SYSTEM_TIME AS OF processing time is not supported yet"].assert_eq(&refused(
-        "(SELECT *, PROCTIME() AS p FROM clicks) a JOIN rates FOR SYSTEM_TIME AS OF a.p AS r ON a.who = r.who",
-    ));
+    expect!["1:64: a temporal join by processing time with table 'cat.db.rates' is not supported yet"].assert_eq(
+        &refused(
+            "(SELECT *, PROCTIME() AS p FROM clicks) a JOIN rates FOR SYSTEM_TIME AS OF a.p AS r ON a.who = r.who",
+        ),
+    );
     expect!["1:17: FOR SYSTEM_TIME AS OF is not supported yet"]
         .assert_eq(&refused("rates FOR SYSTEM_TIME AS OF TIMESTAMP '2024-01-01 00:00:00' AS a"));
 }

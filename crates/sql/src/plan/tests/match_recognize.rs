@@ -32,6 +32,38 @@ fn a_pattern_is_planned_as_in_flink() {
 }
 
 #[test]
+fn alternatives_groups_and_permutations_are_planned() {
+    let shown = |pattern: &str| {
+        let all = plan(&format!("ORDER BY ts MEASURES A.x AS p PATTERN ({pattern}) DEFINE A AS TRUE"));
+        let (_, rest) = all.split_once("pattern=[").unwrap_or(("", &all));
+        rest.split_once("], define").map_or(rest, |(text, _)| text).replace("_UTF-16LE", "")
+    };
+    expect!["|(|('A', 'B'), ('C', 'D'))"].assert_eq(&shown("A | B | C D"));
+    expect!["(PATTERN_QUANTIFIER(('A', 'B'), 1, -1, false), 'C')"].assert_eq(&shown("(A B)+ C"));
+    expect!["(('A', PATTERN_QUANTIFIER(|('B', 'C'), 2, 3, true)), 'A')"].assert_eq(&shown("A (B | C){2,3}? A"));
+    expect!["(PATTERN_PERMUTE('A', 'B', 'C'), 'D')"].assert_eq(&shown("PERMUTE(A, B, C) D"));
+    expect!["(PATTERN_QUANTIFIER(PATTERN_QUANTIFIER('A', 2, 2, false), 1, -1, false), 'B')"]
+        .assert_eq(&shown("(A{2})+ B"));
+    // Parentheses alone mean nothing, also where Flink takes no group.
+    expect!["(('A', 'B'), 'C')"].assert_eq(&shown("A ((B) C)"));
+    expect!["((PATTERN_QUANTIFIER('A', 1, -1, false), PATTERN_QUANTIFIER('B', 0, 1, false)), 'C')"]
+        .assert_eq(&shown("A+ B? C"));
+}
+
+#[test]
+fn all_rows_of_a_match_are_planned() {
+    expect![[r#"
+        Match(partitionBy=[who], orderBy=[ts ASC], measures=[RUNNING(A.x) AS p, RUNNING(CLASSIFIER()) AS c, RUNNING(MATCH_NUMBER()) AS n, RUNNING(FINAL(SUM(B.x))) AS s], rowsPerMatch=[ALL ROWS PER MATCH], after=[SKIP TO NEXT ROW], pattern=[(_UTF-16LE'A', _UTF-16LE'B')], define=[{A=true}], changelogMode=[I])
+        +- Exchange(distribution=[hash[who]], changelogMode=[I])
+           +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+              +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+    "#]].assert_eq(&plan(
+        "PARTITION BY who ORDER BY ts MEASURES RUNNING LAST(A.x) AS p, CLASSIFIER() AS c, MATCH_NUMBER() AS n, FINAL SUM(B.x) AS s \
+         ALL ROWS PER MATCH PATTERN (A B) DEFINE A AS TRUE",
+    ));
+}
+
+#[test]
 fn only_the_time_of_a_match_is_time_behind_it() {
     let window = |measure: &str| {
         World::new().modes(&format!(
@@ -41,25 +73,78 @@ fn only_the_time_of_a_match_is_time_behind_it() {
         ))
     };
     assert!(window("MATCH_ROWTIME()").contains("Match("), "{}", window("MATCH_ROWTIME()"));
+    let all_rows = |time: &str| {
+        World::new().modes(&format!(
+            "WITH m AS (SELECT * FROM clicks MATCH_RECOGNIZE (ORDER BY ts MEASURES MATCH_ROWTIME() AS t ALL ROWS PER MATCH \
+             PATTERN (A B) DEFINE A AS TRUE)) SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE m, DESCRIPTOR({time}), \
+             INTERVAL '1' SECOND)) GROUP BY window_start, window_end"
+        ))
+    };
+    assert!(all_rows("t").contains("Match("), "{}", all_rows("t"));
+    assert!(all_rows("ts").contains("is no time attribute"), "{}", all_rows("ts"));
     for late in ["A.ts", "MAX(B.ts)", "LAST(A.ts, 1)"] {
         assert!(window(late).contains("is no time attribute here"), "{}", window(late));
     }
 }
 
 #[test]
-fn what_patterns_do_not_have_is_refused_by_name() {
+fn patterns_that_cannot_be_matched_are_refused() {
     let refused = |measures: &str, rest: &str| plan(&format!("ORDER BY ts MEASURES {measures} AS z {rest}"));
     let all = [
-        refused("A.x", "ALL ROWS PER MATCH PATTERN (A B) DEFINE A AS TRUE"),
-        refused("A.x", "PATTERN (A | B) DEFINE A AS TRUE"),
-        refused("A.x", "PATTERN ((A B)+ C) DEFINE A AS TRUE"),
-        refused("A.x", "PATTERN (PERMUTE(A, B)) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A (B | C+)) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A (B C)*) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A+ B?) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A* B* A C) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN ((A{1,2})+ C) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A+* C) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A (B C)?? D) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A | (B C)?) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (PERMUTE(A, B, C, D, E, F, G, H)) DEFINE A AS TRUE"),
         refused("A.x", "PATTERN (A {- B -} C) DEFINE A AS TRUE"),
         refused("A.x", "PATTERN (^A B) DEFINE A AS TRUE"),
         refused("A.x", "PATTERN (A B$) DEFINE A AS TRUE"),
+    ];
+    expect![[r#"
+        1:85: a greedy quantifier at the end of a pattern is not supported yet
+          End with a variable without a quantifier, or make it reluctant, with a '?' behind it.
+        1:81: a greedy quantifier at the end of a pattern is not supported yet
+          End with a variable without a quantifier, or make it reluctant, with a '?' behind it.
+        1:78: a greedy quantifier at the end of a pattern is not supported yet
+          End with a variable without a quantifier, or make it reluctant, with a '?' behind it.
+        1:78: variable 'A' directly behind a greedy quantifier of it is not supported yet
+          The quantifier takes all its rows and gives none back.
+          Make the quantifier reluctant, with a '?' behind it.
+        1:79: variable 'A' directly behind a greedy quantifier of it is not supported yet
+          The quantifier takes all its rows and gives none back.
+          Make the quantifier reluctant, with a '?' behind it.
+        1:78: a quantifier of a quantifier is not supported yet
+          Put parentheses around the first.
+        1:81: a reluctant optional variable ('??') is not supported yet
+          Write '?'.
+        1:15: a pattern that matches no rows at all is not supported yet
+          At least one variable must not be optional.
+        1:86: PERMUTE of 8 variables is not supported yet
+          It takes 7 at most.
+        1:83: an exclusion '{- -}' in a pattern is not supported yet
+        1:15: the anchor '^' in a pattern is not supported yet
+          A stream has no last row, and partitions begin once.
+        1:80: the anchor '$' in a pattern is not supported yet
+          A stream has no last row, and partitions begin once."#]]
+    .assert_eq(&all.join("\n"));
+}
+
+#[test]
+fn what_patterns_do_not_have_is_refused_by_name() {
+    let refused = |measures: &str, rest: &str| plan(&format!("ORDER BY ts MEASURES {measures} AS z {rest}"));
+    let all = [
+        refused("A.x", "ALL ROWS PER MATCH WITH UNMATCHED ROWS PATTERN (A B) DEFINE A AS TRUE"),
+        refused("A.x", "ALL ROWS PER MATCH SHOW EMPTY MATCHES PATTERN (A B) DEFINE A AS TRUE"),
         refused("A.x", "PATTERN (A B) SUBSET U = (A, B) DEFINE A AS TRUE"),
         refused("A.x", "PATTERN (A B+) DEFINE A AS TRUE"),
-        refused("CLASSIFIER()", "PATTERN (A B) DEFINE A AS TRUE"),
+        refused("CLASSIFIER(A)", "PATTERN (A B) DEFINE A AS TRUE"),
+        refused("FIRST(MATCH_NUMBER())", "PATTERN (A B) DEFINE A AS TRUE"),
+        refused("A.x", "PATTERN (A B) DEFINE A AS CLASSIFIER() = 'A'"),
+        refused("A.x", "PATTERN (A B) DEFINE A AS FINAL LAST(A.x) > 1"),
         refused("PREV(A.x)", "PATTERN (A B) DEFINE A AS TRUE"),
         refused("A.x", "PATTERN (A B) DEFINE A AS PREV(A.x) > 1"),
         refused("clicks.x", "PATTERN (A B) DEFINE A AS TRUE"),
@@ -69,20 +154,18 @@ fn what_patterns_do_not_have_is_refused_by_name() {
         plan("ORDER BY ts DESC MEASURES A.x AS z PATTERN (A B) DEFINE A AS TRUE"),
     ];
     expect![[r#"
-        1:15: ALL ROWS PER MATCH is not supported yet
-          Write ONE ROW PER MATCH.
-        1:78: an alternative '|' in a pattern is not supported yet
-        1:79: a group with a quantifier in a pattern is not supported yet
-        1:86: PERMUTE in a pattern is not supported yet
-        1:83: an exclusion '{- -}' in a pattern is not supported yet
-        1:15: the anchor '^' in a pattern is not supported yet
-          A stream has no last row, and partitions begin once.
-        1:80: the anchor '$' in a pattern is not supported yet
-          A stream has no last row, and partitions begin once.
+        1:15: WITH UNMATCHED ROWS in MATCH_RECOGNIZE is not supported yet
+          Write ALL ROWS PER MATCH.
+        1:15: SHOW EMPTY MATCHES in MATCH_RECOGNIZE is not supported yet
+          Write ALL ROWS PER MATCH.
         1:90: SUBSET in MATCH_RECOGNIZE is not supported yet
         1:80: a greedy quantifier at the end of a pattern is not supported yet
           End with a variable without a quantifier, or make it reluctant, with a '?' behind it.
-        1:60: CLASSIFIER() is not supported yet
+        1:60: CLASSIFIER with an argument is not supported yet
+        1:66: MATCH_NUMBER() in FIRST and LAST is not supported yet
+        1:95: CLASSIFIER() in DEFINE is not supported yet
+        1:101: FINAL in DEFINE
+          A condition sees the rows up to the current one.
         1:60: PREV in MEASURES
           FIRST and LAST take an offset among the rows of a variable.
         1:95: PREV, which looks at other rows than the match's is not supported yet

@@ -350,3 +350,15 @@ fn rows_that_come_with_their_window_are_ranked_joined_and_aggregated_by_it() {
     );
     assert!(!world.modes(&other).contains("WindowJoin"));
 }
+
+/// One row for each window: without the window's columns nothing tells them apart.
+#[test]
+fn a_result_without_its_window_has_no_key() {
+    let world = World::new();
+    let joined = |columns: &str, function: &str| {
+        world.modes(&format!(
+            "SELECT m FROM (SELECT MAX(x) AS m{columns} FROM {function} GROUP BY window_start, window_end) AS a JOIN t ON a.m > t.a"
+        ))
+    };
+    assert!(joined("", TUMBLE).contains("leftInputSpec=[NoUniqueKey]"), "{}", joined("", TUMBLE));
+}

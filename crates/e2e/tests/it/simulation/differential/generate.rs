@@ -1,6 +1,8 @@
 //! Random tables and queries, by seed.
 
-use super::model::{Call, Compare, Condition, Kind, Op, Query, Row, Scalar, WIDTH};
+use super::expr::{Call, Compare, Condition, Function, Scalar};
+use super::model::{Kind, Op, Query, Row, WIDTH};
+use super::timed::Timed;
 
 /// SplitMix64: a case is its seed, for ever.
 pub(super) struct Dice(u64);
@@ -37,12 +39,27 @@ pub(super) struct Change {
 /// A table that is read.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    /// Whether rows change; else each life only begins.
-    pub(super) changes_rows: bool,
+    pub(super) kind: TableKind,
     pub(super) changes: Vec<Change>,
 }
 
+/// What happens to the rows of a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum TableKind {
+    /// Each life only begins.
+    Inserted,
+    Changing,
+    /// Each life only begins, and has a time.
+    Timed,
+}
+
+/// How late a row with a time may come, in seconds: less than its watermark allows.
+const DELAY: usize = 5;
+/// The watermark is so many seconds behind.
+pub(super) const LAG: usize = 5;
+
 impl Table {
+    /// Rows of numbers, which may change.
     pub(super) fn random(dice: &mut Dice) -> Table {
         let changes_rows = dice.one_in(2);
         let mut alive: Vec<(usize, Row)> = Vec::new();
@@ -67,7 +84,21 @@ impl Table {
             };
             changes.push(Change { life, before, after });
         }
-        Table { changes_rows, changes }
+        Table { kind: if changes_rows { TableKind::Changing } else { TableKind::Inserted }, changes }
+    }
+
+    /// Rows with a time, each second once at most.
+    pub(super) fn timed(dice: &mut Dice, in_order: bool) -> Table {
+        let mut rows: Vec<(usize, Row)> = Vec::new();
+        let mut time = dice.below(10);
+        for _ in 0..dice.below(25) + 1 {
+            let comes = time + if in_order { 0 } else { dice.below(DELAY) };
+            rows.push((comes, row(dice).into_iter().chain([Some(time as i64)]).collect()));
+            time += 1 + if dice.one_in(8) { dice.below(15) } else { dice.below(3) };
+        }
+        rows.sort_by_key(|(comes, _)| *comes);
+        let change = |((_, row), life)| Change { life, before: None, after: Some(row) };
+        Table { kind: TableKind::Timed, changes: rows.into_iter().zip(1..).map(change).collect() }
     }
 
     /// What is there in the end.
@@ -94,9 +125,13 @@ impl Table {
             }
         };
         let line = |Change { before, after, .. }: &Change| {
-            if !self.changes_rows {
-                let cells = after.iter().flatten().map(|v| v.map_or(String::new(), |v| v.to_string()));
-                return cells.collect::<Vec<_>>().join(",") + "\n";
+            if self.kind != TableKind::Changing {
+                let number = |v: &Option<i64>| v.map_or(String::new(), |v| v.to_string());
+                let mut cells: Vec<String> = after.iter().flatten().map(number).collect();
+                if let Some(time) = cells.get_mut(WIDTH) {
+                    *time = clock(time.parse().unwrap());
+                }
+                return cells.join(",") + "\n";
             }
             let op = match (before, after) {
                 (None, _) => "c",
@@ -109,6 +144,11 @@ impl Table {
     }
 }
 
+/// So many seconds behind 2024-01-01.
+fn clock(seconds: usize) -> String {
+    format!("2024-01-01 00:{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
 fn value(dice: &mut Dice) -> Option<i64> {
     if dice.one_in(8) { None } else { Some(dice.below(6) as i64) }
 }
@@ -117,16 +157,14 @@ fn row(dice: &mut Dice) -> Row {
     (0..WIDTH).map(|_| value(dice)).collect()
 }
 
-fn condition(dice: &mut Dice, width: usize, depth: usize) -> Condition {
-    let compare = |dice: &mut Dice| match dice.below(4) {
-        0 => Compare::Equal,
-        1 => Compare::Differs,
-        2 => Compare::Less,
-        _ => Compare::AtMost,
-    };
+fn comparison(dice: &mut Dice) -> Compare {
+    [Compare::Equal, Compare::Differs, Compare::Less, Compare::AtMost][dice.below(4)]
+}
+
+pub(super) fn condition(dice: &mut Dice, width: usize, depth: usize) -> Condition {
     match dice.below(if depth == 0 { 5 } else { 8 }) {
-        0..=2 => Condition::Constant(dice.below(width), compare(dice), dice.below(6) as i64),
-        3 => Condition::Columns(dice.below(width), compare(dice), dice.below(width)),
+        0..=2 => Condition::Constant(dice.below(width), comparison(dice), dice.below(6) as i64),
+        3 => Condition::Columns(dice.below(width), comparison(dice), dice.below(width)),
         4 => Condition::IsNull(dice.below(width), dice.one_in(2)),
         5 => Condition::And(Box::new([condition(dice, width, depth - 1), condition(dice, width, depth - 1)])),
         6 => Condition::Or(Box::new([condition(dice, width, depth - 1), condition(dice, width, depth - 1)])),
@@ -144,37 +182,67 @@ fn scalar(dice: &mut Dice, width: usize) -> Scalar {
     }
 }
 
-fn call(dice: &mut Dice, width: usize) -> Call {
-    let column = dice.below(width);
-    match dice.below(8) {
-        0 => Call::Count(column),
-        1 => Call::CountDistinct(column),
-        2 => Call::Sum(column),
-        3 => Call::SumWhere(column, condition(dice, width, 1)),
-        4 => Call::Avg(column),
-        5 => Call::Min(column),
-        6 => Call::Max(column),
-        _ => Call::Rows,
+/// A call that does not depend on the order of rows.
+pub(super) fn call(dice: &mut Dice, width: usize) -> Call {
+    use Function::{Avg, Count, Listed, Max, Min, Rows, Sum};
+    let function = [Rows, Count, Sum, Avg, Min, Max, Listed][dice.below(7)];
+    Call {
+        function,
+        column: dice.below(width),
+        distinct: dice.one_in(4) && function != Rows,
+        filter: dice.one_in(4).then(|| condition(dice, width, 1)),
+    }
+}
+
+/// One that gives null where there are no rows.
+fn call_of_some(dice: &mut Dice, width: usize) -> Call {
+    loop {
+        let call = call(dice, width);
+        if !matches!(call.function, Function::Rows | Function::Count) {
+            return call;
+        }
     }
 }
 
 /// Columns of a table, each once.
-fn some_columns(dice: &mut Dice, width: usize) -> Vec<usize> {
+pub(super) fn some_columns(dice: &mut Dice, width: usize) -> Vec<usize> {
     let mut all: Vec<usize> = (0..width).collect();
     let kept = dice.below(width.min(2)) + 1;
     (0..kept).map(|_| all.swap_remove(dice.below(all.len()))).collect()
 }
 
-/// A query of at most so many levels, with no more columns than a table.
-pub(super) fn query(dice: &mut Dice, tables: usize, depth: usize) -> Query {
-    if depth == 0 {
-        return Query::Table(dice.below(tables));
+/// What is read.
+#[derive(Clone, Copy)]
+pub(super) struct Tables<'a> {
+    /// How many tables have numbers only.
+    pub(super) plain: usize,
+    /// Those with a time.
+    pub(super) timed: &'a [usize],
+}
+
+/// A query of at most so many levels, mostly with no more columns than a table.
+pub(super) fn query(dice: &mut Dice, tables: Tables<'_>, depth: usize) -> Query {
+    let found = if depth > 0 {
+        over_others(dice, tables, depth)
+    } else if dice.one_in(2) {
+        Query::Timed(Box::new(Timed::random(dice, tables.timed)))
+    } else {
+        return Query::Table(dice.below(tables.plain));
+    };
+    let width = found.width();
+    if width <= WIDTH && !dice.one_in(4) {
+        return found;
     }
+    let items = (0..dice.below(WIDTH) + 1).map(|_| scalar(dice, width)).collect();
+    Query::Select(Box::new(found), items)
+}
+
+fn over_others(dice: &mut Dice, tables: Tables<'_>, depth: usize) -> Query {
     let below = |dice: &mut Dice| {
         let less = dice.below(2);
         query(dice, tables, (depth - 1).saturating_sub(less))
     };
-    let found = match dice.below(14) {
+    match dice.below(19) {
         0 => Query::Where(Box::new(below(dice)), condition(dice, 1, 0)),
         1..=2 => {
             let rows = below(dice);
@@ -187,10 +255,7 @@ pub(super) fn query(dice: &mut Dice, tables: usize, depth: usize) -> Query {
         }
         7..=9 => {
             let rows = below(dice);
-            let width = rows.width();
-            let keys = some_columns(dice, width);
-            let calls = (0..dice.below(2) + 1).map(|_| call(dice, width)).collect();
-            Query::Group { rows: Box::new(rows), keys, calls }
+            group(dice, rows)
         }
         10 => Query::Distinct(Box::new(below(dice))),
         11 => {
@@ -210,27 +275,71 @@ pub(super) fn query(dice: &mut Dice, tables: usize, depth: usize) -> Query {
             let or = dice.one_in(3).then(|| condition(dice, sides[0].width(), 1));
             Query::In { columns, negated: dice.one_in(2), or, sides }
         }
-        _ => {
-            let rows = below(dice);
-            let mut order: Vec<(usize, bool)> = (0..rows.width()).map(|c| (c, dice.one_in(2))).collect();
-            let first = dice.below(order.len());
-            order.swap(0, first);
-            let partition = some_columns(dice, rows.width());
-            Query::Top { rows: Box::new(rows), partition, order, limit: dice.below(3) + 1 }
+        13 => {
+            let rows = Box::new(below(dice));
+            let elements = (0..dice.below(3) + 1).map(|_| dice.below(rows.width())).collect();
+            Query::Unnest { rows, elements, ordinality: dice.one_in(2) }
         }
-    };
-    let width = found.width();
-    if width <= WIDTH && !dice.one_in(4) {
-        return found;
+        14 => {
+            let rows = Box::new(below(dice));
+            let (key, column) = (dice.below(rows.width()), dice.below(rows.width()));
+            Query::Collected { rows, key, column }
+        }
+        15 => {
+            let sides = Box::new([below(dice), below(dice)]);
+            let (column, call) = (dice.below(sides[0].width()), call_of_some(dice, sides[1].width()));
+            Query::Against { sides, column, compare: comparison(dice), call }
+        }
+        16 => {
+            let sides = Box::new([below(dice), below(dice)]);
+            let equal = [dice.below(sides[0].width()), dice.below(sides[1].width())];
+            let call = call_of_some(dice, sides[1].width());
+            Query::Beside { sides, equal, call }
+        }
+        17 => {
+            let rows = Box::new(below(dice));
+            let order = total_order(dice, rows.width());
+            Query::Sorted { rows, order, limit: dice.below(5) + 1, offset: dice.below(4).saturating_sub(1) }
+        }
+        _ => {
+            let rows = Box::new(below(dice));
+            let (order, partition) = (total_order(dice, rows.width()), some_columns(dice, rows.width()));
+            Query::Top { rows, partition, order, limit: dice.below(3) + 1, numbered: dice.one_in(3) }
+        }
     }
-    let items = (0..dice.below(WIDTH) + 1).map(|_| scalar(dice, width)).collect();
-    Query::Select(Box::new(found), items)
+}
+
+/// By all columns, so that ties are of equal rows.
+fn total_order(dice: &mut Dice, width: usize) -> Vec<(usize, bool)> {
+    let mut order: Vec<(usize, bool)> = (0..width).map(|c| (c, dice.one_in(2))).collect();
+    let first = dice.below(order.len());
+    order.swap(0, first);
+    order
+}
+
+fn group(dice: &mut Dice, rows: Query) -> Query {
+    let width = rows.width();
+    let keys = if dice.one_in(6) { Vec::new() } else { some_columns(dice, width) };
+    let calls = (0..dice.below(2) + 1).map(|_| call(dice, width)).collect();
+    let all: Vec<usize> = (0..keys.len()).collect();
+    let sets = match (keys.len(), dice.below(4)) {
+        (1, 0) => Some(vec![all, vec![]]),
+        (2, 0) => Some(
+            [vec![all.clone(), vec![0], vec![]], vec![vec![0], vec![1]], vec![all, vec![1]]][dice.below(3)].clone(),
+        ),
+        _ => None,
+    };
+    Query::Group { rows: Box::new(rows), keys, calls, sets }
 }
 
 fn join(dice: &mut Dice, sides: Box<[Query; 2]>) -> Query {
     let widths = [sides[0].width(), sides[1].width()];
     let kind = [Kind::Inner, Kind::Left, Kind::Right, Kind::Full, Kind::Semi, Kind::Anti][dice.below(6)];
-    let equal = (0..dice.below(2) + 1).map(|_| [dice.below(widths[0]), dice.below(widths[1])]).collect();
-    let more = dice.one_in(3).then(|| condition(dice, widths[0] + widths[1], 1));
+    let equal: Vec<[usize; 2]> = if dice.one_in(10) {
+        Vec::new()
+    } else {
+        (0..dice.below(2) + 1).map(|_| [dice.below(widths[0]), dice.below(widths[1])]).collect()
+    };
+    let more = (equal.is_empty() || dice.one_in(3)).then(|| condition(dice, widths[0] + widths[1], 1));
     Query::Join { kind, sides, equal, more }
 }

@@ -1,7 +1,9 @@
-//! Queries over tables of numbers, as SQL and as what they mean: rows in, rows out, written as plainly as it can be.
+//! Queries over tables of numbers, and what they mean: rows in, rows out, written as plainly as it can be.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+
+use super::expr::{Call, Compare, Condition, Scalar};
+use super::timed::Timed;
 
 /// Every column is a nullable `BIGINT`.
 pub(super) type Row = Vec<Option<i64>>;
@@ -12,6 +14,8 @@ pub(super) const WIDTH: usize = 3;
 #[derive(Clone, Debug)]
 pub(super) enum Query {
     Table(usize),
+    /// By event time, over tables that have one.
+    Timed(Box<Timed>),
     Where(Box<Query>, Condition),
     Select(Box<Query>, Vec<Scalar>),
     Join {
@@ -20,10 +24,12 @@ pub(super) enum Query {
         equal: Vec<[usize; 2]>,
         more: Option<Condition>,
     },
+    /// With sets of the keys' places these are grouping sets, and each row tells its own.
     Group {
         rows: Box<Query>,
         keys: Vec<usize>,
         calls: Vec<Call>,
+        sets: Option<Vec<Vec<usize>>>,
     },
     Distinct(Box<Query>),
     Set {
@@ -44,6 +50,39 @@ pub(super) enum Query {
         partition: Vec<usize>,
         order: Vec<(usize, bool)>,
         limit: usize,
+        numbered: bool,
+    },
+    /// The first rows of all, behind some, in such an order.
+    Sorted {
+        rows: Box<Query>,
+        order: Vec<(usize, bool)>,
+        limit: usize,
+        offset: usize,
+    },
+    /// Each row once for each of these columns.
+    Unnest {
+        rows: Box<Query>,
+        elements: Vec<usize>,
+        ordinality: bool,
+    },
+    /// The known values of a column, collected by key and dealt out again.
+    Collected {
+        rows: Box<Query>,
+        key: usize,
+        column: usize,
+    },
+    /// Rows that compare with an aggregate over all rows of the other side.
+    Against {
+        sides: Box<[Query; 2]>,
+        column: usize,
+        compare: Compare,
+        call: Call,
+    },
+    /// Each row with an aggregate over the rows of the other side that have this in common.
+    Beside {
+        sides: Box<[Query; 2]>,
+        equal: [usize; 2],
+        call: Call,
     },
 }
 
@@ -57,6 +96,19 @@ pub(super) enum Kind {
     Anti,
 }
 
+impl Kind {
+    /// What stands between two tables; nothing for what is no join in SQL.
+    pub(super) fn word(self) -> Option<&'static str> {
+        match self {
+            Kind::Inner => Some("JOIN"),
+            Kind::Left => Some("LEFT JOIN"),
+            Kind::Right => Some("RIGHT JOIN"),
+            Kind::Full => Some("FULL JOIN"),
+            Kind::Semi | Kind::Anti => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Op {
     Union,
@@ -64,204 +116,59 @@ pub(super) enum Op {
     Except,
 }
 
-#[derive(Clone, Debug)]
-pub(super) enum Scalar {
-    Column(usize),
-    Plus(usize, i64),
-    Sum(usize, usize),
-    Coalesce(usize, i64),
-    Case(Condition, usize, usize),
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Condition {
-    Constant(usize, Compare, i64),
-    Columns(usize, Compare, usize),
-    IsNull(usize, bool),
-    And(Box<[Condition; 2]>),
-    Or(Box<[Condition; 2]>),
-    Not(Box<Condition>),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Compare {
-    Equal,
-    Differs,
-    Less,
-    AtMost,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Call {
-    Rows,
-    Count(usize),
-    CountDistinct(usize),
-    Sum(usize),
-    SumWhere(usize, Condition),
-    Avg(usize),
-    Min(usize),
-    Max(usize),
-}
-
-impl Condition {
-    fn holds(&self, row: &Row) -> Option<bool> {
-        match self {
-            Condition::Constant(a, compare, b) => Some(compare.of(row[*a]?, *b)),
-            Condition::Columns(a, compare, b) => Some(compare.of(row[*a]?, row[*b]?)),
-            Condition::IsNull(a, negated) => Some(row[*a].is_none() != *negated),
-            Condition::And(sides) => match [sides[0].holds(row), sides[1].holds(row)] {
-                [Some(false), _] | [_, Some(false)] => Some(false),
-                [Some(true), Some(true)] => Some(true),
-                _ => None,
-            },
-            Condition::Or(sides) => match [sides[0].holds(row), sides[1].holds(row)] {
-                [Some(true), _] | [_, Some(true)] => Some(true),
-                [Some(false), Some(false)] => Some(false),
-                _ => None,
-            },
-            Condition::Not(inner) => inner.holds(row).map(|holds| !holds),
-        }
-    }
-
-    fn sql(&self, name: &dyn Fn(usize) -> String) -> String {
-        match self {
-            Condition::Constant(a, compare, b) => format!("{} {} {b}", name(*a), compare.sql()),
-            Condition::Columns(a, compare, b) => format!("{} {} {}", name(*a), compare.sql(), name(*b)),
-            Condition::IsNull(a, negated) => format!("{} IS {}NULL", name(*a), if *negated { "NOT " } else { "" }),
-            Condition::And(sides) => format!("({} AND {})", sides[0].sql(name), sides[1].sql(name)),
-            Condition::Or(sides) => format!("({} OR {})", sides[0].sql(name), sides[1].sql(name)),
-            Condition::Not(inner) => format!("NOT ({})", inner.sql(name)),
-        }
-    }
-}
-
-impl Compare {
-    fn of(self, a: i64, b: i64) -> bool {
-        match self {
-            Compare::Equal => a == b,
-            Compare::Differs => a != b,
-            Compare::Less => a < b,
-            Compare::AtMost => a <= b,
-        }
-    }
-
-    fn sql(self) -> &'static str {
-        match self {
-            Compare::Equal => "=",
-            Compare::Differs => "<>",
-            Compare::Less => "<",
-            Compare::AtMost => "<=",
-        }
-    }
-}
-
-impl Scalar {
-    fn value(&self, row: &Row) -> Option<i64> {
-        match self {
-            Scalar::Column(a) => row[*a],
-            Scalar::Plus(a, more) => Some(row[*a]? + more),
-            Scalar::Sum(a, b) => Some(row[*a]? + row[*b]?),
-            Scalar::Coalesce(a, otherwise) => row[*a].or(Some(*otherwise)),
-            Scalar::Case(condition, a, b) => row[if condition.holds(row) == Some(true) { *a } else { *b }],
-        }
-    }
-
-    fn sql(&self) -> String {
-        match self {
-            Scalar::Column(a) => column(*a),
-            Scalar::Plus(a, more) => format!("c{a} + {more}"),
-            Scalar::Sum(a, b) => format!("c{a} + c{b}"),
-            Scalar::Coalesce(a, otherwise) => format!("COALESCE(c{a}, {otherwise})"),
-            Scalar::Case(condition, a, b) => format!("CASE WHEN {} THEN c{a} ELSE c{b} END", condition.sql(&column)),
-        }
-    }
-}
-
-impl Call {
-    fn value(&self, rows: &[Row]) -> Option<i64> {
-        let known = |column: &usize| rows.iter().filter_map(|row| row[*column]).collect::<Vec<i64>>();
-        let sum = |values: Vec<i64>| (!values.is_empty()).then(|| values.iter().sum());
-        match self {
-            Call::Rows => Some(rows.len() as i64),
-            Call::Count(column) => Some(known(column).len() as i64),
-            Call::CountDistinct(column) => {
-                Some(known(column).into_iter().collect::<std::collections::BTreeSet<_>>().len() as i64)
-            }
-            Call::Sum(column) => sum(known(column)),
-            Call::SumWhere(column, condition) => {
-                let passing = rows.iter().filter(|row| condition.holds(row) == Some(true));
-                sum(passing.filter_map(|row| row[*column]).collect())
-            }
-            Call::Avg(column) => Some(sum(known(column))? / known(column).len() as i64),
-            Call::Min(column) => known(column).into_iter().min(),
-            Call::Max(column) => known(column).into_iter().max(),
-        }
-    }
-
-    fn sql(&self) -> String {
-        match self {
-            Call::Rows => "COUNT(*)".to_owned(),
-            Call::Count(column) => format!("COUNT(c{column})"),
-            Call::CountDistinct(column) => format!("COUNT(DISTINCT c{column})"),
-            Call::Sum(column) => format!("SUM(c{column})"),
-            Call::SumWhere(c, condition) => format!("SUM(c{c}) FILTER (WHERE {})", condition.sql(&column)),
-            Call::Avg(column) => format!("AVG(c{column})"),
-            Call::Min(column) => format!("MIN(c{column})"),
-            Call::Max(column) => format!("MAX(c{column})"),
-        }
-    }
-}
-
-fn column(index: usize) -> String {
+pub(super) fn column(index: usize) -> String {
     format!("c{index}")
-}
-
-fn columns(width: usize) -> String {
-    (0..width).map(column).collect::<Vec<_>>().join(", ")
-}
-
-/// A column of two tables side by side, of which the first has so many.
-fn side_by_side(width: usize) -> impl Fn(usize) -> String {
-    move |index| if index < width { format!("a.c{index}") } else { format!("b.c{}", index - width) }
 }
 
 impl Query {
     pub(super) fn width(&self) -> usize {
         match self {
             Query::Table(_) => WIDTH,
-            Query::Where(rows, _) | Query::Distinct(rows) | Query::Top { rows, .. } => rows.width(),
+            Query::Timed(timed) => timed.width(),
+            Query::Where(rows, _) | Query::Distinct(rows) | Query::Sorted { rows, .. } => rows.width(),
+            Query::Top { rows, numbered, .. } => rows.width() + usize::from(*numbered),
             Query::Select(_, items) => items.len(),
             Query::Join { kind: Kind::Semi | Kind::Anti, sides, .. } => sides[0].width(),
             Query::Join { sides, .. } => sides[0].width() + sides[1].width(),
-            Query::Group { keys, calls, .. } => keys.len() + calls.len(),
-            Query::Set { sides, .. } | Query::In { sides, .. } => sides[0].width(),
+            Query::Group { keys, calls, sets, .. } => keys.len() + calls.len() + usize::from(sets.is_some()),
+            Query::Set { sides, .. } | Query::In { sides, .. } | Query::Against { sides, .. } => sides[0].width(),
+            Query::Unnest { rows, ordinality, .. } => rows.width() + 1 + usize::from(*ordinality),
+            Query::Collected { .. } => 2,
+            Query::Beside { sides, .. } => sides[0].width() + 1,
         }
     }
 
     /// The queries that it reads.
     pub(super) fn inputs(&self) -> Vec<&Query> {
         match self {
-            Query::Table(_) => Vec::new(),
+            Query::Table(_) | Query::Timed(_) => Vec::new(),
             Query::Where(rows, _) | Query::Select(rows, _) | Query::Distinct(rows) => vec![rows],
-            Query::Group { rows, .. } | Query::Top { rows, .. } => vec![rows],
+            Query::Group { rows, .. } | Query::Top { rows, .. } | Query::Sorted { rows, .. } => vec![rows],
+            Query::Unnest { rows, .. } | Query::Collected { rows, .. } => vec![rows],
             Query::Join { sides, .. } | Query::Set { sides, .. } | Query::In { sides, .. } => sides.iter().collect(),
+            Query::Against { sides, .. } | Query::Beside { sides, .. } => sides.iter().collect(),
         }
     }
 
     fn inputs_mut(&mut self) -> Vec<&mut Query> {
         match self {
-            Query::Table(_) => Vec::new(),
+            Query::Table(_) | Query::Timed(_) => Vec::new(),
             Query::Where(rows, _) | Query::Select(rows, _) | Query::Distinct(rows) => vec![rows],
-            Query::Group { rows, .. } | Query::Top { rows, .. } => vec![rows],
+            Query::Group { rows, .. } | Query::Top { rows, .. } | Query::Sorted { rows, .. } => vec![rows],
+            Query::Unnest { rows, .. } | Query::Collected { rows, .. } => vec![rows],
             Query::Join { sides, .. } | Query::Set { sides, .. } | Query::In { sides, .. } => {
                 sides.iter_mut().collect()
             }
+            Query::Against { sides, .. } | Query::Beside { sides, .. } => sides.iter_mut().collect(),
         }
     }
 
     /// Queries that are smaller by one step.
     pub(super) fn smaller(&self) -> Vec<Query> {
         let mut all: Vec<Query> = self.inputs().into_iter().cloned().collect();
+        if let Query::Timed(timed) = self {
+            all.extend(timed.smaller().into_iter().map(|less| Query::Timed(Box::new(less))));
+        }
         for at in 0..self.inputs().len() {
             let width = self.inputs()[at].width();
             for less in self.inputs()[at].smaller().into_iter().filter(|less| less.width() >= width) {
@@ -274,59 +181,21 @@ impl Query {
         all
     }
 
-    pub(super) fn sql(&self) -> String {
-        let own = columns(self.width());
-        match self {
-            Query::Table(table) => format!("SELECT {own} FROM t{table}"),
-            Query::Where(rows, condition) => {
-                format!("SELECT {own} FROM ({}) AS a WHERE {}", rows.sql(), condition.sql(&column))
-            }
-            Query::Select(rows, items) => {
-                let items: Vec<String> =
-                    items.iter().enumerate().map(|(i, e)| format!("{} AS c{i}", e.sql())).collect();
-                format!("SELECT {} FROM ({}) AS a", items.join(", "), rows.sql())
-            }
-            Query::Join { kind, sides, equal, more } => join_sql(*kind, sides, equal, more.as_ref()),
-            Query::Group { rows, keys, calls } => {
-                let items = keys.iter().map(|k| column(*k)).chain(calls.iter().map(Call::sql));
-                let items: Vec<String> = items.enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
-                let keys: Vec<String> = keys.iter().map(|k| column(*k)).collect();
-                format!("SELECT {} FROM ({}) AS a GROUP BY {}", items.join(", "), rows.sql(), keys.join(", "))
-            }
-            Query::Distinct(rows) => format!("SELECT DISTINCT {own} FROM ({}) AS a", rows.sql()),
-            Query::Set { op, all, sides } => {
-                let op = match op {
-                    Op::Union => "UNION",
-                    Op::Intersect => "INTERSECT",
-                    Op::Except => "EXCEPT",
-                };
-                let all = if *all { " ALL" } else { "" };
-                let [a, b] = [sides[0].sql(), sides[1].sql()];
-                format!("SELECT {own} FROM (SELECT {own} FROM ({a}) AS a {op}{all} SELECT {own} FROM ({b}) AS b) AS c")
-            }
-            Query::In { sides, columns: [of, among], negated, or } => {
-                let not = if *negated { "NOT " } else { "" };
-                let or = or.as_ref().map_or(String::new(), |c| format!(" OR {}", c.sql(&|i| format!("a.c{i}"))));
-                let [a, b] = [sides[0].sql(), sides[1].sql()];
-                format!("SELECT {own} FROM ({a}) AS a WHERE a.c{of} {not}IN (SELECT c{among} FROM ({b}) AS b){or}")
-            }
-            Query::Top { rows, partition, order, limit } => {
-                let partition: Vec<String> = partition.iter().map(|p| column(*p)).collect();
-                let order: Vec<String> =
-                    order.iter().map(|(c, down)| format!("c{c}{}", if *down { " DESC" } else { "" })).collect();
-                let number = format!("PARTITION BY {} ORDER BY {}", partition.join(", "), order.join(", "));
-                format!(
-                    "SELECT {own} FROM (SELECT {own}, ROW_NUMBER() OVER ({number}) AS rn FROM ({}) AS a) AS b WHERE rn <= {limit}",
-                    rows.sql()
-                )
-            }
-        }
+    /// How many rows are read for it.
+    pub(super) fn rows_read(&self, tables: &[Vec<Row>]) -> u64 {
+        let own = match self {
+            Query::Table(table) => tables[*table].len() as u64,
+            Query::Timed(timed) => timed.tables().iter().map(|table| tables[*table].len() as u64).sum(),
+            _ => 0,
+        };
+        own + self.inputs().iter().map(|input| input.rows_read(tables)).sum::<u64>()
     }
 
     /// The rows that it gives.
     pub(super) fn rows(&self, tables: &[Vec<Row>]) -> Vec<Row> {
         match self {
             Query::Table(table) => tables[*table].clone(),
+            Query::Timed(timed) => timed.rows(tables),
             Query::Where(rows, condition) => {
                 rows.rows(tables).into_iter().filter(|row| condition.holds(row) == Some(true)).collect()
             }
@@ -344,15 +213,10 @@ impl Query {
                 };
                 joined(*kind, [left, right], widths, meet)
             }
-            Query::Group { rows, keys, calls } => {
-                let mut groups: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
-                for row in rows.rows(tables) {
-                    groups.entry(keys.iter().map(|k| row[*k]).collect()).or_default().push(row);
-                }
-                let result = |(key, rows): (Row, Vec<Row>)| {
-                    key.into_iter().chain(calls.iter().map(|call| call.value(&rows))).collect()
-                };
-                groups.into_iter().map(result).collect()
+            Query::Group { rows, keys, calls, sets: None } => grouped(rows.rows(tables), keys, calls),
+            Query::Group { rows, keys, calls, sets: Some(sets) } => {
+                let rows = rows.rows(tables);
+                sets.iter().flat_map(|set| grouped_by_set(&rows, keys, calls, set)).collect()
             }
             Query::Distinct(rows) => counted(rows.rows(tables)).into_keys().collect(),
             Query::Set { op, all, sides } => set(*op, *all, [sides[0].rows(tables), sides[1].rows(tables)]),
@@ -370,52 +234,98 @@ impl Query {
                 };
                 rows.into_iter().filter(passes).collect()
             }
-            Query::Top { rows, partition, order, limit } => {
-                let mut groups: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
-                for row in rows.rows(tables) {
-                    groups.entry(partition.iter().map(|p| row[*p]).collect()).or_default().push(row);
-                }
-                for group in groups.values_mut() {
-                    group.sort_by(|a, b| {
-                        let by =
-                            order.iter().map(|(c, down)| if *down { b[*c].cmp(&a[*c]) } else { a[*c].cmp(&b[*c]) });
-                        by.reduce(std::cmp::Ordering::then).unwrap()
-                    });
-                    group.truncate(*limit);
-                }
-                groups.into_values().flatten().collect()
+            Query::Top { .. } | Query::Sorted { .. } | Query::Unnest { .. } | Query::Collected { .. } => {
+                self.dealt_rows(tables)
+            }
+            Query::Against { sides, column, compare, call } => {
+                let against = call.value(&sides[1].rows(tables));
+                let passes = |row: &Row| matches!((row[*column], against), (Some(a), Some(b)) if compare.of(a, b));
+                sides[0].rows(tables).into_iter().filter(passes).collect()
+            }
+            Query::Beside { sides, equal: [x, y], call } => {
+                let others = sides[1].rows(tables);
+                let beside = |row: Row| {
+                    let same = |other: &&Row| row[*x].is_some() && other[*y] == row[*x];
+                    let value = call.value(&others.iter().filter(same).cloned().collect::<Vec<_>>());
+                    row.into_iter().chain([value]).collect()
+                };
+                sides[0].rows(tables).into_iter().map(beside).collect()
             }
         }
     }
-}
 
-fn join_sql(kind: Kind, sides: &[Query; 2], equal: &[[usize; 2]], more: Option<&Condition>) -> String {
-    let width = sides[0].width();
-    let mut on: Vec<String> = equal.iter().map(|[a, b]| format!("a.c{a} = b.c{b}")).collect();
-    on.extend(more.map(|more| more.sql(&side_by_side(width))));
-    let (on, [a, b]) = (on.join(" AND "), [sides[0].sql(), sides[1].sql()]);
-    let named = |width| (0..width).map(|i| format!("a.c{i} AS c{i}")).collect::<Vec<_>>().join(", ");
-    let word = match kind {
-        Kind::Inner => "JOIN",
-        Kind::Left => "LEFT JOIN",
-        Kind::Right => "RIGHT JOIN",
-        Kind::Full => "FULL JOIN",
-        Kind::Semi | Kind::Anti => {
-            let not = if kind == Kind::Anti { "NOT " } else { "" };
-            return format!(
-                "SELECT {} FROM ({a}) AS a WHERE {not}EXISTS (SELECT 1 FROM ({b}) AS b WHERE {on})",
-                named(width)
-            );
+    /// The first rows, and rows from what lies in others.
+    fn dealt_rows(&self, tables: &[Vec<Row>]) -> Vec<Row> {
+        match self {
+            Query::Top { rows, partition, order, limit, numbered } => {
+                let first = partitions(rows.rows(tables), partition)
+                    .into_values()
+                    .flat_map(|group| sorted(group, order).into_iter().take(*limit).zip(1..).collect::<Vec<_>>());
+                first.map(|(row, n)| row.into_iter().chain(numbered.then_some(Some(n))).collect()).collect()
+            }
+            Query::Sorted { rows, order, limit, offset } => {
+                sorted(rows.rows(tables), order).into_iter().skip(*offset).take(*limit).collect()
+            }
+            Query::Unnest { rows, elements, ordinality } => {
+                let dealt = |row: Row| {
+                    let one = |(e, n): (&usize, i64)| {
+                        row.iter().copied().chain([row[*e]]).chain(ordinality.then_some(Some(n))).collect()
+                    };
+                    elements.iter().zip(1..).map(one).collect::<Vec<Row>>()
+                };
+                rows.rows(tables).into_iter().flat_map(dealt).collect()
+            }
+            Query::Collected { rows, key, column } => {
+                let known = rows.rows(tables).into_iter().filter(|row| row[*column].is_some());
+                known.map(|row| vec![row[*key], row[*column]]).collect()
+            }
+            _ => unreachable!("a query of another kind"),
         }
-    };
-    let mut items = named(width);
-    for i in 0..sides[1].width() {
-        write!(items, ", b.c{i} AS c{}", width + i).unwrap();
     }
-    format!("SELECT {items} FROM ({a}) AS a {word} ({b}) AS b ON {on}")
 }
 
-fn joined(kind: Kind, [left, right]: [Vec<Row>; 2], widths: [usize; 2], meet: impl Fn(&Row, &Row) -> bool) -> Vec<Row> {
+/// Rows by the values of some columns.
+pub(super) fn partitions(rows: Vec<Row>, by: &[usize]) -> BTreeMap<Row, Vec<Row>> {
+    let mut all: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        all.entry(by.iter().map(|k| row[*k]).collect()).or_default().push(row);
+    }
+    all
+}
+
+/// Null is the least.
+pub(super) fn sorted(mut rows: Vec<Row>, order: &[(usize, bool)]) -> Vec<Row> {
+    rows.sort_by(|a, b| {
+        let by = order.iter().map(|(c, down)| if *down { b[*c].cmp(&a[*c]) } else { a[*c].cmp(&b[*c]) });
+        by.reduce(std::cmp::Ordering::then).unwrap()
+    });
+    rows
+}
+
+/// The keys and what the calls give; no row where there are none, also without keys.
+pub(super) fn grouped(rows: Vec<Row>, keys: &[usize], calls: &[Call]) -> Vec<Row> {
+    let result =
+        |(key, rows): (Row, Vec<Row>)| key.into_iter().chain(calls.iter().map(|call| call.value(&rows))).collect();
+    partitions(rows, keys).into_iter().map(result).collect()
+}
+
+/// The same with null for keys that are not of the set, and a bit for each of them.
+pub(super) fn grouped_by_set(rows: &[Row], keys: &[usize], calls: &[Call], set: &[usize]) -> Vec<Row> {
+    let own: Vec<usize> = set.iter().map(|k| keys[*k]).collect();
+    let id = (0..keys.len()).fold(0, |id, k| 2 * id + i64::from(!set.contains(&k)));
+    let widened = |row: Row| {
+        let key = (0..keys.len()).map(|k| set.iter().position(|s| *s == k).and_then(|at| row[at]));
+        key.chain(row[set.len()..].iter().copied()).chain([Some(id)]).collect()
+    };
+    grouped(rows.to_vec(), &own, calls).into_iter().map(widened).collect()
+}
+
+pub(super) fn joined(
+    kind: Kind,
+    [left, right]: [Vec<Row>; 2],
+    widths: [usize; 2],
+    meet: impl Fn(&Row, &Row) -> bool,
+) -> Vec<Row> {
     let has_partner = |a: &Row| right.iter().any(|b| meet(a, b));
     if let Kind::Semi | Kind::Anti = kind {
         return left.into_iter().filter(|a| has_partner(a) == (kind == Kind::Semi)).collect();

@@ -5,9 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use flott_api::expr::Expr;
+use flott_api::expr::{Expr, FunctionId};
 use flott_api::{Error, LogicalType, Result, TypeKind};
-use flott_graph::spec::{MatchExpr, MatchOperand};
+use flott_graph::spec::{AggregateCall, MatchExpr, MatchOperand};
 use sqlparser::ast::{
     Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Spanned, UnaryOperator,
     Value as AstValue, ValueWithSpan, VisitMut, VisitorMut,
@@ -19,11 +19,18 @@ use super::super::call::function_name;
 use super::super::expr::{ExprBinder, coerce, illegal_null};
 use super::super::{Binder, refuse};
 use crate::parser::ast::ident_location;
+use crate::plan::optimize::Squared;
 use crate::plan::rel::{Column, PROCTIME, TimeAttribute};
 use crate::plan::scope::{Scope, at_span};
 
 /// Before the number of an operand: a character that no name has.
 const OPERAND: char = '\u{1}';
+
+/// Before the number of one that is computed of others.
+const COMPUTED: char = '\u{2}';
+
+/// The length of `CLASSIFIER()`, as Calcite has it.
+const CLASSIFIER_LENGTH: u32 = 2000;
 
 /// Where an expression stands.
 #[derive(Clone, Copy)]
@@ -36,6 +43,8 @@ pub(super) struct Place<'a> {
     pub(super) time: Option<TimeAttribute>,
     /// In `DEFINE`: the variable, if the pattern has it.
     pub(super) own: Option<Option<usize>>,
+    /// `ALL ROWS PER MATCH`: measures are of the rows up to the current one.
+    pub(super) all_rows: bool,
 }
 
 /// What a measure that is nothing but a time carries.
@@ -56,7 +65,8 @@ pub(super) fn time_attribute(bound: &MatchExpr, input: &[Column]) -> Option<Time
                 _ => return None,
             }
         }
-        MatchOperand::Aggregate { .. } => return None,
+        MatchOperand::Aggregate { .. } | MatchOperand::Classifier | MatchOperand::MatchNumber => return None,
+        MatchOperand::Final(_) => return None,
     };
     input.get(column)?.time.filter(|time| *time == TimeAttribute::Rowtime)
 }
@@ -65,14 +75,24 @@ impl Binder<'_> {
     /// An expression over a match.
     pub(super) fn match_expression(&self, ast: &Ast, place: &Place<'_>, clause: &'static str) -> Result<MatchExpr> {
         let mut ast = ast.clone();
-        let mut reading = Reading { binder: self, place, clause, operands: Vec::new(), walk: None, units: Vec::new() };
+        let (operands, units) = (Operands::default(), Vec::new());
+        let mut reading = Reading { binder: self, place, clause, operands, walk: None, is_final: false, units };
         if let ControlFlow::Break(error) = ast.visit(&mut reading) {
             return Err(*error);
         }
-        let (operands, types): (Vec<MatchOperand>, Vec<LogicalType>) = reading.operands.into_iter().unzip();
-        let columns = types.into_iter().enumerate().map(|(i, ty)| Column::new(format!("{OPERAND}{i}"), ty)).collect();
-        let scope = Scope::of_columns(columns);
-        let expr = self.folded(ExprBinder::new(&scope, clause).bind(&ast)?)?;
+        let Operands { read, computed } = reading.operands;
+        let columns = read.iter().enumerate().map(|(i, (_, ty))| Column::new(format!("{OPERAND}{i}"), ty.clone()));
+        let first = read.len();
+        let columns = columns.chain(
+            computed.iter().enumerate().map(|(i, of)| Column::new(format!("{OPERAND}{COMPUTED}{i}"), of.ty().clone())),
+        );
+        let scope = Scope::of_columns(columns.collect());
+        let bound = ExprBinder::new(&scope, clause).bind(&ast)?;
+        let bound = bound.replace(&mut |e| match e {
+            Expr::Column { index, .. } => index.checked_sub(first).and_then(|i| computed.get(i)).cloned(),
+            _ => None,
+        });
+        let (operands, expr) = (read.into_iter().map(|(operand, _)| operand).collect(), self.folded(bound)?);
         if expr.ty().kind == TypeKind::Null {
             return Err(at_span(illegal_null(), ast.span()));
         }
@@ -87,13 +107,34 @@ struct Walk {
     offset: u32,
 }
 
+/// What an expression reads.
+#[derive(Default)]
+struct Operands {
+    read: Vec<(MatchOperand, LogicalType)>,
+    /// Expressions over those that are read, which stand for one.
+    computed: Vec<Expr>,
+}
+
+impl Operands {
+    /// The place of an operand; equal ones are one.
+    fn place(&mut self, operand: MatchOperand, ty: LogicalType) -> usize {
+        let found = self.read.iter().position(|(o, t)| *o == operand && *t == ty);
+        found.unwrap_or_else(|| {
+            self.read.push((operand, ty));
+            self.read.len() - 1
+        })
+    }
+}
+
 /// Reads operands.
 struct Reading<'a> {
     binder: &'a Binder<'a>,
     place: &'a Place<'a>,
     clause: &'static str,
-    operands: Vec<(MatchOperand, LogicalType)>,
+    operands: Operands,
     walk: Option<Walk>,
+    /// Whether what is read is of the whole match, in a measure of a part of it.
+    is_final: bool,
     /// Words that are no columns: `DAY` in `TIMESTAMPADD(DAY, ..)`.
     units: Vec<Span>,
 }
@@ -128,15 +169,11 @@ impl Reading<'_> {
                 Ok(())
             }
             Ast::Prefixed { prefix, value } if prefix.quote_style.is_none() => {
-                match prefix.value.to_ascii_uppercase().as_str() {
-                    // A row a match: all that there is to see is the end.
-                    "FINAL" => {
-                        *ast = *value.clone();
-                        self.read(ast)
-                    }
-                    "RUNNING" => Err(Error::unsupported("RUNNING in MATCH_RECOGNIZE")),
-                    _ => Ok(()),
+                let prefix = prefix.value.to_ascii_uppercase();
+                if matches!(prefix.as_str(), "FINAL" | "RUNNING") {
+                    *ast = self.prefixed(&prefix, value)?;
                 }
+                Ok(())
             }
             Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. } => {
                 Err(Error::unsupported(format!("a subquery in {} of MATCH_RECOGNIZE", self.clause)))
@@ -149,6 +186,25 @@ impl Reading<'_> {
                 None => Ok(()),
             },
             _ => Ok(()),
+        }
+    }
+
+    /// `FINAL x`, `RUNNING x`. With a row a match both are the same: all that there is to see is the end.
+    fn prefixed(&mut self, prefix: &str, value: &Ast) -> Result<Ast> {
+        if self.place.own.is_some() {
+            return Err(Error::invalid(format!("{prefix} in {}", self.clause))
+                .with_detail("A condition sees the rows up to the current one."));
+        }
+        if self.is_final {
+            return Err(Error::invalid(format!("{prefix} cannot stand in FINAL")));
+        }
+        let mut value = value.clone();
+        self.is_final = prefix == "FINAL" && self.place.all_rows;
+        let flow = value.visit(self);
+        self.is_final = false;
+        match flow {
+            ControlFlow::Break(error) => Err(*error),
+            ControlFlow::Continue(()) => Ok(Ast::Nested(Box::new(value))),
         }
     }
 
@@ -185,13 +241,9 @@ impl Reading<'_> {
             .with_hint(format!("It has {}; a column alone is that of the last row.", self.place.variables.join(", "))))
     }
 
-    /// The name of an operand; equal ones are one.
+    /// The name of an operand.
     fn operand(&mut self, operand: MatchOperand, ty: LogicalType, span: Span) -> Ident {
-        let found = self.operands.iter().position(|(o, t)| *o == operand && *t == ty);
-        let number = found.unwrap_or_else(|| {
-            self.operands.push((operand, ty));
-            self.operands.len() - 1
-        });
+        let number = self.operands.place(of(operand, self.is_final), ty);
         Ident { value: format!("{OPERAND}{number}"), quote_style: None, span }
     }
 
@@ -204,7 +256,7 @@ impl Reading<'_> {
             ("prev" | "next", Some(args)) => self.neighbour(&name, args).map(Some),
             ("match_rowtime", Some(args)) => self.rowtime(args, function).map(Some),
             ("match_proctime", Some([])) => Ok(Some(proctime(function))),
-            ("classifier" | "match_number", _) => Err(Error::unsupported(format!("{}()", name.to_uppercase()))),
+            ("classifier" | "match_number", Some(args)) => self.of_match(&name, args, function).map(Some),
             _ if is_aggregate(&name) => self.aggregate(&name, function).map(Some),
             _ => {
                 self.units.extend(unit_of(&name, function));
@@ -250,6 +302,23 @@ impl Reading<'_> {
                 .with_hint("LAST(A.x, 1) is the row before the last one of variable A.")),
             _ => Err(Error::invalid(format!("{upper} takes a value and an offset"))),
         }
+    }
+
+    /// `CLASSIFIER()` and `MATCH_NUMBER()`, with Calcite's types.
+    fn of_match(&mut self, name: &str, args: &[&Ast], function: &Function) -> Result<Ast> {
+        let upper = name.to_uppercase();
+        if !args.is_empty() {
+            return Err(Error::unsupported(format!("{upper} with an argument")));
+        }
+        if self.place.own.is_some() || self.walk.is_some() {
+            let place = if self.walk.is_some() { "FIRST and LAST" } else { self.clause };
+            return Err(Error::unsupported(format!("{upper}() in {place}")));
+        }
+        let (operand, ty) = match name {
+            "classifier" => (MatchOperand::Classifier, LogicalType::not_null(TypeKind::Varchar(CLASSIFIER_LENGTH))),
+            _ => (MatchOperand::MatchNumber, LogicalType::not_null(TypeKind::BigInt)),
+        };
+        Ok(Ast::Identifier(self.operand(operand, ty, function.name.span())))
     }
 
     /// `MATCH_ROWTIME()`, `MATCH_ROWTIME(ts)`: the argument gives its type.
@@ -307,16 +376,51 @@ impl Reading<'_> {
         if types.is_empty() && name != "count" {
             return Err(Error::invalid(format!("function '{upper}' takes 1 argument, not 0")));
         }
-        // They are computed by a projection, and there is none in a condition.
-        let is_variance = matches!(name, "stddev" | "variance") || flott_functions::is_variance(name);
-        refuse::clause(is_variance, "STDDEV and VAR in MATCH_RECOGNIZE")?;
+        let name = match name {
+            "stddev" => "stddev_samp",
+            "variance" => "var_samp",
+            name => name,
+        };
         let resolved = flott_functions::aggregate_type(name, &types, false)?;
-        let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
+        let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty));
         // A variable may have taken no row.
         let never_null = matches!(name, "count" | "collect");
         let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || !never_null);
-        let operand = MatchOperand::Aggregate { variable, function: resolved.id, args, ty: ty.clone() };
+        if flott_functions::is_variance(name) {
+            return self.variance(variable, resolved.id, args.collect(), ty).map(|number| {
+                let value = format!("{OPERAND}{COMPUTED}{number}");
+                Ast::Identifier(Ident { value, quote_style: None, span: function.name.span() })
+            });
+        }
+        let operand = MatchOperand::Aggregate { variable, function: resolved.id, args: args.collect(), ty: ty.clone() };
         Ok(Ast::Identifier(self.operand(operand, ty, function.name.span())))
+    }
+
+    /// A variance of sums and counts, as Calcite writes it: the number of what is computed.
+    fn variance(
+        &mut self,
+        variable: Option<usize>,
+        function: FunctionId,
+        args: Vec<Expr>,
+        ty: LogicalType,
+    ) -> Result<usize> {
+        let [arg] = <[Expr; 1]>::try_from(args).map_err(|_| Error::internal("a variance of not one argument"))?;
+        let terms = <[Expr; 2]>::from(Squared::terms(arg, &ty)?);
+        let types = terms.each_ref().map(|t| t.ty().clone());
+        let wanted = AggregateCall { function, args: Vec::new(), filter: None, distinct: false, ty };
+        let (operands, is_final) = (&mut self.operands, self.is_final);
+        let computed = Squared { value: 0, square: 1 }.variance(&wanted, &types, &mut |call| {
+            let args = call.args.iter().map(|a| terms[*a].clone()).collect();
+            // Of no rows a sum is null.
+            let ty = call.ty.clone().with_nullable(call.ty.nullable || call.function.name != "count");
+            let operand = MatchOperand::Aggregate { variable, function: call.function, args, ty: ty.clone() };
+            Expr::column(operands.place(of(operand, is_final), ty.clone()), ty)
+        })?;
+        let found = self.operands.computed.iter().position(|c| *c == computed);
+        Ok(found.unwrap_or_else(|| {
+            self.operands.computed.push(computed);
+            self.operands.computed.len() - 1
+        }))
     }
 
     /// The arguments over the input, and the variable that they name.
@@ -338,6 +442,15 @@ impl Reading<'_> {
             _ => Err(Error::invalid("an aggregate over several pattern variables")
                 .with_hint("Its columns must be of one variable.")),
         }
+    }
+}
+
+/// The operand, or the same of the whole match. When it is found and its number are that anyway.
+fn of(operand: MatchOperand, is_final: bool) -> MatchOperand {
+    match operand {
+        MatchOperand::Rowtime { .. } | MatchOperand::MatchNumber => operand,
+        other if is_final => MatchOperand::Final(Box::new(other)),
+        other => other,
     }
 }
 
@@ -378,8 +491,8 @@ impl VisitorMut for Columns<'_> {
 
 impl Columns<'_> {
     fn check_call(&mut self, function: &Function) -> ControlFlow<Box<Error>> {
-        const OF_MATCHES: [&str; 7] =
-            ["first", "last", "prev", "next", "match_rowtime", "match_proctime", "classifier"];
+        const OF_MATCHES: [&str; 8] =
+            ["first", "last", "prev", "next", "match_rowtime", "match_proctime", "classifier", "match_number"];
         match function_name(&function.name) {
             Ok(name) if OF_MATCHES.contains(&name.as_str()) || is_aggregate(&name) => {
                 let upper = name.to_uppercase();

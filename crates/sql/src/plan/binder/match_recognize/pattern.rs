@@ -1,4 +1,9 @@
-//! `PATTERN`: variables one after the other, with quantifiers.
+//! `PATTERN`: variables, groups and alternatives, with quantifiers.
+//!
+//! Flink has variables with quantifiers, one after the other; parentheses mean nothing there. What the SQL standard has beyond
+//! that is bound in the same way. A greedy quantifier gives nothing back (`greedy`).
+
+mod greedy;
 
 use flott_api::{Error, Result};
 use flott_graph::spec::RowPattern;
@@ -6,115 +11,104 @@ use sqlparser::ast::{Ident, MatchRecognizePattern as Pattern, MatchRecognizeSymb
 
 use crate::parser::ast::ident_location;
 
-/// How often a variable comes.
-#[derive(Clone, Copy)]
-struct Quantifier {
-    min: u32,
-    max: Option<u32>,
-    greedy: bool,
-}
+/// What the matcher can tell apart.
+const VARIABLES_MAX: usize = 64;
+/// All their orders are written out.
+const PERMUTED_MAX: usize = 7;
 
-impl Quantifier {
-    const ONCE: Quantifier = Quantifier { min: 1, max: Some(1), greedy: true };
-
-    /// Whether it takes as many rows as it can, where it can take another number: Flink then forbids some things behind it.
-    fn is_greedy(self) -> bool {
-        self.greedy && self.max != Some(self.min) && !self.is_optional()
-    }
-
-    /// `?`
-    fn is_optional(self) -> bool {
-        (self.min, self.max) == (0, Some(1))
-    }
-
-    /// `?` and `*`, which Flink does not have behind a greedy quantifier.
-    fn may_be_left_out(self) -> bool {
-        self.is_optional() || (self.min, self.max) == (0, None)
-    }
-}
-
-/// The pattern, and its variables in their order.
+/// The pattern, and its variables in the order in which they come first.
 pub(super) fn bind(pattern: &Pattern) -> Result<(RowPattern, Vec<Ident>)> {
-    let mut parts = Vec::new();
-    flatten(pattern, &mut parts)?;
-    for pair in parts.windows(2) {
-        if pair[0].1.is_greedy() && pair[1].1.may_be_left_out() {
-            return Err(at(&pair[1].0, Error::unsupported("an optional variable behind a greedy quantifier"))
-                .with_hint("Make the quantifier before it reluctant, with a '?' behind it."));
-        }
-    }
-    if parts.iter().all(|(_, q)| q.min == 0) {
-        return Err(Error::unsupported("a pattern that matches no rows at all")
-            .with_hint("At least one variable must not be optional."));
-    }
-    match parts.last() {
-        Some((name, quantifier)) if quantifier.is_greedy() => {
-            return Err(at(name, Error::unsupported("a greedy quantifier at the end of a pattern"))
-                .with_hint("End with a variable without a quantifier, or make it reluctant, with a '?' behind it."));
-        }
-        _ => {}
-    }
-    let names: Vec<Ident> = parts.iter().map(|(name, _)| name.clone()).collect();
-    if let Some((_, name)) = names.iter().enumerate().find(|(i, n)| names[..*i].iter().any(|b| b.value == n.value)) {
-        return Err(at(name, Error::unsupported(format!("variable '{}' twice in a pattern", name.value)))
-            .with_hint("Define a second variable with the same condition."));
-    }
+    let mut bound = Bound { names: Vec::new() };
+    let whole = bound.part(pattern)?;
+    let names = bound.names;
     if names.len() > VARIABLES_MAX {
         return Err(Error::invalid(format!("the pattern has {} variables", names.len()))
             .with_detail(format!("It may have {VARIABLES_MAX}.")));
     }
-    let mut bound: Vec<RowPattern> = parts.iter().enumerate().map(|(v, (_, q))| quantified(v, *q)).collect();
-    let whole = if bound.len() == 1 { bound.remove(0) } else { RowPattern::Sequence(bound) };
+    if whole.can_be_empty() {
+        return Err(Error::unsupported("a pattern that matches no rows at all")
+            .with_hint("At least one variable must not be optional."));
+    }
+    greedy::check(&whole, &names)?;
     Ok((whole, names))
 }
-
-/// What the matcher can tell apart.
-const VARIABLES_MAX: usize = 64;
 
 fn at(name: &Ident, error: Error) -> Error {
     error.at(ident_location(name))
 }
 
-fn quantified(variable: usize, Quantifier { min, max, greedy }: Quantifier) -> RowPattern {
-    let pattern = RowPattern::Variable(variable);
-    if (min, max) == (1, Some(1)) && greedy {
-        return pattern;
-    }
-    RowPattern::Repeat { pattern: Box::new(pattern), min, max, greedy }
+/// A pattern that is being bound.
+struct Bound {
+    names: Vec<Ident>,
 }
 
-/// The variables of a pattern with their quantifiers. Parentheses alone mean nothing.
-fn flatten(pattern: &Pattern, parts: &mut Vec<(Ident, Quantifier)>) -> Result<()> {
-    match pattern {
-        Pattern::Symbol(symbol) => parts.push((named(symbol)?.clone(), Quantifier::ONCE)),
-        Pattern::Concat(patterns) => patterns.iter().try_for_each(|p| flatten(p, parts))?,
-        Pattern::Group(inner) => flatten(inner, parts)?,
-        Pattern::Repetition(inner, quantifier) => parts.push(repeated(inner, quantifier)?),
-        Pattern::Exclude(_) => return Err(unsupported("an exclusion '{- -}' in a pattern", pattern)),
-        Pattern::Permute(_) => return Err(unsupported("PERMUTE in a pattern", pattern)),
-        Pattern::Alternation(_) => return Err(unsupported("an alternative '|' in a pattern", pattern)),
+impl Bound {
+    fn variable(&mut self, symbol: &Symbol) -> Result<usize> {
+        let name = named(symbol)?;
+        Ok(self.names.iter().position(|n| n.value == name.value).unwrap_or_else(|| {
+            self.names.push(name.clone());
+            self.names.len() - 1
+        }))
     }
-    Ok(())
-}
 
-/// `A+`, `A{2,3}?`: behind a quantifier, not behind a parenthesis, `?` makes it reluctant.
-fn repeated(inner: &Pattern, outer: &RepetitionQuantifier) -> Result<(Ident, Quantifier)> {
-    let (symbol, quantifier, greedy) = match (inner, outer) {
-        (Pattern::Symbol(symbol), quantifier) => (symbol, quantifier, true),
-        (Pattern::Repetition(inner, quantifier), RepetitionQuantifier::AtMostOne) => match inner.as_ref() {
-            Pattern::Symbol(symbol) => (symbol, quantifier, false),
-            other => return Err(unsupported("a quantifier of a quantifier", other)),
-        },
-        (Pattern::Repetition(..), _) => return Err(unsupported("a quantifier of a quantifier", inner)),
-        (other, _) => return Err(unsupported("a group with a quantifier in a pattern", other)),
-    };
-    let name = named(symbol)?;
-    let (min, max) = bounds(quantifier).map_err(|e| at(name, e))?;
-    let quantifier = Quantifier { min, max, greedy };
-    if !greedy && quantifier.is_optional() {
-        return Err(at(name, Error::unsupported("a reluctant optional variable ('??')")).with_hint("Write '?'."));
+    /// Parentheses alone mean nothing.
+    fn part(&mut self, pattern: &Pattern) -> Result<RowPattern> {
+        Ok(match pattern {
+            Pattern::Symbol(symbol) => RowPattern::Variable(self.variable(symbol)?),
+            Pattern::Group(inner) => self.part(inner)?,
+            Pattern::Concat(patterns) => {
+                let mut parts = Vec::with_capacity(patterns.len());
+                for pattern in patterns {
+                    match self.part(pattern)? {
+                        RowPattern::Sequence(inner) => parts.extend(inner),
+                        part => parts.push(part),
+                    }
+                }
+                RowPattern::Sequence(parts)
+            }
+            Pattern::Alternation(patterns) => {
+                RowPattern::Alternatives(patterns.iter().map(|p| self.part(p)).collect::<Result<_>>()?)
+            }
+            Pattern::Permute(symbols) => self.permuted(symbols)?,
+            Pattern::Repetition(inner, quantifier) => self.repeated(inner, quantifier)?,
+            Pattern::Exclude(_) => return Err(unsupported("an exclusion '{- -}' in a pattern", pattern)),
+        })
     }
-    Ok((name.clone(), quantifier))
+
+    fn permuted(&mut self, symbols: &[Symbol]) -> Result<RowPattern> {
+        if let ([Symbol::Named(first), ..], true) = (symbols, symbols.len() > PERMUTED_MAX) {
+            return Err(at(first, Error::unsupported(format!("PERMUTE of {} variables", symbols.len())))
+                .with_hint(format!("It takes {PERMUTED_MAX} at most.")));
+        }
+        let variables = symbols.iter().map(|s| self.variable(s)).collect::<Result<Vec<_>>>()?;
+        Ok(match variables.as_slice() {
+            [one] => RowPattern::Variable(*one),
+            _ => RowPattern::Permute(variables),
+        })
+    }
+
+    /// `A+`, `(A B){2,3}?`: behind a quantifier, not behind a parenthesis, `?` makes it reluctant.
+    fn repeated(&mut self, inner: &Pattern, outer: &RepetitionQuantifier) -> Result<RowPattern> {
+        let (inner, quantifier, greedy) = match (inner, outer) {
+            (Pattern::Repetition(inner, quantifier), RepetitionQuantifier::AtMostOne) => (&**inner, quantifier, false),
+            (inner, quantifier) => (inner, quantifier, true),
+        };
+        if matches!(inner, Pattern::Repetition(..)) {
+            return Err(
+                unsupported("a quantifier of a quantifier", inner).with_hint("Put parentheses around the first.")
+            );
+        }
+        let located = |e: Error| if let Some(name) = first_name(inner) { at(name, e) } else { e };
+        let (min, max) = bounds(quantifier).map_err(located)?;
+        if !greedy && (min, max) == (0, Some(1)) {
+            return Err(located(Error::unsupported("a reluctant optional variable ('??')")).with_hint("Write '?'."));
+        }
+        let pattern = self.part(inner)?;
+        if (min, max) == (1, Some(1)) && greedy {
+            return Ok(pattern);
+        }
+        Ok(RowPattern::Repeat { pattern: Box::new(pattern), min, max, greedy })
+    }
 }
 
 fn bounds(quantifier: &RepetitionQuantifier) -> Result<(u32, Option<u32>)> {

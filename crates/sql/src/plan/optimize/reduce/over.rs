@@ -46,9 +46,9 @@ pub(super) fn reduced(rel: Rel) -> Result<Rel> {
 }
 
 /// The columns that a variance sums up.
-struct Squared {
-    value: usize,
-    square: usize,
+pub(in crate::plan) struct Squared {
+    pub(in crate::plan) value: usize,
+    pub(in crate::plan) square: usize,
 }
 
 impl Squared {
@@ -57,8 +57,7 @@ impl Squared {
             return Err(Error::unsupported("a variance of DISTINCT values in OVER"));
         }
         let [arg] = of.args.as_slice() else { return Err(Error::internal("a variance of not one argument")) };
-        let value = cast(input.column(*arg), &of.ty);
-        let square = cast(call("*", vec![value.clone(), value.clone()])?, &of.ty);
+        let (value, square) = Self::terms(input.column(*arg), &of.ty)?;
         let mut place = |expr: Expr| {
             below.iter().position(|(known, _)| *known == expr).unwrap_or_else(|| {
                 let name = format!("$v{}", below.len());
@@ -69,8 +68,15 @@ impl Squared {
         Ok(Squared { value: place(value), square: place(square) })
     }
 
+    /// What is summed up for a variance of a type: the values and their squares.
+    pub(in crate::plan) fn terms(of: Expr, ty: &LogicalType) -> Result<(Expr, Expr)> {
+        let value = cast(of, ty);
+        let square = cast(call("*", vec![value.clone(), value.clone()])?, ty);
+        Ok((value, square))
+    }
+
     /// `(SUM(x * x) - SUM(x) * SUM(x) / COUNT(x)) / COUNT(x)`, of a sample `/ (COUNT(x) - 1)`, each step in the result's type.
-    fn variance(
+    pub(in crate::plan) fn variance(
         &self,
         of: &AggregateCall,
         types: &[LogicalType],

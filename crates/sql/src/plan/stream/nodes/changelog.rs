@@ -4,16 +4,22 @@ use flott_api::table::ChangelogMode;
 use flott_api::{Error, Result, RowKind};
 use flott_graph::spec::{FromChangelogSpec, Spec, ToChangelogSpec};
 
+use super::process::check_time;
 use crate::plan::print;
-use crate::plan::rel::KindNames;
+use crate::plan::rel::{Given, Invocation, KindNames};
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
+
+/// Where the arguments of both begin that every such function has.
+const ON_TIME: usize = 3;
 
 /// `TO_CHANGELOG`
 #[derive(Clone, Debug)]
 pub(in crate::plan) struct ToChangelog {
     /// What each kind is called; a kind without a name is dropped.
     pub(in crate::plan) names: KindNames,
+    /// How it is shown.
+    pub(in crate::plan) call: Invocation,
 }
 
 /// `FROM_CHANGELOG`
@@ -23,17 +29,15 @@ pub(in crate::plan) struct FromChangelog {
     pub(in crate::plan) op: usize,
     /// Which kind each name stands for.
     pub(in crate::plan) names: KindNames,
+    /// How it is shown.
+    pub(in crate::plan) call: Invocation,
 }
 
 /// A call as Flink shows it.
-fn described(call: &str, text: &Text<'_>) -> String {
+pub(super) fn described(call: &Invocation, text: &Text<'_>) -> String {
     let (own, row) = (text.own.join(","), print::record(&text.node.columns));
-    format!("ProcessTableFunction(invocation=[{call}], uid=[null], select=[{own}], rowType=[{row}])")
-}
-
-fn mapping(names: &KindNames) -> String {
-    let pairs = names.iter().map(|(name, kind)| format!("'{name}', '{}'", kind_name(*kind)));
-    format!("MAP({})", pairs.collect::<Vec<_>>().join(", "))
+    let (shown, uid) = (print::invocation(call, text.style), call.uid.as_deref().unwrap_or("null"));
+    format!("ProcessTableFunction(invocation=[{shown}], uid=[{uid}], select=[{own}], rowType=[{row}])")
 }
 
 /// `UPDATE_BEFORE`
@@ -47,8 +51,15 @@ pub(in crate::plan) fn kind_name(kind: RowKind) -> &'static str {
 }
 
 impl StreamOp for ToChangelog {
-    fn provides(&self, _: &[Node]) -> Result<ChangelogMode> {
+    fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
+        let has_time = self.call.arguments.iter().skip(ON_TIME).any(|a| matches!(a, Given::Descriptor(_)));
+        check_time(&self.call, has_time, united(inputs))?;
         Ok(ChangelogMode::INSERT_ONLY)
+    }
+
+    /// Every change is shown: also the old row of an update, where there is one.
+    fn alternatives(&self, inputs: &[Node], _: Updates) -> Vec<Alternative> {
+        [Updates::BeforeAndAfter, Updates::OnlyAfter].map(|updates| Alternative::asking(inputs, updates)).into()
     }
 
     fn upsert_keys(&self, _: &[Node]) -> Vec<Vec<usize>> {
@@ -56,7 +67,7 @@ impl StreamOp for ToChangelog {
     }
 
     fn describe(&self, text: &Text<'_>) -> String {
-        described(&format!("TO_CHANGELOG(TABLE(#0), {})", mapping(&self.names)), text)
+        described(&self.call, text)
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
@@ -73,13 +84,13 @@ impl StreamOp for FromChangelog {
             return Err(Error::invalid("FROM_CHANGELOG over a table with updates")
                 .with_detail("It makes changes of inserted rows."));
         }
-        Ok(ChangelogMode::of(&self.names.iter().map(|(_, kind)| *kind).collect::<Vec<_>>()))
+        // Whatever it names, as in Flink.
+        Ok(ChangelogMode::ALL)
     }
 
     /// The old row of an update is a row of its own: it comes whether it is wanted or not.
     fn alternatives(&self, inputs: &[Node], wanted: Updates) -> Vec<Alternative> {
-        let updates = self.names.iter().any(|(_, kind)| *kind == RowKind::UpdateAfter);
-        if wanted == Updates::OnlyAfter && updates {
+        if wanted == Updates::OnlyAfter {
             return Vec::new();
         }
         vec![Alternative::asking(inputs, wanted)]
@@ -90,8 +101,7 @@ impl StreamOp for FromChangelog {
     }
 
     fn describe(&self, text: &Text<'_>) -> String {
-        let op = &text.input()[self.op];
-        described(&format!("FROM_CHANGELOG(TABLE(#0), DESCRIPTOR('{op}'), {})", mapping(&self.names)), text)
+        described(&self.call, text)
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {

@@ -177,7 +177,7 @@ pub(super) fn where_text(condition: Option<&Expr>, text: &Text<'_>) -> String {
 }
 
 /// Two columns that must be equal, that of the left first, and whether nulls are.
-fn equality(part: &Expr, left_width: usize) -> Option<(usize, usize, bool)> {
+pub(super) fn equality(part: &Expr, left_width: usize) -> Option<(usize, usize, bool)> {
     let Expr::Call { function, args, .. } = part else { return None };
     let nulls_meet = match function.name.as_str() {
         "=" => false,

@@ -3,7 +3,7 @@
 use flott_api::expr::Expr;
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, Result};
-use flott_graph::spec::{MatchExpr, MatchOperand, MatchRecognizeSpec, PatternVariable, SortTime, Spec};
+use flott_graph::spec::{MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, PatternVariable, SortTime, Spec};
 
 use super::Distribution;
 use crate::plan::TimeAttribute;
@@ -46,6 +46,7 @@ impl StreamOp for Match {
             pattern: self.pattern.clone(),
             skip: self.skip,
             within_ms: self.within_ms,
+            rows: self.rows.clone(),
             measures: self.measures.clone(),
             session_zone: wiring.session_zone(),
             output: wiring.output(),
@@ -55,10 +56,17 @@ impl StreamOp for Match {
         let define = self.variables.iter().map(|v| defined(v, read)).collect::<Vec<_>>().join(", ");
         let pattern = format!("{:?} ({define}) by {} {}", self.pattern, read[self.time], order.join(", "));
         let keys = wiring.keys_meaning(0, &self.partition);
-        let partition = self.partition.iter().map(|k| read[*k].clone());
-        let measures = self.measures.iter().map(|m| format!("{} of {pattern} {keys}", of_match(m, read)));
+        let (each, of) = match self.rows {
+            MatchRows::One => (None, "of"),
+            MatchRows::All(_) => (Some("of each row of"), "up to each row of"),
+        };
+        let passed = self.passed().iter().map(|c| match each {
+            None => read[*c].clone(),
+            Some(each) => format!("{} {each} {pattern} {keys}", read[*c]),
+        });
+        let measures = self.measures.iter().map(|m| format!("{} {of} {pattern} {keys}", of_match(m, read)));
         Ok(Wired {
-            columns: partition.chain(measures).collect(),
+            columns: passed.chain(measures).collect(),
             role: spec.role()?,
             stateful: true,
             meaning: format!("{keys}: {pattern}"),
@@ -81,8 +89,8 @@ fn of_match(of_match: &MatchExpr, read: &[String]) -> String {
     meaning::expression(&of_match.expr, &operands)
 }
 
-fn operand(operand: &MatchOperand, read: &[String]) -> String {
-    match operand {
+fn operand(of: &MatchOperand, read: &[String]) -> String {
+    match of {
         MatchOperand::Row { variable, from_first, offset, column } => {
             format!("{variable:?}.{from_first}.{offset}.{}", read[*column])
         }
@@ -91,5 +99,8 @@ fn operand(operand: &MatchOperand, read: &[String]) -> String {
             format!("{variable:?}.{}-{}({})", function.name, function.version, args.join(", "))
         }
         MatchOperand::Rowtime { ty: _ } => "match_rowtime".to_owned(),
+        MatchOperand::Classifier => "classifier".to_owned(),
+        MatchOperand::MatchNumber => "match_number".to_owned(),
+        MatchOperand::Final(whole) => format!("final {}", operand(whole, read)),
     }
 }

@@ -36,23 +36,27 @@ impl StreamOp for Scan {
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
-        let spec = SourceSpec {
-            connector: self.connector.clone(),
-            table: self.path.to_string(),
-            options: self.options.clone(),
-            schema: self.schema.clone(),
-            projection: self.projection.clone(),
-            metadata: self.metadata.clone(),
-            filters: self.filters.clone(),
-            limit: self.limit,
-            partition_keys: self.partition_keys.clone(),
-            session_zone: wiring.session_zone(),
-        };
         Ok(Wired {
-            role: Role::Source(spec),
+            role: Role::Source(spec_of(self, wiring.session_zone())),
             stateful: false,
             meaning: uid::of_source(&self.path.to_string(), &self.connector, &self.options),
             columns: meaning::of_scan(self),
         })
+    }
+}
+
+/// What a subtask reads the table from.
+pub(super) fn spec_of(scan: &Scan, session_zone: String) -> SourceSpec {
+    SourceSpec {
+        connector: scan.connector.clone(),
+        table: scan.path.to_string(),
+        options: scan.options.clone(),
+        schema: scan.schema.clone(),
+        projection: scan.projection.clone(),
+        metadata: scan.metadata.clone(),
+        filters: scan.filters.clone(),
+        limit: scan.limit,
+        partition_keys: scan.partition_keys.clone(),
+        session_zone,
     }
 }

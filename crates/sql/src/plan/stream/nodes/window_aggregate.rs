@@ -2,7 +2,7 @@
 
 use flott_api::Result;
 use flott_api::table::ChangelogMode;
-use flott_graph::spec::{Spec, WindowAggregateSpec, WindowProperty, WindowTime};
+use flott_graph::spec::{Spec, WindowAggregateSpec, WindowKind, WindowProperty, WindowTime};
 
 use super::Distribution;
 use super::window_table_function::need_time;
@@ -21,7 +21,14 @@ impl StreamOp for WindowAggregate {
         Ok(ChangelogMode::INSERT_ONLY)
     }
 
+    /// Without what tells its window a result has no key: there is one for every window.
     fn upsert_keys(&self, _: &[Node]) -> Vec<Vec<usize>> {
+        // Windows that grow have one start.
+        let grows = matches!(self.window, WindowKind::Cumulate { .. });
+        let tells = |property: &WindowProperty| *property != WindowProperty::Start || !grows;
+        if !self.properties.iter().any(tells) {
+            return Vec::new();
+        }
         let first = self.keys.len() + self.calls.len();
         vec![(0..self.keys.len()).chain((0..self.properties.len()).map(|i| first + i)).collect()]
     }

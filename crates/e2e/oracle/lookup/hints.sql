@@ -1,0 +1,23 @@
+-- Retries, caches and asynchronous lookups. A table with misses finds nothing at first, as often as it says, so that a row
+-- is found only if its retries are enough, or never because that is kept: whatever rows are asked for together.
+CREATE TABLE payments (id INT, currency STRING, ts TIMESTAMP(3), amount INT, pt AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = '${DATA}/payments_time.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE rates (currency STRING, rate INT, name STRING) WITH ('connector' = 'lookup-test', 'rows' = 'USD,100,dollar;EUR,116,euro;EUR,117,euro again;YEN,,;,7,nobody');
+CREATE TABLE sizes (amount INT NOT NULL, big BIGINT, label STRING, PRIMARY KEY (amount) NOT ENFORCED) WITH ('connector' = 'lookup-test', 'async' = 'true', 'rows' = '1,10,one;2,20,two;5,50,five;7,70,seven;9,90,');
+CREATE TABLE changing (currency STRING, amount INT, ts TIMESTAMP(3), pt AS PROCTIME()) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left_changes_time.json', 'format' = 'debezium-json');
+CREATE TABLE late (currency STRING, rate INT) WITH ('connector' = 'lookup-test', 'misses' = '2', 'rows' = 'USD,100;EUR,116;EUR,117');
+CREATE TABLE late_async (currency STRING, rate INT) WITH ('connector' = 'lookup-test', 'misses' = '2', 'async' = 'true', 'rows' = 'USD,100;EUR,116;EUR,117');
+CREATE TABLE late_both (currency STRING, rate INT) WITH ('connector' = 'lookup-test', 'misses' = '2', 'async' = 'both', 'rows' = 'USD,100;EUR,116;EUR,117');
+CREATE TABLE cached (currency STRING, rate INT) WITH ('connector' = 'lookup-test', 'lookup.cache' = 'PARTIAL', 'lookup.partial-cache.max-rows' = '10', 'misses' = '1', 'rows' = 'USD,100;EUR,116;EUR,117');
+CREATE TABLE forgetful (currency STRING, rate INT) WITH ('connector' = 'lookup-test', 'lookup.cache' = 'PARTIAL', 'lookup.partial-cache.max-rows' = '10', 'lookup.partial-cache.cache-missing-key' = 'false', 'misses' = '1', 'rows' = 'USD,100;EUR,116;EUR,117');
+CREATE TABLE cached_async (currency STRING, rate INT) WITH ('connector' = 'lookup-test', 'lookup.cache' = 'PARTIAL', 'lookup.partial-cache.max-rows' = '10', 'async' = 'true', 'misses' = '1', 'rows' = 'USD,100;EUR,116;EUR,117');
+SELECT /*+ LOOKUP('table'='r', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='2') */ p.id, r.rate FROM payments p LEFT JOIN late FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT /*+ LOOKUP('table'='r', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='3') */ p.id, r.rate FROM payments p JOIN late FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT /*+ LOOKUP('table'='r', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='3') */ p.id, r.rate FROM payments p LEFT JOIN late FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency AND r.rate > 116;
+SELECT /*+ LOOKUP('table'='late_async', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='3') */ p.id, late_async.rate FROM payments p JOIN late_async FOR SYSTEM_TIME AS OF p.pt ON p.currency = late_async.currency;
+SELECT /*+ LOOKUP('table'='r', 'async'='true', 'capacity'='2', 'timeout'='30s', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='3') */ p.id, r.rate FROM payments p LEFT JOIN late_async FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT /*+ LOOKUP('table'='r', 'async'='true', 'output-mode'='allow_unordered', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='3') */ p.id, r.rate FROM payments p LEFT JOIN late_both FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT /*+ LOOKUP('table'='r', 'async'='false', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='3') */ p.id, r.rate FROM payments p LEFT JOIN late_both FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT p.id, r.rate FROM payments p LEFT JOIN cached FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT p.id, r.rate FROM payments p LEFT JOIN cached_async FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT /*+ LOOKUP('table'='r', 'retry-predicate'='lookup_miss', 'retry-strategy'='fixed_delay', 'fixed-delay'='1ms', 'max-attempts'='2') */ p.id, r.rate FROM payments p LEFT JOIN forgetful FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;
+SELECT p.id, r.rate FROM payments p LEFT JOIN late /*+ OPTIONS('misses' = '0') */ FOR SYSTEM_TIME AS OF p.pt AS r ON p.currency = r.currency;

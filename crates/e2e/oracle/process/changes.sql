@@ -1,0 +1,26 @@
+-- Process table functions over updates, and those that give updates.
+CREATE TABLE l (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE cdc (id INT, name STRING, x DOUBLE) WITH ('connector' = 'filesystem', 'path' = '${DATA}/debezium.json', 'format' = 'debezium-json');
+CREATE TABLE nothing (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE VIEW counts AS SELECT id, COUNT(*) AS n FROM l GROUP BY id;
+CREATE VIEW vals AS SELECT s, id, v FROM l;
+SELECT * FROM KINDS(input => TABLE counts PARTITION BY id);
+SELECT * FROM KINDS(input => TABLE counts PARTITION BY n);
+SELECT * FROM KINDS_BEFORE(input => TABLE counts PARTITION BY id);
+SELECT * FROM KINDS_FULL(input => TABLE counts PARTITION BY id);
+SELECT * FROM KINDS_OF_ROWS(input => TABLE counts);
+SELECT * FROM KINDS(input => TABLE cdc PARTITION BY id);
+SELECT * FROM KINDS_BEFORE(input => TABLE cdc PARTITION BY id);
+SELECT * FROM KINDS_OF_ROWS(input => TABLE cdc);
+SELECT * FROM KINDS(input => TABLE l PARTITION BY id);
+SELECT * FROM LATEST(input => TABLE l PARTITION BY id);
+SELECT * FROM LATEST(input => TABLE vals PARTITION BY s);
+SELECT * FROM LATEST_RETRACTING(input => TABLE l PARTITION BY id);
+SELECT COUNT(*) AS c, SUM(v) AS s FROM LATEST(input => TABLE l PARTITION BY id);
+SELECT COUNT(*) AS c, SUM(v) AS s FROM LATEST_RETRACTING(input => TABLE l PARTITION BY id);
+SELECT * FROM LATEST(input => TABLE nothing PARTITION BY id);
+SELECT id, v FROM LATEST(input => TABLE l PARTITION BY id) WHERE v > 10;
+SELECT * FROM KINDS(input => (SELECT * FROM LATEST(input => TABLE l PARTITION BY id)) PARTITION BY id);
+SELECT * FROM KINDS_BEFORE(input => (SELECT id, v FROM LATEST(input => TABLE l PARTITION BY id)) PARTITION BY id);
+SELECT * FROM TO_CHANGELOG(input => (SELECT * FROM LATEST(input => TABLE l PARTITION BY id)));
+SELECT * FROM TO_CHANGELOG(input => (SELECT * FROM LATEST_RETRACTING(input => TABLE l PARTITION BY id)));

@@ -1,0 +1,22 @@
+-- Timers of process table functions: named ones that are set anew, unnamed ones that are one, late rows, the column rowtime.
+CREATE TABLE ticks (sym STRING, ts TIMESTAMP(3), price INT, tax DOUBLE, pt AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector' = 'filesystem', 'path' = '${DATA}/ticks.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE ltz (sym STRING, t STRING, price INT, tax DOUBLE, ts AS CAST(CAST(t AS TIMESTAMP(3)) AS TIMESTAMP_LTZ(3)), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND) WITH ('connector' = 'filesystem', 'path' = '${DATA}/ticks.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE plain (sym STRING, ts TIMESTAMP(3), price INT, tax DOUBLE) WITH ('connector' = 'filesystem', 'path' = '${DATA}/ticks.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE gone (sym STRING, ts TIMESTAMP(3), price INT, WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE untimed (ts TIMESTAMP(3), v INT, WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', 'path' = '${DATA}/null_time.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT * FROM IDLE(input => TABLE ticks PARTITION BY sym, gapMs => 3000, on_time => DESCRIPTOR(ts));
+SELECT * FROM IDLE(input => TABLE ticks PARTITION BY sym, gapMs => 1, on_time => DESCRIPTOR(ts));
+SELECT * FROM IDLE(TABLE ticks PARTITION BY sym, 5000, DESCRIPTOR(ts));
+SELECT * FROM IDLE(input => TABLE ticks PARTITION BY price, gapMs => 60000, on_time => DESCRIPTOR(ts), uid => 'idle');
+SELECT * FROM IDLE(input => TABLE plain PARTITION BY sym, gapMs => 3000, on_time => DESCRIPTOR(ts));
+SELECT * FROM IDLE(input => TABLE gone PARTITION BY sym, gapMs => 3000, on_time => DESCRIPTOR(ts));
+SELECT * FROM IDLE(input => TABLE untimed PARTITION BY v, gapMs => 3000, on_time => DESCRIPTOR(ts));
+SELECT * FROM REMINDERS(input => TABLE ticks PARTITION BY sym, on_time => DESCRIPTOR(ts));
+SELECT * FROM REMINDERS(input => TABLE ltz PARTITION BY sym, on_time => DESCRIPTOR(ts));
+SELECT * FROM REMINDERS(input => TABLE ticks PARTITION BY price, on_time => DESCRIPTOR(ts));
+SELECT window_start, window_end, COUNT(*) AS n FROM TUMBLE((SELECT * FROM IDLE(input => TABLE ticks PARTITION BY sym, gapMs => 3000, on_time => DESCRIPTOR(ts))), DESCRIPTOR(`rowtime`), INTERVAL '10' SECOND) GROUP BY window_start, window_end;
+SELECT sym, ts, price, i, `rowtime` FROM REPEATED(input => TABLE ticks, times => 1, on_time => DESCRIPTOR(ts));
+SELECT * FROM TOTAL(input => TABLE plain PARTITION BY sym, on_time => DESCRIPTOR(ts));
+SELECT sym, n, `rowtime` FROM COUNTER(input => TABLE ltz PARTITION BY sym, on_time => DESCRIPTOR(ts)) WHERE n > 2;
+SELECT * FROM PAIRS(l => TABLE ticks PARTITION BY sym, r => TABLE gone PARTITION BY sym, on_time => DESCRIPTOR(ts));
+SELECT rowtime0, n, `rowtime` FROM COUNTER(input => (SELECT ts AS `rowtime`, sym FROM ticks) PARTITION BY `rowtime`, on_time => DESCRIPTOR(`rowtime`));
