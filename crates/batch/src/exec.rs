@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{DataFusionError, Result};
+use datafusion_execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -39,6 +40,11 @@ pub(crate) trait Transform: Send {
     /// If it cannot be made.
     fn finish(&mut self) -> flott_api::Result<Vec<RecordBatch>> {
         Ok(Vec::new())
+    }
+
+    /// What it remembers.
+    fn memory_bytes(&self) -> usize {
+        0
     }
 }
 
@@ -105,7 +111,11 @@ impl Own {
             Work::Transform(begin) => {
                 let input = self.inputs.first().map(of_input).transpose()?;
                 let input = input.ok_or_else(|| DataFusionError::Internal(format!("{} reads nothing", self.name)))?;
-                transformed(input, begin().map_err(carried)?)
+                transformed(
+                    input,
+                    begin().map_err(carried)?,
+                    MemoryConsumer::new(self.name).register(context.memory_pool()),
+                )
             }
             Work::Concat => {
                 // An input is opened when the one before it has ended: until then it takes no memory.
@@ -119,14 +129,20 @@ impl Own {
     }
 }
 
-fn transformed(input: SendableRecordBatchStream, transform: Box<dyn Transform>) -> RowStream {
-    let state = (input, Some(transform));
+/// The rows of a transformation, whose memory is that of its query.
+fn transformed(
+    input: SendableRecordBatchStream,
+    transform: Box<dyn Transform>,
+    memory: MemoryReservation,
+) -> RowStream {
+    let state = (input, Some((transform, memory)));
     let rows = stream::try_unfold(state, |(mut input, transform)| async move {
-        let Some(mut transform) = transform else { return Ok::<_, DataFusionError>(None) };
+        let Some((mut transform, memory)) = transform else { return Ok::<_, DataFusionError>(None) };
         match input.next().await.transpose()? {
             Some(rows) => {
                 let rows = transform.push(rows).map_err(carried)?;
-                Ok(Some((rows, (input, Some(transform)))))
+                memory.try_resize(transform.memory_bytes())?;
+                Ok(Some((rows, (input, Some((transform, memory))))))
             }
             None => Ok(Some((transform.finish().map_err(carried)?, (input, None)))),
         }

@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_ord::partition::partition;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
-use arrow_select::take::take;
+use arrow_select::take::{take, take_record_batch};
 use flott_api::aggregate::Change;
 use flott_api::{Error, Result};
 use flott_graph::spec::{AggregateCall, OverFrame, SortField};
@@ -151,30 +151,58 @@ impl Over {
         values.iter().map(|values| Ok(take(values, &added, None)?)).collect()
     }
 
-    /// How many of these rows have met all that are equal to them.
-    fn met(&self, rows: &RecordBatch) -> Result<usize> {
-        let compared = picked(rows, &[self.partition.as_slice(), self.order.as_slice()].concat());
-        match compared.as_slice() {
-            [] => Ok(0),
-            compared => Ok(partition(compared)?.ranges().last().map_or(0, |run| run.start)),
+    /// How many of these rows have met all that are equal to them; nothing if all are equal to those that wait.
+    fn met(&self, rows: &RecordBatch) -> Result<Option<usize>> {
+        let by = [self.partition.as_slice(), self.order.as_slice()].concat();
+        if by.is_empty() {
+            return Ok(None);
         }
+        // Rows that wait are equal to each other: the last one stands for all of them.
+        let waits = self.waiting.last().map(|waits| waits.slice(waits.num_rows() - 1, 1));
+        let all = match &waits {
+            Some(waits) => concat_batches(&rows.schema(), [waits, rows])?,
+            None => rows.clone(),
+        };
+        let last = partition(&picked(&all, &by))?.ranges().last().map_or(0, |run| run.start);
+        Ok(last.checked_sub(usize::from(waits.is_some())).filter(|met| *met > 0 || waits.is_some()))
+    }
+
+    /// All that waits, in one.
+    fn waited(&mut self) -> Result<Option<RecordBatch>> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let Some(first) = waiting.first() else { return Ok(None) };
+        Ok(Some(concat_batches(&first.schema(), &waiting)?))
     }
 }
 
 impl Transform for Over {
     fn push(&mut self, rows: RecordBatch) -> Result<Vec<RecordBatch>> {
         let OverFrame::Range { .. } = self.frame else { return self.complete(&rows) };
-        self.waiting.push(rows);
-        let rows = concat_batches(&self.waiting[0].schema(), &self.waiting)?;
-        let met = self.met(&rows)?;
-        self.waiting = vec![rows.slice(met, rows.num_rows() - met)];
-        self.complete(&rows.slice(0, met))
+        if rows.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let Some(met) = self.met(&rows)? else {
+            self.waiting.push(rows);
+            return Ok(Vec::new());
+        };
+        if met > 0 {
+            self.waiting.push(rows.slice(0, met));
+        }
+        let complete = self.waited()?;
+        // Copied, so that the rows before them are let go.
+        let rest = UInt64Array::from_iter_values(met as u64..rows.num_rows() as u64);
+        self.waiting = vec![take_record_batch(&rows, &rest)?];
+        complete.map_or_else(|| Ok(Vec::new()), |rows| self.complete(&rows))
     }
 
     fn finish(&mut self) -> Result<Vec<RecordBatch>> {
-        let waiting = std::mem::take(&mut self.waiting);
-        let Some(first) = waiting.first() else { return Ok(Vec::new()) };
-        let rows = concat_batches(&first.schema(), &waiting)?;
-        self.complete(&rows)
+        self.waited()?.map_or_else(|| Ok(Vec::new()), |rows| self.complete(&rows))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(RecordBatch::get_array_memory_size).sum();
+        let tail = self.tail.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        // What waits is copied into one when it is complete.
+        2 * waiting + tail + self.groups.memory_bytes()
     }
 }

@@ -19,7 +19,7 @@ use flott_api::source::{
 use flott_api::table::{SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory};
 use flott_api::testing::FakeWorld;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, ErrorKind, Field, LogicalType, Result, Schema, TypeKind};
-use flott_graph::spec::{AggregateCall, BatchNode, BatchOp, BatchPlan, JoinKind, SortField};
+use flott_graph::spec::{AggregateCall, BatchNode, BatchOp, BatchPlan, JoinKind, OverFrame, SortField};
 
 use crate::build::Tables;
 use crate::connector::Running;
@@ -315,6 +315,28 @@ async fn what_can_neither_fit_nor_spill_is_told_with_its_option() {
     let told = format!("{error} {:?} {:?}", error.detail(), error.hint());
     assert_eq!(error.kind(), ErrorKind::Invalid, "{told}");
     assert!(told.contains("taskmanager.memory.managed.size"), "{told}");
+}
+
+/// A count over all rows that are equal in the order.
+fn counted(order: Vec<SortField>) -> BatchNode {
+    let frame = OverFrame::Range { preceding_ms: None };
+    let ty = LogicalType::not_null(TypeKind::BigInt);
+    let call = AggregateCall { function: FunctionId::new("count"), args: vec![], filter: None, distinct: false, ty };
+    let mut output = schema();
+    output.fields.push(Field::new("c", LogicalType::not_null(TypeKind::BigInt)));
+    over(BatchOp::Over { partition: Vec::new(), order, frame, calls: vec![call] }, vec![scan(&[])], output)
+}
+
+#[tokio::test]
+async fn rows_wait_for_their_equals_within_the_memory() {
+    let answer = run(counted(Vec::new()), 256 * MEGABYTE).await.unwrap();
+    assert_eq!(answer.numbers(2), vec![ROWS; ROWS as usize]);
+    let error = run(counted(Vec::new()), 8 * MEGABYTE).await.err().expect("8 MB hold no 10 MB");
+    assert!(error.message().contains("needs more memory"), "{error}");
+    // By an order nobody waits for more than a batch.
+    let order = vec![SortField { column: 0, descending: false, nulls_last: false }];
+    let answer = run(counted(order), 8 * MEGABYTE).await.unwrap();
+    assert_eq!(answer.numbers(2), (1..=ROWS).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 mod case;
 mod change;
+mod charset;
+mod digest;
+mod encoding;
 mod find;
 mod join;
 mod like;
@@ -18,8 +21,10 @@ const PAD: &[Take] = &[Take::Text, Take::Int, Take::Text];
 const TEXTS_INT: &[Take] = &[Take::Text, Take::Text, Take::Int];
 const THREE_TEXTS: &[Take] = &[Take::Text, Take::Text, Take::Text];
 
-/// The functions of this family.
-pub(crate) const FUNCTIONS: &[Function] = &[
+/// The functions of this family, by file.
+pub(crate) const FAMILIES: [&[Function]; 4] = [FUNCTIONS, charset::FUNCTIONS, digest::FUNCTIONS, encoding::FUNCTIONS];
+
+const FUNCTIONS: &[Function] = &[
     Function::new("upper", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::upper)),
     Function::new("lower", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::lower)),
     Function::new("initcap", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::initcap)),

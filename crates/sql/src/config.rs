@@ -237,6 +237,10 @@ mod tests {
         assert!(error.message().contains("not supported yet"));
         assert!(c.set("execution.checkpointing.storage", "filesystem", Origin::Session).unwrap().is_none());
         assert!(c.set("table.exec.mini-batch.enabled", "false", Origin::Session).unwrap().is_none());
+        // It would change which rows are taken back.
+        let strategy = "table.optimizer.non-deterministic-update.strategy";
+        assert!(c.set(strategy, "TRY_RESOLVE", Origin::Session).is_err());
+        assert!(c.set(strategy, "ignore", Origin::Session).unwrap().is_none());
         let error = c.set("paralelism.default", "2", Origin::Session).unwrap_err();
         assert_eq!(error.hint(), Some("Did you mean 'parallelism.default'?"));
     }

@@ -16,7 +16,7 @@ pub enum RankStrategy {
     AppendFast,
     /// Upserts whose sort key only gets better: what falls out of the ranks only comes back with a row of its own.
     UpdateFast {
-        /// The upsert key of the input: with the partition columns it names a row.
+        /// The upsert key of the input: with the partition columns it names a row. No columns: the input has one row.
         keys: Vec<usize>,
     },
     /// Any changelog: all rows are remembered.

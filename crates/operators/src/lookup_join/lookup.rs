@@ -61,14 +61,11 @@ impl Lookup {
         let Some(timeout_ms) = self.timeout_ms else { return self.with_retries(keys, now_ms).await };
         let (clock, path) = (Arc::clone(&self.clock), self.path.clone());
         let late = pin!(async move { clock.sleep_ms(timeout_ms).await });
-        let answer = match select(pin!(self.with_retries(keys, now_ms)), late).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(_) => {
-                Err(Error::external(format!("a lookup in table '{path}' took longer than {timeout_ms} ms"))
-                    .with_hint("The hint LOOKUP has the option 'timeout'."))
-            }
-        };
-        answer
+        if let Either::Left((answer, _)) = select(pin!(self.with_retries(keys, now_ms)), late).await {
+            return answer;
+        }
+        Err(Error::external(format!("a lookup in table '{path}' took longer than {timeout_ms} ms"))
+            .with_hint("The hint LOOKUP has the option 'timeout'."))
     }
 
     async fn with_retries(&mut self, keys: &RecordBatch, now_ms: i64) -> Result<Found> {

@@ -258,8 +258,8 @@ fn many_finds_are_joined_in_pieces_that_keep_rows_together() {
     let keys = |counts: &[usize]| -> Vec<u32> {
         counts.iter().enumerate().flat_map(|(row, n)| std::iter::repeat_n(row as u32, *n)).collect()
     };
-    assert_eq!(pieces(&keys(&[1, 0, 2]), 3), [0..3]);
-    assert_eq!(pieces(&[], 0), [0..0]);
+    assert_eq!(format!("{:?}", pieces(&keys(&[1, 0, 2]), 3)), "[0..3]");
+    assert_eq!(format!("{:?}", pieces(&[], 0)), "[0..0]");
     assert_eq!(pieces(&keys(&[PAIRS_MAX, 1]), 3), [0..1, 1..3]);
     assert_eq!(pieces(&keys(&[1, PAIRS_MAX + 7, 0, 1]), 4), [0..1, 1..2, 2..4]);
 }

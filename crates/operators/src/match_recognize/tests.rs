@@ -230,8 +230,7 @@ fn matches_are_numbered_in_their_partition_also_when_nothing_else_is_left() {
 fn a_long_match_gives_more_rows_than_a_batch() {
     // PATTERN (A+ B): each row of A is one of the match, and begins none.
     let mut spec = pairs();
-    let price = |operator: &str| condition(vec![last(Some(0), 0, PRICE)], compare(operator, operand(0), number(0)));
-    spec.variables[0].condition = price(">");
+    spec.variables[0].condition = condition(vec![last(Some(0), 0, PRICE)], compare(">", operand(0), number(0)));
     spec.variables[1].condition = condition(vec![last(Some(1), 0, PRICE)], compare("<=", operand(0), number(0)));
     spec.pattern =
         RowPattern::Sequence(vec![RowPattern::Variable(1), repeat(0, 1, None, true), RowPattern::Variable(1)]);

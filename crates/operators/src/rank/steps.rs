@@ -33,6 +33,8 @@ pub(super) struct Ranking {
     /// The last one, if it is the same for all partitions.
     end: Option<usize>,
     by_rank: bool,
+    /// The key of its input has no columns: all upserts are of one row.
+    one_row: bool,
 }
 
 impl Ranking {
@@ -49,13 +51,11 @@ impl Ranking {
             RankStrategy::AppendFirst => Strategy::First,
             RankStrategy::AppendFast | RankStrategy::UpdateFast { .. } if of_one => Strategy::Top1,
             RankStrategy::AppendFast => Strategy::Append,
-            RankStrategy::UpdateFast { keys } if keys.is_empty() => {
-                return Err(Error::internal("a ranking of upserts does not know their key"));
-            }
             RankStrategy::UpdateFast { .. } => Strategy::Update,
             RankStrategy::Retract => Strategy::Retract,
         };
-        Ok(Ranking { strategy, start, end, by_rank: spec.emit_rank || start > 1 })
+        let one_row = matches!(&spec.strategy, RankStrategy::UpdateFast { keys } if keys.is_empty());
+        Ok(Ranking { strategy, start, end, by_rank: spec.emit_rank || start > 1, one_row })
     }
 
     /// Whether rows may be taken back.
@@ -112,7 +112,8 @@ impl Ranking {
     /// A row with a name, whose sort key has not become worse if it was there before.
     fn update(&self, rows: &mut SortedRows, at: At, end: usize, changes: &mut Changes) -> Result<bool> {
         let (group, row) = at;
-        let Some(old) = rows.find_named(group, row) else {
+        let old = if self.one_row { (!rows.is_empty(group)).then_some(0) } else { rows.find_named(group, row) };
+        let Some(old) = old else {
             return self.append(rows, at, end, changes);
         };
         let (new_row, order) = (RowRef::of_batch(row), rows.compare(group, row, old));

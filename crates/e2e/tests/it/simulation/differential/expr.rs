@@ -56,6 +56,25 @@ pub(super) enum Function {
 }
 
 impl Condition {
+    /// The same without a column of the first side that must be equal to one of the second, or must not.
+    pub(super) fn without_equal_sides(self, first: usize) -> Condition {
+        let each = |sides: Box<[Condition; 2]>| Box::new(sides.map(|side| side.without_equal_sides(first)));
+        match self {
+            Condition::Columns(a, compare, b) if (a < first) != (b < first) => {
+                let compare = match compare {
+                    Compare::Equal => Compare::AtMost,
+                    Compare::Differs => Compare::Less,
+                    other => other,
+                };
+                Condition::Columns(a, compare, b)
+            }
+            Condition::And(sides) => Condition::And(each(sides)),
+            Condition::Or(sides) => Condition::Or(each(sides)),
+            Condition::Not(inner) => Condition::Not(Box::new(inner.without_equal_sides(first))),
+            other => other,
+        }
+    }
+
     pub(super) fn holds(&self, row: &Row) -> Option<bool> {
         match self {
             Condition::Constant(a, compare, b) => Some(compare.of(row[*a]?, *b)),

@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::counts::tell;
 use super::{Case, Table, texts};
 use crate::known::oracle;
 use crate::scripts::{fold, recorded};
@@ -59,12 +60,12 @@ pub(super) fn compare(lib: &str, seeds: std::ops::Range<u64>) {
                 Err(message) if FAILURES.iter().any(|known| message.contains(known)) => failed += 1,
                 other => {
                     differ += 1;
-                    println!("{}", case.told(&format!("Flink gives {other:?}, and the model {expected:?}")));
+                    tell(&case.told(&format!("Flink gives {other:?}, and the model {expected:?}")));
                 }
             }
         }
         let last = seeds.last().unwrap();
-        println!("up to seed {last}: {equal} equal, {failed} that Flink cannot run, {differ} differ");
+        tell(&format!("up to seed {last}: {equal} equal, {failed} that Flink cannot run, {differ} differ"));
     }
     assert!(differ * 20 <= equal, "{differ} of {} differ", seeds.len());
 }

@@ -69,6 +69,14 @@ impl Answers {
     }
 }
 
+/// A SELECT and which of its rows come.
+struct Limited<'q> {
+    select: &'q Select,
+    order_by: &'q [OrderByExpr],
+    /// The numbers of the first and the last row.
+    limit: Option<(u64, u64)>,
+}
+
 /// The rows without the conditions that read outer columns, with those; all others have been applied.
 pub(super) fn own_applied(rel: Rel, conditions: Vec<Expr>, outer_width: usize) -> Result<(Rel, Vec<Expr>)> {
     let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < outer_width);
@@ -118,7 +126,7 @@ impl Binder<'_> {
         (left, outer): (&Rel, &Scope),
         query: &Query,
     ) -> Result<Option<Answers>> {
-        let Some((select, order_by, limit)) = self.limited_select(query)? else { return Ok(None) };
+        let Some(Limited { select, order_by, limit }) = self.limited_select(query)? else { return Ok(None) };
         let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
         let (rel, of_both) = own_applied(rel, conditions, left.columns.len())?;
         if of_both.is_empty() {
@@ -149,12 +157,8 @@ impl Binder<'_> {
         Ok(Some(Answers { rel, items, is_single, pairs }))
     }
 
-    /// A query that is a SELECT, its order and the first and the last of the rows that come.
-    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
-    fn limited_select<'q>(
-        &self,
-        query: &'q Query,
-    ) -> Result<Option<(&'q Select, &'q [OrderByExpr], Option<(u64, u64)>)>> {
+    /// A query that is a SELECT, if it is.
+    fn limited_select<'q>(&self, query: &'q Query) -> Result<Option<Limited<'q>>> {
         let Query {
             with: None,
             body,
@@ -187,7 +191,7 @@ impl Binder<'_> {
             None => None,
         };
         // Without a limit an order says nothing.
-        Ok(Some((select, if limit.is_some() { keys } else { &[] }, limit)))
+        Ok(Some(Limited { select, order_by: if limit.is_some() { keys } else { &[] }, limit }))
     }
 }
 

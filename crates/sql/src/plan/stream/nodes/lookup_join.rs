@@ -131,19 +131,22 @@ impl LookupJoin {
     }
 }
 
+/// The columns of a key with their values.
+type Keys = Vec<(usize, Key)>;
+
 /// The columns of the key with their values, constants first, and what else must hold.
 fn keys(
     join: &rel::Join,
     (left, right): (&Node, &Node),
     (calc, source): (Option<&Calc>, &Node),
-) -> Result<(Vec<(usize, Key)>, Option<Expr>)> {
+) -> Result<(Keys, Option<Expr>)> {
     let width = left.columns.len();
     let of_table = |column: usize| match calc.map(|calc| &calc.exprs[column]) {
         None => Some(column),
         Some(Expr::Column { index, .. }) => Some(*index),
         Some(_) => None,
     };
-    let mut keys: Vec<(usize, Key)> = Vec::new();
+    let mut keys: Keys = Vec::new();
     for part in calc.and_then(|calc| calc.condition.clone()).into_iter().flat_map(conjuncts) {
         if let Some((column, value)) = constant(&part)
             && value.ty().arrow() == source.columns[column].ty.arrow()

@@ -49,7 +49,8 @@ impl Timed {
                 table: last,
                 key: dice.below(WIDTH),
                 outer: dice.one_in(2),
-                more: dice.one_in(3).then(|| condition(dice, 2 * WIDTH, 1)),
+                // A version that was replaced is found by what else must be equal, as in Flink (oracle/join_time/versions).
+                more: dice.one_in(3).then(|| condition(dice, 2 * WIDTH, 1).without_equal_sides(WIDTH)),
             },
             _ => Timed::Match {
                 stream: stream(dice, tables),

@@ -1,0 +1,16 @@
+-- An aggregate of all rows is one row, whose key has no columns: what is ranked then.
+CREATE TABLE bids (ts TIMESTAMP(3), k STRING, x INT, id INT, p AS PROCTIME(), WATERMARK FOR ts AS ts - INTERVAL '2' SECOND)
+WITH ('connector' = 'filesystem', 'path' = '${DATA}/bids.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TEMPORARY VIEW whole AS SELECT MIN(x) AS lo, MAX(x) AS hi, COUNT(*) AS n FROM bids;
+SELECT lo FROM whole ORDER BY lo LIMIT 5;
+SELECT hi FROM whole ORDER BY hi DESC LIMIT 5;
+SELECT hi FROM whole ORDER BY hi LIMIT 5;
+SELECT n, lo FROM whole ORDER BY n DESC LIMIT 1;
+SELECT n, rn FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY n DESC) AS rn FROM whole) WHERE rn <= 3;
+SELECT n FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY n DESC) AS rn FROM whole) WHERE rn > 1 AND rn <= 3;
+SELECT n, lo FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY lo ORDER BY n DESC) AS rn FROM whole) WHERE rn <= 3;
+EXPLAIN CHANGELOG_MODE SELECT lo FROM whole ORDER BY lo LIMIT 5;
+EXPLAIN CHANGELOG_MODE SELECT hi FROM whole ORDER BY hi LIMIT 5;
+EXPLAIN CHANGELOG_MODE SELECT n, rn FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY n DESC) AS rn FROM whole) WHERE rn <= 3;
+EXPLAIN CHANGELOG_MODE SELECT n FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY n DESC) AS rn FROM whole) WHERE rn > 1 AND rn <= 3;
+EXPLAIN CHANGELOG_MODE SELECT n, lo FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY lo ORDER BY n DESC) AS rn FROM whole) WHERE rn <= 3;
