@@ -25,7 +25,7 @@ use flott_functions::{Volatility, volatility};
 pub(super) use multi_join::marked;
 pub(super) use reduce::{Squared, aggregate_of};
 
-use super::rel::{Op, Rel};
+use super::rel::{Multi, Op, Rel};
 
 /// A rule of the list.
 pub(super) struct Rule {
@@ -131,7 +131,7 @@ pub(super) fn optimize(rel: Rel, zone: &str) -> Result<Rel> {
 
 /// Applies all rules to rows that end.
 pub(super) fn optimize_bounded(rel: Rel, zone: &str) -> Result<Rel> {
-    RULES.iter().try_fold(rel, |rel, rule| match rule.name {
+    RULES.iter().try_fold(marked(rel, Multi::No), |rel, rule| match rule.name {
         KEEP_FIRST_ROWS => rank::top_n_of_bounded(rel, zone),
         MULTI_JOIN => Ok(rel),
         _ => (rule.apply)(rel, zone),

@@ -20,7 +20,7 @@ use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
-pub use join::{Correlate, Join, LookupHints, TemporalJoin, unnested};
+pub use join::{Correlate, Join, LookupHints, Multi, TemporalJoin, unnested};
 pub use match_recognize::Match;
 pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};

@@ -26,7 +26,7 @@ pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
 pub(super) use sink::Sink;
 
-use super::rel::{Column, Rel};
+use super::rel::{Column, Multi, Rel};
 use super::{Settings, optimize};
 
 /// One way from sources to a sink.
@@ -82,7 +82,7 @@ pub(super) fn is_interval_join(kind: JoinKind, parts: &[Expr], sides: [&[Column]
 /// Plans the way of a relation's rows to a sink.
 pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipeline> {
     let logical = rel.clone();
-    let rel = if settings.multi_joins { optimize::marked(rel) } else { rel };
+    let rel = if settings.multi_joins { optimize::marked(rel, Multi::Yes) } else { rel };
     let rel = optimize::optimize(rel, &settings.session_zone)?;
     let root = convert::convert(rel)?;
     let root = match settings.distinct_buckets {

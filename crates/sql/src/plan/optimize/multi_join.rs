@@ -9,7 +9,7 @@ use flott_api::expr::Expr;
 use flott_graph::spec::JoinKind;
 
 use super::{bottom_up, conjuncts};
-use crate::plan::rel::{Join, MultiJoin, Op, Rel, window_join};
+use crate::plan::rel::{Join, Multi, MultiJoin, Op, Rel, window_join};
 use crate::plan::stream::is_interval_join;
 
 /// Makes one of joins that are marked for it.
@@ -17,10 +17,15 @@ pub(super) fn gather(rel: Rel, _: &str) -> Result<Rel> {
     bottom_up(rel, &mut |rel| {
         let rel = timed_as_its_input(rel);
         match &rel.op {
-            Op::Join(join) if join.multi && matches!(join.kind, JoinKind::Inner | JoinKind::Left) => gathered(rel),
+            Op::Join(join) if may_be_one(join) => gathered(rel),
             _ => Ok(rel),
         }
     })
+}
+
+fn may_be_one(join: &Join) -> bool {
+    let kind = matches!(join.kind, JoinKind::Inner | JoinKind::Left);
+    kind && join.multi != Multi::No && join.lookup.is_none()
 }
 
 fn gathered(rel: Rel) -> Result<Rel> {
@@ -45,6 +50,9 @@ fn gathered(rel: Rel) -> Result<Rel> {
 /// The join on the left with one input more, if all share a key.
 fn grown(join: &Join, left: &Rel, right: &Rel) -> Option<(MultiJoin, Vec<Rel>)> {
     let Op::MultiJoin(of_left) = &left.op else { return None };
+    if of_left.steps.last().is_some_and(|last| last.multi == Multi::Apart) {
+        return None;
+    }
     let inputs: Vec<Rel> = left.inputs.iter().chain([right]).cloned().collect();
     let grown = MultiJoin { steps: of_left.steps.iter().chain([join]).cloned().collect() };
     let widths: Vec<usize> = inputs.iter().map(|input| input.columns.len()).collect();
@@ -71,11 +79,11 @@ fn timed_as_its_input(mut rel: Rel) -> Rel {
     rel
 }
 
-/// Marks all joins to become one where they can.
-pub(in crate::plan) fn marked(mut rel: Rel) -> Rel {
-    rel.inputs = rel.inputs.into_iter().map(marked).collect();
+/// Says of all joins whether they become one where they can.
+pub(in crate::plan) fn marked(mut rel: Rel, multi: Multi) -> Rel {
+    rel.inputs = rel.inputs.into_iter().map(|input| marked(input, multi)).collect();
     if let Op::Join(join) = &mut rel.op {
-        join.multi = true;
+        join.multi = multi;
     }
     rel
 }
