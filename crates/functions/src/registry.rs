@@ -363,8 +363,8 @@ const NOT_YET: &str = " array_append array_concat array_contains array_distinct 
     array_intersect array_join array_max array_min array_position array_prepend array_remove array_reverse array_slice \
     array_sort array_union convert_tz element elt inet_aton inet_ntoa is_alpha is_decimal is_digit json \
     json_array json_exists json_object json_query json_quote json_unquote json_value map_entries \
-    map_from_arrays map_keys map_union map_values object_of object_update overlaps parse_json parse_url printf \
-    regexp_count regexp_extract_all regexp_instr regexp_substr reinterpret \
+    map_from_arrays map_keys map_union map_values object_of object_update overlaps parse_json \
+    reinterpret \
     similar source_watermark split str_to_map try_parse_json ";
 
 fn unknown(name: &str) -> Error {
