@@ -3,6 +3,5 @@ CREATE VIEW lows AS SELECT k, s, MIN(d) AS x FROM (VALUES ('a', 'p', CAST('90000
 SELECT k, AVG(x) AS a, COUNT(x) AS n FROM lows GROUP BY k;
 SELECT k, SUM(x) AS t, COUNT(x) AS n FROM lows GROUP BY k;
 SELECT k, SUM(x) AS t, AVG(x) AS a FROM lows GROUP BY k;
-SELECT AVG(x) AS a FROM lows;
 SELECT k, AVG(x) AS a, AVG(DISTINCT x) AS d FROM lows GROUP BY k;
 SELECT k, AVG(x) AS a FROM lows WHERE x < 10 GROUP BY k;
