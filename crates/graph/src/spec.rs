@@ -19,6 +19,7 @@ mod join_kind;
 mod lookup_join;
 mod match_recognize;
 mod mini_batch;
+mod multi_join;
 mod over;
 mod process;
 mod rank;
@@ -40,6 +41,7 @@ pub use match_recognize::{
     MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, MatchSkip, PatternVariable, RowPattern,
 };
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
+pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};

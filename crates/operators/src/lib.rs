@@ -33,6 +33,7 @@ pub mod lookup_join;
 pub mod match_recognize;
 mod mini_batch;
 pub mod mini_batch_assigner;
+pub mod multi_join;
 pub mod over_aggregate;
 pub mod process_table_function;
 pub mod rank;

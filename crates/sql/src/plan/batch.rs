@@ -128,6 +128,7 @@ impl Lowering<'_> {
                 BatchOp::Window(Box::new(self.window(input, &WindowTime::Rowtime(time), window, &columns)?))
             }
             Op::WindowAggregate(_) => return Err(Error::internal("a bounded query aggregates by windows of a stream")),
+            Op::MultiJoin(_) => return Err(Error::internal("a bounded query joins as a stream does")),
             Op::Join(join) => joined(*join, only(&inputs)?.columns.len())?,
             Op::Correlate(correlate) => BatchOp::Correlate(Box::new(CorrelateSpec {
                 input: only(&inputs)?.schema(),

@@ -107,6 +107,8 @@ pub struct Settings {
     pub mini_batches: Option<MiniBatches>,
     /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split.
     pub distinct_buckets: Option<i32>,
+    /// `table.optimizer.multi-join.enabled`: whether joins become one where they can, without a hint.
+    pub multi_joins: bool,
     /// `table.dynamic-table-options.enabled`: whether the hint `OPTIONS` is allowed.
     pub dynamic_options: bool,
     /// Everything, as the runtime gets it.
@@ -176,6 +178,7 @@ impl Settings {
             )?,
             mini_batches: MiniBatches::read(&reader)?,
             distinct_buckets: aggregation::distinct_buckets(&reader)?,
+            multi_joins: reader.value_or("table.optimizer.multi-join.enabled", false)?,
             dynamic_options: reader.value_or("table.dynamic-table-options.enabled", true)?,
             configuration: configuration.clone(),
         })

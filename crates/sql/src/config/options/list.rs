@@ -353,6 +353,12 @@ pub const OPTIONS: &[OptionSpec] = &[
         Boolean,
         "Whether aggregates with DISTINCT are computed in parts by their values first, against keys with very many.",
     ),
+    option(
+        "table.optimizer.multi-join.enabled",
+        Some("false"),
+        Boolean,
+        "Whether inner and left joins by a key that all share become one, which remembers nothing between them.",
+    ),
     option("table.sql-dialect", Some("default"), Choice(&["default"]), "The dialect of SQL."),
     option(
         "taskmanager.memory.managed.size",
