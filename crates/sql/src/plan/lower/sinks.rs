@@ -57,8 +57,10 @@ impl Lowering<'_> {
 
     /// Rows have one time.
     fn one_rowtime(&self, root: &Node, sink: &Sink) -> Result<()> {
-        let is_rowtime = |column: &&Column| matches!(column.time, Some(TimeAttribute::Rowtime));
-        let rowtimes: Vec<&str> = root.columns.iter().filter(is_rowtime).map(|c| c.name.as_str()).collect();
+        let names = print::unique(root.columns.iter().map(|c| &c.name));
+        let is_rowtime = |(column, _): &(&Column, _)| matches!(column.time, Some(TimeAttribute::Rowtime));
+        let rowtimes: Vec<&str> =
+            root.columns.iter().zip(&names).filter(is_rowtime).map(|(_, name)| name.as_str()).collect();
         if sink.is_collect() || !self.settings.one_rowtime || rowtimes.len() < 2 {
             return Ok(());
         }
