@@ -43,6 +43,7 @@ pub use match_recognize::{
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
 pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
+pub use over::{Frame, FrameBound, FrameUnit, OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;

@@ -1,5 +1,7 @@
 //! Nodes and expressions as Flink's plans show them: `Calc(select=[a], where=[(a > 1)])`.
 
+mod batch;
+mod frame;
 mod pattern;
 mod process;
 
@@ -10,6 +12,8 @@ use flott_graph::spec::{AggregateCall, ExpandColumn, JoinKind, SortField, TableF
 use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
 
+pub(super) use batch::batch;
+pub(super) use frame::frame;
 pub(super) use pattern::{logical_match, physical_match};
 pub(super) use process::invocation;
 
