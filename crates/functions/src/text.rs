@@ -7,6 +7,7 @@ mod join;
 mod like;
 mod part;
 mod regular;
+mod similar;
 mod trim;
 
 use crate::registry::{Body, Function, Give, Infer, Take};
@@ -50,6 +51,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("concat", Infer::Many(TEXT, Give::String), Body::Plain(join::concat)),
     Function::new("concat_ws", Infer::By(join::infer_concat_ws), Body::Plain(join::concat_ws)),
     Function::new("like", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(like::bind)).fallible(),
+    Function::new("similar", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(similar::bind)).fallible(),
     Function::new("regexp", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Bound(regular::bind_matches)).fallible(),
     Function::new("regexp_replace", Infer::Table(THREE_TEXTS, 0, Give::String), Body::Bound(regular::bind_replace))
         .fallible(),
