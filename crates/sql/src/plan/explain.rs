@@ -1,29 +1,33 @@
 //! The text of `EXPLAIN`: the tree as it was bound, and the stream plan in Flink's two notations.
 
+mod advice;
+
 use std::collections::HashMap;
 
 use flott_api::{Error, Result};
 use flott_graph::spec::AggregateCall;
 
+use self::advice::Advice;
+use super::Settings;
 use super::print::{self, Style};
 use super::rel::{Invocation, Op, Over, Rel};
 use super::stream::{Node, Pipeline};
 use crate::parser::ast::ExplainDetail;
 
 /// Explains the pipelines of one statement.
-pub(super) fn explain(pipelines: &[Pipeline], details: &[ExplainDetail]) -> Result<String> {
-    let mut modes = false;
+pub(super) fn explain(settings: &Settings, pipelines: &[Pipeline], details: &[ExplainDetail]) -> Result<String> {
+    let (mut modes, mut advice) = (false, None);
     for detail in details {
         match detail {
             ExplainDetail::ChangelogMode => modes = true,
             ExplainDetail::EstimatedCost => return Err(Error::unsupported("ESTIMATED_COST in EXPLAIN")),
-            ExplainDetail::PlanAdvice => return Err(Error::unsupported("PLAN_ADVICE in EXPLAIN")),
+            ExplainDetail::PlanAdvice => advice = Some(Advice::of(settings, pipelines)?),
             ExplainDetail::JsonExecutionPlan => return Err(Error::unsupported("JSON_EXECUTION_PLAN in EXPLAIN")),
         }
     }
     let sections = [
         section("Abstract Syntax Tree", pipelines, tree_of_logical),
-        section("Optimized Physical Plan", pipelines, |p| tree_of_stream(p, Style::Prefix, modes)),
+        physical_section(pipelines, modes, advice.as_ref()),
         execution_section(pipelines),
     ];
     Ok(sections.join("\n"))
@@ -34,9 +38,20 @@ fn section(title: &str, pipelines: &[Pipeline], tree: impl Fn(&Pipeline) -> Stri
     format!("== {title} ==\n{}", trees.join("\n"))
 }
 
+/// The plan with what may come of each node, and advice where that was asked for.
+fn physical_section(pipelines: &[Pipeline], modes: bool, advice: Option<&Advice>) -> String {
+    let tree = |pipeline: &Pipeline| stream_tree(pipeline, (Style::Prefix, advice), modes).draw();
+    match advice {
+        None => section("Optimized Physical Plan", pipelines, tree),
+        Some(advice) => {
+            format!("{}\n{}", section("Optimized Physical Plan With Advice", pipelines, tree), advice.below())
+        }
+    }
+}
+
 /// The plan as it runs: what occurs twice is shown once.
 fn execution_section(pipelines: &[Pipeline]) -> String {
-    let mut trees: Vec<Tree> = pipelines.iter().map(|p| stream_tree(p, Style::Infix, false)).collect();
+    let mut trees: Vec<Tree> = pipelines.iter().map(|p| stream_tree(p, (Style::Infix, None), false)).collect();
     let mut counts = HashMap::new();
     trees.iter().for_each(|tree| tree.count(&mut counts));
     let mut shown = HashMap::new();
@@ -104,12 +119,11 @@ fn tree_of_logical(pipeline: &Pipeline) -> String {
     Tree { line: format!("Logical{sink}"), children: vec![root] }.draw()
 }
 
-fn tree_of_stream(pipeline: &Pipeline, style: Style, modes: bool) -> String {
-    stream_tree(pipeline, style, modes).draw()
-}
+/// How lines are written, and what is advised.
+type Manner<'a> = (Style, Option<&'a Advice>);
 
-fn stream_tree(pipeline: &Pipeline, style: Style, modes: bool) -> Tree {
-    let root = stream(&pipeline.root, style, modes);
+fn stream_tree(pipeline: &Pipeline, manner: Manner<'_>, modes: bool) -> Tree {
+    let root = stream(&pipeline.root, manner, modes);
     if pipeline.sink.is_collect() {
         return root;
     }
@@ -117,11 +131,15 @@ fn stream_tree(pipeline: &Pipeline, style: Style, modes: bool) -> Tree {
     Tree { line, children: vec![root] }
 }
 
-fn stream(node: &Node, style: Style, modes: bool) -> Tree {
+fn stream(node: &Node, (style, advice): Manner<'_>, modes: bool) -> Tree {
     let mode = node.changelog.to_string();
     let mode = modes.then(|| mode.trim_matches(['[', ']']).to_owned());
     let line = with_mode(print::styled(node, style), mode);
-    Tree { line, children: node.inputs.iter().map(|input| stream(input, style, modes)).collect() }
+    let line = match advice {
+        Some(advice) => advice.marked(node, line),
+        None => line,
+    };
+    Tree { line, children: node.inputs.iter().map(|input| stream(input, (style, advice), modes)).collect() }
 }
 
 /// Puts `changelogMode=[..]` behind the attributes of a line.
