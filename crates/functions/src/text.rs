@@ -50,8 +50,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("||", Infer::By(join::infer_operator), Body::Plain(join::concat)),
     Function::new("concat", Infer::Many(TEXT, Give::String), Body::Plain(join::concat)),
     Function::new("concat_ws", Infer::By(join::infer_concat_ws), Body::Plain(join::concat_ws)),
-    Function::new("like", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(like::bind)).fallible(),
     Function::new("similar", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(similar::bind)).fallible(),
+    Function::new("like", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(like::bind)).fallible(),
     Function::new("regexp", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Bound(regular::bind_matches)).fallible(),
     Function::new("regexp_replace", Infer::Table(THREE_TEXTS, 0, Give::String), Body::Bound(regular::bind_replace))
         .fallible(),

@@ -12,8 +12,7 @@ use regex::Regex;
 use crate::operand::{Args, Text};
 use crate::registry::{Binding, Kernel};
 
-/// A pattern of Java's, for the engine.
-pub(super) fn parse(pattern: &str) -> Result<Regex> {
+fn parse(pattern: &str) -> Result<Regex> {
     let refused = |why: &str| {
         Error::unsupported(format!("the regular expression '{pattern}'"))
             .with_detail(format!("It is wrong, or needs backtracking: {why}."))

@@ -79,8 +79,8 @@ fn explain_prints_what_flink_prints() {
     assert_eq!(compared, 24, "statements were lost");
 }
 
-/// Explained plans that Flink warns of, which is not built.
-const WARNED: [usize; 6] = [14, 17, 18, 19, 21, 37];
+/// Explained plans that Flink warns of, or may: functions that change, over updates. They are refused.
+const WARNED: [usize; 7] = [14, 17, 18, 19, 20, 21, 37];
 
 /// The physical plan, and what is advised below it.
 fn advised(explained: &str) -> &str {
@@ -114,7 +114,7 @@ fn advice_is_what_flink_advises() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 16, "statements were lost");
+    assert_eq!(compared, 15, "statements were lost");
 }
 
 /// Scripts of queries with the columns that Flink gave them.
