@@ -11,6 +11,7 @@ mod like;
 mod part;
 mod printf;
 mod regular;
+mod similar;
 mod trim;
 mod url;
 
@@ -64,5 +65,6 @@ const FUNCTIONS: &[Function] = &[
     Function::new("||", Infer::By(join::infer_operator), Body::Plain(join::concat)),
     Function::new("concat", Infer::Many(TEXT, Give::String), Body::Plain(join::concat)),
     Function::new("concat_ws", Infer::By(join::infer_concat_ws), Body::Plain(join::concat_ws)),
+    Function::new("similar", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(similar::bind)).fallible(),
     Function::new("like", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(like::bind)).fallible(),
 ];

@@ -165,7 +165,7 @@ fn explained(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDeta
                 .with_hint("EXPLAIN takes a query, an INSERT or a STATEMENT SET."));
         }
     };
-    explain::explain(&pipelines, details)
+    explain::explain(&settings, &pipelines, details)
 }
 
 fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert]) -> Result<Vec<Pipeline>> {

@@ -116,6 +116,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The options, and what they should be, without which nothing is aggregated in two phases.
+    ///
+    /// # Errors
+    /// If a value is wrong.
+    pub(in crate::plan) fn two_phases_missing(&self) -> Result<Vec<(&'static str, &'static str)>> {
+        MiniBatches::missing(&OptionReader::new(&self.configuration, "the configuration"))
+    }
+
     /// Reads the configuration. Keys of others are left alone: the session knows which exist.
     ///
     /// # Errors
