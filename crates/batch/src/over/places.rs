@@ -52,7 +52,10 @@ impl Places {
     pub(super) fn new(held: &Held, ended: bool, window: &Window, first: Peers) -> Result<Self> {
         let by = picked(&held.rows, &window.order);
         let mut peers = Vec::with_capacity(held.rows.num_rows());
-        let runs = if by.is_empty() { vec![0..held.rows.num_rows()] } else { partition(&by)?.ranges() };
+        let runs = match by.as_slice() {
+            [] => std::iter::once(0..held.rows.num_rows()).collect(),
+            by => partition(by)?.ranges(),
+        };
         for (number, run) in (first.number..).zip(runs) {
             let start = if number == first.number { first.start } else { held.first + run.start };
             peers.extend(run.map(|_| Peers { start, number }));
