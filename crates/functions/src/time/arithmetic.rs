@@ -274,13 +274,9 @@ fn bind_difference(binding: &Binding<'_>) -> Result<Kernel> {
 
 fn infer_minus(call: &Inference<'_>) -> Result<Signature> {
     call.arity(2, 2)?;
-    let same = match (&call.args[0].kind, &call.args[1].kind) {
-        (TypeKind::Time(_), TypeKind::Time(_)) | (TypeKind::Date, TypeKind::Date) => true,
-        (TypeKind::Timestamp(_), TypeKind::Timestamp(_)) | (TypeKind::TimestampLtz(_), TypeKind::TimestampLtz(_)) => {
-            true
-        }
-        _ => false,
-    };
+    let (a, b) = (&call.args[0].kind, &call.args[1].kind);
+    let is_time = matches!(a, TypeKind::Time(_)) || is_day_or_moment(a);
+    let same = is_time && std::mem::discriminant(a) == std::mem::discriminant(b);
     if !same {
         return Err(call
             .mismatch()
