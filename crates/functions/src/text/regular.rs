@@ -12,7 +12,8 @@ use regex::Regex;
 use crate::operand::{Args, Text};
 use crate::registry::{Binding, Kernel};
 
-fn parse(pattern: &str) -> Result<Regex> {
+/// A pattern of Java's.
+pub(crate) fn parse(pattern: &str) -> Result<Regex> {
     let refused = |why: &str| {
         Error::unsupported(format!("the regular expression '{pattern}'"))
             .with_detail(format!("It is wrong, or needs backtracking: {why}."))
