@@ -12,12 +12,11 @@ use arrow_array::{ArrayRef, ListArray, StructArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use flott_api::{Error, LogicalType, Result, TypeKind};
-use regex::Regex;
 
 use super::lists::element_field;
 use crate::operand::{Args, Text, TextWriter};
+use crate::pattern::Pattern;
 use crate::registry::{Binding, Inference, Kernel, Signature};
-use crate::text::java_pattern;
 
 const DELIMITERS: [&str; 2] = [",", "="];
 
@@ -31,9 +30,13 @@ pub(super) fn infer(call: &Inference<'_>) -> Result<Signature> {
     Ok(call.unchanged(LogicalType { kind, nullable: true }))
 }
 
+fn pattern(text: &str) -> Result<Pattern> {
+    Pattern::new(text).map_err(|why| why.error(text))
+}
+
 /// A delimiter: understood once where it is constant, else whenever it changes.
 struct Delimiter {
-    constant: Option<Regex>,
+    constant: Option<Pattern>,
     index: usize,
 }
 
@@ -43,7 +46,7 @@ impl Delimiter {
             true => binding.text(index),
             false => Some(DELIMITERS[index - 1]),
         };
-        Ok(Delimiter { constant: text.map(java_pattern).transpose()?, index })
+        Ok(Delimiter { constant: text.map(pattern).transpose()?, index })
     }
 
     fn of<'a>(&'a self, args: &Args<'a>) -> Result<RowDelimiter<'a>> {
@@ -53,20 +56,20 @@ impl Delimiter {
 }
 
 struct RowDelimiter<'a> {
-    constant: Option<&'a Regex>,
+    constant: Option<&'a Pattern>,
     texts: Option<Text<'a>>,
-    last: Option<(&'a str, Regex)>,
+    last: Option<(&'a str, Pattern)>,
 }
 
 impl RowDelimiter<'_> {
-    fn get(&mut self, row: usize) -> Result<&Regex> {
+    fn get(&mut self, row: usize) -> Result<&Pattern> {
         let missing = || Error::internal("a delimiter is missing");
         if let Some(constant) = self.constant {
             return Ok(constant);
         }
         let text = self.texts.as_ref().ok_or_else(missing)?.get(row);
         if self.last.as_ref().is_none_or(|(known, _)| *known != text) {
-            self.last = Some((text, java_pattern(text)?));
+            self.last = Some((text, pattern(text)?));
         }
         self.last.as_ref().map(|(_, pattern)| pattern).ok_or_else(missing)
     }
@@ -85,7 +88,7 @@ pub(super) fn bind(binding: &Binding<'_>) -> Result<Kernel> {
         for row in 0..args.rows {
             found.clear();
             if nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
-                found.read(texts.get(row), pairs.get(row)?, keys.get(row)?);
+                found.read(texts.get(row), pairs.get(row)?, keys.get(row)?)?;
             }
             for entry in found.ordered(texts.get(row)) {
                 key.push(&texts.get(row)[entry.key.clone()]);
@@ -129,22 +132,29 @@ impl Entries {
         self.entries.clear();
     }
 
-    fn read(&mut self, text: &str, pairs: &Regex, keys: &Regex) {
+    fn read(&mut self, text: &str, pairs: &Pattern, keys: &Pattern) -> Result<()> {
         if text.is_empty() {
-            return;
+            return Ok(());
         }
-        split(text, pairs, &mut self.pieces);
+        split(text, pairs, &mut self.pieces)?;
         for (first, piece) in self.pieces.iter().enumerate() {
             let pair = &text[piece.clone()];
             // A match of nothing at the very beginning divides nothing.
-            let middle = keys.find_iter(pair).find(|found| found.end() > 0);
+            let middle = match keys.find(pair, 0)? {
+                Some(found) if found.end == 0 => {
+                    let second = pair.chars().next().map_or(0, char::len_utf8);
+                    if second == 0 { None } else { keys.find(pair, second)? }
+                }
+                found => found,
+            };
             let (key, value) = match middle {
-                Some(found) => (piece.start..piece.start + found.start(), Some(piece.start + found.end()..piece.end)),
+                Some(found) => (piece.start..piece.start + found.start, Some(piece.start + found.end..piece.end)),
                 None => (piece.clone(), None),
             };
             let hash = java_hash(&text[key.clone()]);
             self.entries.push(Entry { key, value, hash, first });
         }
+        Ok(())
     }
 
     /// One entry for each key, in the order of Java's table.
@@ -183,17 +193,20 @@ fn java_hash(text: &str) -> u32 {
 
 /// The pieces of a text as Java's `split` has them: empty ones at the end are left out, and so is one that a match of
 /// nothing would make at the beginning.
-fn split(text: &str, pattern: &Regex, pieces: &mut Vec<Range<usize>>) {
+fn split(text: &str, pattern: &Pattern, pieces: &mut Vec<Range<usize>>) -> Result<()> {
     let mut start = 0;
-    for found in pattern.find_iter(text).filter(|found| found.end() > 0) {
-        pieces.push(start..found.start());
-        start = found.end();
-    }
+    pattern.each_match(text, |found| {
+        if found.end > 0 {
+            pieces.push(start..found.start);
+            start = found.end;
+        }
+    })?;
     pieces.push(start..text.len());
     if pieces.len() > 1 {
         let kept = pieces.iter().rposition(|piece| !piece.is_empty()).map_or(0, |last| last + 1);
         pieces.truncate(kept);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -202,7 +215,7 @@ mod tests {
 
     fn pieces(text: &str, pattern: &str) -> Vec<String> {
         let mut found = Vec::new();
-        split(text, &java_pattern(pattern).unwrap(), &mut found);
+        split(text, &super::pattern(pattern).unwrap(), &mut found).unwrap();
         found.into_iter().map(|piece| text[piece].to_owned()).collect()
     }
 

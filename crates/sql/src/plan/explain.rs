@@ -1,10 +1,13 @@
 //! The text of `EXPLAIN`: the tree as it was bound, and the stream plan in Flink's two notations.
+//!
+//! In batch mode the tree as it was bound is Flink's, too; the plans are what runs, and nothing of them is shared.
 
 use std::collections::HashMap;
 
 use flott_api::{Error, Result};
-use flott_graph::spec::AggregateCall;
+use flott_graph::spec::{AggregateCall, BatchNode};
 
+use super::batch::plan_of;
 use super::print::{self, Style};
 use super::rel::{Invocation, Op, Over, Rel};
 use super::stream::{Node, Pipeline};
@@ -22,27 +25,31 @@ pub(super) fn explain(pipelines: &[Pipeline], details: &[ExplainDetail]) -> Resu
         }
     }
     let sections = [
-        section("Abstract Syntax Tree", pipelines, tree_of_logical),
-        section("Optimized Physical Plan", pipelines, |p| tree_of_stream(p, Style::Prefix, modes)),
-        execution_section(pipelines),
+        section("Abstract Syntax Tree", pipelines, |p| Ok(tree_of_logical(p)))?,
+        section("Optimized Physical Plan", pipelines, |p| Ok(physical_tree(p, Style::Prefix, modes)?.draw()))?,
+        execution_section(pipelines)?,
     ];
     Ok(sections.join("\n"))
 }
 
-fn section(title: &str, pipelines: &[Pipeline], tree: impl Fn(&Pipeline) -> String) -> String {
-    let trees: Vec<String> = pipelines.iter().map(tree).collect();
-    format!("== {title} ==\n{}", trees.join("\n"))
+fn section(title: &str, pipelines: &[Pipeline], tree: impl Fn(&Pipeline) -> Result<String>) -> Result<String> {
+    let trees = pipelines.iter().map(tree).collect::<Result<Vec<String>>>()?;
+    Ok(format!("== {title} ==\n{}", trees.join("\n")))
 }
 
 /// The plan as it runs: what occurs twice is shown once.
-fn execution_section(pipelines: &[Pipeline]) -> String {
-    let mut trees: Vec<Tree> = pipelines.iter().map(|p| stream_tree(p, Style::Infix, false)).collect();
-    let mut counts = HashMap::new();
-    trees.iter().for_each(|tree| tree.count(&mut counts));
-    let mut shown = HashMap::new();
-    trees.iter_mut().for_each(|tree| tree.reuse(&counts, &mut shown));
+fn execution_section(pipelines: &[Pipeline]) -> Result<String> {
+    let trees = pipelines.iter().map(|p| physical_tree(p, Style::Infix, false));
+    let mut trees = trees.collect::<Result<Vec<Tree>>>()?;
+    let streams = pipelines.iter().map(|p| Ok(plan_of(&p.root)?.is_none())).collect::<Result<Vec<bool>>>()?;
+    if streams.into_iter().all(|is_stream| is_stream) {
+        let mut counts = HashMap::new();
+        trees.iter().for_each(|tree| tree.count(&mut counts));
+        let mut shown = HashMap::new();
+        trees.iter_mut().for_each(|tree| tree.reuse(&counts, &mut shown));
+    }
     let drawn: Vec<String> = trees.iter().map(Tree::draw).collect();
-    format!("== Optimized Execution Plan ==\n{}", drawn.join("\n"))
+    Ok(format!("== Optimized Execution Plan ==\n{}", drawn.join("\n")))
 }
 
 /// A tree of lines, before it is drawn.
@@ -104,17 +111,22 @@ fn tree_of_logical(pipeline: &Pipeline) -> String {
     Tree { line: format!("Logical{sink}"), children: vec![root] }.draw()
 }
 
-fn tree_of_stream(pipeline: &Pipeline, style: Style, modes: bool) -> String {
-    stream_tree(pipeline, style, modes).draw()
-}
-
-fn stream_tree(pipeline: &Pipeline, style: Style, modes: bool) -> Tree {
-    let root = stream(&pipeline.root, style, modes);
+fn physical_tree(pipeline: &Pipeline, style: Style, modes: bool) -> Result<Tree> {
+    let root = match plan_of(&pipeline.root)? {
+        Some(plan) => bounded(&plan.root, style, modes),
+        None => stream(&pipeline.root, style, modes),
+    };
     if pipeline.sink.is_collect() {
-        return root;
+        return Ok(root);
     }
     let line = with_mode(print::sink(&pipeline.sink, &pipeline.logical.columns), modes.then_some("NONE".to_owned()));
-    Tree { line, children: vec![root] }
+    Ok(Tree { line, children: vec![root] })
+}
+
+/// A bounded plan gives insertions, all of it.
+fn bounded(node: &BatchNode, style: Style, modes: bool) -> Tree {
+    let line = with_mode(print::batch(node, style), modes.then_some("I".to_owned()));
+    Tree { line, children: node.inputs.iter().map(|input| bounded(input, style, modes)).collect() }
 }
 
 fn stream(node: &Node, style: Style, modes: bool) -> Tree {
@@ -167,6 +179,7 @@ fn logical_line(rel: &Rel) -> String {
         }
         // The optimiser makes it; a bound tree has none.
         Op::WindowAggregate(_) => "LogicalWindowAggregate".to_owned(),
+        Op::MultiJoin(_) => "LogicalMultiJoin".to_owned(),
         Op::Join(join) => {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             let lookup = if join.lookup.is_some() { "Lookup" } else { "" };
@@ -226,7 +239,7 @@ fn over_line(rel: &Rel, over: &Over) -> String {
         "LogicalWindow(window#0=[window(partition {{{}}} order by [{}]{} aggs [{}])])",
         print::picked(&over.partition, &input).join(", "),
         print::order(&over.order, &input),
-        over.frame_text(),
+        print::frame(&over.frame),
         calls.join(", ")
     )
 }

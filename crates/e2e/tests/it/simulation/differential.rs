@@ -1,13 +1,15 @@
 //! Random queries over random changes, against a model that evaluates them row by row over what the tables are in the end.
 //!
-//! Each case runs at a random parallelism, every second one with mini-batches; then with checkpoints, a kill in the
-//! middle, and at another parallelism. All of them must come to the rows of the model. A case that fails is made as small
-//! as it can be, and told as a script.
+//! Each case runs at a random parallelism, every second one with mini-batches, every fourth with joins of several inputs
+//! in one operator; then with checkpoints, a kill in the middle, and at another parallelism; then in batch mode, over what
+//! the tables are in the end. All of them must come to the rows of the model. A case that fails is made as small as it can
+//! be, and told as a script.
 //!
 //! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERIES_FROM` the first seed (0), `FLOTT_QUERY` takes one
 //! alone. Every `FLOTT_QUERIES_EVERY` (200) cases, and in the end, what was tried so far is told on the error output.
 //! Where `FLOTT_FLINK` is the folder of Flink's jars, it answers them first, and the model must give what it gives.
 
+mod bounded;
 mod counts;
 mod expr;
 mod flink;
@@ -21,6 +23,7 @@ use std::sync::Mutex;
 
 use counts::{Counts, Ran};
 use flott_graph::Role;
+use flott_graph::spec::{MultiJoinSpec, Spec as _};
 use generate::{Dice, LAG, Table, TableKind, Tables};
 use model::{Query, Row};
 
@@ -36,6 +39,11 @@ const DEPTH: usize = 4;
 const REFUSED: [&str; 0] = [];
 /// Attempts to make a failing case smaller.
 const ATTEMPTS: usize = 300;
+const MULTI_JOINS: &str = "SET 'table.optimizer.multi-join.enabled' = 'true';";
+/// Dice of their own for what came later: the rest of a seed's case stays what it was.
+const MULTI_JOIN_DICE: u64 = 0x006d_756c_7469;
+/// So many cases reach every operator that is asked for.
+const ENOUGH: u64 = 40;
 const MINI_BATCHES: [&str; 3] = [
     "SET 'table.exec.mini-batch.enabled' = 'true';",
     "SET 'table.exec.mini-batch.allow-latency' = '20 ms';",
@@ -48,6 +56,7 @@ struct Case {
     tables: Vec<Table>,
     query: Query,
     mini_batches: bool,
+    multi_joins: bool,
     /// Before and after the kill.
     parallelism: (u32, u32),
 }
@@ -66,18 +75,35 @@ impl Case {
         let mut tables: Vec<Table> = (0..TABLES).map(|_| Table::random(&mut dice)).collect();
         tables.extend([false, true].map(|in_order| Table::timed(&mut dice, in_order)));
         let depth = dice.below(DEPTH + 1);
-        let query = generate::query(&mut dice, Tables { plain: TABLES, timed: &TIMED }, depth);
+        let of = Tables { plain: TABLES, timed: &TIMED };
+        let query = generate::query(&mut dice, of, depth);
         let (mini_batches, before, after) = (dice.one_in(2), dice.below(3) as u32 + 1, dice.below(3) as u32 + 1);
-        Case { seed, tables, query, mini_batches, parallelism: (before, after) }
+        let mut dice = Dice::new(seed ^ MULTI_JOIN_DICE);
+        let multi_joins = dice.one_in(4);
+        let query = if multi_joins && dice.one_in(2) { generate::chain(&mut dice, of, query) } else { query };
+        Case { seed, tables, query, mini_batches, multi_joins, parallelism: (before, after) }
     }
 
     /// The statements; the tables lie in the folder.
     fn script(&self, folder: &str) -> Vec<String> {
+        let mut all = self.definitions(folder, false);
+        if self.mini_batches {
+            all.extend(MINI_BATCHES.map(str::to_owned));
+        }
+        if self.multi_joins {
+            all.push(MULTI_JOINS.to_owned());
+        }
+        all.push(format!("{};", self.query.sql()));
+        all
+    }
+
+    /// The tables as they change, or as they are in the end.
+    fn definitions(&self, folder: &str, in_the_end: bool) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for (number, table) in self.tables.iter().enumerate() {
             let (name, format) = match table.kind {
-                TableKind::Changing => ("json", "debezium-json"),
-                TableKind::Inserted | TableKind::Timed => ("csv", "csv', 'csv.null-literal' = '"),
+                TableKind::Changing if !in_the_end => ("json", "debezium-json"),
+                _ => ("csv", "csv', 'csv.null-literal' = '"),
             };
             let time = format!(", c3 TIMESTAMP(3), WATERMARK FOR c3 AS c3 - INTERVAL '{LAG}' SECOND");
             let time = if table.kind == TableKind::Timed { time.as_str() } else { "" };
@@ -92,10 +118,6 @@ impl Case {
             "CREATE VIEW v{versioned} AS SELECT c0, c1, c2, c3 FROM (SELECT *, \
              ROW_NUMBER() OVER (PARTITION BY c0 ORDER BY c3 DESC) AS rn FROM t{versioned}) WHERE rn = 1;"
         ));
-        if self.mini_batches {
-            all.extend(MINI_BATCHES.map(str::to_owned));
-        }
-        all.push(format!("{};", self.query.sql()));
         all
     }
 
@@ -104,6 +126,7 @@ impl Case {
         for (number, table) in self.tables.iter().enumerate() {
             let name = if table.kind == TableKind::Changing { "json" } else { "csv" };
             std::fs::write(folder.join(format!("t{number}.{name}")), table.text()).unwrap();
+            std::fs::write(folder.join(format!("t{number}.csv")), table.in_the_end().text()).unwrap();
         }
     }
 
@@ -146,7 +169,10 @@ impl Case {
                 None => {
                     ran.changes_given = changes.len() as u64;
                     (ran.checkpoints, ran.was_killed) = (checkpoints, was_in_time);
-                    Verdict::Equal(ran)
+                    match self.in_batch_mode(folder, &expected) {
+                        Ok(refused) => Verdict::Equal(Ran { refused_in_batch: refused, ..ran }),
+                        Err(how) => Verdict::Differs(format!("in batch mode: {how}")),
+                    }
                 }
             },
         }
@@ -246,6 +272,8 @@ fn random_queries_give_what_they_mean() {
     counts::tell(&counts);
     assert!(counts.refused.values().sum::<u64>() * 20 <= counts.queries, "{counts}");
     if one.is_none() {
+        assert!(counts.in_batch * 2 > counts.queries, "{counts}");
         assert!(counts.operators.len() > 6, "{counts}");
+        assert!(counts.queries < ENOUGH || counts.operators.contains_key(MultiJoinSpec::KIND), "{counts}");
     }
 }
