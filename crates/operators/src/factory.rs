@@ -15,6 +15,7 @@ use crate::drop_update_before::DropUpdateBefore;
 use crate::expand::Expand;
 use crate::global_group_aggregate::GlobalGroupAggregate;
 use crate::group_aggregate::GroupAggregate;
+use crate::incremental_group_aggregate::IncrementalGroupAggregate;
 use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
@@ -33,6 +34,8 @@ use crate::temporal_join::TemporalJoin;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
+use crate::watermark_compacting_sink_materializer::WatermarkCompactingSinkMaterializer;
+use crate::watermark_timestamp_assigner::WatermarkTimestampAssigner;
 use crate::window_aggregate::WindowAggregate;
 use crate::window_deduplicate::WindowDeduplicate;
 use crate::window_join::WindowJoin;
@@ -68,6 +71,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<FromChangelog>(),
     entry::<GlobalGroupAggregate>(),
     entry::<GroupAggregate>(),
+    entry::<IncrementalGroupAggregate>(),
     entry::<IntervalJoin>(),
     entry::<Join>(),
     entry::<Limit>(),
@@ -85,6 +89,8 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<ToChangelog>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
+    entry::<WatermarkCompactingSinkMaterializer>(),
+    entry::<WatermarkTimestampAssigner>(),
     (WindowAggregateSpec::KIND, window_aggregate),
     entry::<WindowDeduplicate>(),
     entry::<WindowJoin>(),

@@ -1,5 +1,7 @@
 //! Nodes and expressions as Flink's plans show them: `Calc(select=[a], where=[(a > 1)])`.
 
+mod batch;
+mod frame;
 mod pattern;
 mod process;
 
@@ -10,6 +12,8 @@ use flott_graph::spec::{AggregateCall, ExpandColumn, JoinKind, SortField, TableF
 use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
 
+pub(super) use batch::batch;
+pub(super) use frame::frame;
 pub(super) use pattern::{logical_match, physical_match};
 pub(super) use process::invocation;
 
@@ -127,8 +131,12 @@ pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &st
     let distinct = if call.distinct { "DISTINCT " } else { "" };
     let filter = call.filter.map(|f| format!(" FILTER {}", input[f])).unwrap_or_default();
     // How it treats nulls is not part of what Flink shows.
-    let name = call.function.name.trim_end_matches("_ignore_nulls").to_uppercase();
-    format!("{name}{suffix}({distinct}{args}){filter}")
+    let (name, suffix) = match call.function.name.as_str() {
+        "$max_of_rising" => ("max", ""),
+        "$min_of_falling" => ("min", ""),
+        name => (name.trim_end_matches("_ignore_nulls"), suffix),
+    };
+    format!("{}{suffix}({distinct}{args}){filter}", name.to_uppercase())
 }
 
 /// `inner`, `left`
@@ -157,15 +165,20 @@ pub(super) fn table_function(function: &TableFunction, input: &[String], style: 
 /// `TUMBLE(time_col=[ts], size=[10 min])`; `input` has the names of the columns, for the keys of sessions.
 pub(super) fn window_text(window: &WindowKind, time: &str, input: &[String]) -> String {
     let (name, sizes) = sizes(window);
-    let keys = picked(window.keys(), input).join(", ");
-    let keys = if keys.is_empty() { String::new() } else { format!(", partition keys=[{keys}]") };
+    let keys = session_keys(&picked(window.keys(), input).join(", "));
     format!("{name}(time_col=[{time}], {sizes}{keys})")
 }
 
 /// `TUMBLE(win_start=[window_start], win_end=[window_end], size=[10 min])`: the windows of rows that come with theirs.
 pub(super) fn attached_text(bounds: &WindowBounds, input: &[String]) -> String {
     let (name, sizes) = sizes(&bounds.window.window);
-    format!("{name}(win_start=[{}], win_end=[{}], {sizes})", input[bounds.start], input[bounds.end])
+    let keys = session_keys(&bounds.window.keys.join(", "));
+    format!("{name}(win_start=[{}], win_end=[{}], {sizes}{keys})", input[bounds.start], input[bounds.end])
+}
+
+/// `, partition keys=[city]`
+fn session_keys(names: &str) -> String {
+    if names.is_empty() { String::new() } else { format!(", partition keys=[{names}]") }
 }
 
 /// `TUMBLE(win_end=[window_end], size=[10 min])`: the same where the end alone is read.
