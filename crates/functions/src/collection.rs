@@ -106,9 +106,20 @@ fn needle(call: &Inference<'_>, element: &LogicalType) -> Result<LogicalType> {
     let arg = &call.args[1];
     let nullable = arg.nullable || arg.kind == TypeKind::Null;
     let wanted = element.clone().with_nullable(element.nullable || nullable);
-    match crate::typing::casts::implicit_cast(arg, &wanted) {
+    match crate::typing::casts::implicit_cast(arg, &wanted) && nulls_fit(&arg.kind, &wanted.kind) {
         true => Ok(wanted.with_nullable(nullable)),
         false => Err(call.mismatch_because(format!("An element of type {} is expected.", element.kind))),
+    }
+}
+
+/// Whether nothing within a nested value may be null where the other type has no nulls.
+fn nulls_fit(from: &TypeKind, to: &TypeKind) -> bool {
+    let fit = |from: &LogicalType, to: &LogicalType| (to.nullable || !from.nullable) && nulls_fit(&from.kind, &to.kind);
+    match (from, to) {
+        (TypeKind::Array(from), TypeKind::Array(to)) => fit(from, to),
+        (TypeKind::Map(key, value), TypeKind::Map(to_key, to_value)) => fit(key, to_key) && fit(value, to_value),
+        (TypeKind::Row(from), TypeKind::Row(to)) => from.iter().zip(to).all(|(from, to)| fit(&from.ty, &to.ty)),
+        _ => true,
     }
 }
 

@@ -1,3 +1,5 @@
+//! What of Java's patterns the recorded expressions do not show: line breaks, limits, and that nothing panics.
+
 use super::{Pattern, Unusable};
 
 fn found(pattern: &str, text: &str) -> Vec<String> {

@@ -35,34 +35,45 @@ pub(super) fn bind(binding: &Binding<'_>) -> Result<Kernel> {
         };
         return Ok(Box::new(move |args| Ok(Arc::new(BooleanArray::from(vec![holds; args.rows])) as ArrayRef)));
     }
-    let test: Box<dyn Fn(&str) -> bool + Send + Sync> = match binding.name {
-        "is_alpha" => all_of("L", |byte| byte.is_ascii_alphabetic())?,
-        "is_digit" => all_of("Nd", |byte| byte.is_ascii_digit())?,
-        _ => {
-            let digits = all_of("Nd", |byte| byte.is_ascii_digit())?;
-            Box::new(move |text| read_float(text).is_some() || is_integer(text, &digits))
-        }
+    let (class, is_number) = match binding.name {
+        "is_alpha" => (Class::new("L", |byte| byte.is_ascii_alphabetic())?, false),
+        name => (Class::new("Nd", |byte| byte.is_ascii_digit())?, name != "is_digit"),
     };
     Ok(Box::new(move |args| {
         let texts = args.text(0)?;
-        let truths = (0..args.rows).map(|row| Some(!texts.is_null(row) && test(texts.get(row))));
+        let holds = |text| match is_number {
+            true => read_float(text).is_some() || is_integer(text, &class),
+            false => class.has_all(text),
+        };
+        let truths = (0..args.rows).map(|row| Some(!texts.is_null(row) && holds(texts.get(row))));
         Ok(Arc::new(truths.collect::<BooleanArray>()) as ArrayRef)
     }))
 }
 
-/// Whether a text has characters of a class of Unicode only, and any. Java looks at halves of characters, so those
-/// beyond the first plane are of no class.
-fn all_of(class: &str, ascii: fn(u8) -> bool) -> Result<Box<dyn Fn(&str) -> bool + Send + Sync>> {
-    let pattern = Regex::new(&format!(r"^\p{{{class}}}+$"));
-    let pattern = pattern.map_err(|e| Error::internal(format!("a class of characters is not known: {e}")))?;
-    Ok(Box::new(move |text| match text.is_ascii() {
-        true => !text.is_empty() && text.bytes().all(ascii),
-        false => pattern.is_match(text) && text.chars().all(|c| c <= '\u{ffff}'),
-    }))
+/// A class of characters of Unicode. Java looks at halves of characters, so those beyond the first plane are of none.
+struct Class {
+    whole: Regex,
+    ascii: fn(&u8) -> bool,
+}
+
+impl Class {
+    fn new(name: &str, ascii: fn(&u8) -> bool) -> Result<Class> {
+        let whole = Regex::new(&format!(r"^\p{{{name}}}+$"));
+        let whole = whole.map_err(|e| Error::internal(format!("a class of characters is not known: {e}")))?;
+        Ok(Class { whole, ascii })
+    }
+
+    /// Whether a text has characters of the class only, and any.
+    fn has_all(&self, text: &str) -> bool {
+        match text.is_ascii() {
+            true => !text.is_empty() && text.as_bytes().iter().all(self.ascii),
+            false => self.whole.is_match(text) && text.chars().all(|c| c <= '\u{ffff}'),
+        }
+    }
 }
 
 /// Java's `parseLong`: a sign and decimal digits of any script, of 64 bits. ASCII is a `double` too.
-fn is_integer(text: &str, digits: &impl Fn(&str) -> bool) -> bool {
+fn is_integer(text: &str, digits: &Class) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    !text.is_ascii() && digits(unsigned) && unsigned.chars().count() <= 18
+    !text.is_ascii() && digits.has_all(unsigned) && unsigned.chars().count() <= 18
 }

@@ -4,7 +4,7 @@
 //! key, of `QUERY` only, the value of that parameter. What is no URL, has no such part, or a protocol that Java does not
 //! know (it knows `http`, `https`, `ftp`, `file`, `jar`, `mailto`, `jmod` and `jrt`), gives null.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use arrow_array::ArrayRef;
 use flott_api::{LogicalType, Result};
