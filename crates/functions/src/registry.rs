@@ -353,8 +353,8 @@ pub fn resolve_with_literals(name: &str, args: &[LogicalType], literals: &[Optio
 /// Flink's functions that Flott does not have yet: they are refused as such, not as misspelt.
 const NOT_YET: &str = " array_append array_concat array_contains array_distinct array_except \
     array_intersect array_join array_max array_min array_position array_prepend array_remove array_reverse array_slice \
-    array_sort array_union convert_tz decode element elt encode from_base64 inet_aton inet_ntoa is_alpha is_decimal is_digit json \
-    json_array json_exists json_object json_query json_quote json_unquote json_value map_entries \
+    array_sort array_union convert_tz decode element elt encode from_base64 inet_aton inet_ntoa is_alpha is_decimal is_digit \
+    map_entries \
     map_from_arrays map_keys map_union map_values md5 object_of object_update overlaps parse_json parse_url printf \
     regexp_count regexp_extract_all regexp_instr regexp_substr reinterpret sha1 sha2 sha224 sha256 \
     sha384 sha512 similar source_watermark split str_to_map to_base64 try_parse_json unhex url_decode url_encode ";

@@ -9,6 +9,8 @@ mod part;
 mod regular;
 mod trim;
 
+pub(crate) use regular::whole as java_pattern;
+
 use crate::registry::{Body, Function, Give, Infer, Take};
 
 const TEXT: &[Take] = &[Take::Text];

@@ -12,6 +12,13 @@ use regex::Regex;
 use crate::operand::{Args, Text};
 use crate::registry::{Binding, Kernel};
 
+/// A pattern of which the whole text must be, with Java's letters for its flags.
+pub(crate) fn whole(pattern: &str, flags: &str) -> Result<Regex> {
+    let flags = if flags.is_empty() { String::new() } else { format!("(?{flags})") };
+    parse(pattern)?;
+    parse(&format!("{flags}^(?:{pattern})$"))
+}
+
 fn parse(pattern: &str) -> Result<Regex> {
     let refused = |why: &str| {
         Error::unsupported(format!("the regular expression '{pattern}'"))

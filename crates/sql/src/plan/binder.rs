@@ -14,6 +14,7 @@ mod grouping_sets;
 mod hints;
 mod insert;
 mod join;
+mod json;
 mod literal;
 mod lookup;
 mod match_recognize;

@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use super::expr::{ExprBinder, call};
 use super::grouping_sets::is_grouping;
 use super::over::needs_over;
-use super::{aggregate_call, literal, refuse, syntax};
+use super::{aggregate_call, json, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
 
 /// Aggregates that Flink has and we do not.
@@ -53,6 +53,9 @@ impl ExprBinder<'_> {
             return Err(Error::invalid(format!("function '{}' needs OVER", name.to_uppercase())));
         }
         refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
+        if json::has_clauses(&name) && !distinct && filter.is_none() {
+            return self.json_call(&name, function, args, clauses);
+        }
         if let Some(clause) = clauses.first() {
             return Err(Error::unsupported(clause_name(clause)));
         }
@@ -134,7 +137,7 @@ pub(super) fn function_name(name: &ObjectName) -> Result<String> {
 }
 
 /// The arguments, whether DISTINCT stands before them, and the clauses behind them.
-fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool, &[FunctionArgumentClause])> {
+pub(super) fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool, &[FunctionArgumentClause])> {
     match args {
         FunctionArguments::None => Ok((&[], false, &[])),
         FunctionArguments::Subquery(_) => Err(Error::unsupported("a subquery as an argument")),

@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use super::aggregate::Aggregates;
 use super::{literal, refuse, syntax};
 use crate::parser::ast::ident_location;
-use crate::parser::ast::view::{map_items, symmetric_low};
+use crate::parser::ast::view::{IsJson, map_items, symmetric_low};
 use crate::plan::scope::{self, Scope, at_span};
 
 /// How deep an expression may be: each level costs stack.
@@ -215,7 +215,10 @@ impl<'a> ExprBinder<'a> {
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
             BinaryOperator::Overlaps => "overlaps",
-            other => return Err(Error::unsupported(format!("the operator '{other}'"))),
+            other => match IsJson::of(ast) {
+                Some(written) => return self.is_json(&written),
+                None => return Err(Error::unsupported(format!("the operator '{other}'"))),
+            },
         };
         self.call_on(name, &[left, right])
     }
