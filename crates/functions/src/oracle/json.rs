@@ -89,11 +89,9 @@ impl Parser<'_> {
         while !self.is_close() {
             let key_word = self.word("KEY");
             let key = self.level(3)?;
-            let is_call = matches!(key, Expr::Column { .. })
-                || matches!(&key, Expr::Call { function, .. } if function.name.starts_with(char::is_alphabetic));
             let colon = !key_word && self.symbol(":");
-            if (is_call && !key_word) || !(colon || self.word("VALUE")) {
-                return Err(Stop::Refused("a key is no literal, or has no value".into()));
+            if !(colon || self.word("VALUE")) {
+                return Err(Stop::Refused("a key has no value".into()));
             }
             args.push(key);
             args.push(self.json_item(&mut raw)?);

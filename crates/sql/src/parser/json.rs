@@ -11,7 +11,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use super::cursor::{are_kws, commas, expect, expect_kw, expect_kws, ident, is_kw, is_token, kw, kws};
-use super::error::{PResult, expected, fail, location_of};
+use super::error::{PResult, expected};
 use super::expr::{bare, binary};
 use super::type_grammar;
 
@@ -128,17 +128,12 @@ fn is_null_clause(p: &Parser<'_>) -> bool {
 fn entry(p: &mut Parser<'_>) -> PResult<FunctionArg> {
     // `KEY` is no reserved word: alone it is a column.
     let next = &p.peek_nth_token_ref(1).token;
-    let key =
-        is_kw(p, 0, "KEY") && !matches!(next, Token::Colon | Token::Period) && !is_kw(p, 1, "VALUE");
+    let key = is_kw(p, 0, "KEY") && !matches!(next, Token::Colon | Token::Period) && !is_kw(p, 1, "VALUE");
     if key {
         kw(p, "KEY");
     }
-    let at = location_of(p.peek_token_ref());
     // Above the colon, which sqlparser takes for an operator.
     let name = p.parse_subexpr(21)?;
-    if !key && matches!(name, Expr::Function(_)) {
-        return Err(fail("a name of a JSON object is a call", at, "Write KEY before it."));
-    }
     // With KEY there is no colon.
     if key || !p.consume_token(&Token::Colon) {
         expect_kw(p, "VALUE")?;
