@@ -3,6 +3,7 @@
 //! The language is that of Jayway's JsonPath, which Flink uses, with its habits: a path without `$` begins at the
 //! root, and one character behind a bracket is read over. Without a mode a path is strict.
 
+mod compare;
 mod evaluate;
 mod filter;
 mod functions;

@@ -313,7 +313,7 @@ impl Reader {
             self.cursor.at += 1;
         }
         let text = self.cursor.text(start, self.cursor.at);
-        match super::evaluate::Decimal::parse(&text) {
+        match super::compare::Decimal::parse(&text) {
             Some(_) => Ok(Value::Number(text)),
             None => broken(format!("'{text}' is no number")),
         }
