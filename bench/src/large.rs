@@ -219,6 +219,14 @@ impl World {
         Ok(())
     }
 
+    /// Waits until no row has come for so long.
+    pub(crate) async fn settle(&self, millis: u64) {
+        let mut seen = u64::MAX;
+        while std::mem::replace(&mut seen, self.measured.rows.load(Ordering::Relaxed)) != seen {
+            self.clock().sleep_ms(millis).await;
+        }
+    }
+
     async fn checkpoint(&self, job: &JobHandle, report: &mut String, what: &str) -> Result<u64> {
         job.checkpoint().await?;
         let counts = job.checkpoints();

@@ -5,9 +5,10 @@
 //!
 //! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
-//! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide; all three in files
-//! below the current folder.
+//! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
+//! chains of joins against one; all in files below the current folder.
 
+mod joins;
 mod large;
 mod measure;
 mod nexmark;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         ["one", query, parallelism, events, rest @ ..] => one(query, parallelism, events, *rest == ["hash"]),
         ["state"] => state_store(STATE_ROWS),
         ["state", rows] => number(rows).and_then(state_store),
+        ["joins"] => joined(joins::ROWS),
+        ["joins", rows] => number(rows).and_then(joined),
+        ["joins", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| joins::one(name, r, f))),
         ["large"] => large_state(large::KEYS),
         ["large", keys] => number(keys).and_then(large_state),
         ["large", "throughput", way, keys] => number(keys).and_then(|k| in_folder(|f| large::throughput(way, k, f))),
@@ -46,10 +50,14 @@ fn main() -> ExitCode {
         ["windows"] => sliding(windows::EVENTS),
         ["windows", events] => number(events).and_then(sliding),
         ["windows", "one", name, events] => number(events).and_then(|e| in_folder(|f| windows::one(name, e, f))),
-        [] => all(EVENTS).and_then(|()| sliding(windows::EVENTS)).and_then(|()| large_state(large::KEYS)),
+        [] => all(EVENTS)
+            .and_then(|()| sliding(windows::EVENTS))
+            .and_then(|()| joined(joins::ROWS))
+            .and_then(|()| large_state(large::KEYS)),
         [events] => number(events).and_then(all),
         _ => Err(Error::invalid(
-            "usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events]",
+            "usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
+             | flott-bench joins [rows]",
         )),
     };
     match done {
@@ -110,6 +118,12 @@ fn large_state(keys: u64) -> Result<()> {
 fn sliding(events: u64) -> Result<()> {
     print(&format!("\n{}", windows::title(events)))?;
     windows::names().try_for_each(|name| print(&text_of(&["windows", "one", name, &events.to_string()])?))
+}
+
+/// Joins of several inputs, in a chain and at once.
+fn joined(rows: u64) -> Result<()> {
+    print(&format!("\n{}", joins::title(rows)))?;
+    joins::names().try_for_each(|name| print(&text_of(&["joins", "one", &name, &rows.to_string()])?))
 }
 
 /// What this program prints with these arguments, in a process of its own.

@@ -41,7 +41,13 @@ impl TableFactory for Measure {
         let options = OptionReader::new(&table.options, "connector 'measure'");
         options.value_or("hash", false)?;
         options.finish()?;
-        Ok(SinkDescription { changelog: ChangelogMode::ALL, metadata: Vec::new(), overwrite: false, parallelism: None })
+        Ok(SinkDescription {
+            changelog: ChangelogMode::ALL,
+            needs_update_before: false,
+            metadata: Vec::new(),
+            overwrite: false,
+            parallelism: None,
+        })
     }
 
     fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {

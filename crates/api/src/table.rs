@@ -136,6 +136,9 @@ pub struct SinkDescription {
     /// What it takes. A sink that takes `+U` without `-U` is not sent a `-U` where the plan can do without; where it
     /// cannot, one comes and deletes the row of its key, as in Flink.
     pub changelog: ChangelogMode,
+    /// Whether it takes `-U` whatever the query gives, as a changelog that is written down does: then updates by another
+    /// key than the table's are no conflict. Others take what the query gives.
+    pub needs_update_before: bool,
     /// The metadata it can write.
     pub metadata: Vec<MetadataColumn>,
     /// Whether `INSERT OVERWRITE` works.

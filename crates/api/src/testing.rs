@@ -20,7 +20,7 @@ pub use executor::SimExecutor;
 pub use lookup::LookupTest;
 pub use object_contract::{object_contract, object_pages_contract};
 pub use objects::{FaultyObjects, MemoryObjects};
-pub use operator::{Case, JoinCase, check, check_join, check_restorable};
+pub use operator::{Case, InputsCase, JoinCase, check, check_inputs, check_join, check_restorable};
 pub use process::process_functions;
 pub use sink_contract::{SinkWorld, sink_contract};
 pub use source_contract::source_contract;

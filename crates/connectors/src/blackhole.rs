@@ -36,6 +36,7 @@ impl TableFactory for Blackhole {
         // As Flink's: nobody needs to make -U for it.
         Ok(SinkDescription {
             changelog: ChangelogMode::UPSERT,
+            needs_update_before: false,
             metadata: Vec::new(),
             overwrite: false,
             parallelism: None,

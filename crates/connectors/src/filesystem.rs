@@ -83,6 +83,7 @@ impl TableFactory for FileSystemTable {
         drop(format.encoder(&flott_formats::EncoderSpec { schema: stored, line_ends: true })?);
         Ok(SinkDescription {
             changelog: format.changelog(),
+            needs_update_before: format.changelog().contains(flott_api::RowKind::UpdateBefore),
             metadata: Vec::new(),
             overwrite: true,
             parallelism: options.sink_parallelism,

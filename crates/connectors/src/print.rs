@@ -58,7 +58,13 @@ impl TableFactory for Print {
 
     fn describe_sink(&self, table: &TableContext) -> Result<SinkDescription> {
         let parallelism = PrintOptions::read(&table.options)?.parallelism;
-        Ok(SinkDescription { changelog: ChangelogMode::ALL, metadata: Vec::new(), overwrite: false, parallelism })
+        Ok(SinkDescription {
+            changelog: ChangelogMode::ALL,
+            needs_update_before: false,
+            metadata: Vec::new(),
+            overwrite: false,
+            parallelism,
+        })
     }
 
     fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {

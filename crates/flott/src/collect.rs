@@ -114,6 +114,7 @@ impl TableFactory for CollectFactory {
         read_id(&table.options)?;
         Ok(SinkDescription {
             changelog: ChangelogMode::ALL,
+            needs_update_before: false,
             metadata: Vec::new(),
             overwrite: false,
             // One reader, one writer: the order per key is the job's.

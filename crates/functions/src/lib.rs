@@ -19,6 +19,7 @@ mod math;
 mod operand;
 #[cfg(test)]
 mod oracle;
+mod pattern;
 mod predicate;
 mod random;
 mod registry;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;
-use arrow_array::{Array, ArrayRef, BooleanArray, Datum, PrimitiveArray, StringArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Datum, PrimitiveArray, StringArray, UInt32Array};
 use arrow_buffer::NullBuffer;
 use flott_api::{Error, Result};
 
@@ -71,6 +71,17 @@ impl<'a> Args<'a> {
         let operand = self.operand(index)?;
         let array = operand.array.as_string_opt().ok_or_else(|| unexpected(index, operand))?;
         Ok(Text { array, stride: operand.stride() })
+    }
+
+    /// The values of an argument of texts or bytes, as bytes.
+    pub(crate) fn bytes(&self, index: usize) -> Result<Bytes<'a>> {
+        let operand = self.operand(index)?;
+        let stride = operand.stride();
+        if let Some(array) = operand.array.as_string_opt() {
+            return Ok(Bytes::Text(Text { array, stride }));
+        }
+        let array = operand.array.as_binary_opt().ok_or_else(|| unexpected(index, operand))?;
+        Ok(Bytes::Binary { array, stride })
     }
 
     /// The values of a number, date or interval argument.
@@ -160,6 +171,22 @@ impl<'a> Text<'a> {
 
     pub(crate) fn is_null(&self, row: usize) -> bool {
         self.array.is_null(row * self.stride)
+    }
+}
+
+/// Strings or bytes by row.
+#[derive(Clone, Copy)]
+pub(crate) enum Bytes<'a> {
+    Text(Text<'a>),
+    Binary { array: &'a BinaryArray, stride: usize },
+}
+
+impl<'a> Bytes<'a> {
+    pub(crate) fn get(&self, row: usize) -> &'a [u8] {
+        match self {
+            Bytes::Text(text) => text.get(row).as_bytes(),
+            Bytes::Binary { array, stride } => array.value(row * stride),
+        }
     }
 }
 

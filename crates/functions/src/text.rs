@@ -2,14 +2,17 @@
 
 mod case;
 mod change;
+mod charset;
+mod digest;
+mod encoding;
 mod find;
 mod join;
 mod like;
 mod part;
+mod printf;
 mod regular;
 mod trim;
-
-pub(crate) use regular::whole as java_pattern;
+mod url;
 
 use crate::registry::{Body, Function, Give, Infer, Take};
 
@@ -20,8 +23,18 @@ const PAD: &[Take] = &[Take::Text, Take::Int, Take::Text];
 const TEXTS_INT: &[Take] = &[Take::Text, Take::Text, Take::Int];
 const THREE_TEXTS: &[Take] = &[Take::Text, Take::Text, Take::Text];
 
-/// The functions of this family.
-pub(crate) const FUNCTIONS: &[Function] = &[
+/// The functions of this family, by file.
+pub(crate) const FAMILIES: [&[Function]; 7] = [
+    FUNCTIONS,
+    charset::FUNCTIONS,
+    digest::FUNCTIONS,
+    encoding::FUNCTIONS,
+    printf::FUNCTIONS,
+    regular::FUNCTIONS,
+    url::FUNCTIONS,
+];
+
+const FUNCTIONS: &[Function] = &[
     Function::new("upper", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::upper)),
     Function::new("lower", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::lower)),
     Function::new("initcap", Infer::Table(TEXT, 0, Give::First), Body::Plain(case::initcap)),
@@ -52,13 +65,4 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("concat", Infer::Many(TEXT, Give::String), Body::Plain(join::concat)),
     Function::new("concat_ws", Infer::By(join::infer_concat_ws), Body::Plain(join::concat_ws)),
     Function::new("like", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(like::bind)).fallible(),
-    Function::new("regexp", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Bound(regular::bind_matches)).fallible(),
-    Function::new("regexp_replace", Infer::Table(THREE_TEXTS, 0, Give::String), Body::Bound(regular::bind_replace))
-        .fallible(),
-    Function::new(
-        "regexp_extract",
-        Infer::Table(TEXTS_INT, 1, Give::NullableString),
-        Body::Bound(regular::bind_extract),
-    )
-    .fallible(),
 ];

@@ -10,6 +10,7 @@ use crate::{Role, json};
 
 mod batch;
 mod changelog;
+mod conflict;
 mod correlate;
 mod expand;
 mod interval_join;
@@ -18,6 +19,7 @@ mod join_kind;
 mod lookup_join;
 mod match_recognize;
 mod mini_batch;
+mod multi_join;
 mod over;
 mod process;
 mod rank;
@@ -28,6 +30,7 @@ mod window;
 
 pub use batch::{BatchNode, BatchOp, BatchPlan};
 pub use changelog::{FromChangelogSpec, ToChangelogSpec};
+pub use conflict::{SinkConflict, WatermarkCompactingSinkMaterializerSpec, WatermarkTimestampAssignerSpec};
 pub use correlate::{CorrelateSpec, TableFunction};
 pub use expand::{ExpandColumn, ExpandSpec};
 pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
@@ -38,6 +41,7 @@ pub use match_recognize::{
     MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, MatchSkip, PatternVariable, RowPattern,
 };
 pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
+pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};

@@ -22,6 +22,7 @@ use crate::local_group_aggregate::LocalGroupAggregate;
 use crate::lookup_join::LookupJoin;
 use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
+use crate::multi_join::MultiJoin;
 use crate::over_aggregate::OverAggregate;
 use crate::process_table_function::ProcessTableFunction;
 use crate::rank::Rank;
@@ -32,6 +33,8 @@ use crate::temporal_join::TemporalJoin;
 use crate::temporal_sort::TemporalSort;
 use crate::values::Values;
 use crate::watermark_assigner::WatermarkAssigner;
+use crate::watermark_compacting_sink_materializer::WatermarkCompactingSinkMaterializer;
+use crate::watermark_timestamp_assigner::WatermarkTimestampAssigner;
 use crate::window_aggregate::WindowAggregate;
 use crate::window_deduplicate::WindowDeduplicate;
 use crate::window_join::WindowJoin;
@@ -74,6 +77,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<LookupJoin>(),
     entry::<MatchRecognize>(),
     entry::<MiniBatchAssigner>(),
+    entry::<MultiJoin>(),
     entry::<OverAggregate>(),
     (ProcessTableFunctionSpec::KIND, process_table_function),
     entry::<Rank>(),
@@ -83,6 +87,8 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<ToChangelog>(),
     entry::<Values>(),
     entry::<WatermarkAssigner>(),
+    entry::<WatermarkCompactingSinkMaterializer>(),
+    entry::<WatermarkTimestampAssigner>(),
     (WindowAggregateSpec::KIND, window_aggregate),
     entry::<WindowDeduplicate>(),
     entry::<WindowJoin>(),

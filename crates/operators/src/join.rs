@@ -17,7 +17,7 @@
 
 mod output;
 mod pairs;
-mod side;
+pub(crate) mod side;
 
 use async_trait::async_trait;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Stateful};
@@ -29,7 +29,7 @@ use flott_state::hot::{NO_ROW, RowMultiMap};
 
 use self::output::{Changes, Layout};
 use self::pairs::Pairs;
-use self::side::{Arrival, Side};
+use self::side::{Arrival, Remembering, Side};
 use crate::emit::emit;
 use crate::factory::FromSpec;
 
@@ -53,9 +53,10 @@ impl FromSpec for Join {
         }
         // Who comes without a partner, or because of one, counts its partners.
         let counts_left = kind.keeps_left() || kind.is_left_only();
+        let each = |counts_partners| Remembering { counts_partners, rows_expire: true };
         let sides = [
-            Side::new("left", &spec.left, &spec.nulls_meet, counts_left)?,
-            Side::new("right", &spec.right, &spec.nulls_meet, kind.keeps_right())?,
+            Side::new("left", &spec.left, &spec.nulls_meet, each(counts_left))?,
+            Side::new("right", &spec.right, &spec.nulls_meet, each(kind.keeps_right()))?,
         ];
         let layout = Layout::new(&spec);
         Ok(Join { spec, sides, layout })

@@ -106,7 +106,7 @@ fn not_open() -> Error {
 }
 
 /// Names and types of the columns, and which of them a row is known by.
-fn list_type(input: &Schema, identity: &[usize]) -> String {
+pub(crate) fn list_type(input: &Schema, identity: &[usize]) -> String {
     let fields: Vec<String> = input.fields.iter().map(|f| format!("{} {}", f.name, f.ty.kind)).collect();
     let known_by: Vec<&str> = identity.iter().map(|i| input.fields[*i].name.as_str()).collect();
     format!("ARRAY<ROW<{}>> BY {}", fields.join(", "), known_by.join(", "))

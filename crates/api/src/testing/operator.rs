@@ -4,7 +4,8 @@
 //! A script has a line per event: `+I | 1 | a` is a row, `wm 1000` a watermark behind it, `time 5000`
 //! moves the clock. The answer has the same form. [`check_restorable`] also does to the operator what
 //! checkpoints, restores, rescales and full memory do to it. [`check_join`] does all of that to an
-//! operator of two inputs, with `L +I | 1 | a` for a row of the first and `R +I | 2` for one of the second.
+//! operator of two inputs, with `L +I | 1 | a` for a row of the first and `R +I | 2` for one of the second;
+//! [`check_inputs`] to one of any number of inputs, with `#2 +I | 1` for a row of the third.
 
 mod answer;
 
@@ -50,6 +51,16 @@ pub struct JoinCase<'a> {
     pub script: &'a str,
 }
 
+/// What to play to an operator of any number of inputs.
+pub struct InputsCase<'a> {
+    /// The columns of its inputs.
+    pub inputs: &'a [&'a Schema],
+    /// How it wants rows and watermarks.
+    pub event_time: EventTime,
+    /// The events.
+    pub script: &'a str,
+}
+
 /// What to play, to however many inputs.
 struct Plan<'a> {
     inputs: Vec<&'a Schema>,
@@ -81,6 +92,7 @@ fn parse(script: &str) -> Vec<Event> {
         Some(("time", at)) => Event::Time(number(at)),
         Some(("L", row)) => Event::Row(0, Line::parse(row)),
         Some(("R", row)) => Event::Row(1, Line::parse(row)),
+        Some((input, row)) if input.starts_with('#') => Event::Row(number(&input[1..]) as usize, Line::parse(row)),
         _ => Event::Row(0, Line::parse(line)),
     };
     script.lines().map(str::trim).filter(|l| !l.is_empty()).map(event).collect()
@@ -133,6 +145,20 @@ pub fn check_restorable<O: Operator + 'static>(
 pub fn check_join<O: Operator + 'static>(
     case: &JoinCase<'_>,
     keys: Option<([&[usize]; 2], &[usize])>,
+    make: impl Fn() -> O,
+) -> String {
+    let make = || Box::new(make()) as Box<dyn Operator>;
+    let plan = Plan { inputs: case.inputs.to_vec(), event_time: case.event_time, script: case.script };
+    check_plan(&plan, keys.map(|(inputs, output)| (inputs.to_vec(), output)), &make)
+}
+
+/// [`check_restorable`] for an operator of any number of inputs; rows of each are routed by its keys.
+///
+/// # Panics
+/// If the operator fails, or if the answers differ.
+pub fn check_inputs<O: Operator + 'static>(
+    case: &InputsCase<'_>,
+    keys: Option<(&[&[usize]], &[usize])>,
     make: impl Fn() -> O,
 ) -> String {
     let make = || Box::new(make()) as Box<dyn Operator>;

@@ -64,7 +64,13 @@ impl TableFactory for Collected {
     }
 
     fn describe_sink(&self, _: &TableContext) -> Result<SinkDescription> {
-        Ok(SinkDescription { changelog: ChangelogMode::ALL, metadata: Vec::new(), overwrite: false, parallelism: None })
+        Ok(SinkDescription {
+            changelog: ChangelogMode::ALL,
+            needs_update_before: false,
+            metadata: Vec::new(),
+            overwrite: false,
+            parallelism: None,
+        })
     }
 
     fn source(&self, _: &SourceSpec) -> Result<Box<dyn Source>> {

@@ -12,6 +12,7 @@
 
 mod batch;
 mod cleaning;
+mod conflicts;
 mod crashes;
 mod differential;
 mod nexmark;

@@ -47,13 +47,23 @@ fn special(value: f64) -> &'static str {
 }
 
 /// Digits and the exponent of a number `0.DIGITS * 10^exponent`.
-struct Digits {
+pub(crate) struct Digits {
     digits: [u8; 32],
     len: usize,
     exponent: i32,
 }
 
 impl Digits {
+    /// The fewest digits that tell a finite number.
+    pub(crate) fn of(magnitude: f64) -> Digits {
+        Digits::parse(ryu::Buffer::new().format_finite(magnitude))
+    }
+
+    /// See the type.
+    pub(crate) fn exponent(&self) -> i32 {
+        self.exponent
+    }
+
     fn parse(unsigned: &str) -> Digits {
         let (mantissa, exponent) = unsigned.split_once('e').unwrap_or((unsigned, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -74,7 +84,7 @@ impl Digits {
         found
     }
 
-    fn text(&self, from: usize, to: usize) -> &str {
+    pub(crate) fn text(&self, from: usize, to: usize) -> &str {
         // Only ASCII digits are put in.
         std::str::from_utf8(&self.digits[from.min(self.len)..to.min(self.len)]).unwrap_or_default()
     }

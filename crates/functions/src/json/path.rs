@@ -9,7 +9,7 @@ mod filter;
 mod functions;
 mod parse;
 
-use flott_api::{Error, Result};
+use flott_api::Result;
 
 pub(super) use evaluate::{Answer, Outcome};
 use filter::Filter;
@@ -22,7 +22,6 @@ pub(super) struct JsonPath {
 }
 
 /// A path without its mode.
-#[derive(Debug)]
 pub(super) struct Path {
     steps: Vec<Step>,
     /// `@`: from the item that a filter looks at.
@@ -40,7 +39,6 @@ fn broken<T>(why: impl Into<String>) -> Parsed<T> {
 }
 
 /// One step down.
-#[derive(Debug)]
 enum Step {
     /// `.a`, `['a', 'b']`
     Names(Vec<String>),
@@ -59,7 +57,6 @@ enum Step {
 }
 
 /// An argument of a function.
-#[derive(Debug)]
 enum Parameter {
     /// A path from the root.
     Path(Path),
@@ -107,11 +104,7 @@ fn is_java_blank(c: char) -> bool {
 /// A regular expression that does not run here is refused before the first row.
 fn check(step: &Step) -> Result<()> {
     match step {
-        Step::Filter(filter) => match filter.refusal() {
-            Some(pattern) => Err(Error::unsupported(format!("the regular expression '{pattern}' in a path"))
-                .with_detail("It is wrong, or needs backtracking.")),
-            None => Ok(()),
-        },
+        Step::Filter(filter) => filter.refusal().map_or(Ok(()), |unusable| Err(unusable.error("of a filter"))),
         _ => Ok(()),
     }
 }

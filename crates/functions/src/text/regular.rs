@@ -1,183 +1,154 @@
-//! `REGEXP`, `REGEXP_REPLACE` and `REGEXP_EXTRACT` with Java's patterns.
+//! The functions with regular expressions, which are Java's: `REGEXP`, `REGEXP_COUNT`, `REGEXP_EXTRACT`,
+//! `REGEXP_EXTRACT_ALL`, `REGEXP_INSTR`, `REGEXP_REPLACE` and `REGEXP_SUBSTR`.
 //!
-//! Patterns run in linear time, so what needs backtracking (look-around, back-references, possessive
-//! quantifiers) is refused. `\d`, `\w` and `\s` are ASCII, as in Java.
+//! A constant that is no regular expression is refused when the query is planned. A column's value that is none gives
+//! what Flink gives: `FALSE` from `REGEXP`, null from the others.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
+use arrow_array::ArrayRef;
+use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::types::Int32Type;
-use flott_api::{Error, Result};
-use regex::Regex;
+use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::operand::{Args, Text};
-use crate::registry::{Binding, Kernel};
+use crate::pattern::{Pattern, Unusable};
+use crate::registry::{Binding, Body, Function, Give, Infer, Inference, Kernel, Signature, Take};
 
-/// A pattern of which the whole text must be, with Java's letters for its flags.
-pub(crate) fn whole(pattern: &str, flags: &str) -> Result<Regex> {
-    let flags = if flags.is_empty() { String::new() } else { format!("(?{flags})") };
-    parse(pattern)?;
-    parse(&format!("{flags}^(?:{pattern})$"))
+const TWO_TEXTS: &[Take] = &[Take::Text, Take::Text];
+
+/// The functions of this file.
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("regexp", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Bound(bind_matches)).fallible(),
+    Function::new("regexp_count", Infer::By(infer_int), Body::Bound(bind_count)).fallible(),
+    Function::new("regexp_extract", Infer::Table(EXTRACTED, 1, Give::NullableString), Body::Bound(bind_extract))
+        .fallible(),
+    Function::new("regexp_extract_all", Infer::By(infer_extract_all), Body::Bound(bind_extract_all)).fallible(),
+    Function::new("regexp_instr", Infer::By(infer_int), Body::Bound(bind_instr)).fallible(),
+    Function::new("regexp_replace", Infer::Table(REPLACED, 0, Give::String), Body::Bound(bind_replace)).fallible(),
+    Function::new("regexp_substr", Infer::By(infer_text), Body::Bound(bind_substr)).fallible(),
+];
+const EXTRACTED: &[Take] = &[Take::Text, Take::Text, Take::Int];
+const REPLACED: &[Take] = &[Take::Text, Take::Text, Take::Text];
+
+fn infer_int(call: &Inference<'_>) -> Result<Signature> {
+    Ok(Signature { ty: LogicalType::new(TypeKind::Int), ..infer_text(call)? })
 }
 
-fn parse(pattern: &str) -> Result<Regex> {
-    let refused = |why: &str| {
-        Error::unsupported(format!("the regular expression '{pattern}'"))
-            .with_detail(format!("It is wrong, or needs backtracking: {why}."))
-    };
-    let translated = translated(pattern).map_err(refused)?;
-    Regex::new(&translated).map_err(|e| refused(last_line(&e.to_string())))
+/// A text and a pattern, of which `NULL` may stand there as it is.
+fn infer_text(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(2, 2)?;
+    Ok(Signature { args: vec![call.text_or_null(0)?, call.text_or_null(1)?], ty: LogicalType::string() })
 }
 
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ")
-}
-
-/// The same pattern where classes are ASCII, as Java reads them.
-fn translated(pattern: &str) -> std::result::Result<String, &'static str> {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut chars = pattern.chars().peekable();
-    let mut classes = 0_usize;
-    let mut after_quantifier = false;
-    while let Some(c) = chars.next() {
-        let quantifier = classes == 0 && matches!(c, '*' | '+' | '?' | '}');
-        if quantifier && c == '+' && after_quantifier {
-            return Err("possessive quantifiers");
+/// The same and perhaps the number of a group.
+fn infer_extract_all(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(2, 3)?;
+    let mut args = vec![call.text_or_null(0)?, call.text_or_null(1)?];
+    if let Some(group) = call.args.get(2) {
+        if !group.kind.is_integer() && group.kind != TypeKind::Null {
+            return Err(call.mismatch());
         }
-        after_quantifier = quantifier;
-        match c {
-            '\\' => escape(chars.next(), classes > 0, &mut out)?,
-            '[' => {
-                classes += 1;
-                out.push(c);
-            }
-            ']' => {
-                classes = classes.saturating_sub(1);
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
+        args.push(LogicalType { kind: TypeKind::Int, nullable: group.nullable });
     }
-    Ok(out)
+    Ok(Signature { args, ty: LogicalType::new(TypeKind::Array(Box::new(LogicalType::string()))) })
 }
 
-fn escape(escaped: Option<char>, in_class: bool, out: &mut String) -> std::result::Result<(), &'static str> {
-    let class = match escaped {
-        Some('d') => "0-9",
-        Some('w') => "a-zA-Z0-9_",
-        Some('s') => r" \t\n\x0B\x0C\r",
-        Some(upper @ ('D' | 'W' | 'S')) if !in_class => {
-            out.push_str(match upper {
-                'D' => "[^0-9]",
-                'W' => "[^a-zA-Z0-9_]",
-                _ => r"[^ \t\n\x0B\x0C\r]",
-            });
-            return Ok(());
-        }
-        Some('D' | 'W' | 'S') => return Err("a negated class within a class"),
-        Some('b') => {
-            out.push_str(r"(?-u:\b)");
-            return Ok(());
-        }
-        Some('B') => return Err(r"\B"),
-        Some('Z') => return Err(r"\Z"),
-        Some(other) => {
-            out.push('\\');
-            out.push(other);
-            return Ok(());
-        }
-        None => return Err("a backslash at the end"),
-    };
-    match in_class {
-        true => out.push_str(class),
-        false => {
-            out.push('[');
-            out.push_str(class);
-            out.push(']');
-        }
-    }
-    Ok(())
-}
-
-/// The pattern of each row: a constant one is understood once.
+/// The pattern of each row: a constant one is compiled once.
 struct Patterns {
-    constant: Option<Regex>,
+    constant: Option<Arc<Pattern>>,
 }
 
 impl Patterns {
     fn bind(binding: &Binding<'_>) -> Result<Patterns> {
-        Ok(Patterns { constant: binding.text(1).map(parse).transpose()? })
+        let compiled = |text| Pattern::new(text).map(Arc::new).map_err(|why| why.error(text));
+        Ok(Patterns { constant: binding.text(1).map(compiled).transpose()? })
     }
 
-    fn of<'a>(&'a self, args: &Args<'a>) -> Result<RowPatterns<'a>> {
-        Ok(RowPatterns { constant: self.constant.as_ref(), texts: args.text(1)?, last: None })
+    fn of<'a>(&self, args: &Args<'a>) -> Result<RowPatterns<'a>> {
+        Ok(RowPatterns { constant: self.constant.clone(), texts: args.text(1)?, last: None })
     }
 }
 
 struct RowPatterns<'a> {
-    constant: Option<&'a Regex>,
+    constant: Option<Arc<Pattern>>,
     texts: Text<'a>,
-    last: Option<(&'a str, Regex)>,
+    last: Option<(&'a str, Option<Arc<Pattern>>)>,
 }
 
 impl RowPatterns<'_> {
-    fn get(&mut self, row: usize) -> Result<Cow<'_, Regex>> {
-        if let Some(constant) = self.constant {
-            return Ok(Cow::Borrowed(constant));
+    /// Nothing if the row's text is no pattern.
+    fn get(&mut self, row: usize) -> Result<Option<Arc<Pattern>>> {
+        if let Some(constant) = &self.constant {
+            return Ok(Some(Arc::clone(constant)));
         }
         let text = self.texts.get(row);
         match &self.last {
             Some((known, _)) if *known == text => {}
-            _ => self.last = Some((text, parse(text)?)),
+            _ => self.last = Some((text, usable(text)?)),
         }
-        self.last.as_ref().map(|(_, r)| Cow::Borrowed(r)).ok_or_else(|| Error::internal("a pattern is missing"))
+        Ok(self.last.as_ref().and_then(|(_, pattern)| pattern.clone()))
     }
 }
 
-pub(super) fn bind_matches(binding: &Binding<'_>) -> Result<Kernel> {
+fn usable(text: &str) -> Result<Option<Arc<Pattern>>> {
+    match Pattern::new(text) {
+        Ok(pattern) => Ok(Some(Arc::new(pattern))),
+        Err(Unusable::Wrong(_)) => Ok(None),
+        Err(why) => Err(why.error(text)),
+    }
+}
+
+/// Whether the pattern is found; Flink finds the empty one nowhere.
+fn bind_matches(binding: &Binding<'_>) -> Result<Kernel> {
     let patterns = Patterns::bind(binding)?;
     Ok(Box::new(move |args| {
-        let (texts, mut patterns) = (args.text(0)?, patterns.of(args)?);
+        let (texts, words, mut patterns) = (args.text(0)?, args.text(1)?, patterns.of(args)?);
         let mut failure = None;
-        let truths = args.each_boolean(|row| match patterns.get(row) {
-            // Flink finds the empty pattern nowhere.
-            Ok(pattern) => Some(!pattern.as_str().is_empty() && pattern.is_match(texts.get(row))),
-            Err(e) => {
-                failure.get_or_insert(e);
-                None
-            }
-        });
+        let mut matches = |row| match patterns.get(row)? {
+            Some(pattern) if !words.get(row).is_empty() => pattern.is_match(texts.get(row)),
+            _ => Ok(false),
+        };
+        let truths = args.each_boolean(|row| matches(row).map_err(|e: Error| failure.get_or_insert(e).kind()).ok());
         failure.map_or(Ok(truths), Err)
     }))
 }
 
-/// The replacement is plain text: `$1` is no group in Flink.
-pub(super) fn bind_replace(binding: &Binding<'_>) -> Result<Kernel> {
+fn bind_count(binding: &Binding<'_>) -> Result<Kernel> {
     let patterns = Patterns::bind(binding)?;
     Ok(Box::new(move |args| {
-        let (texts, replacements, mut patterns) = (args.text(0)?, args.text(2)?, patterns.of(args)?);
-        args.each_text(|row, out| {
-            let text = texts.get(row);
-            let mut rest = 0;
-            for found in patterns.get(row)?.find_iter(text) {
-                out.push(&text[rest..found.start()]);
-                out.push(replacements.get(row));
-                rest = found.end();
-            }
-            out.push(&text[rest..]);
-            Ok(true)
+        let (texts, mut patterns) = (args.text(0)?, patterns.of(args)?);
+        args.each_number::<Int32Type>(|row| {
+            let Some(pattern) = patterns.get(row)? else { return Ok(None) };
+            let mut count = 0;
+            pattern.each_match(texts.get(row), |_| count += 1)?;
+            Ok(Some(count))
         })
     }))
 }
 
-/// The group of that number of the first match; 0 is the whole match.
-pub(super) fn bind_extract(binding: &Binding<'_>) -> Result<Kernel> {
+/// Where the first match begins, counted from 1 in Java's characters; 0 if there is none.
+fn bind_instr(binding: &Binding<'_>) -> Result<Kernel> {
     let patterns = Patterns::bind(binding)?;
     Ok(Box::new(move |args| {
         let (texts, mut patterns) = (args.text(0)?, patterns.of(args)?);
-        let groups = if args.has(2) { Some(args.numbers::<Int32Type>(2)?) } else { None };
+        args.each_number::<Int32Type>(|row| {
+            let Some(pattern) = patterns.get(row)? else { return Ok(None) };
+            let text = texts.get(row);
+            let found = pattern.find(text, 0)?;
+            Ok(Some(found.map_or(0, |m| text[..m.start].encode_utf16().count() as i32 + 1)))
+        })
+    }))
+}
+
+/// The first match.
+fn bind_substr(binding: &Binding<'_>) -> Result<Kernel> {
+    let patterns = Patterns::bind(binding)?;
+    Ok(Box::new(move |args| {
+        let (texts, mut patterns) = (args.text(0)?, patterns.of(args)?);
         args.each_text(|row, out| {
-            let Ok(group) = usize::try_from(groups.as_ref().map_or(0, |g| g.get(row))) else { return Ok(false) };
-            let found = patterns.get(row)?.captures(texts.get(row)).and_then(|c| c.get(group).map(|m| m.range()));
+            let Some(pattern) = patterns.get(row)? else { return Ok(false) };
+            let found = pattern.find(texts.get(row), 0)?;
             if let Some(range) = &found {
                 out.push(&texts.get(row)[range.clone()]);
             }
@@ -186,16 +157,77 @@ pub(super) fn bind_extract(binding: &Binding<'_>) -> Result<Kernel> {
     }))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The replacement is plain text: `$1` is no group in Flink.
+fn bind_replace(binding: &Binding<'_>) -> Result<Kernel> {
+    let patterns = Patterns::bind(binding)?;
+    Ok(Box::new(move |args| {
+        let (texts, replacements, mut patterns) = (args.text(0)?, args.text(2)?, patterns.of(args)?);
+        args.each_text(|row, out| {
+            let Some(pattern) = patterns.get(row)? else { return Ok(false) };
+            let text = texts.get(row);
+            let mut rest = 0;
+            pattern.each_match(text, |found| {
+                out.push(&text[rest..found.start]);
+                out.push(replacements.get(row));
+                rest = found.end;
+            })?;
+            out.push(&text[rest..]);
+            Ok(true)
+        })
+    }))
+}
 
-    #[test]
-    fn classes_are_ascii_and_backtracking_is_refused() {
-        assert_eq!(translated(r"[\d.]+\w\b").unwrap(), r"[0-9.]+[a-zA-Z0-9_](?-u:\b)");
-        assert!(!parse(r"^\d$").unwrap().is_match("١"));
-        for bad in [r"(a)\1", "(?=a)", "a++", "a(", r"\"] {
-            assert!(parse(bad).unwrap_err().message().ends_with("is not supported yet"), "{bad}");
+/// The group of that number of the first match; 0 is the whole match.
+fn bind_extract(binding: &Binding<'_>) -> Result<Kernel> {
+    let patterns = Patterns::bind(binding)?;
+    Ok(Box::new(move |args| {
+        let (texts, mut patterns) = (args.text(0)?, patterns.of(args)?);
+        let groups = if args.has(2) { Some(args.numbers::<Int32Type>(2)?) } else { None };
+        args.each_text(|row, out| {
+            let Ok(group) = usize::try_from(groups.as_ref().map_or(0, |g| g.get(row))) else { return Ok(false) };
+            let Some(pattern) = patterns.get(row)? else { return Ok(false) };
+            let found = match group {
+                0 => pattern.find(texts.get(row), 0)?,
+                _ => pattern.captures(texts.get(row), 0)?.and_then(|groups| groups.get(group)?.clone()),
+            };
+            if let Some(range) = &found {
+                out.push(&texts.get(row)[range.clone()]);
+            }
+            Ok(found.is_some())
+        })
+    }))
+}
+
+/// The group of that number, by default the first one, of every match; null if the pattern does not have it.
+fn bind_extract_all(binding: &Binding<'_>) -> Result<Kernel> {
+    let patterns = Patterns::bind(binding)?;
+    Ok(Box::new(move |args| {
+        let (texts, mut patterns, nulls) = (args.text(0)?, patterns.of(args)?, args.nulls());
+        let groups = if args.has(2) { Some(args.numbers::<Int32Type>(2)?) } else { None };
+        let mut out = ListBuilder::new(StringBuilder::new()).with_field(element());
+        for row in 0..args.rows {
+            let valid = nulls.as_ref().is_none_or(|n| n.is_valid(row));
+            let pattern = if valid { patterns.get(row)? } else { None };
+            let group = groups.as_ref().map_or(1, |g| g.get(row));
+            let group = usize::try_from(group).ok().zip(pattern).filter(|(group, p)| *group <= p.groups());
+            let Some((group, pattern)) = group else {
+                out.append(false);
+                continue;
+            };
+            let text = texts.get(row);
+            pattern.each_captures(text, |groups| {
+                let found = groups.get(group).and_then(Option::as_ref);
+                out.values().append_option(found.map(|range| &text[range.clone()]));
+            })?;
+            out.append(true);
         }
+        Ok(Arc::new(out.finish()) as ArrayRef)
+    }))
+}
+
+fn element() -> arrow_schema::FieldRef {
+    match LogicalType::new(TypeKind::Array(Box::new(LogicalType::string()))).arrow() {
+        arrow_schema::DataType::List(element) => element,
+        other => unreachable!("a list is no {other}"),
     }
 }

@@ -10,26 +10,37 @@ use flott_state::hot::{
 };
 
 /// See the module.
-pub(super) struct Side {
+pub(crate) struct Side {
     keys: Vec<usize>,
     /// For each key whether a null has no equal.
     nulls_part: Vec<bool>,
     rows: RowMultiMapOptions,
     options: KeyedStateOptions,
+    /// Whether the rows of a key expire only together.
+    expires_together: bool,
     /// Is there from `open` on.
     state: Option<KeyedState<RowMultiMap>>,
 }
 
 /// The groups of a batch's rows.
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     groups: Vec<u32>,
     /// Which rows can have no partner.
     parted: Vec<bool>,
 }
 
+/// What is kept beside the rows of a side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remembering {
+    /// Whether each row knows how many partners it has.
+    pub(crate) counts_partners: bool,
+    /// Whether each row expires by itself, and not only all rows of a key together.
+    pub(crate) rows_expire: bool,
+}
+
 impl Arrival {
     /// The group of a row; nothing if it can have no partner.
-    pub(super) fn group(&self, row: usize) -> Option<u32> {
+    pub(crate) fn group(&self, row: usize) -> Option<u32> {
         (!self.parted[row]).then_some(self.groups[row])
     }
 }
@@ -39,7 +50,7 @@ fn not_open() -> Error {
 }
 
 impl Side {
-    pub(super) fn new(name: &str, side: &JoinSide, nulls_meet: &[bool], counts_partners: bool) -> Result<Self> {
+    pub(crate) fn new(name: &str, side: &JoinSide, nulls_meet: &[bool], kept: Remembering) -> Result<Self> {
         let (schema, width) = (side.input.arrow(), side.input.len());
         let identity = match &side.rows {
             JoinInput::UniqueByJoinKey => RowIdentity::Group,
@@ -53,8 +64,8 @@ impl Side {
         }
         // Refuses what cannot be compared now and not with the first row.
         GroupTable::new(side.keys.iter().map(|k| schema.field(*k).data_type().clone()).collect())?;
-        let rows =
-            RowMultiMapOptions { schema, identity, tagged: counts_partners, timed: false, ttl_ms: side.state_ttl_ms };
+        let ttl_ms = if kept.rows_expire { side.state_ttl_ms } else { 0 };
+        let rows = RowMultiMapOptions { schema, identity, tagged: kept.counts_partners, timed: false, ttl_ms };
         Ok(Side {
             options: KeyedStateOptions {
                 name: name.to_owned(),
@@ -65,25 +76,31 @@ impl Side {
             keys: side.keys.clone(),
             nulls_part: nulls_meet.iter().map(|meet| !meet).collect(),
             rows,
+            expires_together: !kept.rows_expire,
             state: None,
         })
     }
 
-    pub(super) fn open(&mut self, cx: &OpenContext) -> Result<()> {
+    pub(crate) fn open(&mut self, cx: &OpenContext) -> Result<()> {
         self.state = Some(KeyedState::open(cx, &self.options, RowMultiMap::new(self.rows.clone()))?);
         Ok(())
     }
 
-    pub(super) fn container(&mut self) -> Option<&mut dyn KeyedContainer> {
+    pub(crate) fn container(&mut self) -> Option<&mut dyn KeyedContainer> {
         self.state.as_mut().map(|s| s as &mut dyn KeyedContainer)
     }
 
+    /// How many columns its rows have.
+    pub(crate) fn width(&self) -> usize {
+        self.rows.schema.fields().len()
+    }
+
     /// The key columns of rows of this side.
-    pub(super) fn keys(&self, batch: &ChangeBatch) -> Vec<ArrayRef> {
+    pub(crate) fn keys(&self, batch: &ChangeBatch) -> Vec<ArrayRef> {
         self.keys.iter().map(|k| batch.rows().column(*k).clone()).collect()
     }
 
-    pub(super) fn prefetch(&self, keys: &[ArrayRef], rows: usize) -> Result<()> {
+    pub(crate) fn prefetch(&self, keys: &[ArrayRef], rows: usize) -> Result<()> {
         self.state.as_ref().ok_or_else(not_open)?.prefetch(keys, rows)
     }
 
@@ -92,22 +109,28 @@ impl Side {
     }
 
     /// The rows that are remembered.
-    pub(super) fn rows(&self) -> Result<&RowMultiMap> {
+    pub(crate) fn rows(&self) -> Result<&RowMultiMap> {
         self.state.as_ref().map(KeyedState::entries).ok_or_else(not_open)
     }
 
-    pub(super) fn rows_mut(&mut self) -> Result<&mut RowMultiMap> {
+    pub(crate) fn rows_mut(&mut self) -> Result<&mut RowMultiMap> {
         Ok(self.opened()?.entries_mut())
     }
 
     /// The groups of rows that come on this side; they are about to change.
-    pub(super) async fn arrive(&mut self, batch: &ChangeBatch, now_ms: i64) -> Result<Arrival> {
+    pub(crate) async fn arrive(&mut self, batch: &ChangeBatch, now_ms: i64) -> Result<Arrival> {
         let keys = self.keys(batch);
         let parted = self.parted(&keys, batch.len());
+        let together = self.expires_together;
         let state = self.opened()?;
         let groups = state.assign(&keys, batch.len(), now_ms).await?;
         state.touch(&groups)?;
-        groups.iter().for_each(|group| state.set_changed(*group, now_ms));
+        for group in &groups {
+            if together && state.is_expired(*group, now_ms) {
+                clear(state.entries_mut(), *group);
+            }
+            state.set_changed(*group, now_ms);
+        }
         Ok(Arrival { groups, parted })
     }
 
@@ -121,17 +144,17 @@ impl Side {
     }
 
     /// The groups of this side that rows of the other one meet. Those whose partners are counted are about to change.
-    pub(super) async fn partners(
+    pub(crate) async fn partners(
         &mut self,
         keys: &[ArrayRef],
         arrival: &Arrival,
         now_ms: i64,
     ) -> Result<Vec<Option<u32>>> {
-        let tagged = self.rows.tagged;
+        let (tagged, together) = (self.rows.tagged, self.expires_together);
         let state = self.opened()?;
         let mut found = state.find(keys, arrival.groups.len(), now_ms).await?;
         for (found, parted) in found.iter_mut().zip(&arrival.parted) {
-            *found = found.filter(|_| !parted);
+            *found = found.filter(|group| !parted && !(together && state.is_expired(*group, now_ms)));
         }
         let groups: Vec<u32> = found.iter().flatten().copied().collect();
         if tagged {
@@ -143,19 +166,19 @@ impl Side {
     }
 
     /// Notes that partners of a group have changed.
-    pub(super) fn set_changed(&mut self, group: u32, now_ms: i64) {
+    pub(crate) fn set_changed(&mut self, group: u32, now_ms: i64) {
         if let Some(state) = self.state.as_mut().filter(|_| self.rows.tagged) {
             state.set_changed(group, now_ms);
         }
     }
 
     /// Begins to change the rows by those of a batch.
-    pub(super) fn changing(&mut self, batch: &ChangeBatch) -> Result<Adding<'_>> {
+    pub(crate) fn changing(&mut self, batch: &ChangeBatch) -> Result<Adding<'_>> {
         self.opened()?.entries_mut().adding(batch.rows())
     }
 
     /// Keys without rows are no keys.
-    pub(super) fn forget_empty(&mut self, arrival: &Arrival) -> Result<()> {
+    pub(crate) fn forget_empty(&mut self, arrival: &Arrival) -> Result<()> {
         let state = self.opened()?;
         let mut empty: Vec<u32> =
             arrival.groups.iter().copied().filter(|g| state.entries().first(*g) == NO_ROW).collect();
@@ -164,7 +187,17 @@ impl Side {
         empty.into_iter().try_for_each(|group| state.remove(group))
     }
 
-    pub(super) fn expire(&mut self, now_ms: i64) -> Result<()> {
+    pub(crate) fn expire(&mut self, now_ms: i64) -> Result<()> {
         self.opened()?.expire(now_ms)
+    }
+}
+
+/// Forgets all rows of a touched group.
+pub(crate) fn clear(rows: &mut RowMultiMap, group: u32) {
+    let mut row = rows.first(group);
+    while row != NO_ROW {
+        let next = rows.next(row);
+        rows.remove(row);
+        row = next;
     }
 }

@@ -12,6 +12,7 @@ use flott_state::hot::{
 };
 
 use super::{not_open, tag_of};
+use crate::join::side::clear;
 use crate::joined::without_equal;
 use crate::window::time::millis;
 
@@ -253,14 +254,5 @@ impl Side {
         let rows = state.entries_mut();
         gone.into_iter().for_each(|row| rows.remove(row));
         Ok(next)
-    }
-}
-
-fn clear(rows: &mut RowMultiMap, group: u32) {
-    let mut row = rows.first(group);
-    while row != NO_ROW {
-        let next = rows.next(row);
-        rows.remove(row);
-        row = next;
     }
 }

@@ -25,7 +25,7 @@ use super::{Settings, binder};
 use crate::catalog::ObjectPath;
 
 /// Plans the way of a bounded relation's rows to a sink.
-pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipeline> {
+pub(super) fn plan(settings: &Settings, rel: Rel, sink: Sink) -> Result<Pipeline> {
     let logical = rel.clone();
     let rel = optimize::optimize_bounded(without_watermarks(rel), &settings.session_zone)?;
     let columns: Vec<Column> = rel.columns.iter().map(|c| Column { window: None, time: None, ..c.clone() }).collect();
@@ -42,7 +42,7 @@ pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipe
         changelog: ChangelogMode::INSERT_ONLY,
         upsert_keys: Vec::new(),
     };
-    sink.settle_conflicts(&root, settings)?;
+    // There are no changes: what ON CONFLICT says is not looked at, as in Flink.
     Ok(Pipeline { logical, root, sink })
 }
 
@@ -128,6 +128,7 @@ impl Lowering<'_> {
                 BatchOp::Window(Box::new(self.window(input, &WindowTime::Rowtime(time), window, &columns)?))
             }
             Op::WindowAggregate(_) => return Err(Error::internal("a bounded query aggregates by windows of a stream")),
+            Op::MultiJoin(_) => return Err(Error::internal("a bounded query joins as a stream does")),
             Op::Join(join) => joined(*join, only(&inputs)?.columns.len())?,
             Op::Correlate(correlate) => BatchOp::Correlate(Box::new(CorrelateSpec {
                 input: only(&inputs)?.schema(),

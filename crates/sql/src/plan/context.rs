@@ -59,6 +59,17 @@ pub enum UpsertMaterialize {
     Force,
 }
 
+/// When rows of one primary key go to one writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyedShuffle {
+    /// Where the sink has another parallelism than what feeds it.
+    Auto,
+    /// Nobody asks for it: the order of changes by the query's key is kept, not by the table's.
+    None,
+    /// Wherever there are several writers.
+    Force,
+}
+
 /// The part of the configuration that shapes plans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -88,10 +99,16 @@ pub struct Settings {
     pub upsert_materialize: UpsertMaterialize,
     /// `table.exec.sink.require-on-conflict`
     pub require_on_conflict: bool,
+    /// `table.exec.sink.keyed-shuffle`
+    pub keyed_shuffle: KeyedShuffle,
+    /// `table.exec.sink.rowtime-inserter`: whether a query may give a sink one rowtime at most.
+    pub one_rowtime: bool,
     /// `table.exec.mini-batch.*`; nothing where rows change groups one by one.
     pub mini_batches: Option<MiniBatches>,
     /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split.
     pub distinct_buckets: Option<i32>,
+    /// `table.optimizer.multi-join.enabled`: whether joins become one where they can, without a hint.
+    pub multi_joins: bool,
     /// `table.dynamic-table-options.enabled`: whether the hint `OPTIONS` is allowed.
     pub dynamic_options: bool,
     /// Everything, as the runtime gets it.
@@ -149,8 +166,19 @@ impl Settings {
                 UpsertMaterialize::Auto,
             )?,
             require_on_conflict: reader.value_or("table.exec.sink.require-on-conflict", true)?,
+            keyed_shuffle: reader.choice(
+                "table.exec.sink.keyed-shuffle",
+                &[("AUTO", KeyedShuffle::Auto), ("NONE", KeyedShuffle::None), ("FORCE", KeyedShuffle::Force)],
+                KeyedShuffle::Auto,
+            )?,
+            one_rowtime: reader.choice(
+                "table.exec.sink.rowtime-inserter",
+                &[("ENABLED", true), ("DISABLED", false)],
+                true,
+            )?,
             mini_batches: MiniBatches::read(&reader)?,
             distinct_buckets: aggregation::distinct_buckets(&reader)?,
+            multi_joins: reader.value_or("table.optimizer.multi-join.enabled", false)?,
             dynamic_options: reader.value_or("table.dynamic-table-options.enabled", true)?,
             configuration: configuration.clone(),
         })
@@ -189,10 +217,9 @@ pub(super) fn default_max_parallelism(parallelism: u32) -> u32 {
 }
 
 /// Options that would change results and are not built: key, and the only value that is.
-const ONLY: [(&str, &str); 6] = [
+const ONLY: [(&str, &str); 5] = [
     ("table.column-expansion-strategy", ""),
     ("table.exec.legacy-cast-behaviour", "DISABLED"),
-    ("table.exec.sink.keyed-shuffle", "AUTO"),
     ("table.exec.sink.nested-constraint-enforcer", "IGNORE"),
     ("table.exec.source.cdc-events-duplicate", "false"),
     ("table.legacy-nested-row-nullability", "false"),

@@ -167,6 +167,7 @@ fn logical_line(rel: &Rel) -> String {
         }
         // The optimiser makes it; a bound tree has none.
         Op::WindowAggregate(_) => "LogicalWindowAggregate".to_owned(),
+        Op::MultiJoin(_) => "LogicalMultiJoin".to_owned(),
         Op::Join(join) => {
             let condition = join.condition.as_ref().map_or("true".to_owned(), expr);
             let lookup = if join.lookup.is_some() { "Lookup" } else { "" };

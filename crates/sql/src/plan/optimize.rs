@@ -11,6 +11,7 @@ mod fold;
 mod join;
 mod logic;
 mod merge;
+mod multi_join;
 mod prune;
 mod rank;
 mod reduce;
@@ -21,9 +22,10 @@ use flott_api::Result;
 use flott_api::expr::Expr;
 use flott_functions::{Volatility, volatility};
 
+pub(super) use multi_join::marked;
 pub(super) use reduce::{Squared, aggregate_of};
 
-use super::rel::{Op, Rel};
+use super::rel::{Multi, Op, Rel};
 
 /// A rule of the list.
 pub(super) struct Rule {
@@ -37,9 +39,11 @@ pub(super) struct Rule {
 
 /// The rule whose form of bounded rows refuses nothing.
 const KEEP_FIRST_ROWS: &str = "keep the first rows";
+/// The rule that is of no use where nothing is remembered.
+const MULTI_JOIN: &str = "join several inputs at once";
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 14] = [
+pub(super) const RULES: [Rule; 15] = [
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",
@@ -101,6 +105,11 @@ pub(super) const RULES: [Rule; 14] = [
         apply: filter::push_down,
     },
     Rule {
+        name: MULTI_JOIN,
+        reason: "joins by a key that all share need not remember what is between them; only where it was asked for",
+        apply: multi_join::gather,
+    },
+    Rule {
         name: "prune columns",
         reason: "columns that nobody reads are not read; time columns of watermarks and windows are always needed",
         apply: prune::prune,
@@ -122,8 +131,9 @@ pub(super) fn optimize(rel: Rel, zone: &str) -> Result<Rel> {
 
 /// Applies all rules to rows that end.
 pub(super) fn optimize_bounded(rel: Rel, zone: &str) -> Result<Rel> {
-    RULES.iter().try_fold(rel, |rel, rule| match rule.name {
+    RULES.iter().try_fold(marked(rel, Multi::No), |rel, rule| match rule.name {
         KEEP_FIRST_ROWS => rank::top_n_of_bounded(rel, zone),
+        MULTI_JOIN => Ok(rel),
         _ => (rule.apply)(rel, zone),
     })
 }

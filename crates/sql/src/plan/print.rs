@@ -157,15 +157,20 @@ pub(super) fn table_function(function: &TableFunction, input: &[String], style: 
 /// `TUMBLE(time_col=[ts], size=[10 min])`; `input` has the names of the columns, for the keys of sessions.
 pub(super) fn window_text(window: &WindowKind, time: &str, input: &[String]) -> String {
     let (name, sizes) = sizes(window);
-    let keys = picked(window.keys(), input).join(", ");
-    let keys = if keys.is_empty() { String::new() } else { format!(", partition keys=[{keys}]") };
+    let keys = session_keys(&picked(window.keys(), input).join(", "));
     format!("{name}(time_col=[{time}], {sizes}{keys})")
 }
 
 /// `TUMBLE(win_start=[window_start], win_end=[window_end], size=[10 min])`: the windows of rows that come with theirs.
 pub(super) fn attached_text(bounds: &WindowBounds, input: &[String]) -> String {
     let (name, sizes) = sizes(&bounds.window.window);
-    format!("{name}(win_start=[{}], win_end=[{}], {sizes})", input[bounds.start], input[bounds.end])
+    let keys = session_keys(&bounds.window.keys.join(", "));
+    format!("{name}(win_start=[{}], win_end=[{}], {sizes}{keys})", input[bounds.start], input[bounds.end])
+}
+
+/// `, partition keys=[city]`
+fn session_keys(names: &str) -> String {
+    if names.is_empty() { String::new() } else { format!(", partition keys=[{names}]") }
 }
 
 /// `TUMBLE(win_end=[window_end], size=[10 min])`: the same where the end alone is read.

@@ -6,6 +6,7 @@
 mod changelog;
 mod join;
 mod match_recognize;
+mod multi_join;
 mod order;
 mod process;
 mod state_ttl;
@@ -19,8 +20,9 @@ use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, ExpandColumn, WindowKind, WindowProperty, WindowTime};
 
 pub use changelog::KindNames;
-pub use join::{Correlate, Join, LookupHints, TemporalJoin, unnested};
+pub use join::{Correlate, Join, LookupHints, Multi, TemporalJoin, unnested};
 pub use match_recognize::Match;
+pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};
 pub use process::{Given, Invocation, Process};
 pub use state_ttl::StateTtl;
@@ -145,6 +147,8 @@ pub enum Op {
     Match(Box<Match>),
     /// Pairs of rows of two inputs: columns of the left, then of the right.
     Join(Box<Join>),
+    /// Combinations of rows of several inputs: the columns of all. Made by the optimiser from joins.
+    MultiJoin(Box<MultiJoin>),
     /// Rows of the left with what the right was at the time of each: columns of the left, then of the right.
     TemporalJoin(Box<TemporalJoin>),
     /// Rows with what a function gives for each: columns of the input, then of the function.

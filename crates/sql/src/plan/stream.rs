@@ -16,7 +16,9 @@ mod split_distinct;
 mod trend;
 
 use flott_api::Result;
+use flott_api::expr::Expr;
 use flott_api::table::ChangelogMode;
+use flott_graph::spec::JoinKind;
 
 pub(super) use mini_batch::with_mini_batches;
 pub(super) use nodes::{Calc, Distribution, Pairing, kind_name};
@@ -24,7 +26,7 @@ pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
 pub(super) use sink::Sink;
 
-use super::rel::{Column, Rel};
+use super::rel::{Column, Multi, Rel};
 use super::{Settings, optimize};
 
 /// One way from sources to a sink.
@@ -72,9 +74,15 @@ impl Node {
     }
 }
 
+/// Whether a join's condition, a conjunction of parts, bounds the times of both sides against each other.
+pub(super) fn is_interval_join(kind: JoinKind, parts: &[Expr], sides: [&[Column]; 2]) -> Result<bool> {
+    Ok(interval::of_join(kind, parts, sides)?.is_some())
+}
+
 /// Plans the way of a relation's rows to a sink.
 pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipeline> {
     let logical = rel.clone();
+    let rel = if settings.multi_joins { optimize::marked(rel, Multi::Yes) } else { rel };
     let rel = optimize::optimize(rel, &settings.session_zone)?;
     let root = convert::convert(rel)?;
     let root = match settings.distinct_buckets {

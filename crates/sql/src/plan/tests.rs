@@ -40,7 +40,7 @@ use crate::parser::ast::{self, Statement};
 use crate::parser::{parse_script, parse_statement};
 
 /// A connector that reads and writes nothing. Its options say what it claims: `source` and `sink` the row kinds,
-/// `push` the push-downs, `ends` that it is bounded, `scan` and `sink-parallelism` the parallelism.
+/// `written-down` that it needs `-U`, `push` the push-downs, `ends` that it is bounded, `scan` and `sink-parallelism` the parallelism.
 pub(super) struct Fake;
 
 fn mode(text: Option<&str>) -> ChangelogMode {
@@ -87,6 +87,7 @@ impl TableFactory for Fake {
     fn describe_sink(&self, table: &TableContext) -> Result<SinkDescription> {
         Ok(SinkDescription {
             changelog: mode(option(table, "sink")),
+            needs_update_before: option(table, "written-down").is_some(),
             metadata: fake_metadata(),
             overwrite: option(table, "overwrite").is_some(),
             parallelism: option(table, "sink-parallelism").and_then(|p| p.parse().ok()),

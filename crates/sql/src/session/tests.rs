@@ -71,7 +71,13 @@ impl TableFactory for Fake {
         }
         self.check(table)?;
         let changelog = if self.0 == "filesystem" { ChangelogMode::INSERT_ONLY } else { ChangelogMode::ALL };
-        Ok(SinkDescription { changelog, metadata: Vec::new(), overwrite: false, parallelism: None })
+        Ok(SinkDescription {
+            changelog,
+            needs_update_before: false,
+            metadata: Vec::new(),
+            overwrite: false,
+            parallelism: None,
+        })
     }
 
     fn source(&self, _: &SourceSpec) -> Result<Box<dyn Source>> {

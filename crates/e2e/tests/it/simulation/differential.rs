@@ -1,6 +1,7 @@
 //! Random queries over random changes, against a model that evaluates them row by row over what the tables are in the end.
 //!
-//! Each case runs at a random parallelism, every second one with mini-batches; then with checkpoints, a kill in the
+//! Each case runs at a random parallelism, every second one with mini-batches, every fourth with joins of several inputs
+//! in one operator; then with checkpoints, a kill in the
 //! middle, and at another parallelism. All of them must come to the rows of the model. A case that fails is made as small
 //! as it can be, and told as a script.
 //!
@@ -21,6 +22,7 @@ use std::sync::Mutex;
 
 use counts::{Counts, Ran};
 use flott_graph::Role;
+use flott_graph::spec::{MultiJoinSpec, Spec as _};
 use generate::{Dice, LAG, Table, TableKind, Tables};
 use model::{Query, Row};
 
@@ -36,6 +38,11 @@ const DEPTH: usize = 4;
 const REFUSED: [&str; 0] = [];
 /// Attempts to make a failing case smaller.
 const ATTEMPTS: usize = 300;
+const MULTI_JOINS: &str = "SET 'table.optimizer.multi-join.enabled' = 'true';";
+/// Dice of their own for what came later: the rest of a seed's case stays what it was.
+const MULTI_JOIN_DICE: u64 = 0x006d_756c_7469;
+/// So many cases reach every operator that is asked for.
+const ENOUGH: u64 = 40;
 const MINI_BATCHES: [&str; 3] = [
     "SET 'table.exec.mini-batch.enabled' = 'true';",
     "SET 'table.exec.mini-batch.allow-latency' = '20 ms';",
@@ -48,6 +55,7 @@ struct Case {
     tables: Vec<Table>,
     query: Query,
     mini_batches: bool,
+    multi_joins: bool,
     /// Before and after the kill.
     parallelism: (u32, u32),
 }
@@ -66,9 +74,13 @@ impl Case {
         let mut tables: Vec<Table> = (0..TABLES).map(|_| Table::random(&mut dice)).collect();
         tables.extend([false, true].map(|in_order| Table::timed(&mut dice, in_order)));
         let depth = dice.below(DEPTH + 1);
-        let query = generate::query(&mut dice, Tables { plain: TABLES, timed: &TIMED }, depth);
+        let of = Tables { plain: TABLES, timed: &TIMED };
+        let query = generate::query(&mut dice, of, depth);
         let (mini_batches, before, after) = (dice.one_in(2), dice.below(3) as u32 + 1, dice.below(3) as u32 + 1);
-        Case { seed, tables, query, mini_batches, parallelism: (before, after) }
+        let mut dice = Dice::new(seed ^ MULTI_JOIN_DICE);
+        let multi_joins = dice.one_in(4);
+        let query = if multi_joins && dice.one_in(2) { generate::chain(&mut dice, of, query) } else { query };
+        Case { seed, tables, query, mini_batches, multi_joins, parallelism: (before, after) }
     }
 
     /// The statements; the tables lie in the folder.
@@ -94,6 +106,9 @@ impl Case {
         ));
         if self.mini_batches {
             all.extend(MINI_BATCHES.map(str::to_owned));
+        }
+        if self.multi_joins {
+            all.push(MULTI_JOINS.to_owned());
         }
         all.push(format!("{};", self.query.sql()));
         all
@@ -247,5 +262,6 @@ fn random_queries_give_what_they_mean() {
     assert!(counts.refused.values().sum::<u64>() * 20 <= counts.queries, "{counts}");
     if one.is_none() {
         assert!(counts.operators.len() > 6, "{counts}");
+        assert!(counts.queries < ENOUGH || counts.operators.contains_key(MultiJoinSpec::KIND), "{counts}");
     }
 }

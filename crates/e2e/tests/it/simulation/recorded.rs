@@ -241,7 +241,13 @@ impl TableFactory for Committed {
     }
 
     fn describe_sink(&self, _: &TableContext) -> Result<SinkDescription> {
-        Ok(SinkDescription { changelog: ChangelogMode::ALL, metadata: Vec::new(), overwrite: false, parallelism: None })
+        Ok(SinkDescription {
+            changelog: ChangelogMode::ALL,
+            needs_update_before: false,
+            metadata: Vec::new(),
+            overwrite: false,
+            parallelism: None,
+        })
     }
 
     fn source(&self, _: &SourceSpec) -> Result<Box<dyn Source>> {
@@ -327,6 +333,8 @@ impl Outside {
         let mut tables: TableFactories = flott_connectors::factories().into_iter().map(slow).collect();
         let batch = flott_batch::BatchFactory::new(tables.clone(), BATCH_BYTES_MAX);
         tables.insert(batch.identifier(), Arc::new(batch));
+        // What is printed is looked at like the result of a query.
+        tables.insert("print", Arc::new(self.committed.clone()));
         tables.insert("$collect", Arc::new(self.committed.clone()));
         tables.insert("lookup-test", Arc::new(LookupTest::default()));
         let tables = Arc::new(tables);
@@ -358,7 +366,7 @@ impl Process {
             last = self.session.execute(&parsed.statement).map_err(|e| e.to_string());
         }
         match last? {
-            Outcome::Job(job) if matches!(job.kind, JobKind::Select { .. }) => Ok(*job),
+            Outcome::Job(job) if matches!(job.kind, JobKind::Select { .. } | JobKind::Insert { .. }) => Ok(*job),
             _ => Err("no query".to_owned()),
         }
     }

@@ -1,12 +1,10 @@
 //! Filters in paths: `[?(@.a > 1 && !(@.b =~ /x.*/i))]`.
 
-use regex::Regex;
-
 use super::parse::{Cursor, path, unescaped};
 use super::{Broken, Parsed, Path, broken};
+use crate::pattern::{Pattern, Unusable};
 
 /// A condition on an item.
-#[derive(Debug)]
 pub(super) enum Filter {
     Any(Vec<Filter>),
     All(Vec<Filter>),
@@ -17,7 +15,6 @@ pub(super) enum Filter {
 }
 
 /// A side of a comparison.
-#[derive(Debug)]
 pub(super) enum Value {
     Path(Path),
     Text(String),
@@ -27,7 +24,7 @@ pub(super) enum Value {
     /// `[1, 2]`, `{"a": 1}`
     Json,
     /// `/x.*/i`, or why it does not run.
-    Pattern(Result<Regex, String>),
+    Pattern(Result<Box<Pattern>, Unusable>),
 }
 
 /// How two values are compared.
@@ -96,13 +93,13 @@ impl Filter {
     }
 
     /// A pattern in it that does not run here.
-    pub(super) fn refusal(&self) -> Option<&str> {
+    pub(super) fn refusal(&self) -> Option<&Unusable> {
         match self {
             Filter::Any(all) | Filter::All(all) => all.iter().find_map(Filter::refusal),
             Filter::Not(inner) => inner.refusal(),
             Filter::Exists(..) => None,
             Filter::Compare(left, _, right) => [left, right].into_iter().find_map(|value| match value {
-                Value::Pattern(Err(pattern)) => Some(pattern.as_str()),
+                Value::Pattern(Err(unusable)) => Some(unusable),
                 _ => None,
             }),
         }
@@ -303,8 +300,12 @@ impl Reader {
         let flags_text = self.cursor.text(end + 1, flags);
         let pattern = self.cursor.text(start, end);
         self.cursor.at = flags;
-        let compiled = crate::text::java_pattern(&pattern, &flags_text);
-        Ok(Value::Pattern(compiled.map_err(|_| pattern)))
+        let flags = if flags_text.is_empty() { String::new() } else { format!("(?{flags_text})") };
+        match Pattern::new(&format!("{flags}\\A(?:{pattern})\\z")) {
+            Ok(compiled) => Ok(Value::Pattern(Ok(Box::new(compiled)))),
+            Err(Unusable::Wrong(why)) => broken(why),
+            Err(unsupported) => Ok(Value::Pattern(Err(unsupported))),
+        }
     }
 
     fn number(&mut self) -> Parsed<Value> {

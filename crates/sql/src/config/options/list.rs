@@ -287,6 +287,12 @@ pub const OPTIONS: &[OptionSpec] = &[
         "The most rows that wait to change groups together; above zero where mini-batches are enabled.",
     ),
     option(
+        "table.exec.sink.keyed-shuffle",
+        Some("AUTO"),
+        Choice(&["AUTO", "NONE", "FORCE"]),
+        "Whether rows of one primary key go to one writer of a sink.",
+    ),
+    option(
         "table.exec.sink.not-null-enforcer",
         Some("ERROR"),
         Choice(&["ERROR", "DROP"]),
@@ -297,6 +303,12 @@ pub const OPTIONS: &[OptionSpec] = &[
         Some("true"),
         Boolean,
         "Whether an INSERT whose query updates by another key than the table's must say ON CONFLICT.",
+    ),
+    option(
+        "table.exec.sink.rowtime-inserter",
+        Some("ENABLED"),
+        Choice(&["ENABLED", "DISABLED"]),
+        "Whether a query may give a sink one rowtime column at most: the time of its rows.",
     ),
     option(
         "table.exec.sink.type-length-enforcer",
@@ -340,6 +352,12 @@ pub const OPTIONS: &[OptionSpec] = &[
         Some("false"),
         Boolean,
         "Whether aggregates with DISTINCT are computed in parts by their values first, against keys with very many.",
+    ),
+    option(
+        "table.optimizer.multi-join.enabled",
+        Some("false"),
+        Boolean,
+        "Whether inner and left joins by a key that all share become one, which remembers nothing between them.",
     ),
     option("table.sql-dialect", Some("default"), Choice(&["default"]), "The dialect of SQL."),
     option(

@@ -23,6 +23,8 @@ enum Kind {
     Lookup,
     /// One of those that name tables of joins in batch mode.
     Join,
+    /// `MULTI_JOIN`: joins with such a table at a side may become one.
+    MultiJoin,
 }
 
 /// A table that a hint names.
@@ -68,6 +70,13 @@ impl Binder<'_> {
         let Some(hints) = all.last_mut() else { return [None, None] };
         hints.has_joins = true;
         [left, right].map(|side| hints.find(side, |_| true))
+    }
+
+    /// Whether a regular join may become one with others: `MULTI_JOIN` names a table that is a side of it.
+    pub(super) fn is_multi_join(&self, left: &Scope, right: &Scope) -> bool {
+        let all = self.hints.borrow();
+        let mut named = all.last().into_iter().flat_map(|hints| &hints.named).filter(|n| n.kind == Kind::MultiJoin);
+        named.any(|n| left.is_table(&n.table) || right.is_table(&n.table))
     }
 
     /// Notes the tables of a join with what a table was at a time: only `LOOKUP` is about it.
@@ -125,7 +134,7 @@ impl BlockHints {
             let of_kind = match n.kind {
                 Kind::StateTtl => self.has_groups,
                 Kind::Lookup => self.has_lookups,
-                Kind::Join => false,
+                Kind::Join | Kind::MultiJoin => false,
             };
             self.has_joins || of_kind
         };
@@ -145,12 +154,12 @@ fn tables_of(hint: &Hint) -> Result<Vec<Named>> {
     match name.as_str() {
         "STATE_TTL" => state_ttl(hint),
         "LOOKUP" => lookup(hint),
-        "BROADCAST" | "SHUFFLE_HASH" | "SHUFFLE_MERGE" | "NEST_LOOP" => joined(hint, &name),
-        "MULTI_JOIN" => Err(Error::unsupported("the hint MULTI_JOIN")),
+        "BROADCAST" | "SHUFFLE_HASH" | "SHUFFLE_MERGE" | "NEST_LOOP" => joined(hint, &name, Kind::Join),
+        "MULTI_JOIN" => joined(hint, &name, Kind::MultiJoin),
         "OPTIONS" => Err(Error::invalid("the hint OPTIONS stands behind SELECT")
             .with_hint("Write it behind the table: t /*+ OPTIONS('key' = 'value') */.")),
         _ => Err(Error::invalid(format!("there is no hint '{}'", hint.name.value)).with_hint(
-            "Behind SELECT there are STATE_TTL, LOOKUP, BROADCAST, SHUFFLE_HASH, SHUFFLE_MERGE and NEST_LOOP.",
+            "Behind SELECT there are STATE_TTL, LOOKUP, BROADCAST, SHUFFLE_HASH, SHUFFLE_MERGE, NEST_LOOP and MULTI_JOIN.",
         )),
     }
 }
@@ -186,11 +195,11 @@ fn lookup(hint: &Hint) -> Result<Vec<Named>> {
     Ok(vec![Named { lookup: Some(hint.clone()), ..named(Kind::Lookup, hint, (&table.value.value, None)) }])
 }
 
-/// `BROADCAST(t, ..)` and its like.
-fn joined(hint: &Hint, name: &str) -> Result<Vec<Named>> {
+/// `BROADCAST(t, ..)` and its like, and `MULTI_JOIN(t, ..)`.
+fn joined(hint: &Hint, name: &str, kind: Kind) -> Result<Vec<Named>> {
     match &hint.args {
         HintArgs::Names(tables) if !tables.is_empty() => {
-            Ok(tables.iter().map(|table| named(Kind::Join, hint, (&table.value, None))).collect())
+            Ok(tables.iter().map(|table| named(kind, hint, (&table.value, None))).collect())
         }
         _ => Err(Error::invalid(format!("the hint {name} takes tables"))
             .with_hint(format!("Write {name}(t) or {name}(t, u)."))),

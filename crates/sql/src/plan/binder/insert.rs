@@ -167,6 +167,7 @@ impl Target<'_> {
             static_partition: self.fixed.iter().map(|(k, v)| (k.clone(), partition_text(v))).collect(),
             primary_key,
             accepts: self.description.changelog,
+            needs_update_before: self.description.needs_update_before,
             parallelism: self.description.parallelism,
             overwrite,
             on_conflict: None,

@@ -11,7 +11,7 @@ use super::from::alias_name;
 use super::query::renamed;
 use super::{Binder, call, combine, refuse, syntax};
 use crate::plan::TimeAttribute;
-use crate::plan::rel::{self, Column, Correlate, LookupHints, Op, Rel, TemporalJoin, unnested};
+use crate::plan::rel::{self, Column, Correlate, LookupHints, Multi, Op, Rel, TemporalJoin, unnested};
 use crate::plan::scope::{Scope, at_span};
 
 /// The tables so far.
@@ -50,7 +50,11 @@ impl Binder<'_> {
             }
             Way::Plain => {
                 let ttl = self.ttl_of_sides(&left_scope, &right_scope);
-                left.joined(right, rel::Join { ttl, ..rel::Join::new(kind, condition) })
+                let join = rel::Join { ttl, ..rel::Join::new(kind, condition) };
+                match self.is_multi_join(&left_scope, &right_scope) {
+                    true => left.apart().joined(right.apart(), rel::Join { multi: Multi::Yes, ..join }),
+                    false => left.joined(right, join),
+                }
             }
             Way::Lookup(hints) => {
                 left.joined(right, rel::Join { lookup: Some(hints), ..rel::Join::new(kind, condition) })

@@ -1,19 +1,25 @@
 //! The end of a pipeline: the constraint enforcer and the sink.
 
 use flott_api::table::SinkSpec;
-use flott_api::{Result, Schema, TypeKind};
+use flott_api::{Error, Result, Schema, TypeKind};
 use flott_graph::Role;
-use flott_graph::spec::{ConstraintEnforcerSpec, SinkUpsertMaterializerSpec, Spec, TypeLengthEnforcer};
+use flott_graph::spec::{
+    ConstraintEnforcerSpec, SinkConflict, SinkUpsertMaterializerSpec, Spec, TypeLengthEnforcer,
+    WatermarkCompactingSinkMaterializerSpec, WatermarkTimestampAssignerSpec,
+};
 
 use super::{Flow, Lowering, meaning};
+use crate::parser::ast::ConflictAction;
+use crate::plan::context::KeyedShuffle;
 use crate::plan::print;
-use crate::plan::rel::schema;
+use crate::plan::rel::{Column, TimeAttribute, schema};
 use crate::plan::stream::{Distribution, Node, Op, Pipeline, Sink};
 
 impl Lowering<'_> {
     /// Adds a pipeline up to its sink.
     pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Result<()> {
         let sink = &pipeline.sink;
+        self.one_rowtime(&pipeline.root, sink)?;
         self.sink.clone_from(&sink.name);
         let root = declared(pipeline.root.clone(), sink);
         let mut flow = self.flow(&root)?;
@@ -25,9 +31,8 @@ impl Lowering<'_> {
         if sink.materialize {
             flow = self.materializer(flow, &root, declared.clone(), (sink, parallelism))?;
         }
-        if !sink.primary_key.is_empty() && !flow.changelog.is_insert_only() {
-            // Changes of one row must reach one writer in order.
-            flow.upsert_keys.insert(0, sink.primary_key.clone());
+        if self.shuffles_by_key(&flow, sink, parallelism) {
+            flow.distribution = Distribution::by(&sink.primary_key);
         }
         let edges = self.edges(std::slice::from_ref(&flow), parallelism);
         self.graph.factories.push(sink.connector.clone());
@@ -38,6 +43,30 @@ impl Lowering<'_> {
         self.name(id, sink.name.clone(), &edges);
         self.connect(id, edges);
         Ok(())
+    }
+
+    /// Whether an exchange before the sink brings rows of one key together. Behind a materializer they are.
+    fn shuffles_by_key(&self, flow: &Flow, sink: &Sink, parallelism: u32) -> bool {
+        let may = !sink.primary_key.is_empty() && !sink.materialize && parallelism > 1;
+        may && match self.settings.keyed_shuffle {
+            KeyedShuffle::Auto => self.widest(flow) != parallelism,
+            KeyedShuffle::None => false,
+            KeyedShuffle::Force => true,
+        }
+    }
+
+    /// Rows have one time.
+    fn one_rowtime(&self, root: &Node, sink: &Sink) -> Result<()> {
+        let is_rowtime = |column: &&Column| matches!(column.time, Some(TimeAttribute::Rowtime));
+        let rowtimes: Vec<&str> = root.columns.iter().filter(is_rowtime).map(|c| c.name.as_str()).collect();
+        if sink.is_collect() || !self.settings.one_rowtime || rowtimes.len() < 2 {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("the query gives table '{}' more than one rowtime column", sink.name))
+            .with_detail(format!("They are {}; a row of a table has one time.", rowtimes.join(", ")))
+            .with_hint(
+                "CAST all but one to TIMESTAMP or TIMESTAMP_LTZ, or set 'table.exec.sink.rowtime-inserter' to 'DISABLED'.",
+            ))
     }
 
     fn widest(&self, flow: &Flow) -> u32 {
@@ -59,16 +88,17 @@ impl Lowering<'_> {
         let (sink, parallelism) = sink;
         let kinds: Vec<&TypeKind> = input.fields.iter().map(|f| &f.ty.kind).collect();
         let meaning = meaning::keys(&sink.primary_key, &flow.meaning, &kinds);
-        let spec = SinkUpsertMaterializerSpec {
-            input: input.clone(),
-            primary_key: sink.primary_key.clone(),
-            upsert_key: root.upsert_keys.iter().min_by_key(|key| key.len()).cloned(),
-            state_ttl_ms: self.settings.state_ttl_ms,
+        let conflict = match sink.on_conflict {
+            Some(ConflictAction::Nothing) => Some(SinkConflict::Nothing),
+            Some(ConflictAction::Error) => Some(SinkConflict::Error),
+            Some(ConflictAction::Deduplicate) | None => None,
         };
+        let flow = if conflict.is_some() { self.stamped(flow, &input, sink)? } else { flow };
+        let role = self.materializer_role(root, &input, sink, conflict)?;
         let flow = Flow { distribution: Distribution::by(&sink.primary_key), ..flow };
         let edges = self.edges(std::slice::from_ref(&flow), parallelism);
         let name = format!("SinkMaterializer[{}]", print::names(&sink.columns).join(", "));
-        let id = self.push(spec.role()?, name, parallelism, input, true)?;
+        let id = self.push(role, name, parallelism, input, true)?;
         self.name(id, meaning, &edges);
         self.connect(id, edges);
         Ok(Flow {
@@ -78,6 +108,42 @@ impl Lowering<'_> {
             upsert_keys: vec![sink.primary_key.clone()],
             meaning: flow.meaning,
         })
+    }
+
+    fn materializer_role(
+        &self,
+        root: &Node,
+        input: &Schema,
+        sink: &Sink,
+        conflict: Option<SinkConflict>,
+    ) -> Result<Role> {
+        let upsert_key = root.upsert_keys.iter().min_by_key(|key| key.len()).cloned();
+        let (primary_key, state_ttl_ms) = (sink.primary_key.clone(), self.settings.state_ttl_ms);
+        let input = input.clone();
+        match conflict {
+            None => SinkUpsertMaterializerSpec { input, primary_key, upsert_key, state_ttl_ms }.role(),
+            Some(conflict) => WatermarkCompactingSinkMaterializerSpec {
+                output: input,
+                primary_key,
+                upsert_key,
+                conflict,
+                state_ttl_ms,
+                session_zone: self.settings.session_zone.clone(),
+            }
+            .role(),
+        }
+    }
+
+    /// Puts the watermark beside each row, before rows of several subtasks meet.
+    fn stamped(&mut self, flow: Flow, input: &Schema, sink: &Sink) -> Result<Flow> {
+        let spec = WatermarkTimestampAssignerSpec { input: input.clone() };
+        let parallelism = self.widest(&flow);
+        let edges = self.edges(std::slice::from_ref(&flow), parallelism);
+        let name = "WatermarkTimestampAssigner".to_owned();
+        let id = self.push(spec.role()?, name, parallelism, spec.output(), false)?;
+        self.name(id, sink.name.clone(), &edges);
+        self.connect(id, edges);
+        Ok(Flow { producers: vec![id], distribution: Distribution::Any, ..flow })
     }
 
     fn enforcer(&mut self, flow: Flow, root: &Node, input: Schema, sink: &Sink) -> Result<Flow> {

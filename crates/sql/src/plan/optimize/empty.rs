@@ -5,10 +5,10 @@
 
 use flott_api::Result;
 use flott_api::expr::{Expr, Value};
-use flott_graph::spec::AggregateCall;
+use flott_graph::spec::{AggregateCall, JoinKind};
 
 use super::bottom_up;
-use crate::plan::rel::{Column, Op, Rel};
+use crate::plan::rel::{Column, Join, Op, Rel};
 
 /// Replaces what is empty, in the whole tree.
 pub(super) fn empty(rel: Rel, _: &str) -> Result<Rel> {
@@ -36,6 +36,9 @@ fn without_rows(mut rel: Rel) -> Rel {
         {
             nothing(rel.columns)
         }
+        Op::Join(join) if join.kind == JoinKind::Inner && (no_pairs(join, &rel) || empty_input) => nothing(rel.columns),
+        Op::Join(join) if join.kind == JoinKind::Left && empty_input => nothing(rel.columns),
+        Op::Join(join) if join.kind == JoinKind::Left && no_pairs(join, &rel) => without_partners(rel),
         Op::Union => {
             rel.inputs.retain(|input| !is_empty(input));
             match rel.inputs.len() {
@@ -57,6 +60,26 @@ fn is_empty(rel: &Rel) -> bool {
 /// Whether a condition is a constant that is not true.
 fn is_never(condition: &Expr) -> bool {
     matches!(condition, Expr::Literal { value: Value::Null | Value::Boolean(false), .. })
+}
+
+/// Whether no row of the left has a partner.
+fn no_pairs(join: &Join, rel: &Rel) -> bool {
+    join.condition.as_ref().is_some_and(is_never) || rel.inputs.get(1).is_some_and(is_empty)
+}
+
+/// The rows of the left, with nulls for what no row of the right is there for. A time is none if it is always null: such
+/// a join stays.
+fn without_partners(mut rel: Rel) -> Rel {
+    let Some(left) = rel.inputs.first() else { return rel };
+    let of_right = &rel.columns[left.columns.len()..];
+    if of_right.iter().any(|column| column.time.is_some() || column.window.is_some()) {
+        return rel;
+    }
+    let kept = left.columns.iter().enumerate().map(|(at, column)| Expr::column(at, column.ty.clone()));
+    let nulls = of_right.iter().map(|column| Expr::literal(Value::Null, column.ty.clone()));
+    rel.op = Op::Project { exprs: kept.chain(nulls).collect() };
+    rel.inputs.truncate(1);
+    rel
 }
 
 fn same_types(union: &Rel) -> bool {

@@ -43,7 +43,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
         return Ok(Rel { op: Op::Join(join), inputs, columns });
     };
     let width = left.columns.len();
-    let Join { kind, condition, ttl, lookup } = *join;
+    let Join { kind, condition, ttl, multi, lookup } = *join;
     let (mut of_left, mut of_right, mut of_both) = (Vec::new(), Vec::new(), Vec::new());
     for part in condition.into_iter().flat_map(conjuncts) {
         let may_move = is_immutable(&part);
@@ -55,7 +55,7 @@ pub(super) fn sides_below(rel: Rel) -> Result<Rel> {
     }
     let condition = if of_both.is_empty() { None } else { Some(all_of(of_both)?) };
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, ttl, lookup })), inputs, columns })
+    Ok(Rel { op: Op::Join(Box::new(Join { kind, condition, ttl, multi, lookup })), inputs, columns })
 }
 
 /// Whether a row of the left that has no pair is not in the result.
@@ -83,6 +83,7 @@ fn filter_below_join(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
     };
     let width = left.columns.len();
     let parts = conjuncts(condition);
+    let multi = join.multi;
     let kind = without_nulls(join.kind, &parts, width);
     let (mut of_left, mut of_right, mut of_pairs, mut above) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for part in parts {
@@ -99,7 +100,7 @@ fn filter_below_join(condition: Expr, rel: Rel) -> Result<(Rel, Vec<Expr>)> {
     let condition = if of_pairs.is_empty() { None } else { Some(all_of(of_pairs)?) };
     // What may be null no more keeps its type: others were derived from it.
     let inputs = vec![filtered(left, of_left)?, filtered(right, of_right)?];
-    let join = Join { kind, condition, ttl: join.ttl, lookup: join.lookup };
+    let join = Join { kind, condition, ttl: join.ttl, multi, lookup: join.lookup };
     Ok((Rel { op: Op::Join(Box::new(join)), inputs, columns }, above))
 }
 

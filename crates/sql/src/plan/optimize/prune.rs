@@ -47,6 +47,7 @@ fn pruned(rel: Rel, needed: &Needed) -> (Rel, Places) {
             (Rel { op: Op::Union, inputs, columns: pick(&columns, &kept) }, places)
         }
         Op::Join(join) => join::pruned_join(*join, inputs, &columns, needed),
+        Op::MultiJoin(join) => join::pruned_multi_join(*join, inputs, &columns, needed),
         Op::TemporalJoin(join) => join::pruned_temporal_join(*join, inputs, &columns, needed),
         Op::Correlate(correlate) => join::pruned_correlate(*correlate, inputs, &columns, needed),
         // A function sees all columns of its tables.
@@ -117,6 +118,7 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
         | Op::Values { .. }
         | Op::Union
         | Op::Join(_)
+        | Op::MultiJoin(_)
         | Op::TemporalJoin(_)
         | Op::Process(_)
         | Op::Correlate(_)) => {

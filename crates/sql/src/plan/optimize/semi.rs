@@ -1,14 +1,15 @@
 //! Rule: semi and anti joins move below inner joins, to the left input if that is what they choose rows of.
 //!
 //! Flink counterpart: `FlinkSemiAntiJoinJoinTransposeRule` and those that move them across projections and filters. As
-//! there, a join that looks for rows of a right input stays, and so does `NOT IN`, which compares by more than equality.
+//! there, a join that looks for rows of a right input stays, and so does `NOT IN`, which compares by more than equality;
+//! a join that becomes one of several inputs is not parted.
 
 use flott_api::Result;
 use flott_api::expr::Expr;
 use flott_graph::spec::JoinKind;
 
 use super::{bottom_up, conjuncts, is_immutable, remapped, through_projection};
-use crate::plan::rel::{Column, Join, Op, Rel};
+use crate::plan::rel::{Column, Join, Multi, Op, Rel};
 
 /// Moves them as far as they go.
 pub(super) fn sink(rel: Rel, _: &str) -> Result<Rel> {
@@ -78,7 +79,9 @@ fn sinks(left: &Rel, compared: &[usize]) -> bool {
             read.dedup();
             compared.iter().all(|c| is_immutable(&exprs[*c])) && sinks(input, &read)
         }
-        Op::Join(join) if join.kind == JoinKind::Inner && !is_by_time(join, &left.columns) => {
+        Op::Join(join)
+            if join.kind == JoinKind::Inner && join.multi == Multi::No && !is_by_time(join, &left.columns) =>
+        {
             let width = input.columns.len();
             compared.iter().all(|c| *c < width)
         }

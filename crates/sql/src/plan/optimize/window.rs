@@ -73,7 +73,8 @@ fn with_windows(mut rel: Rel) -> Rel {
                 _ => vec![None; rel.columns.len()],
             }
         }
-        Op::TemporalJoin(_)
+        Op::MultiJoin(_)
+        | Op::TemporalJoin(_)
         | Op::Match(_)
         | Op::Process(_)
         | Op::Union

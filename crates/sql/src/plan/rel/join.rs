@@ -15,6 +15,8 @@ pub struct Join {
     pub condition: Option<Expr>,
     /// How long the rows of each side are kept, if a hint says so.
     pub ttl: [Option<StateTtl>; 2],
+    /// Whether it may become one with the joins below it: [`MultiJoin`](super::MultiJoin).
+    pub multi: Multi,
     /// That the right is a table that is looked up in for each row, and what its hint says.
     pub lookup: Option<LookupHints>,
 }
@@ -22,7 +24,34 @@ pub struct Join {
 impl Join {
     /// A join of two inputs of which no hint says anything.
     pub fn new(kind: JoinKind, condition: Option<Expr>) -> Self {
-        Join { kind, condition, ttl: [None, None], lookup: None }
+        Join { kind, condition, ttl: [None, None], multi: Multi::No, lookup: None }
+    }
+}
+
+/// Whether a join may become one of several inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Multi {
+    /// It stays what it is.
+    #[default]
+    No,
+    /// It and joins below that are meant themselves, not with the one above, which is: as in Flink, where what a hint
+    /// says comes to joins below late.
+    Apart,
+    /// With joins below it and above it.
+    Yes,
+}
+
+impl Rel {
+    /// Joins right below one that is meant, which are not meant themselves, are of several inputs, too.
+    #[must_use]
+    pub fn apart(mut self) -> Rel {
+        if let Op::Join(join) = &mut self.op {
+            if join.multi == Multi::No {
+                join.multi = Multi::Apart;
+            }
+            self.inputs = self.inputs.into_iter().map(Rel::apart).collect();
+        }
+        self
     }
 }
 

@@ -13,6 +13,8 @@ pub struct WindowColumn {
     pub property: WindowProperty,
     /// The windows that it belongs to.
     pub window: WindowKind,
+    /// What the keys of sessions are called where they are cut.
+    pub keys: Vec<String>,
     /// The clock they are cut on.
     pub time: TimeAttribute,
     /// Whether they are cut in the session's zone: the clock is a `TIMESTAMP_LTZ`.
@@ -40,6 +42,7 @@ impl Rel {
     pub fn windowed(self, time: usize, window: WindowKind, of_group: bool) -> Rel {
         let clock = self.columns[time].time.unwrap_or(TimeAttribute::Rowtime);
         let is_local = matches!(self.columns[time].ty.kind, TypeKind::TimestampLtz(_));
+        let keys: Vec<String> = window.keys().iter().map(|key| self.columns[*key].name.clone()).collect();
         // A row has one window at a time: the columns of an earlier one are ordinary from here on.
         let mut columns: Vec<Column> = self.columns.iter().map(|c| Column { window: None, ..c.clone() }).collect();
         for property in [WindowProperty::Start, WindowProperty::End, WindowProperty::Time] {
@@ -50,7 +53,14 @@ impl Rel {
                 name: free_name(property_name(property), &columns),
                 ty: LogicalType::not_null(kind).with_nullable(may_be_null),
                 time: is_time.then_some(clock),
-                window: Some(WindowColumn { property, window: window.clone(), time: clock, is_local, of_group }),
+                window: Some(WindowColumn {
+                    property,
+                    window: window.clone(),
+                    keys: keys.clone(),
+                    time: clock,
+                    is_local,
+                    of_group,
+                }),
             });
         }
         Rel { op: Op::Window { time, window }, inputs: vec![self], columns }

@@ -6,9 +6,9 @@ use flott_api::{Error, Result, RowKind};
 use flott_graph::spec::JoinKind;
 
 use super::nodes::{
-    Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, IntervalJoin, Join, Limit,
-    LookupJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank,
-    WindowTableFunction,
+    Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, Interval, IntervalJoin,
+    Join, Limit, LookupJoin, MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark,
+    WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
@@ -51,6 +51,11 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Window { time, window } => Op::WindowTableFunction(WindowTableFunction { time, window }),
         rel::Op::WindowAggregate(aggregate) => Op::WindowAggregate(aggregate),
         rel::Op::Join(join) => return joined(*join, inputs, columns),
+        rel::Op::MultiJoin(join) => {
+            let widths: Vec<usize> = inputs.iter().map(|input| input.columns.len()).collect();
+            let op = Op::MultiJoin(Box::new(MultiJoin::new(*join, &widths)));
+            return gathering(op, inputs, untimed(columns));
+        }
         rel::Op::Match(matched) => {
             let columns = matched.timed(columns);
             return gathering(Op::Match(matched), inputs, columns);
@@ -96,17 +101,24 @@ fn joined(join: rel::Join, inputs: Vec<Node>, columns: Vec<Column>) -> Result<No
         let op = WindowJoin::new(join.kind, bounds, (rest, width))?;
         return gathering(Op::WindowJoin(Box::new(op)), inputs, columns);
     }
-    if let Some((interval, rest)) = interval::of_join(join.kind, &parts, &inputs)? {
+    if let Some((interval, rest)) = interval_of(join.kind, &parts, &inputs)? {
         let op = Op::IntervalJoin(Box::new(IntervalJoin::new(join, interval, (rest, width))?));
         let columns = timed(columns, &inputs);
         return gathering(op, inputs, columns);
     }
     let op = Op::Join(Box::new(Join::new(join, parts, width)?));
-    // Two columns of one name are told apart, and rows that waited for each other are in no order of time.
+    gathering(op, inputs, untimed(columns))
+}
+
+/// The columns of a join: two of one name are told apart, and rows that waited for each other are in no order of time.
+fn untimed(columns: Vec<Column>) -> Vec<Column> {
     let names = print::unique(columns.iter().map(|c| &c.name));
-    let columns = columns.into_iter().zip(names).map(|(c, name)| Column { name, time: None, window: None, ..c });
-    let columns = columns.collect();
-    gathering(op, inputs, columns)
+    columns.into_iter().zip(names).map(|(c, name)| Column { name, time: None, window: None, ..c }).collect()
+}
+
+fn interval_of(kind: JoinKind, parts: &[Expr], inputs: &[Node]) -> Result<Option<(Interval, Vec<Expr>)>> {
+    let [left, right] = inputs else { return Ok(None) };
+    interval::of_join(kind, parts, [&left.columns, &right.columns])
 }
 
 /// The columns of a join by time: two of one name are told apart, and what is time in an input is time behind it.

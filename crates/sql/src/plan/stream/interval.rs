@@ -9,7 +9,6 @@ use flott_api::expr::{Expr, Value};
 use flott_api::{Error, Result, TypeKind};
 use flott_graph::spec::JoinKind;
 
-use super::Node;
 use super::nodes::Interval;
 use crate::plan::TimeAttribute;
 use crate::plan::rel::Column;
@@ -19,14 +18,17 @@ const DAY_MS: i64 = 86_400_000;
 const MONTH_DAYS: (i64, i64) = (28, 31);
 
 /// The interval of a join's condition, and the other parts of it; nothing if it does not bound the times.
-pub(super) fn of_join(kind: JoinKind, parts: &[Expr], inputs: &[Node]) -> Result<Option<(Interval, Vec<Expr>)>> {
-    let [left, right] = inputs else { return Ok(None) };
+pub(super) fn of_join(
+    kind: JoinKind,
+    parts: &[Expr],
+    [left, right]: [&[Column]; 2],
+) -> Result<Option<(Interval, Vec<Expr>)>> {
     if kind.is_left_only() {
         return Ok(None);
     }
     let (mut comparisons, mut rest) = (Vec::new(), Vec::new());
     for part in parts {
-        match Comparison::of(part, &left.columns, &right.columns) {
+        match Comparison::of(part, left, right) {
             Some(comparison) => {
                 if comparison.offset.months != 0 {
                     rest.push(part.clone());
@@ -57,8 +59,8 @@ fn interval(comparisons: &[Comparison]) -> Option<Interval> {
     Some(Interval { is_rowtime: *clock == TimeAttribute::Rowtime, lower_ms, upper_ms, times: *times })
 }
 
-fn check_times(interval: &Interval, left: &Node, right: &Node) -> Result<()> {
-    let [left_time, right_time] = [(left, 0), (right, 1)].map(|(node, side)| &node.columns[interval.times[side]]);
+fn check_times(interval: &Interval, left: &[Column], right: &[Column]) -> Result<()> {
+    let [left_time, right_time] = [(left, 0), (right, 1)].map(|(columns, side)| &columns[interval.times[side]]);
     if interval.is_rowtime {
         let is_local = |column: &Column| matches!(column.ty.kind, TypeKind::TimestampLtz(_));
         if is_local(left_time) != is_local(right_time) {
@@ -71,7 +73,7 @@ fn check_times(interval: &Interval, left: &Node, right: &Node) -> Result<()> {
         }
         return Ok(());
     }
-    let mut columns = left.columns.iter().chain(&right.columns);
+    let mut columns = left.iter().chain(right);
     match columns.find(|column| column.time == Some(TimeAttribute::Rowtime)) {
         Some(column) => {
             Err(Error::invalid(format!("an interval join by processing time has the rowtime column '{}'", column.name))

@@ -103,6 +103,7 @@ fn needs_watermark(node: &Node) -> bool {
             | Op::Join(_)
             | Op::Limit(_)
             | Op::LocalGroupAggregate(_)
+            | Op::MultiJoin(_)
             | Op::LookupJoin(_)
             | Op::ToChangelog(_)
     );

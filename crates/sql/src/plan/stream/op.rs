@@ -8,8 +8,8 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
-    IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner, Rank, TemporalJoin, TemporalSort,
-    ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
+    IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner, MultiJoin, Rank, TemporalJoin,
+    TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -52,6 +52,8 @@ pub(in crate::plan) enum Op {
     Match(Box<Match>),
     /// Ends mini-batches.
     MiniBatchAssigner(MiniBatchAssigner),
+    /// Combinations of rows of several inputs.
+    MultiJoin(Box<MultiJoin>),
     /// Rows with calls over those before them.
     OverAggregate(Box<Over>),
     /// What a process table function gives.
@@ -101,6 +103,7 @@ impl Op {
             Op::LookupJoin(op) => op.as_ref(),
             Op::Match(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,
+            Op::MultiJoin(op) => op.as_ref(),
             Op::OverAggregate(op) => op.as_ref(),
             Op::Process(op) => op.as_ref(),
             Op::Rank(op) => op.as_ref(),

@@ -6,7 +6,7 @@ use flott_api::options::Options;
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, Result};
 
-use super::Node;
+use super::{Node, Op};
 use crate::parser::ast::ConflictAction;
 use crate::plan::Settings;
 use crate::plan::context::UpsertMaterialize;
@@ -33,6 +33,8 @@ pub(in crate::plan) struct Sink {
     pub(in crate::plan) primary_key: Vec<usize>,
     /// The row kinds it takes.
     pub(in crate::plan) accepts: ChangelogMode,
+    /// Whether it takes `-U` whatever the query gives: a changelog that is written down.
+    pub(in crate::plan) needs_update_before: bool,
     /// `sink.parallelism`
     pub(in crate::plan) parallelism: Option<u32>,
     /// `INSERT OVERWRITE`
@@ -61,6 +63,7 @@ impl Sink {
             static_partition: BTreeMap::new(),
             primary_key: Vec::new(),
             accepts: ChangelogMode::ALL,
+            needs_update_before: false,
             parallelism: None,
             overwrite: false,
             on_conflict: None,
@@ -82,23 +85,17 @@ impl Sink {
     /// Whether updates come by another key than the table's, and what is done about it.
     ///
     /// # Errors
-    /// If nobody says what is to be done.
+    /// If nobody says what is to be done, or what is said cannot be done.
     pub(in crate::plan) fn settle_conflicts(&mut self, root: &Node, settings: &Settings) -> Result<()> {
-        let grows_only = root.changelog.is_insert_only();
-        match self.on_conflict {
-            None => {}
-            Some(_) if grows_only => {
-                return Err(Error::invalid(format!("ON CONFLICT has no meaning for table '{}'", self.name))
-                    .with_detail("The query only inserts rows, and ON CONFLICT is about updates by another key."));
-            }
-            Some(ConflictAction::Deduplicate) => {}
-            Some(action) => return Err(Error::unsupported(format!("ON CONFLICT DO {action}"))),
+        if let Some(action) = self.on_conflict {
+            self.check_action(action, root)?;
         }
+        let is_upsert_sink = !self.is_collect() && !self.primary_key.is_empty() && !self.needs_update_before;
         let by_its_key = root.upsert_keys.iter().any(|key| key.iter().all(|k| self.primary_key.contains(k)));
-        let conflicts = !self.is_collect() && !self.primary_key.is_empty() && !grows_only && !by_its_key;
+        let conflicts = is_upsert_sink && !root.changelog.is_insert_only() && !by_its_key;
         self.materialize = match settings.upsert_materialize {
             UpsertMaterialize::None => false,
-            UpsertMaterialize::Force => !self.is_collect() && !self.primary_key.is_empty(),
+            UpsertMaterialize::Force => is_upsert_sink,
             UpsertMaterialize::Auto if !conflicts => false,
             UpsertMaterialize::Auto if self.on_conflict.is_none() && settings.require_on_conflict => {
                 return Err(self.conflict(root));
@@ -106,6 +103,28 @@ impl Sink {
             UpsertMaterialize::Auto => true,
         };
         Ok(())
+    }
+
+    /// Whether `ON CONFLICT` has a meaning here. Changes that are solved by watermark need one of every table.
+    fn check_action(&self, action: ConflictAction, root: &Node) -> Result<()> {
+        let why = if root.changelog.is_insert_only() {
+            Some("only gets insertions from this query")
+        } else {
+            self.needs_update_before.then_some("takes the -U of updates")
+        };
+        if let Some(why) = why {
+            return Err(Error::invalid(format!("ON CONFLICT has no meaning for table '{}'", self.name))
+                .with_detail(format!("It is for tables that take updates by their key; this one {why}.")));
+        }
+        let sources = if action == ConflictAction::Deduplicate { Vec::new() } else { without_watermark(root) };
+        if sources.is_empty() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("ON CONFLICT DO {action} needs the watermarks of all tables that the query reads"))
+            .with_detail(format!("These have none: {}.", sources.join(", ")))
+            .with_hint(
+                "Add a WATERMARK to them, or say ON CONFLICT DO DEDUPLICATE: then the newest row wins, at once.",
+            ))
     }
 
     fn conflict(&self, root: &Node) -> Error {
@@ -120,13 +139,23 @@ impl Sink {
                 names(&self.columns, &self.primary_key)
             ))
             .with_hint(
-                "Make the primary key of the table the key of the query, or add ON CONFLICT DO DEDUPLICATE: the newest \
-                 row wins, and all rows are kept as state.",
+                "Make the primary key of the table the key of the query, or add ON CONFLICT DO DEDUPLICATE (the newest \
+                 row wins, and all rows are kept as state), ON CONFLICT DO NOTHING (the first one wins) or ON CONFLICT \
+                 DO ERROR.",
             )
     }
 
     /// The row kinds that it is sent.
     pub(in crate::plan) fn sent(&self, root: &Node) -> ChangelogMode {
         if self.materialize { ChangelogMode::UPSERT } else { root.changelog }
+    }
+}
+
+/// The tables that are read without a watermark, each as often as it is read.
+fn without_watermark(node: &Node) -> Vec<String> {
+    match &node.op {
+        Op::Watermark(_) => Vec::new(),
+        Op::Source(scan) => vec![scan.path.to_string()],
+        _ => node.inputs.iter().flat_map(without_watermark).collect(),
     }
 }

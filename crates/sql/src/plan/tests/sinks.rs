@@ -93,7 +93,7 @@ fn a_sink_must_take_the_changes() {
     expect![[r#"
         the query updates table 'cat.db.ups' by another key than its primary key
           The query updates by (c), the table by (a): two rows of the query may be one of the table.
-          Make the primary key of the table the key of the query, or add ON CONFLICT DO DEDUPLICATE: the newest row wins, and all rows are kept as state."#]]
+          Make the primary key of the table the key of the query, or add ON CONFLICT DO DEDUPLICATE (the newest row wins, and all rows are kept as state), ON CONFLICT DO NOTHING (the first one wins) or ON CONFLICT DO ERROR."#]]
     .assert_eq(&world.refusal("INSERT INTO ups SELECT MAX(a), c FROM t WHERE c IS NOT NULL GROUP BY c"));
     assert_eq!(
         world.refusal("INSERT INTO ups SELECT a, n FROM (SELECT a, COUNT(*) AS n FROM t GROUP BY a) WHERE a > 3"),
@@ -171,4 +171,104 @@ fn update_before_is_made_only_where_it_is_needed() {
     .assert_eq(&world.modes(
         "INSERT INTO ups SELECT id, COUNT(*) FROM (SELECT id FROM upserts UNION ALL SELECT id FROM cdc) GROUP BY id",
     ));
+}
+
+#[test]
+fn conflicts_of_a_key_are_solved_by_watermark_where_there_is_one() {
+    let mut world = World::new();
+    world.and(
+        "CREATE TABLE byn (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UA,D');
+         CREATE TABLE log (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UB,UA,D', 'written-down' = 'x');",
+    );
+    expect![[r#"
+        Sink(table=[cat.db.byn], fields=[who, EXPR$1], upsertMaterialize=[true], conflictStrategy=[NOTHING], changelogMode=[NONE])
+        +- GroupAggregate(groupBy=[who], select=[who, COUNT(*) AS EXPR$1], changelogMode=[I,UB,UA])
+           +- Exchange(distribution=[hash[who]], changelogMode=[I])
+              +- Calc(select=[who], changelogMode=[I])
+                 +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                    +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+    "#]]
+    .assert_eq(&world.modes("INSERT INTO byn SELECT who, COUNT(*) FROM clicks GROUP BY who ON CONFLICT DO NOTHING"));
+    let kinds = |sql: &str| {
+        let job = world.job(sql).unwrap();
+        let kind = |node: &flott_graph::Node| match &node.role {
+            flott_graph::Role::Operator { kind, .. } => kind.clone(),
+            _ => node.name.split('(').next().unwrap_or_default().to_owned(),
+        };
+        job.graph.nodes.iter().map(kind).collect::<Vec<_>>().join(" ")
+    };
+    let by_key = "INSERT INTO byn SELECT who, COUNT(*) FROM clicks GROUP BY who ON CONFLICT DO";
+    expect!["TableSourceScan watermark-assigner-1 calc-1 group-aggregate-1 watermark-timestamp-assigner-1 watermark-compacting-sink-materializer-1 Sink"]
+        .assert_eq(&kinds(&format!("{by_key} ERROR")));
+    expect!["TableSourceScan watermark-assigner-1 calc-1 group-aggregate-1 sink-upsert-materializer-1 Sink"]
+        .assert_eq(&kinds(&format!("{by_key} DEDUPLICATE")));
+    expect!["TableSourceScan watermark-assigner-1 calc-1 group-aggregate-1 Sink"]
+        .assert_eq(&kinds("INSERT INTO log SELECT who, COUNT(*) FROM clicks GROUP BY who"));
+}
+
+#[test]
+fn on_conflict_is_refused_where_it_has_no_meaning() {
+    let mut world = World::new();
+    world.and(
+        "CREATE TABLE byn (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UA,D');
+         CREATE TABLE log (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'fake', 'sink' = 'I,UB,UA,D', 'written-down' = 'x');",
+    );
+    expect![[r#"
+        ON CONFLICT DO ERROR needs the watermarks of all tables that the query reads
+          These have none: cat.db.t, cat.db.t.
+          Add a WATERMARK to them, or say ON CONFLICT DO DEDUPLICATE: then the newest row wins, at once."#]]
+    .assert_eq(&world.refusal(
+        "INSERT INTO byn SELECT s, COUNT(*) FROM (SELECT who FROM clicks UNION ALL SELECT b FROM t UNION ALL SELECT b FROM t) AS u(s) GROUP BY s ON CONFLICT DO ERROR",
+    ));
+    expect![[r#"
+        ON CONFLICT has no meaning for table 'cat.db.byn'
+          It is for tables that take updates by their key; this one only gets insertions from this query."#]]
+    .assert_eq(&world.refusal("INSERT INTO byn SELECT who, x FROM clicks ON CONFLICT DO NOTHING"));
+    expect![[r#"
+        ON CONFLICT has no meaning for table 'cat.db.log'
+          It is for tables that take updates by their key; this one takes the -U of updates."#]]
+    .assert_eq(&world.refusal("INSERT INTO log SELECT b, COUNT(*) FROM t GROUP BY b ON CONFLICT DO NOTHING"));
+    world.and("SET 'table.exec.sink.upsert-materialize' = 'NONE';");
+    assert_eq!(
+        world.refusal("INSERT INTO byn SELECT who, COUNT(*) FROM clicks GROUP BY who ON CONFLICT DO ERROR"),
+        "accepted"
+    );
+}
+
+#[test]
+fn rows_of_one_key_go_to_one_writer_where_that_is_asked_for() {
+    use flott_graph::Partitioning;
+    let shuffled = |options: &str, sink_parallelism: u32| {
+        let mut world = World::new();
+        world.and(&format!(
+            "CREATE TABLE par (a INT NOT NULL, b BIGINT, PRIMARY KEY (a) NOT ENFORCED)
+               WITH ('connector' = 'fake', 'sink' = 'I,UA,D', 'sink-parallelism' = '{sink_parallelism}');
+             {options}"
+        ));
+        let job = world.job("INSERT INTO par SELECT a, c FROM t").unwrap();
+        job.graph.edges.last().unwrap().partitioning.clone()
+    };
+    let by_key = Partitioning::Hash { columns: vec![0] };
+    assert_eq!(shuffled("", 3), by_key);
+    assert_eq!(shuffled("", 1), Partitioning::Forward);
+    let option =
+        |value: &str| format!("SET 'table.exec.sink.keyed-shuffle' = '{value}'; SET 'parallelism.default' = '3';");
+    assert_eq!(shuffled(&option("AUTO"), 3), Partitioning::Forward);
+    assert_eq!(shuffled(&option("FORCE"), 3), by_key);
+    assert_eq!(shuffled(&option("FORCE"), 1), Partitioning::Rebalance);
+    assert_eq!(shuffled(&option("NONE"), 2), Partitioning::Rebalance);
+}
+
+#[test]
+fn a_row_of_a_sink_has_one_rowtime_at_most() {
+    let mut world = World::new();
+    world.and("CREATE TABLE times (a TIMESTAMP(3), b TIMESTAMP(3)) WITH ('connector' = 'fake');");
+    expect![[r#"
+        the query gives table 'cat.db.times' more than one rowtime column
+          They are ts, ts0; a row of a table has one time.
+          CAST all but one to TIMESTAMP or TIMESTAMP_LTZ, or set 'table.exec.sink.rowtime-inserter' to 'DISABLED'."#]]
+    .assert_eq(&world.refusal("INSERT INTO times SELECT ts, ts FROM clicks"));
+    assert_eq!(world.refusal("INSERT INTO times SELECT ts, CAST(ts AS TIMESTAMP(3)) FROM clicks"), "accepted");
+    world.and("SET 'table.exec.sink.rowtime-inserter' = 'DISABLED';");
+    assert_eq!(world.refusal("INSERT INTO times SELECT ts, ts FROM clicks"), "accepted");
 }

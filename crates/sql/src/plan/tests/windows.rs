@@ -287,6 +287,11 @@ fn windows_that_overlap_grow_or_end_with_their_rows_are_cut_by_their_aggregation
 #[test]
 fn rows_that_come_with_their_window_are_ranked_joined_and_aggregated_by_it() {
     let world = World::new();
+    let sessions = world.plan(
+        "SELECT * FROM (SELECT who, window_end, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, who ORDER BY x) AS rn FROM TABLE(SESSION(TABLE clicks PARTITION BY who, DESCRIPTOR(ts), INTERVAL '5' SECOND))) WHERE rn = 1",
+    );
+    let window = "SESSION(win_start=[window_start], win_end=[window_end], gap=[5 s], partition keys=[who])";
+    assert!(sessions.contains(&format!("WindowRank(window=[{window}]")), "{sessions}");
     let ranked = |order: &str, limit: &str| {
         format!(
             "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, who ORDER BY {order}) AS rn FROM {TUMBLE}) WHERE {limit}"

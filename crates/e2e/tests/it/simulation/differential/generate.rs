@@ -343,3 +343,28 @@ fn join(dice: &mut Dice, sides: Box<[Query; 2]>) -> Query {
     let more = (equal.is_empty() || dice.one_in(3)).then(|| condition(dice, widths[0] + widths[1], 1));
     Query::Join { kind, sides, equal, more }
 }
+
+/// Inner and left joins of three or four inputs by a key that all share; the first of them is this query.
+pub(super) fn chain(dice: &mut Dice, tables: Tables<'_>, first: Query) -> Query {
+    // Where the key stands in what is joined so far.
+    let mut keys = vec![dice.below(first.width())];
+    let mut joined = first;
+    for _ in 0..2 + usize::from(dice.one_in(4)) {
+        let depth = dice.below(2);
+        let next = query(dice, tables, depth);
+        let (width, own) = (joined.width(), dice.below(next.width()));
+        let mut equal = vec![[keys[dice.below(keys.len())], own]];
+        if dice.one_in(6) {
+            equal.push([dice.below(width), dice.below(next.width())]);
+        }
+        let more = dice.one_in(3).then(|| condition(dice, width + next.width(), 1));
+        let kind = [Kind::Inner, Kind::Left][dice.below(2)];
+        keys.push(width + own);
+        joined = Query::Join { kind, sides: Box::new([joined, next]), equal, more };
+    }
+    if dice.one_in(3) {
+        return group(dice, joined);
+    }
+    let items = (0..WIDTH).map(|_| Scalar::Column(dice.below(joined.width()))).collect();
+    Query::Select(Box::new(joined), items)
+}

@@ -1,7 +1,9 @@
 //! Pruning of joins: a column is read of its side if somebody above or the condition reads it.
 
+use flott_api::expr::Expr;
+
 use super::{Needed, Places, at, exactly, kept, moved, places_of, pruned};
-use crate::plan::rel::{Column, Correlate, Join, Op, Rel, TemporalJoin};
+use crate::plan::rel::{Column, Correlate, Join, MultiJoin, Op, Rel, TemporalJoin};
 
 pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], needed: &Needed) -> (Rel, Places) {
     let (Some(right), Some(left)) = (inputs.pop(), inputs.pop()) else {
@@ -21,6 +23,33 @@ pub(super) fn pruned_join(join: Join, mut inputs: Vec<Rel>, columns: &[Column], 
     let mut rel = left.joined(right, Join { condition, ..join });
     keep_types(&mut rel, columns, &places);
     places.truncate(columns.len());
+    (rel, places)
+}
+
+pub(super) fn pruned_multi_join(
+    mut join: MultiJoin,
+    inputs: Vec<Rel>,
+    columns: &[Column],
+    needed: &Needed,
+) -> (Rel, Places) {
+    let mut below = needed.clone();
+    below.extend(join.steps.iter().flat_map(|step| &step.condition).flat_map(Expr::columns));
+    let (mut first, mut narrow, mut places) = (0, Vec::with_capacity(inputs.len()), Places::new());
+    for input in inputs {
+        let width = input.columns.len();
+        let own: Needed = below.range(first..first + width).map(|c| c - first).collect();
+        let before = narrow.iter().map(|input: &Rel| input.columns.len()).sum::<usize>();
+        let (input, own) = narrowed(input, &own);
+        places.extend(own.into_iter().map(|place| place.map(|p| p + before)));
+        narrow.push(input);
+        first += width;
+    }
+    for step in &mut join.steps {
+        step.condition = step.condition.take().map(|c| moved(c, &places));
+    }
+    let own = narrow.iter().flat_map(|input| input.columns.clone()).collect();
+    let mut rel = Rel { op: Op::MultiJoin(Box::new(join)), inputs: narrow, columns: own };
+    keep_types(&mut rel, columns, &places);
     (rel, places)
 }
 

@@ -6,7 +6,7 @@ use flott_api::{Error, Result};
 use flott_graph::spec::{IntervalJoinSpec, JoinKind, Spec, TimedJoinSide};
 
 use super::Distribution;
-use super::join::{Pairing, keys_of_pairs, kind_text, where_text};
+use super::join::{Keyed, Pairing, keys_of_pairs, kind_text, where_text};
 use crate::plan::rel;
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring, united};
@@ -67,7 +67,7 @@ impl StreamOp for IntervalJoin {
     }
 
     fn upsert_keys(&self, inputs: &[Node]) -> Vec<Vec<usize>> {
-        keys_of_pairs(self.kind, &self.pairing.keys, inputs)
+        keys_of_pairs(self.kind, &self.pairing.keys, Keyed::both(inputs))
     }
 
     fn distribution(&self) -> Vec<Distribution> {

@@ -52,15 +52,7 @@ impl Join {
 
     /// How rows of an input are told apart.
     fn rows(&self, input: usize, node: &Node) -> JoinInput {
-        let is_part = |key: &&Vec<usize>| key.iter().all(|k| self.keys[input].contains(k));
-        if node.upsert_keys.iter().any(|key| is_part(&key)) {
-            return JoinInput::UniqueByJoinKey;
-        }
-        match node.upsert_keys.iter().min_by_key(|key| key.len()) {
-            Some(key) => JoinInput::Unique(key.clone()),
-            None if node.changelog.is_insert_only() => JoinInput::InsertOnly,
-            None => JoinInput::NotUnique,
-        }
+        rows_known_by(&self.keys[input], node)
     }
 
     /// `, stateTtlHints=[..]`, where a hint says how long rows are kept; the plan as it runs does not show it.
@@ -80,6 +72,19 @@ impl Join {
             rows: self.rows(input, &wiring.node.inputs[input]),
             state_ttl_ms: self.ttl[input].as_ref().map_or(wiring.settings.state_ttl_ms, |ttl| ttl.ms),
         }
+    }
+}
+
+/// How rows of an input are told apart that are joined by these columns.
+pub(super) fn rows_known_by(joined_by: &[usize], node: &Node) -> JoinInput {
+    let is_part = |key: &Vec<usize>| key.iter().all(|k| joined_by.contains(k));
+    if node.upsert_keys.iter().any(is_part) {
+        return JoinInput::UniqueByJoinKey;
+    }
+    match node.upsert_keys.iter().min_by_key(|key| key.len()) {
+        Some(key) => JoinInput::Unique(key.clone()),
+        None if node.changelog.is_insert_only() => JoinInput::InsertOnly,
+        None => JoinInput::NotUnique,
     }
 }
 
@@ -113,24 +118,41 @@ impl Pairing {
     }
 }
 
-/// A pair is known by a key of each side; by that of one side if a row of it has one partner at most.
-pub(super) fn keys_of_pairs(kind: JoinKind, joined_by: &[Vec<usize>; 2], inputs: &[Node]) -> Vec<Vec<usize>> {
-    let [left, right] = inputs else { return Vec::new() };
-    if kind.is_left_only() {
-        return left.upsert_keys.clone();
+/// How many columns one side of a join has, and which of them name a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keyed<'a>(pub(super) usize, pub(super) &'a [Vec<usize>]);
+
+impl<'a> Keyed<'a> {
+    pub(super) fn of(node: &'a Node) -> Self {
+        Keyed(node.columns.len(), &node.upsert_keys)
     }
-    let shifted = |key: &Vec<usize>| key.iter().map(|k| k + left.columns.len()).collect::<Vec<_>>();
-    let has_one =
-        |at: usize, node: &Node| node.upsert_keys.iter().any(|key| key.iter().all(|k| joined_by[at].contains(k)));
+
+    /// Both sides of a join.
+    pub(super) fn both(inputs: &'a [Node]) -> [Self; 2] {
+        [0, 1].map(|at| inputs.get(at).map_or(Keyed(0, &[]), Keyed::of))
+    }
+}
+
+/// A pair is known by a key of each side; by that of one side if a row of it has one partner at most.
+pub(super) fn keys_of_pairs(
+    kind: JoinKind,
+    joined_by: &[Vec<usize>; 2],
+    [left, right]: [Keyed<'_>; 2],
+) -> Vec<Vec<usize>> {
+    if kind.is_left_only() {
+        return left.1.to_vec();
+    }
+    let shifted = |key: &Vec<usize>| key.iter().map(|k| k + left.0).collect::<Vec<_>>();
+    let has_one = |at: usize, side: Keyed<'_>| side.1.iter().any(|key| key.iter().all(|k| joined_by[at].contains(k)));
     let mut keys: Vec<Vec<usize>> = Vec::new();
     if has_one(1, right) && !kind.keeps_right() {
-        keys.extend(left.upsert_keys.iter().cloned());
+        keys.extend(left.1.iter().cloned());
     }
     if has_one(0, left) && !kind.keeps_left() {
-        keys.extend(right.upsert_keys.iter().map(shifted));
+        keys.extend(right.1.iter().map(shifted));
     }
-    for own in &left.upsert_keys {
-        keys.extend(right.upsert_keys.iter().map(|other| [own.clone(), shifted(other)].concat()));
+    for own in left.1 {
+        keys.extend(right.1.iter().map(|other| [own.clone(), shifted(other)].concat()));
     }
     keys.truncate(KEYS_MAX);
     keys
@@ -190,7 +212,7 @@ impl StreamOp for Join {
     }
 
     fn upsert_keys(&self, inputs: &[Node]) -> Vec<Vec<usize>> {
-        keys_of_pairs(self.kind, &self.keys, inputs)
+        keys_of_pairs(self.kind, &self.keys, Keyed::both(inputs))
     }
 
     fn distribution(&self) -> Vec<Distribution> {

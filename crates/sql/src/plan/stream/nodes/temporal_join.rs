@@ -6,7 +6,7 @@ use flott_api::{Error, Result};
 use flott_graph::spec::{JoinKind, Spec, TemporalJoinSpec, TimedJoinSide};
 
 use super::Distribution;
-use super::join::{Pairing, keys_of_pairs, kind_text};
+use super::join::{Keyed, Pairing, keys_of_pairs, kind_text};
 use crate::plan::print::{self, Style};
 use crate::plan::rel;
 use crate::plan::stream::Node;
@@ -95,7 +95,7 @@ impl StreamOp for TemporalJoin {
     }
 
     fn upsert_keys(&self, inputs: &[Node]) -> Vec<Vec<usize>> {
-        keys_of_pairs(self.kind, &self.pairing.keys, inputs)
+        keys_of_pairs(self.kind, &self.pairing.keys, Keyed::both(inputs))
     }
 
     fn distribution(&self) -> Vec<Distribution> {

@@ -1,0 +1,28 @@
+-- MultiJoin behind keys that are computed, conditions, subqueries, joins of other kinds and hints.
+CREATE TABLE l (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE nobody (id INT, s STRING, v INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/empty', 'format' = 'csv');
+CREATE TABLE changes (id INT, k STRING, i INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/changes.json', 'format' = 'debezium-json');
+CREATE TABLE kx (k STRING, x INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/kx.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE repeats (k STRING, x INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/repeats.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE VIEW lc AS SELECT id, COUNT(*) AS n FROM l GROUP BY id;
+CREATE VIEW rc AS SELECT id, COUNT(*) AS m, MAX(v) AS v FROM r GROUP BY id;
+CREATE VIEW cs AS SELECT k, SUM(i) AS si, COUNT(*) AS n FROM changes GROUP BY k;
+SET 'table.optimizer.multi-join.enabled' = 'true';
+SELECT a.id, b.id, c.id FROM l AS a JOIN r AS b ON a.id + 1 = b.id - 1 JOIN l AS c ON c.id + 1 = a.id + 1;
+SELECT a.id, b.id, c.id FROM l AS a LEFT JOIN r AS b ON CHAR_LENGTH(a.s) = b.id - 1 LEFT JOIN l AS c ON CHAR_LENGTH(a.s) = c.id - 1;
+SELECT a.id, b.id, c.id FROM l AS a, r AS b, l AS c WHERE a.id = b.id AND b.id = c.id AND a.v + b.v > c.v;
+SELECT a.id, b.id, c.id FROM l AS a CROSS JOIN r AS b JOIN l AS c ON b.id = c.id AND a.v > c.v;
+SELECT a.id, b.id, c.id FROM l AS a LEFT JOIN (r AS b JOIN l AS c ON b.id = c.id) ON a.id = b.id;
+SELECT a.id, b.id, c.id FROM l AS a RIGHT JOIN r AS b ON a.id = b.id JOIN l AS c ON b.id = c.id;
+SELECT a.id, b.v, c.s, d.v FROM l AS a JOIN r AS b ON a.id = b.id JOIN l AS c ON b.id = c.id JOIN r AS d ON d.id = c.id;
+SELECT a.id, b.v, c.s, d.v FROM l AS a LEFT JOIN r AS b ON a.id = b.id LEFT JOIN l AS c ON b.id = c.id AND c.v > 25 LEFT JOIN r AS d ON d.id = c.id;
+SELECT a.id, b.v, c.s, d.v FROM l AS a LEFT JOIN r AS b ON a.id = b.id AND b.v > 250 LEFT JOIN l AS c ON a.id = c.id AND b.v IS NULL JOIN r AS d ON d.id = a.id;
+SELECT id, a.v, b.v, c.v FROM l AS a LEFT JOIN r AS b USING (id) LEFT JOIN l AS c USING (id);
+SELECT a.id, b.v, c.s FROM l AS a JOIN r AS b ON a.id = b.id JOIN l AS c ON a.s IS NOT DISTINCT FROM c.s AND a.id = c.id;
+SELECT a.id, b.v, c.s FROM l AS a JOIN r AS b ON a.id = b.id LEFT JOIN l AS c ON b.id = c.id WHERE a.v > 10 AND c.v IS NOT NULL;
+SELECT x.id, x.bs, c.v FROM (SELECT a.id, UPPER(b.s) AS bs FROM l AS a LEFT JOIN r AS b ON a.id = b.id) x LEFT JOIN l AS c ON x.id = c.id;
+SELECT a.id, b.v FROM l AS a JOIN r AS b ON a.id = b.id JOIN l AS c ON a.id = c.id WHERE a.id IN (SELECT id FROM l WHERE v > 3);
+SET 'table.optimizer.multi-join.enabled' = 'false';
+SELECT /*+ MULTI_JOIN(a, b, c) */ a.id, b.v, c.s FROM l AS a JOIN r AS b ON a.id = b.id LEFT JOIN l AS c ON b.id = c.id;
+SELECT /*+ MULTI_JOIN(lc, rc, l) */ lc.id, n, m, s FROM lc LEFT JOIN rc ON lc.id = rc.id LEFT JOIN l ON l.id = lc.id;

@@ -1,0 +1,21 @@
+-- ON CONFLICT of INSERT into files of changes: they need -U whatever the query gives.
+CREATE TABLE w (ts TIMESTAMP(3), who STRING, x INT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = '${DATA}/clicks.csv', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true');
+CREATE TABLE nowm (ts TIMESTAMP(3), who STRING, x INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/clicks.csv', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true');
+CREATE TABLE changes (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'filesystem', 'path' = '${TMP}/changes', 'format' = 'debezium-json');
+CREATE TABLE plain (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'filesystem', 'path' = '${TMP}/plain', 'format' = 'json');
+CREATE TABLE other (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'filesystem', 'path' = '${TMP}/other', 'format' = 'debezium-json');
+EXPLAIN CHANGELOG_MODE INSERT INTO changes SELECT who, COUNT(*) FROM w GROUP BY who;
+INSERT INTO changes SELECT who, COUNT(*) FROM w GROUP BY who;
+SELECT * FROM changes;
+EXPLAIN CHANGELOG_MODE INSERT INTO changes SELECT who, COUNT(*) FROM w GROUP BY who ON CONFLICT DO NOTHING;
+INSERT INTO changes SELECT who, COUNT(*) FROM w GROUP BY who ON CONFLICT DO NOTHING;
+INSERT INTO changes SELECT who, COUNT(*) FROM nowm GROUP BY who ON CONFLICT DO ERROR;
+INSERT INTO changes SELECT who, COUNT(*) FROM nowm GROUP BY who ON CONFLICT DO DEDUPLICATE;
+INSERT INTO changes SELECT who, x FROM w ON CONFLICT DO NOTHING;
+INSERT INTO plain SELECT who, x FROM w ON CONFLICT DO NOTHING;
+INSERT INTO plain SELECT who, COUNT(*) FROM w GROUP BY who ON CONFLICT DO NOTHING;
+INSERT INTO plain SELECT who, COUNT(*) FROM w GROUP BY who;
+SET 'table.exec.sink.upsert-materialize' = 'FORCE';
+EXPLAIN CHANGELOG_MODE INSERT INTO other SELECT who, COUNT(*) FROM w GROUP BY who;
+INSERT INTO other SELECT who, COUNT(*) FROM w GROUP BY who;
+SELECT * FROM other;

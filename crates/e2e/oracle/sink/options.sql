@@ -1,0 +1,27 @@
+-- Options of sinks: which rowtime is a row's, keyed shuffle, the materializer's build.
+CREATE TABLE w (ts TIMESTAMP(3), who STRING, x INT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'filesystem', 'path' = '${DATA}/clicks.csv', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true', 'csv.null-literal' = '');
+CREATE TABLE orders (id INT, c STRING, ts TIMESTAMP(3), amount INT, WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH ('connector' = 'filesystem', 'path' = '${DATA}/orders_time.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE onetime (who STRING, ts TIMESTAMP(3)) WITH ('connector' = 'print');
+CREATE TABLE twotimes (who STRING, a TIMESTAMP(3), b TIMESTAMP(3)) WITH ('connector' = 'print');
+CREATE TABLE counts (who STRING, n BIGINT, PRIMARY KEY (who) NOT ENFORCED) WITH ('connector' = 'print');
+CREATE TABLE byn (who STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'print');
+INSERT INTO onetime SELECT who, ts FROM w;
+INSERT INTO twotimes SELECT who, ts, ts FROM w;
+INSERT INTO twotimes SELECT who, ts, CAST(ts AS TIMESTAMP(3)) FROM w;
+INSERT INTO twotimes SELECT w.who, w.ts, o.ts FROM w, orders AS o WHERE w.ts BETWEEN o.ts - INTERVAL '5' SECOND AND o.ts;
+SELECT who, ts, ts AS again FROM w;
+SET 'table.exec.sink.rowtime-inserter' = 'DISABLED';
+INSERT INTO onetime SELECT who, ts FROM w;
+INSERT INTO twotimes SELECT who, ts, ts FROM w;
+SET 'table.exec.sink.rowtime-inserter' = 'ENABLED';
+SET 'table.exec.sink.keyed-shuffle' = 'FORCE';
+INSERT INTO counts SELECT who, COUNT(*) FROM w WHERE who IS NOT NULL GROUP BY who;
+EXPLAIN CHANGELOG_MODE INSERT INTO counts SELECT who, COUNT(*) FROM w GROUP BY who;
+SET 'table.exec.sink.keyed-shuffle' = 'NONE';
+INSERT INTO counts SELECT who, COUNT(*) FROM w WHERE who IS NOT NULL GROUP BY who;
+SET 'table.exec.sink.keyed-shuffle' = 'AUTO';
+SET 'table.exec.sink.upsert-materialize-strategy.type' = 'MAP';
+INSERT INTO byn SELECT who, COUNT(*) FROM w WHERE who IS NOT NULL GROUP BY who ON CONFLICT DO DEDUPLICATE;
+SET 'table.exec.sink.upsert-materialize-strategy.type' = 'ADAPTIVE';
+INSERT INTO byn SELECT who, COUNT(*) FROM w WHERE who IS NOT NULL GROUP BY who ON CONFLICT DO DEDUPLICATE;
+RESET 'table.exec.sink.upsert-materialize-strategy.type';
