@@ -330,8 +330,8 @@ pub trait SortedView: Countable {
     /// Forgets one group.
     fn clear(&mut self, group: u32);
 
-    /// Bytes of memory it takes, about.
-    fn memory_bytes(&self) -> usize;
+    /// Bytes of memory: what it takes, about, and what no group takes more than.
+    fn memory_bytes(&self) -> (usize, usize);
 
     /// Appends one group's entries to `out`.
     fn save(&self, group: u32, out: &mut Vec<u8>);
@@ -381,7 +381,7 @@ pub trait ListView: Send {
     /// Forgets one group.
     fn clear(&mut self, group: u32);
 
-    /// Bytes of memory: what it takes, about, and what the longest list that it ever had takes.
+    /// Bytes of memory: what it takes, about, and what no list takes more than.
     fn memory_bytes(&self) -> (usize, usize);
 
     /// Appends one group's values to `out`.

@@ -27,6 +27,9 @@ use flott_state::hot::{GroupEntries, MapViewOptions, Values};
 use crate::columns;
 use crate::error::carried;
 
+/// So many groups that were given away may still lie before the others.
+const GIVEN_AWAY_MAX: u32 = 1024;
+
 /// A call over the columns of an input, for DataFusion.
 ///
 /// # Errors
@@ -181,7 +184,19 @@ impl Folding {
         groups.iter().for_each(|group| self.groups.clear(*group));
         self.first += groups.len() as u32;
         self.len -= groups.len() as u32;
-        Ok(())
+        if self.first >= self.len.max(GIVEN_AWAY_MAX) { self.compact() } else { Ok(()) }
+    }
+
+    /// Moves what is left to the front, so that groups that were given away take no memory.
+    fn compact(&mut self) -> Result<()> {
+        let left: Vec<u32> = (self.first..self.first + self.len).collect();
+        let mut values = Values::default();
+        self.groups.save(&left, &mut values).map_err(carried)?;
+        self.groups = self.plan.groups().map_err(carried)?;
+        self.groups.grow(left.len());
+        self.first = 0;
+        let values: Vec<&[u8]> = (0..values.len()).map(|i| values.get(i)).collect();
+        self.groups.load(&(0..self.len).collect::<Vec<_>>(), &values, 0).map_err(carried)
     }
 
     fn fold(&mut self, values: &[ArrayRef], groups: &[u32]) -> Result<()> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, UInt64Array};
 use arrow_schema::SortOptions;
+use arrow_select::take::take_record_batch;
 use datafusion_physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
@@ -44,6 +45,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) compiler: Compiler,
     pub(crate) tables: &'a Tables,
     pub(crate) reader: ReaderContext,
+    /// How many rows a batch has that a sort takes up at once.
+    pub(crate) batch_rows: usize,
 }
 
 impl Builder<'_> {
@@ -63,7 +66,7 @@ impl Builder<'_> {
             (BatchOp::Values { rows }, None, None) => values(rows, &node.output),
             (BatchOp::Join { kind, keys, nulls_meet, condition }, Some(left), Some(right)) => {
                 let parts = JoinParts { kind: *kind, keys, nulls_meet: *nulls_meet, condition: condition.as_ref() };
-                joined(&parts, left, right, &self.compiler)
+                joined(&parts, in_pieces(left, self.batch_rows), in_pieces(right, self.batch_rows), &self.compiler)
             }
             (op, Some(input), None) => self.over_one(op, node, input),
             _ => Err(Error::internal("a node of a batch plan has other inputs than it needs")),
@@ -83,7 +86,7 @@ impl Builder<'_> {
             BatchOp::Expand(spec) => expanded(spec, input, node),
             BatchOp::Window(spec) => self.windowed(spec, input, node),
             BatchOp::Correlate(spec) => self.correlated(spec, input, node),
-            BatchOp::Sort { order, limit } => Ok(sorted(order, *limit, input)),
+            BatchOp::Sort { order, limit } => Ok(self.sorted(order, *limit, input)),
             BatchOp::Limit { offset, limit } => Ok(limited(input, *offset, *limit)),
             BatchOp::Rank { partition, order, range, emit_rank } => {
                 let by = [by_columns(partition), order.clone()].concat();
@@ -96,7 +99,7 @@ impl Builder<'_> {
                     let (partition, output) = (partition.clone(), Arc::clone(&output));
                     Ok(Box::new(Rank { partition, range, emit_rank, output, runs: Runs::default(), number: 0 }))
                 });
-                Ok(Own::transform("Rank", sorted(&by, limit, input), schema, begin))
+                Ok(Own::transform("Rank", self.sorted(&by, limit, input), schema, begin))
             }
             BatchOp::Over { partition, order, frame, calls } => {
                 let by = [by_columns(partition), order.clone()].concat();
@@ -112,10 +115,14 @@ impl Builder<'_> {
                 Over::new(parts.clone())?;
                 let output = Arc::clone(&parts.output);
                 let begin: Begin = Arc::new(move || Ok(Box::new(Over::new(parts.clone())?)));
-                Ok(Own::transform("OverAggregate", sorted(&by, None, input), output, begin))
+                Ok(Own::transform("OverAggregate", self.sorted(&by, None, input), output, begin))
             }
             _ => Err(Error::internal("a node of a batch plan has an input and needs none")),
         }
+    }
+
+    fn sorted(&self, order: &[SortField], limit: Option<(u64, u64)>, input: Tree) -> Tree {
+        sorted(order, limit, in_pieces(input, self.batch_rows))
     }
 
     fn scan(&self, spec: &SourceSpec, output: &Schema) -> Result<Tree> {
@@ -179,6 +186,28 @@ impl Builder<'_> {
         });
         Ok(Own::transform("Correlate", input, schema, begin))
     }
+}
+
+/// Rows in batches that are not longer than that. They are copied: a slice would count as much as what it is cut from.
+fn in_pieces(input: Tree, rows: usize) -> Tree {
+    if rows >= BATCH_ROWS_MAX {
+        return input;
+    }
+    let schema = input.schema();
+    let begin: Begin = Arc::new(move || {
+        Ok(Box::new(PerBatch(move |batch: RecordBatch| {
+            let all = batch.num_rows();
+            if all <= rows {
+                return Ok(vec![batch]);
+            }
+            let piece = |from: usize| {
+                let places = UInt64Array::from_iter_values(from as u64..rows.min(all - from) as u64 + from as u64);
+                Ok(take_record_batch(&batch, &places)?)
+            };
+            (0..all).step_by(rows).map(piece).collect()
+        })))
+    });
+    Own::transform("Pieces", input, schema, begin)
 }
 
 /// A transformation that remembers nothing.

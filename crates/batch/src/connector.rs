@@ -24,7 +24,7 @@ use crate::build::{Builder, Tables};
 use crate::columns::relabelled;
 use crate::error::released;
 use crate::expression::Compiler;
-use crate::resources::task_context;
+use crate::resources::{batch_rows, memory_bytes, task_context};
 
 /// The name of the only split.
 const SPLIT: &str = "query";
@@ -136,8 +136,10 @@ impl Running {
             now_ms: cx.environment.clock.now_ms(),
             environment: cx.environment.clone(),
         };
-        let tree = Builder { compiler, tables, reader: cx }.tree(&plan.root)?;
-        let rows = tree.execute(0, task_context(plan, default_bytes)?).map_err(released)?;
+        let bytes = memory_bytes(plan, default_bytes);
+        let builder = Builder { compiler, tables, reader: cx, batch_rows: batch_rows(bytes) };
+        let tree = builder.tree(&plan.root)?;
+        let rows = tree.execute(0, task_context(plan, bytes)?).map_err(released)?;
         Ok(Running { tree, rows })
     }
 

@@ -7,7 +7,8 @@
 //! and what a function makes of it, is ours alone.
 //!
 //! Reading order: [`connector`] (the source `$batch`), `build` (the tree), `expression`, `aggregate`, `join` (what DataFusion
-//! calls back), `exec` (operators of our own), `scan` (a connector as a stream), `resources` (memory and spilling).
+//! calls back), `exec` (operators of our own), `over` (window functions), `scan` (a connector as a stream), `resources` and
+//! `pool` (memory and spilling).
 //!
 //! **Does not:** run in parallel: one stream of rows goes through the tree. What can neither fit into memory nor spill (one
 //! huge group) fails, and names the option.
@@ -22,6 +23,7 @@ mod expression;
 mod join;
 mod ordered;
 mod over;
+mod pool;
 mod resources;
 mod scan;
 #[cfg(test)]

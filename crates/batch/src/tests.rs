@@ -19,7 +19,7 @@ use flott_api::source::{
 use flott_api::table::{SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory};
 use flott_api::testing::FakeWorld;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, ErrorKind, Field, LogicalType, Result, Schema, TypeKind};
-use flott_graph::spec::{AggregateCall, BatchNode, BatchOp, BatchPlan, JoinKind, OverFrame, SortField};
+use flott_graph::spec::{AggregateCall, BatchNode, BatchOp, BatchPlan, Frame, FrameUnit, JoinKind, SortField};
 
 use crate::build::Tables;
 use crate::connector::Running;
@@ -280,7 +280,7 @@ async fn a_join_whose_table_does_not_fit_begins_anew_by_order() {
         let plan = || join(kind, few(), scan(&[]));
         let roomy = run(plan(), 256 * MEGABYTE).await.unwrap();
         assert_eq!((roomy.rows(), roomy.spilled_bytes, roomy.readers), (rows, 0, 2), "{kind:?}");
-        let tight = run(plan(), 12 * MEGABYTE).await.unwrap();
+        let tight = run(plan(), 8 * MEGABYTE).await.unwrap();
         assert_eq!((tight.rows(), tight.readers), (rows, 4), "{kind:?}");
         assert!(tight.spilled_bytes > MEGABYTE as usize, "{kind:?}: {} bytes", tight.spilled_bytes);
         if rows > 0 {
@@ -301,6 +301,41 @@ async fn joins_of_joins_begin_anew_each_for_itself() {
     assert!((5..=10).contains(&answer.readers), "{} readers", answer.readers);
 }
 
+/// A grouping, two joins, a sort and an `OVER`, each of all rows.
+fn five_in_a_row() -> BatchNode {
+    let pairs = |keys: [Vec<usize>; 2], left: BatchNode, right: BatchNode| {
+        let mut output = left.output.clone();
+        output.fields.extend(right.output.fields.clone());
+        let op = BatchOp::Join { kind: JoinKind::Inner, keys, nulls_meet: false, condition: None };
+        over(op, vec![left, right], output)
+    };
+    let with_number = pairs([vec![0], vec![1]], group(), scan(&[]));
+    let twice = pairs([vec![3], vec![0]], with_number, scan(&[]));
+    let ordered = sort(twice);
+    let mut output = ordered.output.clone();
+    output.fields.push(Field::new("next", ty(TypeKind::BigInt)));
+    let call = |function: &str, args| AggregateCall {
+        function: FunctionId::new(function),
+        args,
+        filter: None,
+        distinct: false,
+        ty: ty(TypeKind::BigInt),
+    };
+    let order = vec![SortField { column: 3, descending: false, nulls_last: false }];
+    let frame = Frame::up_to_current(FrameUnit::Range);
+    let op = BatchOp::Over { partition: Vec::new(), order, frame, calls: vec![call("lead", vec![3])] };
+    over(op, vec![ordered], output)
+}
+
+#[tokio::test]
+async fn five_operators_share_little_memory() {
+    let answer = run(five_in_a_row(), 16 * MEGABYTE).await.unwrap();
+    assert_eq!(answer.numbers(3), (0..ROWS).collect::<Vec<_>>());
+    assert_eq!(answer.numbers(1), (0..ROWS).map(|n| 2 * n).collect::<Vec<_>>());
+    assert_eq!(answer.numbers(7)[..4], [1, 2, 3, 4]);
+    assert!(answer.spilled_bytes > 30 * MEGABYTE as usize, "{} bytes", answer.spilled_bytes);
+}
+
 #[tokio::test]
 async fn what_can_neither_fit_nor_spill_is_told_with_its_option() {
     let calls = vec![AggregateCall {
@@ -310,7 +345,8 @@ async fn what_can_neither_fit_nor_spill_is_told_with_its_option() {
         distinct: false,
         ty: schema().fields[1].ty.clone(),
     }];
-    let all = over(BatchOp::Aggregate { keys: vec![0], calls }, vec![scan(&[])], schema());
+    // One group.
+    let all = over(BatchOp::Aggregate { keys: Vec::new(), calls }, vec![scan(&[])], schema().project(&[1]));
     let error = run(all, 2 * MEGABYTE).await.err().expect("2 MB hold no 10 MB");
     let told = format!("{error} {:?} {:?}", error.detail(), error.hint());
     assert_eq!(error.kind(), ErrorKind::Invalid, "{told}");
@@ -319,7 +355,7 @@ async fn what_can_neither_fit_nor_spill_is_told_with_its_option() {
 
 /// A count over all rows that are equal in the order.
 fn counted(order: Vec<SortField>) -> BatchNode {
-    let frame = OverFrame::Range { preceding_ms: None };
+    let frame = Frame::up_to_current(FrameUnit::Range);
     let ty = LogicalType::not_null(TypeKind::BigInt);
     let call = AggregateCall { function: FunctionId::new("count"), args: vec![], filter: None, distinct: false, ty };
     let mut output = schema();

@@ -8,7 +8,7 @@ mod binary;
 mod nested;
 mod number;
 pub(crate) mod parse;
-mod parse_number;
+pub(crate) mod parse_number;
 mod text;
 mod time;
 

@@ -1,4 +1,16 @@
 //! Arrays, maps and rows: their constructors, access to their elements, `CARDINALITY`, and `TYPEOF`.
+//! The functions of arrays and maps lie in files of their own.
+
+mod equal;
+mod extend;
+mod join;
+mod lists;
+mod maps;
+mod order;
+mod search;
+mod sets;
+mod split;
+mod str_to_map;
 
 use std::sync::Arc;
 
@@ -10,6 +22,7 @@ use arrow_schema::{DataType, FieldRef};
 use flott_api::types::arrow::arrow_fields;
 use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 
+use self::lists::{Lists, beside};
 use crate::compare::{Comparison, compare};
 use crate::operand::{Args, Operand};
 use crate::registry::{Binding, Body, Function, Infer, Inference, Kernel, Signature};
@@ -18,16 +31,44 @@ use crate::typing::common_type::common_type;
 /// The functions of this family.
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function::new("array", Infer::By(infer_array), Body::Bound(bind_array)),
+    Function::new("array_append", Infer::By(extend::infer_append), Body::Bound(extend::bind_append)),
+    Function::new("array_concat", Infer::By(extend::infer_concat), Body::Bound(extend::bind_concat)),
+    Function::new("array_contains", Infer::By(search::infer_contains), Body::Plain(search::contains)),
+    Function::new("array_distinct", Infer::By(extend::infer_same), Body::Bound(sets::bind_distinct)),
+    Function::new("array_except", Infer::By(sets::infer_pair), Body::Bound(sets::bind_pair)),
+    Function::new("array_intersect", Infer::By(sets::infer_pair), Body::Bound(sets::bind_pair)),
+    Function::new("array_join", Infer::By(join::infer), Body::Plain(join::join)),
+    Function::new("array_max", Infer::By(order::infer_extreme), Body::Plain(order::max)),
+    Function::new("array_min", Infer::By(order::infer_extreme), Body::Plain(order::min)),
+    Function::new("array_position", Infer::By(search::infer_position), Body::Plain(search::position)),
+    Function::new("array_prepend", Infer::By(extend::infer_append), Body::Bound(extend::bind_append)),
+    Function::new("array_remove", Infer::By(search::infer_remove), Body::Bound(search::bind_remove)),
+    Function::new("array_reverse", Infer::By(extend::infer_same), Body::Bound(extend::bind_reverse)),
+    Function::new("array_slice", Infer::By(extend::infer_slice), Body::Bound(extend::bind_slice)),
+    Function::new("array_sort", Infer::By(order::infer_sort), Body::Bound(order::bind_sort)),
+    Function::new("array_union", Infer::By(sets::infer_pair), Body::Bound(sets::bind_pair)),
+    Function::new("element", Infer::By(infer_element), Body::Plain(element_alone)).fallible(),
     Function::new("map", Infer::By(infer_map), Body::Bound(bind_map)),
+    Function::new("map_entries", Infer::By(maps::infer_parts), Body::Bound(maps::bind_parts)),
+    Function::new("map_from_arrays", Infer::By(maps::infer_from_arrays), Body::Bound(maps::bind_from_arrays))
+        .fallible(),
+    Function::new("map_keys", Infer::By(maps::infer_parts), Body::Bound(maps::bind_parts)),
+    Function::new("map_union", Infer::By(maps::infer_union), Body::Bound(maps::bind_union)),
+    Function::new("map_values", Infer::By(maps::infer_parts), Body::Bound(maps::bind_parts)),
     Function::new("row", Infer::By(infer_row), Body::Bound(bind_row)),
     Function::new("item", Infer::By(infer_item), Body::Bound(bind_item)),
     Function::new("cardinality", Infer::By(infer_cardinality), Body::Plain(cardinality)),
+    Function::new("split", Infer::By(split::infer), Body::Bound(split::bind)),
+    Function::new("str_to_map", Infer::By(str_to_map::infer), Body::Bound(str_to_map::bind)).fallible(),
     Function::new("typeof", Infer::By(infer_typeof), Body::Bound(bind_typeof)),
 ];
 
 fn infer_array(call: &Inference<'_>) -> Result<Signature> {
     call.arity(1, usize::MAX)?;
     let element = common(call, call.args.iter())?;
+    if element.kind == TypeKind::Null {
+        return Err(call.mismatch());
+    }
     let args = vec![element.clone(); call.args.len()];
     Ok(Signature { args, ty: LogicalType::not_null(TypeKind::Array(Box::new(element))) })
 }
@@ -48,6 +89,48 @@ fn common<'a>(call: &Inference<'_>, types: impl Iterator<Item = &'a LogicalType>
     common_type(&types).ok_or_else(|| call.mismatch_because("The elements have no common type."))
 }
 
+/// The elements' type of an argument that must be an array.
+fn element_of<'a>(call: &Inference<'a>, index: usize) -> Result<&'a LogicalType> {
+    element(&call.args[index]).map_err(|_| call.mismatch_because("An array is expected."))
+}
+
+fn element(array: &LogicalType) -> Result<&LogicalType> {
+    match &array.kind {
+        TypeKind::Array(element) => Ok(element),
+        other => Err(Error::internal(format!("{other} is no array"))),
+    }
+}
+
+/// What the second argument becomes beside elements of that type.
+fn needle(call: &Inference<'_>, element: &LogicalType) -> Result<LogicalType> {
+    let arg = &call.args[1];
+    let nullable = arg.nullable || arg.kind == TypeKind::Null;
+    let wanted = element.clone().with_nullable(element.nullable || nullable);
+    match crate::typing::casts::implicit_cast(arg, &wanted) && nulls_fit(&arg.kind, &wanted.kind) {
+        true => Ok(wanted.with_nullable(nullable)),
+        false => Err(call.mismatch_because(format!("An element of type {} is expected.", element.kind))),
+    }
+}
+
+/// Whether nothing within a nested value may be null where the other type has no nulls.
+fn nulls_fit(from: &TypeKind, to: &TypeKind) -> bool {
+    let fit = |from: &LogicalType, to: &LogicalType| (to.nullable || !from.nullable) && nulls_fit(&from.kind, &to.kind);
+    match (from, to) {
+        (TypeKind::Array(from), TypeKind::Array(to)) => fit(from, to),
+        (TypeKind::Map(key, value), TypeKind::Map(to_key, to_value)) => fit(key, to_key) && fit(value, to_value),
+        (TypeKind::Row(from), TypeKind::Row(to)) => from.iter().zip(to).all(|(from, to)| fit(&from.ty, &to.ty)),
+        _ => true,
+    }
+}
+
+/// Arrays, all of their common type.
+fn common_arrays(call: &Inference<'_>) -> Result<Signature> {
+    (0..call.args.len()).try_for_each(|index| element_of(call, index).map(|_| ()))?;
+    let ty = common(call, call.args.iter())?;
+    let args = call.args.iter().map(|a| ty.clone().with_nullable(a.nullable)).collect();
+    Ok(Signature { args, ty })
+}
+
 fn infer_row(call: &Inference<'_>) -> Result<Signature> {
     call.arity(1, usize::MAX)?;
     let fields = call.args.iter().enumerate().map(|(i, ty)| Field::new(format!("EXPR${i}"), ty.clone())).collect();
@@ -59,7 +142,7 @@ fn infer_item(call: &Inference<'_>) -> Result<Signature> {
     let (container, key) = (&call.args[0], &call.args[1]);
     let (key_kind, element) = match &container.kind {
         TypeKind::Array(element) if key.kind.is_integer() => (TypeKind::Int, element),
-        TypeKind::Map(k, v) if common_type(&[k, key]).is_some() => (k.kind.clone(), v),
+        TypeKind::Map(k, v) if key.kind != TypeKind::Null && common_type(&[k, key]).is_some() => (k.kind.clone(), v),
         _ => return Err(call.mismatch()),
     };
     if matches!(container.kind, TypeKind::Array(_)) && call.literal_int(1).is_some_and(|i| i < 1) {
@@ -69,6 +152,14 @@ fn infer_item(call: &Inference<'_>) -> Result<Signature> {
     // There may be no such element.
     let ty = element.as_ref().clone().with_nullable(true);
     Ok(Signature { args: vec![container.clone(), key], ty })
+}
+
+/// The only element: of an array of more than one it fails, of one without any it is null.
+fn infer_element(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(1, 1)?;
+    let element = element_of(call, 0)?.clone();
+    let nullable = element.nullable || call.args[0].nullable;
+    Ok(call.unchanged(element.with_nullable(nullable)))
 }
 
 fn infer_cardinality(call: &Inference<'_>) -> Result<Signature> {
@@ -202,40 +293,34 @@ fn array_element(args: &Args<'_>) -> Result<ArrayRef> {
     Ok(arrow_select::take::take(list.values(), &places, None)?)
 }
 
+fn element_alone(args: &Args<'_>) -> Result<ArrayRef> {
+    let (list, _) = lists(args)?;
+    let mut places = Vec::with_capacity(list.len());
+    for row in 0..list.len() {
+        places.push(match list.value_length(row) {
+            length if length == 0 || list.is_null(row) => None,
+            1 => Some(list.value_offsets()[row] as u32),
+            many => return Err(Error::data(format!("ELEMENT got an array of {many} elements, not of one"))),
+        });
+    }
+    Ok(arrow_select::take::take(list.values(), &UInt32Array::from(places), None)?)
+}
+
 fn map_value(args: &Args<'_>) -> Result<ArrayRef> {
-    let (list, stride) = lists(args)?;
     let key = args.operand(1)?;
-    let entries = list.values().as_struct_opt().ok_or_else(|| Error::internal("a map has another layout"))?;
-    let wanted = wanted_keys(args, list, stride, key, entries.len())?;
+    let maps = if key.constant { Lists::of(args, 0)? } else { Lists::spread(args, 0)? };
+    let entries = maps.values.as_struct_opt().ok_or_else(|| Error::internal("a map has another layout"))?;
     let keys = Operand::column(entries.column(0).clone());
-    let equal = compare(Comparison::Equal, &keys, &wanted)?;
+    let equal = compare(Comparison::Equal, &keys, &beside(&maps, key, args.rows)?)?;
     let place = |row: usize| {
-        let at = row * stride;
-        if list.is_null(at) || key.array.is_null(row * key.stride()) {
+        if key.array.is_null(row * key.stride()) {
             return None;
         }
-        let (start, end) = (list.value_offsets()[at] as usize, list.value_offsets()[at + 1] as usize);
         // Of equal keys the last one counts.
-        (start..end).rev().find(|&i| equal.is_valid(i) && equal.value(i)).map(|i| i as u32)
+        maps.range(row).rev().find(|&i| equal.is_valid(i) && equal.value(i)).map(|i| i as u32)
     };
     let places: UInt32Array = (0..args.rows).map(place).collect();
     Ok(arrow_select::take::take(entries.column(1), &places, None)?)
-}
-
-/// For each entry of all maps the key that its row looks for.
-fn wanted_keys(args: &Args<'_>, list: &ListArray, stride: usize, key: &Operand, entries: usize) -> Result<Operand> {
-    if key.constant {
-        return Ok(key.clone());
-    }
-    if stride == 0 {
-        return Err(Error::unsupported("looking up a column's keys in a constant map"));
-    }
-    let mut rows = vec![0_u32; entries];
-    for row in 0..args.rows {
-        let (start, end) = (list.value_offsets()[row] as usize, list.value_offsets()[row + 1] as usize);
-        rows[start..end].fill(row as u32);
-    }
-    Ok(Operand::column(arrow_select::take::take(&key.array, &UInt32Array::from(rows), None)?))
 }
 
 fn cardinality(args: &Args<'_>) -> Result<ArrayRef> {

@@ -17,7 +17,7 @@ mod parse;
 mod write;
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use flott_api::{Error, Result};
 
@@ -68,8 +68,55 @@ struct Backtracking {
     compiled: OnceLock<std::result::Result<fancy_regex::Regex, String>>,
 }
 
-/// Where the groups of a match are, the whole match first.
-pub(crate) type Groups = Vec<Option<Range<usize>>>;
+/// A pattern that is searched for in many texts: what a match is written down in is kept.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    pattern: Arc<Pattern>,
+    places: Option<regex::CaptureLocations>,
+    /// Where the groups of the last match are, the whole match first.
+    groups: Vec<Option<Range<usize>>>,
+}
+
+impl Matcher {
+    /// Nothing is found yet.
+    pub(crate) fn new(pattern: Arc<Pattern>) -> Matcher {
+        let places = pattern.linear.as_ref().map(regex::Regex::capture_locations);
+        Matcher { pattern, places, groups: Vec::new() }
+    }
+
+    /// The pattern.
+    pub(crate) fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// Finds the first match from a place on, and its groups.
+    pub(crate) fn captures(&mut self, text: &str, from: usize) -> Result<Option<&[Option<Range<usize>>]>> {
+        let numbers = 0..=self.pattern.groups;
+        self.groups.clear();
+        if let (Some(linear), Some(places)) = (self.pattern.linear_for(text), &mut self.places) {
+            if linear.captures_read_at(places, text, from).is_none() {
+                return Ok(None);
+            }
+            self.groups.extend(numbers.map(|g| places.get(g).map(|(start, end)| start..end)));
+        } else {
+            let found = self.pattern.backtracking()?.captures_from_pos(text, from).map_err(gave_up)?;
+            let Some(found) = found else { return Ok(None) };
+            self.groups.extend(numbers.map(|g| found.get(g).map(|m| m.range())));
+        }
+        Ok(Some(&self.groups))
+    }
+
+    /// Calls with the groups of each match; see [`Pattern::each_match`].
+    pub(crate) fn each_captures(&mut self, text: &str, mut f: impl FnMut(&[Option<Range<usize>>])) -> Result<()> {
+        let mut from = Some(0);
+        while let Some(place) = from {
+            let Some(groups) = self.captures(text, place)? else { return Ok(()) };
+            from = groups.first().and_then(Option::as_ref).and_then(|whole| behind(text, whole));
+            f(groups);
+        }
+        Ok(())
+    }
+}
 
 impl Pattern {
     /// Compiles a pattern.
@@ -111,38 +158,12 @@ impl Pattern {
         }
     }
 
-    /// The first match from a place on, with its groups.
-    pub(crate) fn captures(&self, text: &str, from: usize) -> Result<Option<Groups>> {
-        let numbers = 0..=self.groups;
-        match self.linear_for(text) {
-            Some(linear) => {
-                let found = linear.captures_at(text, from);
-                Ok(found.map(|c| numbers.map(|g| c.get(g).map(|m| m.range())).collect()))
-            }
-            None => {
-                let found = self.backtracking()?.captures_from_pos(text, from).map_err(gave_up)?;
-                Ok(found.map(|c| numbers.map(|g| c.get(g).map(|m| m.range())).collect()))
-            }
-        }
-    }
-
     /// Calls with each match, as Java's `find` goes on: behind the last match, or a character further if it was empty.
     pub(crate) fn each_match(&self, text: &str, mut f: impl FnMut(Range<usize>)) -> Result<()> {
         let mut from = Some(0);
         while let Some(place) = from {
             let Some(found) = self.find(text, place)? else { return Ok(()) };
             from = behind(text, &found);
-            f(found);
-        }
-        Ok(())
-    }
-
-    /// The same with the groups.
-    pub(crate) fn each_captures(&self, text: &str, mut f: impl FnMut(Groups)) -> Result<()> {
-        let mut from = Some(0);
-        while let Some(place) = from {
-            let Some(found) = self.captures(text, place)? else { return Ok(()) };
-            from = found.first().and_then(Option::as_ref).and_then(|whole| behind(text, whole));
             f(found);
         }
         Ok(())

@@ -359,13 +359,8 @@ pub fn resolve_with_literals(name: &str, args: &[LogicalType], literals: &[Optio
 }
 
 /// Flink's functions that Flott does not have yet: they are refused as such, not as misspelt.
-const NOT_YET: &str = " array_append array_concat array_contains array_distinct array_except \
-    array_intersect array_join array_max array_min array_position array_prepend array_remove array_reverse array_slice \
-    array_sort array_union convert_tz element elt inet_aton inet_ntoa is_alpha is_decimal is_digit \
-    map_entries \
-    map_from_arrays map_keys map_union map_values object_of object_update overlaps parse_json \
-    reinterpret \
-    similar source_watermark split str_to_map try_parse_json ";
+const NOT_YET: &str =
+    " object_of object_update overlaps parse_json reinterpret similar source_watermark try_parse_json ";
 
 fn unknown(name: &str) -> Error {
     if NOT_YET.contains(&format!(" {name} ")) || name.starts_with("bitmap_") {

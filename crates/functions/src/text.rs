@@ -3,14 +3,18 @@
 mod case;
 mod change;
 mod charset;
+mod class;
 mod digest;
+mod elt;
 mod encoding;
 mod find;
+mod inet;
 mod join;
 mod like;
 mod part;
 mod printf;
 mod regular;
+mod similar;
 mod trim;
 mod url;
 
@@ -45,6 +49,12 @@ const FUNCTIONS: &[Function] = &[
     Function::new("startswith", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Plain(find::starts_with)),
     Function::new("endswith", Infer::Table(TWO_TEXTS, 0, Give::Boolean), Body::Plain(find::ends_with)),
     Function::new("ascii", Infer::Table(TEXT, 0, Give::Int), Body::Plain(find::ascii)),
+    Function::new("elt", Infer::By(elt::infer), Body::Plain(elt::elt)),
+    Function::new("inet_aton", Infer::By(inet::infer_aton), Body::Plain(inet::aton)),
+    Function::new("inet_ntoa", Infer::By(inet::infer_ntoa), Body::Plain(inet::ntoa)),
+    Function::new("is_alpha", Infer::By(class::infer), Body::Bound(class::bind)),
+    Function::new("is_decimal", Infer::By(class::infer), Body::Bound(class::bind)),
+    Function::new("is_digit", Infer::By(class::infer), Body::Bound(class::bind)),
     Function::new("trim", Infer::By(trim::infer), Body::Bound(trim::bind)),
     Function::new("ltrim", Infer::Table(TWO_TEXTS, 1, Give::FirstVarchar), Body::Plain(trim::leading)),
     Function::new("rtrim", Infer::Table(TWO_TEXTS, 1, Give::FirstVarchar), Body::Plain(trim::trailing)),
@@ -64,5 +74,6 @@ const FUNCTIONS: &[Function] = &[
     Function::new("||", Infer::By(join::infer_operator), Body::Plain(join::concat)),
     Function::new("concat", Infer::Many(TEXT, Give::String), Body::Plain(join::concat)),
     Function::new("concat_ws", Infer::By(join::infer_concat_ws), Body::Plain(join::concat_ws)),
+    Function::new("similar", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(similar::bind)).fallible(),
     Function::new("like", Infer::Table(THREE_TEXTS, 1, Give::Boolean), Body::Bound(like::bind)).fallible(),
 ];

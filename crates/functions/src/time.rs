@@ -3,6 +3,7 @@
 pub(crate) mod arithmetic;
 pub(crate) mod civil;
 mod convert;
+mod convert_tz;
 mod current;
 pub(crate) mod extract;
 pub(crate) mod local;
@@ -21,6 +22,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     arithmetic::TIMESTAMP_DIFF,
     arithmetic::MINUS_DATES,
     convert::DATE_FORMAT,
+    convert_tz::CONVERT_TZ,
     convert::FROM_UNIXTIME,
     convert::TO_DATE,
     convert::TO_TIMESTAMP,

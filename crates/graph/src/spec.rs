@@ -40,9 +40,12 @@ pub use lookup_join::{LookupJoinSpec, LookupRetry};
 pub use match_recognize::{
     MatchExpr, MatchOperand, MatchRecognizeSpec, MatchRows, MatchSkip, PatternVariable, RowPattern,
 };
-pub use mini_batch::{GlobalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec, MiniBatchMode};
+pub use mini_batch::{
+    GlobalGroupAggregateSpec, IncrementalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec,
+    MiniBatchMode,
+};
 pub use multi_join::{MultiJoinSpec, MultiJoinStep};
-pub use over::{OverAggregateSpec, OverFrame, OverOrder};
+pub use over::{Frame, FrameBound, FrameUnit, OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;

@@ -61,8 +61,9 @@ pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Re
         ("avg", [arg]) => average(&arg.arrow(), call),
         ("min", [arg]) if retract => sorted(&arg.arrow(), End::First, call),
         ("max", [arg]) if retract => sorted(&arg.arrow(), End::Last, call),
-        ("min", [arg]) => extreme(&arg.arrow(), Which::Smallest, call),
-        ("max", [arg]) => extreme(&arg.arrow(), Which::Largest, call),
+        // What is taken back of values that only get better is followed by a better one.
+        ("min" | "$min_of_falling", [arg]) => extreme(&arg.arrow(), Which::Smallest, call),
+        ("max" | "$max_of_rising", [arg]) => extreme(&arg.arrow(), Which::Largest, call),
         ("first_value", [arg]) => by_order(arg, (Which::First, Gives::First), call, retract),
         ("last_value", [arg]) => by_order(arg, (Which::Last, Gives::Last), call, retract),
         ("single_value", [arg]) => Ok(listed(Gives::Single, true, arg, call)),

@@ -15,6 +15,7 @@ use crate::drop_update_before::DropUpdateBefore;
 use crate::expand::Expand;
 use crate::global_group_aggregate::GlobalGroupAggregate;
 use crate::group_aggregate::GroupAggregate;
+use crate::incremental_group_aggregate::IncrementalGroupAggregate;
 use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
@@ -70,6 +71,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<FromChangelog>(),
     entry::<GlobalGroupAggregate>(),
     entry::<GroupAggregate>(),
+    entry::<IncrementalGroupAggregate>(),
     entry::<IntervalJoin>(),
     entry::<Join>(),
     entry::<Limit>(),

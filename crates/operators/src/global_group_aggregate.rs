@@ -119,6 +119,27 @@ impl GlobalGroupAggregate {
         Ok(&columns[..self.keys])
     }
 
+    /// Keeps rows, as many as the mini-batch may still have, and answers those that are left.
+    pub(crate) fn take(&mut self, batch: &ChangeBatch) -> Option<ChangeBatch> {
+        self.mini_batch.take(batch)
+    }
+
+    /// Whether the mini-batch must end.
+    pub(crate) fn is_full(&self) -> bool {
+        self.mini_batch.is_full()
+    }
+
+    /// Ends the mini-batch and gives what changed.
+    pub(crate) async fn changes(&mut self, now_ms: i64) -> Result<Vec<ChangeBatch>> {
+        let state = self.state.as_mut().ok_or_else(not_open)?;
+        let rows_at_once = state.entries_mut().rows_at_once(&self.plan);
+        let mut changes = Vec::new();
+        for batches in self.mini_batch.end(rows_at_once) {
+            changes.push(self.merge(&batches, now_ms).await?);
+        }
+        Ok(changes)
+    }
+
     async fn end_mini_batch(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         let state = self.state.as_mut().ok_or_else(not_open)?;
         let rows_at_once = state.entries_mut().rows_at_once(&self.plan);

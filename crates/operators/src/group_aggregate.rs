@@ -78,14 +78,12 @@ impl FromSpec for GroupAggregate {
     }
 }
 
-/// Refuses a time to live where single values would expire.
+/// Refuses a time to live where single values would expire; the planner does so by the name of the aggregate.
 pub(crate) fn check_ttl(plan: &Plan, state_ttl_ms: i64) -> Result<()> {
     if state_ttl_ms == 0 || !plan.keeps_order() {
         return Ok(());
     }
-    Err(Error::unsupported("'table.exec.state.ttl' for MIN or MAX over updates")
-        .with_detail("Flink lets each value below them expire by itself.")
-        .with_hint("Set 'table.exec.state.ttl' to 0, or group by a window."))
+    Err(Error::internal("'table.exec.state.ttl' for an aggregate that keeps its values in order"))
 }
 
 impl flott_api::operator::Stateful for GroupAggregate {

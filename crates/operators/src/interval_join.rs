@@ -22,7 +22,7 @@ mod bounds;
 mod cache;
 mod pairs;
 
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
 use async_trait::async_trait;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Stateful, TimeDomain, Timer};
 use flott_api::state::KeyedContainer;
@@ -40,7 +40,8 @@ use crate::factory::FromSpec;
 use crate::joined::{Joined, ordered, taken};
 use crate::key_timers::KeyTimers;
 
-/// So many pairs are made before they are tested and emitted; a row's pairs are made together.
+/// So many pairs are made before they are tested and emitted. Which are pairs is known of all of a row at once, as numbers
+/// of rows; their columns never are of more.
 const PAIRS_MAX: usize = 4 * BATCH_ROWS_MAX;
 
 /// See the module.
@@ -181,14 +182,14 @@ impl IntervalJoin {
         while begin < batch.len() {
             let other = &self.caches[1 - input];
             let mut pairs = Pairs::collect((&groups, arrivals), other, (begin, PAIRS_MAX), operator_ms)?;
-            let (rows, partners) = pairs.both();
-            let columns = || self.columns(input, batch, UInt32Array::from(rows), partners);
-            if let Some(passing) = self.joined.passing(partners.len(), columns, &eval_cx)? {
+            if let Some(passing) = self.passing((input, batch), &pairs, &eval_cx)? {
                 pairs.keep(&passing);
             }
             let output = self.output(input, &pairs, arrivals, emitted)?;
-            let columns = self.columns(input, batch, UInt32Array::from(output.own), &output.other)?;
-            emit(self.joined.inserts(columns, output.other.len())?, cx).await?;
+            for (own, other) in output.own.chunks(PAIRS_MAX).zip(output.other.chunks(PAIRS_MAX)) {
+                let columns = self.columns(input, batch, UInt32Array::from(own.to_vec()), other)?;
+                emit(self.joined.inserts(columns, other.len())?, cx).await?;
+            }
             if let Some((row, group)) = pairs.leaving {
                 let due = self.caches[1 - input].forget(group, operator_ms)?;
                 let due: Vec<(usize, i64)> = due.map(|at| (row, at)).into_iter().collect();
@@ -197,6 +198,23 @@ impl IntervalJoin {
             begin = pairs.end();
         }
         Ok(())
+    }
+
+    /// For which pairs the condition holds; nothing if there is none, or no pair.
+    fn passing(
+        &self,
+        (input, batch): (usize, &ChangeBatch),
+        pairs: &Pairs,
+        eval_cx: &EvalContext,
+    ) -> Result<Option<BooleanArray>> {
+        let (rows, partners) = pairs.both();
+        let mut passing = Vec::new();
+        for (rows, partners) in rows.chunks(PAIRS_MAX).zip(partners.chunks(PAIRS_MAX)) {
+            let columns = || self.columns(input, batch, UInt32Array::from(rows.to_vec()), partners);
+            let Some(of_them) = self.joined.passing(partners.len(), columns, eval_cx)? else { return Ok(None) };
+            passing.extend(&of_them);
+        }
+        Ok((!passing.is_empty()).then(|| BooleanArray::from(passing)))
     }
 
     /// What pairs give, and rows that will have none.
@@ -244,8 +262,10 @@ impl IntervalJoin {
                 }
             }
         }
-        let columns = ordered(self.caches[0].columns(&alone[0])?, self.caches[1].columns(&alone[1])?, true);
-        emit(self.joined.inserts(columns, alone[0].len())?, cx).await?;
+        for (left, right) in alone[0].chunks(PAIRS_MAX).zip(alone[1].chunks(PAIRS_MAX)) {
+            let columns = ordered(self.caches[0].columns(left)?, self.caches[1].columns(right)?, true);
+            emit(self.joined.inserts(columns, left.len())?, cx).await?;
+        }
         let mut due = Vec::new();
         for Leaving { side, group, row, operator_ms } in leaving {
             due.extend(self.caches[side].forget(group, operator_ms)?.map(|at| (row, at)));

@@ -23,6 +23,7 @@ pub mod expand;
 pub mod factory;
 pub mod global_group_aggregate;
 pub mod group_aggregate;
+pub mod incremental_group_aggregate;
 pub mod interval_join;
 pub mod join;
 mod joined;

@@ -91,7 +91,8 @@ impl LocalGroupAggregate {
         Ok(())
     }
 
-    fn aggregate(&self, batches: &[ChangeBatch]) -> Result<ChangeBatch> {
+    /// What is known of each key of some rows.
+    pub(crate) fn aggregate(&self, batches: &[ChangeBatch]) -> Result<ChangeBatch> {
         let mut table = GroupTable::new(self.plan.key_types())?;
         let mut groups = self.plan.groups()?;
         for batch in batches {

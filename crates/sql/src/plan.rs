@@ -149,16 +149,14 @@ pub fn explain(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDe
 
 fn explained(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDetail]) -> Result<String> {
     let settings = Settings::read(&cx.configuration())?;
-    if settings.batch.is_on {
-        return Err(
-            Error::unsupported("EXPLAIN in batch mode").with_hint("SET 'execution.runtime-mode' = 'streaming'.")
-        );
-    }
     let pipelines = match statement {
         Statement::Query(query) => {
             let rel = Binder::new(cx, &settings).query(query)?;
             let sink = stream::Sink::nowhere(&rel.columns, &settings);
-            stream::with_mini_batches(&settings, vec![stream::plan(&settings, rel, sink)?])?
+            match settings.batch.is_on {
+                true => vec![batch::plan(&settings, rel, sink)?],
+                false => stream::with_mini_batches(&settings, vec![stream::plan(&settings, rel, sink)?])?,
+            }
         }
         Statement::Insert(insert) => insert_pipelines(cx, &settings, std::slice::from_ref(insert))?,
         Statement::StatementSet(inserts) => insert_pipelines(cx, &settings, inserts)?,
@@ -167,7 +165,7 @@ fn explained(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDeta
                 .with_hint("EXPLAIN takes a query, an INSERT or a STATEMENT SET."));
         }
     };
-    explain::explain(&pipelines, details)
+    explain::explain(&settings, &pipelines, details)
 }
 
 fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert]) -> Result<Vec<Pipeline>> {

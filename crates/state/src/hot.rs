@@ -22,6 +22,7 @@ mod row_lists;
 mod row_multi_map;
 mod row_store;
 mod sessions;
+mod sizes;
 mod sorted_list;
 mod sorted_rows;
 mod sorted_view;

@@ -9,3 +9,4 @@ mod known;
 mod scripts;
 mod session;
 mod simulation;
+mod two_phases;

@@ -74,10 +74,13 @@ fn sha2(args: &Args<'_>) -> Result<ArrayRef> {
     })
 }
 
+/// A digest has 64 bytes at most.
 fn put_hex(bytes: &[u8], out: &mut TextWriter) {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    for byte in bytes {
-        out.push_char(digit(byte >> 4));
-        out.push_char(digit(byte & 15));
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 128];
+    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
+        (pair[0], pair[1]) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
     }
+    // Only ASCII is put in.
+    out.push(std::str::from_utf8(&text[..2 * bytes.len().min(64)]).unwrap_or_default());
 }

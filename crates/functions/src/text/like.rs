@@ -112,7 +112,7 @@ fn skip_one(text: &str) -> Option<&str> {
     chars.next().map(|_| chars.as_str())
 }
 
-fn escape_of(text: &str) -> Result<char> {
+pub(super) fn escape_of(text: &str) -> Result<char> {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(c), None) => Ok(c),

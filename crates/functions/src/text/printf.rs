@@ -96,13 +96,13 @@ impl<'a> Values<'a> {
         }
         // Java's text of a timestamp is the one of the print connector, in UTC.
         let mut writer = ValueWriter::new(Zone::parse("UTC")?, TextStyle::Print);
-        let mut texts = arrow_array::builder::StringBuilder::new();
+        let (mut texts, mut text) = (arrow_array::builder::StringBuilder::new(), String::new());
         for row in 0..operand.array.len() {
             if operand.array.is_null(row) {
                 texts.append_null();
                 continue;
             }
-            let mut text = String::new();
+            text.clear();
             writer.write(operand.array.as_ref(), row, kind, &mut text)?;
             texts.append_value(text.trim_end_matches('Z'));
         }

@@ -12,7 +12,7 @@ use arrow_array::types::Int32Type;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::operand::{Args, Text};
-use crate::pattern::{Pattern, Unusable};
+use crate::pattern::{Matcher, Pattern, Unusable};
 use crate::registry::{Binding, Body, Function, Give, Infer, Inference, Kernel, Signature, Take};
 
 const TWO_TEXTS: &[Take] = &[Take::Text, Take::Text];
@@ -66,34 +66,40 @@ impl Patterns {
     }
 
     fn of<'a>(&self, args: &Args<'a>) -> Result<RowPatterns<'a>> {
-        Ok(RowPatterns { constant: self.constant.clone(), texts: args.text(1)?, last: None })
+        let constant = self.constant.clone().map(Matcher::new);
+        Ok(RowPatterns { constant, texts: args.text(1)?, last: None })
     }
 }
 
 struct RowPatterns<'a> {
-    constant: Option<Arc<Pattern>>,
+    constant: Option<Matcher>,
     texts: Text<'a>,
-    last: Option<(&'a str, Option<Arc<Pattern>>)>,
+    last: Option<(&'a str, Option<Matcher>)>,
 }
 
 impl RowPatterns<'_> {
     /// Nothing if the row's text is no pattern.
-    fn get(&mut self, row: usize) -> Result<Option<Arc<Pattern>>> {
-        if let Some(constant) = &self.constant {
-            return Ok(Some(Arc::clone(constant)));
+    fn matcher(&mut self, row: usize) -> Result<Option<&mut Matcher>> {
+        if let Some(constant) = &mut self.constant {
+            return Ok(Some(constant));
         }
         let text = self.texts.get(row);
         match &self.last {
             Some((known, _)) if *known == text => {}
             _ => self.last = Some((text, usable(text)?)),
         }
-        Ok(self.last.as_ref().and_then(|(_, pattern)| pattern.clone()))
+        Ok(self.last.as_mut().and_then(|(_, matcher)| matcher.as_mut()))
+    }
+
+    /// The same for who asks for no groups.
+    fn get(&mut self, row: usize) -> Result<Option<&Pattern>> {
+        Ok(self.matcher(row)?.map(|matcher| matcher.pattern()))
     }
 }
 
-fn usable(text: &str) -> Result<Option<Arc<Pattern>>> {
+fn usable(text: &str) -> Result<Option<Matcher>> {
     match Pattern::new(text) {
-        Ok(pattern) => Ok(Some(Arc::new(pattern))),
+        Ok(pattern) => Ok(Some(Matcher::new(Arc::new(pattern)))),
         Err(Unusable::Wrong(_)) => Ok(None),
         Err(why) => Err(why.error(text)),
     }
@@ -185,10 +191,10 @@ fn bind_extract(binding: &Binding<'_>) -> Result<Kernel> {
         let groups = if args.has(2) { Some(args.numbers::<Int32Type>(2)?) } else { None };
         args.each_text(|row, out| {
             let Ok(group) = usize::try_from(groups.as_ref().map_or(0, |g| g.get(row))) else { return Ok(false) };
-            let Some(pattern) = patterns.get(row)? else { return Ok(false) };
+            let Some(matcher) = patterns.matcher(row)? else { return Ok(false) };
             let found = match group {
-                0 => pattern.find(texts.get(row), 0)?,
-                _ => pattern.captures(texts.get(row), 0)?.and_then(|groups| groups.get(group)?.clone()),
+                0 => matcher.pattern().find(texts.get(row), 0)?,
+                _ => matcher.captures(texts.get(row), 0)?.and_then(|groups| groups.get(group)?.clone()),
             };
             if let Some(range) = &found {
                 out.push(&texts.get(row)[range.clone()]);
@@ -207,15 +213,15 @@ fn bind_extract_all(binding: &Binding<'_>) -> Result<Kernel> {
         let mut out = ListBuilder::new(StringBuilder::new()).with_field(element());
         for row in 0..args.rows {
             let valid = nulls.as_ref().is_none_or(|n| n.is_valid(row));
-            let pattern = if valid { patterns.get(row)? } else { None };
+            let matcher = if valid { patterns.matcher(row)? } else { None };
             let group = groups.as_ref().map_or(1, |g| g.get(row));
-            let group = usize::try_from(group).ok().zip(pattern).filter(|(group, p)| *group <= p.groups());
-            let Some((group, pattern)) = group else {
+            let group = usize::try_from(group).ok().zip(matcher).filter(|(group, m)| *group <= m.pattern().groups());
+            let Some((group, matcher)) = group else {
                 out.append(false);
                 continue;
             };
             let text = texts.get(row);
-            pattern.each_captures(text, |groups| {
+            matcher.each_captures(text, |groups| {
                 let found = groups.get(group).and_then(Option::as_ref);
                 out.values().append_option(found.map(|range| &text[range.clone()]));
             })?;

@@ -4,7 +4,7 @@
 //! key, of `QUERY` only, the value of that parameter. What is no URL, has no such part, or a protocol that Java does not
 //! know (it knows `http`, `https`, `ftp`, `file`, `jar`, `mailto`, `jmod` and `jrt`), gives null.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use arrow_array::ArrayRef;
 use flott_api::{LogicalType, Result};
@@ -49,7 +49,7 @@ fn parameter<'q>(query: &'q str, key: &str) -> Option<&'q str> {
 /// The parts of a URL.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Url<'u> {
-    protocol: String,
+    protocol: &'static str,
     authority: Option<&'u str>,
     userinfo: Option<&'u str>,
     host: &'u str,
@@ -66,16 +66,13 @@ impl<'u> Url<'u> {
         let has_prefix = text.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("url:"));
         let text = if has_prefix { &text[4..] } else { text };
         let (protocol, rest) = text.split_once(':')?;
-        let protocol = protocol.to_lowercase();
-        if !PROTOCOLS.contains(&protocol.as_str()) {
-            return None;
-        }
+        let protocol = PROTOCOLS.into_iter().find(|known| known.eq_ignore_ascii_case(protocol))?;
         let (rest, reference) = match rest.split_once('#') {
             Some((rest, reference)) => (rest, Some(reference)),
             None => (rest, None),
         };
         let mut url = Url { reference, ..Url::default() };
-        match protocol.as_str() {
+        match protocol {
             "mailto" => url.take_address(rest)?,
             // What it stands in ends with `!/`.
             "jar" if !rest.contains("!/") => return None,
@@ -140,7 +137,7 @@ impl<'u> Url<'u> {
             "PATH" => Some(self.path),
             "QUERY" => self.query,
             "REF" => self.reference,
-            "PROTOCOL" => Some(self.protocol.as_str()),
+            "PROTOCOL" => Some(self.protocol),
             "AUTHORITY" => self.authority,
             "USERINFO" => self.userinfo,
             "FILE" => {

@@ -274,8 +274,13 @@ fn bind_difference(binding: &Binding<'_>) -> Result<Kernel> {
 
 fn infer_minus(call: &Inference<'_>) -> Result<Signature> {
     call.arity(2, 2)?;
-    if !call.args.iter().all(|a| is_day_or_moment(&a.kind)) {
-        return Err(call.mismatch());
+    let (a, b) = (&call.args[0].kind, &call.args[1].kind);
+    let is_time = matches!(a, TypeKind::Time(_)) || is_day_or_moment(a);
+    let same = is_time && std::mem::discriminant(a) == std::mem::discriminant(b);
+    if !same {
+        return Err(call
+            .mismatch()
+            .with_hint("Subtract a date from a date, or a timestamp from one of the same kind."));
     }
     Ok(call.unchanged(LogicalType { kind: TypeKind::IntervalDayTime, nullable: call.nullable() }))
 }
@@ -297,6 +302,12 @@ fn local_millis(operand: &Operand, kind: &TypeKind, rows: usize, zone: Zone) -> 
     if *kind == TypeKind::Date {
         return Ok(date_column(&array)?.values().iter().map(|&d| i64::from(d) * DAY_MS).collect());
     }
+    if let TypeKind::Time(_) = kind {
+        use arrow_array::cast::AsArray;
+        let times = array.as_primitive_opt::<Time32MillisecondType>();
+        let times = times.ok_or_else(|| Error::internal("an argument is no time"))?;
+        return Ok(times.values().iter().map(|&t| i64::from(t)).collect());
+    }
     let millis = Moments::read(&array)?.millis;
     if !matches!(kind, TypeKind::TimestampLtz(_)) {
         return Ok(millis.to_vec());
@@ -305,13 +316,20 @@ fn local_millis(operand: &Operand, kind: &TypeKind, rows: usize, zone: Zone) -> 
     Ok(millis.iter().map(|&m| zone.local(m)).collect())
 }
 
-/// Whole months from one local time to another.
+/// Whole months from one local time to another, as Flink counts them: whole months between the dates, and one less where
+/// these lead to the last date and its time of day is the earlier one; also backwards, where it is one more then.
 fn months_between(from: i64, to: i64) -> i64 {
-    if to < from {
-        return -months_between(to, from);
-    }
-    let (a, b) = (Date::of_days(from.div_euclid(DAY_MS)), Date::of_days(to.div_euclid(DAY_MS)));
+    let (a, b) = (from.div_euclid(DAY_MS), to.div_euclid(DAY_MS));
+    let months = if a <= b { months_between_dates(a, b) } else { -months_between_dates(b, a) };
+    let leads_there = Date::of_days(a).plus_months(months).days() == b;
+    let is_earlier = to.rem_euclid(DAY_MS) < from.rem_euclid(DAY_MS);
+    if leads_there && is_earlier { months - 1 } else { months }
+}
+
+/// Whole months from one day to a later one.
+fn months_between_dates(from: i64, to: i64) -> i64 {
+    let (a, b) = (Date::of_days(from), Date::of_days(to));
     let months = (b.year - a.year) * 12 + b.month - a.month;
     // A month is whole if moving on by it does not go past the end.
-    if plus_months(from, months) > to { months - 1 } else { months }
+    if a.plus_months(months).days() > to { months - 1 } else { months }
 }

@@ -75,6 +75,14 @@ impl ZoneCache {
         if self.offset_at(later) == after { later } else { earlier }
     }
 
+    /// The same with the later time in an overlap, which is what Java's `Calendar` takes.
+    pub(crate) fn utc_later(&mut self, local: i64) -> i64 {
+        let before = self.offset_at(local.saturating_sub(DAY_MS));
+        let after = self.offset_at(local.saturating_add(DAY_MS));
+        let later = local.saturating_sub(after);
+        if self.offset_at(later) == after { later } else { local.saturating_sub(before) }
+    }
+
     fn offset_at(&mut self, utc: i64) -> i64 {
         let tz = match self.zone {
             Zone::Fixed(offset) => return offset,

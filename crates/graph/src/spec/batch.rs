@@ -8,7 +8,7 @@ use flott_api::table::SourceSpec;
 use flott_api::{Error, Result, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::{AggregateCall, CorrelateSpec, ExpandSpec, JoinKind, OverFrame, SortField, WindowTableFunctionSpec};
+use super::{AggregateCall, CorrelateSpec, ExpandSpec, Frame, JoinKind, SortField, WindowTableFunctionSpec};
 use crate::json;
 
 /// A bounded query.
@@ -92,9 +92,10 @@ pub enum BatchOp {
         partition: Vec<usize>,
         /// The order within a partition.
         order: Vec<SortField>,
-        /// Which rows count.
-        frame: OverFrame,
-        /// The calls.
+        /// Which rows count for aggregates; other calls have their own.
+        frame: Frame,
+        /// Aggregates, `row_number`, `rank`, `dense_rank`, `percent_rank`, `cume_dist` (by the order, whatever their
+        /// arguments), `ntile` (parts), `lag` and `lead` (value, rows, default).
         calls: Vec<AggregateCall>,
     },
     /// `ROW_NUMBER` between two numbers, from 1; the number is a column behind the others if it comes.

@@ -72,6 +72,19 @@ pub struct GlobalGroupAggregateSpec {
     pub output: Schema,
 }
 
+/// The second phase of one `GROUP BY` and the first one of another over what it gives, in one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncrementalGroupAggregateSpec {
+    /// The second phase, by key and part of the values under `DISTINCT`.
+    pub by_part: GlobalGroupAggregateSpec,
+    /// The first phase, by key.
+    pub by_key: LocalGroupAggregateSpec,
+}
+
+impl Spec for IncrementalGroupAggregateSpec {
+    const KIND: &'static str = "incremental-group-aggregate-1";
+}
+
 impl Spec for GlobalGroupAggregateSpec {
     const KIND: &'static str = "global-group-aggregate-1";
 }

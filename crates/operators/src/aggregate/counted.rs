@@ -31,9 +31,8 @@ fn view(views: &mut [View]) -> Result<&mut dyn SortedView> {
 }
 
 fn value_bytes(state: &AggregateState<'_>) -> usize {
-    // How they are spread over the groups is not known: as if one had them all.
     match &*state.views {
-        [View::Sorted(view)] => view.memory_bytes(),
+        [View::Sorted(view)] => view.memory_bytes().1,
         _ => 0,
     }
 }

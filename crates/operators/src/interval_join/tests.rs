@@ -1,7 +1,10 @@
 //! Interval joins of every kind: in order, out of order, late, without partners, through batches, restarts and rescales.
 
-use flott_api::expr::Expr;
-use flott_api::testing::{JoinCase, check_join};
+use arrow_array::Array as _;
+use flott_api::expr::{Expr, Value};
+use flott_api::testing::{
+    Emitted, FakeTimers, FakeWorld, JoinCase, RecordedOutput, batch, check_join, open_context, ready,
+};
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{JoinKind, TimedJoinSide};
 
@@ -231,4 +234,74 @@ fn by_processing_time_rows_meet_that_come_near_each_other() {
 #[test]
 fn nothing_comes_of_nothing() {
     assert_eq!(run(&spec(JoinKind::Full), "wm 5"), "wm -5");
+}
+
+/// What comes out of one operator, and the rows of the columns that were made for it.
+struct World {
+    operator: IntervalJoin,
+    metrics: flott_api::metrics::OperatorMetrics,
+    output: RecordedOutput,
+    timers: FakeTimers,
+}
+
+impl World {
+    fn new(spec: IntervalJoinSpec) -> Self {
+        let mut operator = IntervalJoin::from_spec(spec).unwrap();
+        let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+        Operator::open(&mut operator, &open_context(&FakeWorld::at(0), subtask, 128)).unwrap();
+        World { operator, metrics: Default::default(), output: Default::default(), timers: Default::default() }
+    }
+
+    fn cx<'a>(&'a mut self, watermark: i64) -> (&'a mut IntervalJoin, OperatorContext<'a>) {
+        let cx = OperatorContext {
+            output: &mut self.output,
+            timers: &mut self.timers,
+            processing_time_ms: 0,
+            watermark: Watermark(watermark),
+            metrics: &self.metrics,
+        };
+        (&mut self.operator, cx)
+    }
+
+    fn rows(&mut self, input: usize, schema: &Schema, text: &str) {
+        let rows = batch(schema, text);
+        let (operator, mut cx) = self.cx(0);
+        ready(operator.process_batch(input, rows, &mut cx)).unwrap();
+    }
+
+    /// Rows that were emitted since, and how many the largest columns had of which batches are pieces.
+    fn emitted(&mut self) -> (usize, usize) {
+        let (mut rows, mut made) = (0, 0);
+        for emitted in std::mem::take(&mut self.output.emitted) {
+            let Emitted::Batch(batch) = emitted else { continue };
+            rows += batch.len();
+            let value = batch.rows().column(2).to_data();
+            made = made.max(value.buffers()[0].len().max(value.buffers()[0].capacity()) / size_of::<i64>());
+        }
+        (rows, made)
+    }
+}
+
+#[test]
+fn what_one_row_meets_is_made_in_pieces() {
+    const MANY: usize = 4 * PAIRS_MAX + 1;
+    let always = Expr::literal(Value::Boolean(true), LogicalType::not_null(TypeKind::Boolean));
+    let spec = IntervalJoinSpec { condition: Some(always), ..spec(JoinKind::Full) };
+    let schema = spec.left.input.clone();
+    let mut world = World::new(spec);
+    let rows = |key: usize| (0..MANY).map(|v| format!("+I | {key} | 100 | {v}")).collect::<Vec<_>>().join("\n");
+    world.rows(0, &schema, &rows(1));
+    world.rows(0, &schema, &rows(2));
+    world.rows(1, &schema, "+I | 1 | 100 | 7");
+    let (pairs, made) = world.emitted();
+    assert_eq!(pairs, MANY);
+    assert!(made <= 2 * PAIRS_MAX, "columns of {made} rows");
+    // Those that met nobody come with nulls when they are over.
+    let mut due = Vec::new();
+    due.extend(std::iter::from_fn(|| world.timers.due(TimeDomain::Event, 1000)));
+    let (operator, mut cx) = world.cx(1000);
+    ready(operator.on_timers(&due, &mut cx)).unwrap();
+    let (alone, made) = world.emitted();
+    assert_eq!(alone, MANY);
+    assert!(made <= 2 * PAIRS_MAX, "columns of {made} rows");
 }

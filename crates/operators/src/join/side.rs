@@ -154,7 +154,7 @@ impl Side {
         let state = self.opened()?;
         let mut found = state.find(keys, arrival.groups.len(), now_ms).await?;
         for (found, parted) in found.iter_mut().zip(&arrival.parted) {
-            *found = found.filter(|group| !parted && !(together && state.is_expired(*group, now_ms)));
+            *found = found.filter(|group| !(*parted || together && state.is_expired(*group, now_ms)));
         }
         let groups: Vec<u32> = found.iter().flatten().copied().collect();
         if tagged {

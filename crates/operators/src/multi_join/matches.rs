@@ -79,7 +79,7 @@ impl Effects {
         }
         let mut at = (0, None);
         while at.0 < combinations.len() {
-            let picks = self.from_here(combinations, &mut at);
+            let picks = self.picked_from(combinations, &mut at);
             let own = |column: usize, picks: &Picks| of_batch(walk.batch(), column, &picks.found);
             let passed = passing(combinations, check, walk, (picks, &own))?;
             for (from, row) in passed.from.iter().zip(&passed.found) {
@@ -90,7 +90,7 @@ impl Effects {
     }
 
     /// For each combination its row and those behind it in the group; `at` is how far that came.
-    fn from_here(&self, combinations: &Combinations, at: &mut (usize, Option<u32>)) -> Picks {
+    fn picked_from(&self, combinations: &Combinations, at: &mut (usize, Option<u32>)) -> Picks {
         let mut picks = Picks::default();
         while at.0 < combinations.len() && picks.len() < PIECE {
             let row = at.1.take().unwrap_or(combinations.of[at.0]);

@@ -11,7 +11,7 @@ use super::*;
 
 /// Columns `k` and `v`.
 fn side(at: usize, rows: JoinInput) -> JoinSide {
-    let field = |name: &str| Field::new(&format!("{name}{at}"), LogicalType::new(TypeKind::BigInt));
+    let field = |name: &str| Field::new(format!("{name}{at}"), LogicalType::new(TypeKind::BigInt));
     JoinSide { input: Schema::new(vec![field("k"), field("v")]), keys: vec![0], rows, state_ttl_ms: 0 }
 }
 

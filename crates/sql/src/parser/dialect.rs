@@ -4,7 +4,7 @@
 //! guesses (type names before strings, keywords as names) never run.
 
 use sqlparser::ast::{Expr, Ident, ObjectNamePart};
-use sqlparser::dialect::Dialect;
+use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
@@ -43,6 +43,10 @@ impl Dialect for FlinkDialect {
 
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         expr::prefix(parser)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        expr::is_qualifier(parser).then(|| Ok(self.prec_value(Precedence::DoubleColon)))
     }
 
     fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {

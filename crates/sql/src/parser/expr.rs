@@ -327,6 +327,17 @@ fn precedence(of: Precedence) -> u8 {
 
 /// Operators that sqlparser does not know, or reads too freely.
 pub(crate) fn infix(p: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<PResult<Expr>> {
+    if is_qualifier(p) {
+        return Some(qualified(p, left));
+    }
+    if let Some(op) = comparison(p)
+        && ["ANY", "SOME", "ALL"].iter().any(|word| is_kw(p, 1, word))
+        && is_token(p, 2, &Token::LParen)
+        && !is_kw(p, 3, "SELECT")
+        && !is_kw(p, 3, "WITH")
+    {
+        return Some(quantified(p, left.clone(), op));
+    }
     if is_kw(p, 0, "IS") && (is_kw(p, 1, "JSON") || is_kw(p, 1, "NOT") && is_kw(p, 2, "JSON")) {
         return Some(is_json(p, left.clone()));
     }
@@ -340,6 +351,73 @@ pub(crate) fn infix(p: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<P
         return Some(between(p, left.clone(), negated, precedence));
     }
     None
+}
+
+/// Whether a unit follows a closed parenthesis: `(a - b) DAY`.
+pub(crate) fn is_qualifier(p: &Parser<'_>) -> bool {
+    const UNITS: &[&str] = &["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"];
+    let closed = p.index() > 0 && p.get_current_token().token == Token::RParen;
+    closed && UNITS.iter().any(|unit| is_kw(p, 0, unit))
+}
+
+/// `(a - b) DAY`, `(a - b) DAY TO SECOND`: the last unit stands on the right.
+fn qualified(p: &mut Parser<'_>, left: &Expr) -> PResult<Expr> {
+    let is_difference = |inner: &Expr| matches!(inner, Expr::BinaryOp { op: BinaryOperator::Minus, .. });
+    if !matches!(left, Expr::Nested(inner) if is_difference(inner)) {
+        return Err(expected(p, "an operator"));
+    }
+    let first = take_ident(p)?;
+    if is_token(p, 0, &Token::LParen) {
+        let at = location_of(p.peek_token_ref());
+        return Err(fail("a precision behind a difference is not supported", at, "Write (a - b) DAY."));
+    }
+    if !kw(p, "TO") {
+        return Ok(binary(left.clone(), "", Expr::Identifier(first)));
+    }
+    let words = format!("{} TO", first.value.to_ascii_uppercase());
+    match &p.peek_token_ref().token {
+        Token::Word(w) if is_time_unit(&w.value) => Ok(binary(left.clone(), &words, Expr::Identifier(take_ident(p)?))),
+        _ => Err(expected(p, "a time unit")),
+    }
+}
+
+/// The comparison that comes next.
+fn comparison(p: &Parser<'_>) -> Option<BinaryOperator> {
+    Some(match &p.peek_token_ref().token {
+        Token::Eq => BinaryOperator::Eq,
+        Token::Neq => BinaryOperator::NotEq,
+        Token::Lt => BinaryOperator::Lt,
+        Token::LtEq => BinaryOperator::LtEq,
+        Token::Gt => BinaryOperator::Gt,
+        Token::GtEq => BinaryOperator::GtEq,
+        _ => return None,
+    })
+}
+
+/// `x < ANY (a, b)`: the list stands on the right, as a tuple if it has several items.
+fn quantified(p: &mut Parser<'_>, left: Expr, compare_op: BinaryOperator) -> PResult<Expr> {
+    p.advance_token();
+    let is_all = kw(p, "ALL");
+    let is_some = !is_all && kw(p, "SOME");
+    if !is_all && !is_some {
+        expect_kw(p, "ANY")?;
+    }
+    expect(p, &Token::LParen)?;
+    let mut items = commas(p, |p| p.parse_expr())?;
+    expect(p, &Token::RParen)?;
+    let right = match (items.len(), items.pop()) {
+        (1, Some(only)) => only,
+        (_, Some(last)) => {
+            items.push(last);
+            Expr::Tuple(items)
+        }
+        (_, None) => return Err(expected(p, "an expression")),
+    };
+    let (left, right) = (Box::new(left), Box::new(right));
+    Ok(match is_all {
+        true => Expr::AllOp { left, compare_op, right },
+        false => Expr::AnyOp { left, compare_op, right, is_some },
+    })
 }
 
 /// `IS [NOT] JSON [VALUE | OBJECT | ARRAY | SCALAR]`.

@@ -4,7 +4,7 @@
 //! sink, its constraints, commits and errors are those of a streaming job; there are no changes, and rows come in the
 //! order of a final `ORDER BY`. Time attributes are plain columns: watermarks go before anything is optimised.
 //!
-//! **Does not:** join by time, cut sessions, find patterns, turn rows into changes, or explain; all refused by name.
+//! **Does not:** join by time, cut sessions, find patterns, or turn rows into changes; all refused by name.
 
 use std::collections::BTreeMap;
 
@@ -50,17 +50,20 @@ pub(super) fn plan(settings: &Settings, rel: Rel, sink: Sink) -> Result<Pipeline
 pub(super) fn factories(pipelines: &[Pipeline]) -> Result<Vec<String>> {
     let mut factories = Vec::new();
     for pipeline in pipelines {
-        let StreamOp::Source(scan) = &pipeline.root.op else { continue };
-        let Some(text) = scan.options.0.get(BatchPlan::OPTION).filter(|_| scan.connector == BatchPlan::CONNECTOR)
-        else {
-            continue;
-        };
-        for spec in BatchPlan::from_text(text)?.root.scans() {
+        let Some(plan) = plan_of(&pipeline.root)? else { continue };
+        for spec in plan.root.scans() {
             factories.push(spec.connector.clone());
             factories.extend(spec.options.0.get("format").cloned());
         }
     }
     Ok(factories)
+}
+
+/// The plan that a source runs; nothing if it is a table, or another node.
+pub(super) fn plan_of(node: &Node) -> Result<Option<BatchPlan>> {
+    let StreamOp::Source(scan) = &node.op else { return Ok(None) };
+    let text = scan.options.0.get(BatchPlan::OPTION).filter(|_| scan.connector == BatchPlan::CONNECTOR);
+    text.map(|text| BatchPlan::from_text(text)).transpose()
 }
 
 /// The source that runs the plan. It reads for one sink: two queries that look alike may hold a random number.

@@ -21,6 +21,7 @@ mod match_recognize;
 mod order;
 mod over;
 mod process;
+mod quantified;
 mod query;
 mod refuse;
 mod select;

@@ -2,6 +2,7 @@
 
 mod aggregation;
 mod batch;
+mod sinks;
 
 use std::sync::Arc;
 
@@ -9,10 +10,10 @@ use flott_api::options::{Millis, OptionReader, Options};
 use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
-use flott_graph::spec::{NotNullEnforcer, TypeLengthEnforcer};
 
 pub use aggregation::MiniBatches;
 pub use batch::BatchMode;
+pub use sinks::{KeyedShuffle, SinkSettings, UpsertMaterialize};
 
 use crate::catalog::{ObjectPath, Relation};
 
@@ -48,28 +49,6 @@ const MAX_PARALLELISM_LEAST: u32 = 128;
 /// The most key groups that Flink allows.
 const MAX_PARALLELISM_MOST: u32 = 1 << 15;
 
-/// When changes are turned into those of the sink's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpsertMaterialize {
-    /// Where the query's key is another.
-    Auto,
-    /// Never.
-    None,
-    /// Before every sink with a primary key.
-    Force,
-}
-
-/// When rows of one primary key go to one writer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyedShuffle {
-    /// Where the sink has another parallelism than what feeds it.
-    Auto,
-    /// Nobody asks for it: the order of changes by the query's key is kept, not by the table's.
-    None,
-    /// Wherever there are several writers.
-    Force,
-}
-
 /// The part of the configuration that shapes plans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -91,18 +70,8 @@ pub struct Settings {
     pub deduplicate_insert: bool,
     /// `execution.runtime-mode`
     pub batch: BatchMode,
-    /// `table.exec.sink.not-null-enforcer`
-    pub not_null: NotNullEnforcer,
-    /// `table.exec.sink.type-length-enforcer`
-    pub type_length: TypeLengthEnforcer,
-    /// `table.exec.sink.upsert-materialize`
-    pub upsert_materialize: UpsertMaterialize,
-    /// `table.exec.sink.require-on-conflict`
-    pub require_on_conflict: bool,
-    /// `table.exec.sink.keyed-shuffle`
-    pub keyed_shuffle: KeyedShuffle,
-    /// `table.exec.sink.rowtime-inserter`: whether a query may give a sink one rowtime at most.
-    pub one_rowtime: bool,
+    /// `table.exec.sink.*`
+    pub sinks: SinkSettings,
     /// `table.exec.mini-batch.*`; nothing where rows change groups one by one.
     pub mini_batches: Option<MiniBatches>,
     /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split.
@@ -116,6 +85,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The options, and what they should be, without which nothing is aggregated in two phases.
+    ///
+    /// # Errors
+    /// If a value is wrong.
+    pub(in crate::plan) fn two_phases_missing(&self) -> Result<Vec<(&'static str, &'static str)>> {
+        MiniBatches::missing(&OptionReader::new(&self.configuration, "the configuration"))
+    }
+
     /// Reads the configuration. Keys of others are left alone: the session knows which exist.
     ///
     /// # Errors
@@ -142,40 +119,7 @@ impl Settings {
             deduplicate_insert: reader
                 .value_or("table.exec.deduplicate.insert-update-after-sensitive-enabled", true)?,
             batch: BatchMode::read(&reader)?,
-            not_null: reader.choice(
-                "table.exec.sink.not-null-enforcer",
-                &[("ERROR", NotNullEnforcer::Error), ("DROP", NotNullEnforcer::Drop)],
-                NotNullEnforcer::Error,
-            )?,
-            type_length: reader.choice(
-                "table.exec.sink.type-length-enforcer",
-                &[
-                    ("IGNORE", TypeLengthEnforcer::Ignore),
-                    ("TRIM_PAD", TypeLengthEnforcer::TrimPad),
-                    ("ERROR", TypeLengthEnforcer::Error),
-                ],
-                TypeLengthEnforcer::Ignore,
-            )?,
-            upsert_materialize: reader.choice(
-                "table.exec.sink.upsert-materialize",
-                &[
-                    ("AUTO", UpsertMaterialize::Auto),
-                    ("NONE", UpsertMaterialize::None),
-                    ("FORCE", UpsertMaterialize::Force),
-                ],
-                UpsertMaterialize::Auto,
-            )?,
-            require_on_conflict: reader.value_or("table.exec.sink.require-on-conflict", true)?,
-            keyed_shuffle: reader.choice(
-                "table.exec.sink.keyed-shuffle",
-                &[("AUTO", KeyedShuffle::Auto), ("NONE", KeyedShuffle::None), ("FORCE", KeyedShuffle::Force)],
-                KeyedShuffle::Auto,
-            )?,
-            one_rowtime: reader.choice(
-                "table.exec.sink.rowtime-inserter",
-                &[("ENABLED", true), ("DISABLED", false)],
-                true,
-            )?,
+            sinks: SinkSettings::read(&reader)?,
             mini_batches: MiniBatches::read(&reader)?,
             distinct_buckets: aggregation::distinct_buckets(&reader)?,
             multi_joins: reader.value_or("table.optimizer.multi-join.enabled", false)?,

@@ -1,48 +1,73 @@
 //! The text of `EXPLAIN`: the tree as it was bound, and the stream plan in Flink's two notations.
+//!
+//! In batch mode the tree as it was bound is Flink's, too; the plans are what runs, and nothing of them is shared.
+
+mod advice;
 
 use std::collections::HashMap;
 
 use flott_api::{Error, Result};
-use flott_graph::spec::AggregateCall;
+use flott_graph::spec::{AggregateCall, BatchNode};
 
+use self::advice::Advice;
+use super::Settings;
+use super::batch::plan_of;
 use super::print::{self, Style};
 use super::rel::{Invocation, Op, Over, Rel};
 use super::stream::{Node, Pipeline};
 use crate::parser::ast::ExplainDetail;
 
 /// Explains the pipelines of one statement.
-pub(super) fn explain(pipelines: &[Pipeline], details: &[ExplainDetail]) -> Result<String> {
-    let mut modes = false;
+pub(super) fn explain(settings: &Settings, pipelines: &[Pipeline], details: &[ExplainDetail]) -> Result<String> {
+    let (mut modes, mut advice) = (false, None);
     for detail in details {
         match detail {
             ExplainDetail::ChangelogMode => modes = true,
             ExplainDetail::EstimatedCost => return Err(Error::unsupported("ESTIMATED_COST in EXPLAIN")),
-            ExplainDetail::PlanAdvice => return Err(Error::unsupported("PLAN_ADVICE in EXPLAIN")),
+            ExplainDetail::PlanAdvice => advice = Some(Advice::of(settings, pipelines)?),
             ExplainDetail::JsonExecutionPlan => return Err(Error::unsupported("JSON_EXECUTION_PLAN in EXPLAIN")),
         }
     }
     let sections = [
-        section("Abstract Syntax Tree", pipelines, tree_of_logical),
-        section("Optimized Physical Plan", pipelines, |p| tree_of_stream(p, Style::Prefix, modes)),
-        execution_section(pipelines),
+        section("Abstract Syntax Tree", pipelines, |p| Ok(tree_of_logical(p)))?,
+        physical_section(pipelines, modes, advice.as_ref())?,
+        execution_section(pipelines)?,
     ];
     Ok(sections.join("\n"))
 }
 
-fn section(title: &str, pipelines: &[Pipeline], tree: impl Fn(&Pipeline) -> String) -> String {
-    let trees: Vec<String> = pipelines.iter().map(tree).collect();
-    format!("== {title} ==\n{}", trees.join("\n"))
+fn section(title: &str, pipelines: &[Pipeline], tree: impl Fn(&Pipeline) -> Result<String>) -> Result<String> {
+    let trees = pipelines.iter().map(tree).collect::<Result<Vec<String>>>()?;
+    Ok(format!("== {title} ==\n{}", trees.join("\n")))
+}
+
+/// The plan with what may come of each node, and advice where that was asked for.
+fn physical_section(pipelines: &[Pipeline], modes: bool, advice: Option<&Advice>) -> Result<String> {
+    let tree = |pipeline: &Pipeline| Ok(physical_tree(pipeline, (Style::Prefix, advice), modes)?.draw());
+    match advice {
+        None => section("Optimized Physical Plan", pipelines, tree),
+        Some(advice) => Ok(format!(
+            "{}
+{}",
+            section("Optimized Physical Plan With Advice", pipelines, tree)?,
+            advice.below()
+        )),
+    }
 }
 
 /// The plan as it runs: what occurs twice is shown once.
-fn execution_section(pipelines: &[Pipeline]) -> String {
-    let mut trees: Vec<Tree> = pipelines.iter().map(|p| stream_tree(p, Style::Infix, false)).collect();
-    let mut counts = HashMap::new();
-    trees.iter().for_each(|tree| tree.count(&mut counts));
-    let mut shown = HashMap::new();
-    trees.iter_mut().for_each(|tree| tree.reuse(&counts, &mut shown));
+fn execution_section(pipelines: &[Pipeline]) -> Result<String> {
+    let trees = pipelines.iter().map(|p| physical_tree(p, (Style::Infix, None), false));
+    let mut trees = trees.collect::<Result<Vec<Tree>>>()?;
+    let streams = pipelines.iter().map(|p| Ok(plan_of(&p.root)?.is_none())).collect::<Result<Vec<bool>>>()?;
+    if streams.into_iter().all(|is_stream| is_stream) {
+        let mut counts = HashMap::new();
+        trees.iter().for_each(|tree| tree.count(&mut counts));
+        let mut shown = HashMap::new();
+        trees.iter_mut().for_each(|tree| tree.reuse(&counts, &mut shown));
+    }
     let drawn: Vec<String> = trees.iter().map(Tree::draw).collect();
-    format!("== Optimized Execution Plan ==\n{}", drawn.join("\n"))
+    Ok(format!("== Optimized Execution Plan ==\n{}", drawn.join("\n")))
 }
 
 /// A tree of lines, before it is drawn.
@@ -104,24 +129,36 @@ fn tree_of_logical(pipeline: &Pipeline) -> String {
     Tree { line: format!("Logical{sink}"), children: vec![root] }.draw()
 }
 
-fn tree_of_stream(pipeline: &Pipeline, style: Style, modes: bool) -> String {
-    stream_tree(pipeline, style, modes).draw()
-}
+/// How lines are written, and what is advised.
+type Manner<'a> = (Style, Option<&'a Advice>);
 
-fn stream_tree(pipeline: &Pipeline, style: Style, modes: bool) -> Tree {
-    let root = stream(&pipeline.root, style, modes);
+fn physical_tree(pipeline: &Pipeline, manner: Manner<'_>, modes: bool) -> Result<Tree> {
+    let root = match plan_of(&pipeline.root)? {
+        Some(plan) => bounded(&plan.root, manner.0, modes),
+        None => stream(&pipeline.root, manner, modes),
+    };
     if pipeline.sink.is_collect() {
-        return root;
+        return Ok(root);
     }
     let line = with_mode(print::sink(&pipeline.sink, &pipeline.logical.columns), modes.then_some("NONE".to_owned()));
-    Tree { line, children: vec![root] }
+    Ok(Tree { line, children: vec![root] })
 }
 
-fn stream(node: &Node, style: Style, modes: bool) -> Tree {
+/// A bounded plan gives insertions, all of it.
+fn bounded(node: &BatchNode, style: Style, modes: bool) -> Tree {
+    let line = with_mode(print::batch(node, style), modes.then_some("I".to_owned()));
+    Tree { line, children: node.inputs.iter().map(|input| bounded(input, style, modes)).collect() }
+}
+
+fn stream(node: &Node, (style, advice): Manner<'_>, modes: bool) -> Tree {
     let mode = node.changelog.to_string();
     let mode = modes.then(|| mode.trim_matches(['[', ']']).to_owned());
     let line = with_mode(print::styled(node, style), mode);
-    Tree { line, children: node.inputs.iter().map(|input| stream(input, style, modes)).collect() }
+    let line = match advice {
+        Some(advice) => advice.marked(node, line),
+        None => line,
+    };
+    Tree { line, children: node.inputs.iter().map(|input| stream(input, (style, advice), modes)).collect() }
 }
 
 /// Puts `changelogMode=[..]` behind the attributes of a line.
@@ -227,7 +264,7 @@ fn over_line(rel: &Rel, over: &Over) -> String {
         "LogicalWindow(window#0=[window(partition {{{}}} order by [{}]{} aggs [{}])])",
         print::picked(&over.partition, &input).join(", "),
         print::order(&over.order, &input),
-        over.frame_text(),
+        print::frame(&over.frame),
         calls.join(", ")
     )
 }

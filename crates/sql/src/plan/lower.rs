@@ -319,6 +319,6 @@ fn relabelled(mut node: Node, columns: &[Column]) -> Node {
     Node { columns: columns.to_vec(), ..node.behind(calc) }
 }
 
-fn is_volatile(node: &Node) -> bool {
+pub(super) fn is_volatile(node: &Node) -> bool {
     !node.op.expressions().into_iter().all(super::optimize::is_immutable)
 }

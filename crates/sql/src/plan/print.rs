@@ -1,5 +1,7 @@
 //! Nodes and expressions as Flink's plans show them: `Calc(select=[a], where=[(a > 1)])`.
 
+mod batch;
+mod frame;
 mod pattern;
 mod process;
 
@@ -10,6 +12,8 @@ use flott_graph::spec::{AggregateCall, ExpandColumn, JoinKind, SortField, TableF
 use super::rel::{Column, Scan, TimeAttribute, WindowBounds};
 use super::stream::{Node, Sink, StreamOp, Text};
 
+pub(super) use batch::batch;
+pub(super) use frame::frame;
 pub(super) use pattern::{logical_match, physical_match};
 pub(super) use process::invocation;
 
@@ -127,8 +131,12 @@ pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &st
     let distinct = if call.distinct { "DISTINCT " } else { "" };
     let filter = call.filter.map(|f| format!(" FILTER {}", input[f])).unwrap_or_default();
     // How it treats nulls is not part of what Flink shows.
-    let name = call.function.name.trim_end_matches("_ignore_nulls").to_uppercase();
-    format!("{name}{suffix}({distinct}{args}){filter}")
+    let (name, suffix) = match call.function.name.as_str() {
+        "$max_of_rising" => ("max", ""),
+        "$min_of_falling" => ("min", ""),
+        name => (name.trim_end_matches("_ignore_nulls"), suffix),
+    };
+    format!("{}{suffix}({distinct}{args}){filter}", name.to_uppercase())
 }
 
 /// `inner`, `left`

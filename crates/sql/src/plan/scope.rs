@@ -106,6 +106,17 @@ impl Scope {
         Scope { own_from, ..both }
     }
 
+    /// Some of the columns, under the names that lead to them.
+    #[must_use]
+    pub(super) fn picked(&self, columns: &[usize]) -> Self {
+        let named = |(place, column): (usize, &usize)| Named {
+            qualifier: self.qualifier_of(*column).to_vec(),
+            columns: place..place + 1,
+        };
+        let picked = columns.iter().map(|c| Column { time: None, window: None, ..self.columns[*c].clone() }).collect();
+        Scope { columns: picked, tables: columns.iter().enumerate().map(named).collect(), ..Scope::default() }
+    }
+
     /// With a column behind the others that only its name leads to.
     #[must_use]
     pub(super) fn with_hidden(mut self, column: Column) -> Self {

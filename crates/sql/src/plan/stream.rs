@@ -11,6 +11,7 @@ mod mini_batch;
 mod nodes;
 mod op;
 mod share;
+mod sign;
 mod sink;
 mod split_distinct;
 mod trend;
@@ -20,7 +21,7 @@ use flott_api::expr::Expr;
 use flott_api::table::ChangelogMode;
 use flott_graph::spec::JoinKind;
 
-pub(super) use mini_batch::with_mini_batches;
+pub(super) use mini_batch::{may_have_two_phases, with_mini_batches};
 pub(super) use nodes::{Calc, Distribution, Pairing, kind_name};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
@@ -90,6 +91,6 @@ pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipe
         None => root,
     };
     sink.settle_conflicts(&root, settings)?;
-    let root = changelog::satisfy(&root, &sink)?;
+    let root = trend::take_nothing_back(changelog::satisfy(&root, &sink)?);
     Ok(Pipeline { logical, root, sink })
 }

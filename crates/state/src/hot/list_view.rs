@@ -3,7 +3,7 @@
 //!
 //! Flink counterpart: the `ListView` of `ListAggWithRetractAggFunction` and the two maps of
 //! `FirstValueWithRetractAggFunction`. A retraction takes the first equal value out. Flink's searches the whole list
-//! for it, this one keeps an index from its first retraction on. Flink's forgets a retraction that comes before what
+//! for it, this one keeps an index from its first retraction on, and one of what is missing. Flink's forgets a retraction that comes before what
 //! it retracts, until it merges lists; here the value is missing from then on, and is not appended when it comes.
 //!
 //! **State layout**: a group's values in order, then what is missing, each with its number first; a value lies in the
@@ -23,6 +23,7 @@ use hashbrown::HashMap;
 
 use super::encoded::{Encoding, check_length};
 use super::map_view::values;
+use super::sizes::Sizes;
 use crate::codec::{put_bytes, put_short, take_bytes, take_short};
 
 /// Bytes of memory that a value takes besides its own, with its number and its place in the index.
@@ -38,7 +39,7 @@ pub fn list_view(ty: &DataType) -> Result<Box<dyn ListView>> {
         element: ty.clone(),
         groups: Vec::new(),
         held_bytes: 0,
-        longest_bytes: 0,
+        sizes: Sizes::new(),
     }))
 }
 
@@ -47,19 +48,24 @@ struct Lists {
     element: DataType,
     groups: Vec<List>,
     held_bytes: usize,
-    longest_bytes: usize,
+    sizes: Sizes,
 }
 
 /// The values of one group.
 #[derive(Default)]
 struct List {
-    /// By their numbers, which ascend as they come.
+    values: Numbered,
+    missing: Numbered,
+    held_bytes: usize,
+}
+
+/// Values by their numbers, which ascend as they come.
+#[derive(Default)]
+struct Numbered {
     values: BTreeMap<u64, Box<[u8]>>,
     next: u64,
-    /// Hash to the numbers of the values that have it, ascending; there from the first retraction on.
+    /// Hash to the numbers of the values that have it, ascending; there once one was taken out.
     index: Option<HashMap<u64, VecDeque<u64>, FixedState>>,
-    missing: Vec<Box<[u8]>>,
-    held_bytes: usize,
 }
 
 fn hash(value: &[u8]) -> u64 {
@@ -80,16 +86,26 @@ impl List {
     }
 
     fn add(&mut self, value: &[u8]) {
-        if let Some(place) = self.missing.iter().position(|missing| **missing == *value) {
-            self.missing.remove(place);
+        if self.missing.take_out(value) {
             self.held_bytes -= entry_bytes(value);
             return;
         }
-        self.append(value.into());
+        self.held_bytes += entry_bytes(value);
+        self.values.append(value.into());
     }
 
+    fn retract(&mut self, value: &[u8]) {
+        if self.values.take_out(value) {
+            self.held_bytes -= entry_bytes(value);
+            return;
+        }
+        self.held_bytes += entry_bytes(value);
+        self.missing.append(value.into());
+    }
+}
+
+impl Numbered {
     fn append(&mut self, value: Box<[u8]>) {
-        self.held_bytes += entry_bytes(&value);
         if let Some(index) = &mut self.index {
             index.entry(hash(&value)).or_default().push_back(self.next);
         }
@@ -97,21 +113,13 @@ impl List {
         self.next += 1;
     }
 
-    fn retract(&mut self, value: &[u8]) {
-        match self.taken_out(value) {
-            Some(number) => {
-                self.values.remove(&number);
-                self.held_bytes -= entry_bytes(value);
-            }
-            None => {
-                self.held_bytes += entry_bytes(value);
-                self.missing.push(value.into());
-            }
-        }
+    /// Whether there was an equal value: the first of them goes.
+    fn take_out(&mut self, value: &[u8]) -> bool {
+        !self.values.is_empty() && self.unindexed(value).is_some_and(|number| self.values.remove(&number).is_some())
     }
 
     /// The number of the first equal value, which the index forgets.
-    fn taken_out(&mut self, value: &[u8]) -> Option<u64> {
+    fn unindexed(&mut self, value: &[u8]) -> Option<u64> {
         let index = self.index.get_or_insert_with(|| {
             let mut index: HashMap<u64, VecDeque<u64>, FixedState> = HashMap::default();
             self.values.iter().for_each(|(number, value)| index.entry(hash(value)).or_default().push_back(*number));
@@ -124,6 +132,22 @@ impl List {
             index.remove(&hash(value));
         }
         number
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put_short(out, self.values.len() as u64);
+        self.values.values().for_each(|value| put_bytes(out, value));
+    }
+
+    /// Appends what was saved; gives the bytes that it takes.
+    fn load(&mut self, input: &mut &[u8]) -> Result<usize> {
+        let mut bytes = 0;
+        for _ in 0..take_short(input)? {
+            let value = take_bytes(input)?;
+            bytes += entry_bytes(value);
+            self.append(value.into());
+        }
+        Ok(bytes)
     }
 }
 
@@ -141,7 +165,7 @@ impl Lists {
         list.apply(value, change);
         self.held_bytes += list.held_bytes;
         self.held_bytes -= before;
-        self.longest_bytes = self.longest_bytes.max(list.held_bytes);
+        self.sizes.moved(before, list.held_bytes);
     }
 }
 
@@ -162,10 +186,10 @@ impl Picked {
 
     fn push(&mut self, list: Option<&List>) {
         match (self.part, list) {
-            (Part::First, list) => self.value(list.and_then(|l| l.values.first_key_value()).map(|(_, v)| &**v)),
-            (Part::Last, list) => self.value(list.and_then(|l| l.values.last_key_value()).map(|(_, v)| &**v)),
-            (Part::All, Some(list)) => list.values.values().for_each(|v| self.value(Some(v))),
-            (Part::Missing, Some(list)) => list.missing.iter().for_each(|v| self.value(Some(v))),
+            (Part::First, list) => self.value(list.and_then(|l| l.values.values.first_key_value()).map(|(_, v)| &**v)),
+            (Part::Last, list) => self.value(list.and_then(|l| l.values.values.last_key_value()).map(|(_, v)| &**v)),
+            (Part::All, Some(list)) => list.values.values.values().for_each(|v| self.value(Some(v))),
+            (Part::Missing, Some(list)) => list.missing.values.values().for_each(|v| self.value(Some(v))),
             (Part::All | Part::Missing, None) => {}
         }
         self.counts.push(self.ends.len());
@@ -231,11 +255,13 @@ impl ListView for Lists {
 
     fn clear(&mut self, group: u32) {
         let Some(list) = self.groups.get_mut(group as usize) else { return };
-        self.held_bytes -= std::mem::take(list).held_bytes;
+        let before = std::mem::take(list).held_bytes;
+        self.held_bytes -= before;
+        self.sizes.moved(before, 0);
     }
 
     fn memory_bytes(&self) -> (usize, usize) {
-        (self.groups.capacity() * size_of::<List>() + self.held_bytes, self.longest_bytes)
+        (self.groups.capacity() * size_of::<List>() + self.held_bytes, self.sizes.largest())
     }
 
     fn save(&self, group: u32, out: &mut Vec<u8>) {
@@ -243,32 +269,24 @@ impl ListView for Lists {
             put_short(out, 0);
             return put_short(out, 0);
         };
-        put_short(out, list.values.len() as u64);
-        list.values.values().for_each(|value| put_bytes(out, value));
-        put_short(out, list.missing.len() as u64);
-        list.missing.iter().for_each(|value| put_bytes(out, value));
+        list.values.save(out);
+        list.missing.save(out);
     }
 
     fn load(&mut self, group: u32, input: &mut &[u8]) -> Result<()> {
         self.grow(&[group]);
         let list = &mut self.groups[group as usize];
         let before = list.held_bytes;
-        for _ in 0..take_short(input)? {
-            list.append(take_bytes(input)?.into());
-        }
-        for _ in 0..take_short(input)? {
-            let value = take_bytes(input)?;
-            list.held_bytes += entry_bytes(value);
-            list.missing.push(value.into());
-        }
+        list.held_bytes += list.values.load(input)? + list.missing.load(input)?;
         self.held_bytes += list.held_bytes - before;
-        self.longest_bytes = self.longest_bytes.max(list.held_bytes);
+        self.sizes.moved(before, list.held_bytes);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::cast::AsArray;
     use arrow_array::types::Int32Type;
     use arrow_array::{Array, Int32Array, StringArray};
 
@@ -321,6 +339,34 @@ mod tests {
     }
 
     #[test]
+    fn of_equal_values_that_are_missing_each_comes_once() {
+        let mut view = list_view(&DataType::Int32).unwrap();
+        let values = ints(&[Some(1), Some(2), Some(1), Some(2), Some(1), Some(1)]);
+        let changes = [Retract, Retract, Retract, Add, Add, Add];
+        view.fold(&input(&values, &[0; 6], Some(&changes))).unwrap();
+        assert_eq!(&view.value(&[0], Part::Missing).unwrap(), &lists(&[&[]]));
+        assert_eq!(&view.value(&[0], Part::All).unwrap(), &lists(&[&[]]));
+        view.fold(&input(&values, &[0; 6], None)).unwrap();
+        assert_eq!(&view.value(&[0], Part::First).unwrap(), &ints(&[Some(1)]));
+    }
+
+    /// A search through all of them for each would take very long.
+    #[test]
+    fn what_comes_is_found_among_many_that_are_missing() {
+        const MANY: i32 = 100_000;
+        let mut view = list_view(&DataType::Int32).unwrap();
+        let values: ArrayRef = Arc::new(Int32Array::from_iter_values(0..MANY));
+        let reversed: ArrayRef = Arc::new(Int32Array::from_iter_values((0..MANY).rev()));
+        let groups = vec![0; MANY as usize];
+        view.fold(&input(&values, &groups, Some(&vec![Retract; MANY as usize]))).unwrap();
+        assert!(view.memory_bytes().1 > MANY as usize);
+        assert_eq!(view.value(&[0], Part::Missing).unwrap().as_list::<i32>().value(0).len(), MANY as usize);
+        view.fold(&input(&reversed, &groups, None)).unwrap();
+        assert_eq!(&view.value(&[0], Part::Missing).unwrap(), &lists(&[&[]]));
+        assert_eq!(view.memory_bytes().1, 0, "the longest list is forgotten when it is short");
+    }
+
+    #[test]
     fn lists_survive_their_bytes_and_give_their_memory_back() {
         let mut view = list_view(&DataType::Utf8).unwrap();
         let values: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), None, Some("a"), Some("z"), Some("b")]));
@@ -337,6 +383,7 @@ mod tests {
         assert!(copy.value(&[0], Part::First).unwrap().is_null(0));
         copy.clear(0);
         assert!(copy.memory_bytes().0 <= empty + 4 * size_of::<List>());
+        assert_eq!(copy.memory_bytes().1, 0);
         for end in 0..bytes.len() {
             assert!(list_view(&DataType::Utf8).unwrap().load(0, &mut &bytes[..end]).is_err());
         }

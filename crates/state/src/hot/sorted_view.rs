@@ -16,6 +16,7 @@ use flott_api::aggregate::{AggregateInput, Change, Countable, CountedValues, End
 use super::encoded::{Encoding, check_length};
 use super::held::{Float, Held};
 use super::map_view::values;
+use super::sizes::Sizes;
 use crate::canonical::form;
 use crate::codec::{put_short, put_signed, take_short, take_signed};
 
@@ -36,36 +37,59 @@ pub fn sorted_view(ty: &DataType) -> Result<Box<dyn SortedView>> {
 
 struct Sorted<V> {
     ty: DataType,
-    groups: Vec<BTreeMap<V, i64>>,
+    groups: Vec<Group<V>>,
+    held_bytes: usize,
+    sizes: Sizes,
+}
+
+/// The values of one group.
+struct Group<V> {
+    values: BTreeMap<V, i64>,
     held_bytes: usize,
 }
 
-impl<V: Held> Sorted<V> {
-    fn new(ty: &DataType) -> Self {
-        Sorted { ty: ty.clone(), groups: Vec::new(), held_bytes: 0 }
+impl<V> Group<V> {
+    fn new() -> Self {
+        Group { values: BTreeMap::new(), held_bytes: 0 }
     }
+}
 
-    fn grow(&mut self, groups: &[u32]) {
-        let end = groups.iter().max().map_or(0, |g| *g as usize + 1);
-        if end > self.groups.len() {
-            self.groups.resize_with(end, BTreeMap::new);
-        }
-    }
-
-    fn add(&mut self, group: u32, key: &V::Key, by: i64) {
-        let values = &mut self.groups[group as usize];
+impl<V: Held> Group<V> {
+    fn add(&mut self, key: &V::Key, by: i64) {
         let entry_bytes = size_of::<(V, i64)>() + size_of_val(key);
-        let Some(count) = values.get_mut(key) else {
-            values.insert(V::hold(key), by);
+        let Some(count) = self.values.get_mut(key) else {
+            self.values.insert(V::hold(key), by);
             self.held_bytes += entry_bytes;
             return;
         };
         // A number of times that a user gives may be any: as in Flink it wraps.
         *count = count.wrapping_add(by);
         if *count == 0 {
-            values.remove(key);
+            self.values.remove(key);
             self.held_bytes -= entry_bytes;
         }
+    }
+}
+
+impl<V: Held> Sorted<V> {
+    fn new(ty: &DataType) -> Self {
+        Sorted { ty: ty.clone(), groups: Vec::new(), held_bytes: 0, sizes: Sizes::new() }
+    }
+
+    fn grow(&mut self, groups: &[u32]) {
+        let end = groups.iter().max().map_or(0, |g| *g as usize + 1);
+        if end > self.groups.len() {
+            self.groups.resize_with(end, Group::new);
+        }
+    }
+
+    fn add(&mut self, group: u32, key: &V::Key, by: i64) {
+        let group = &mut self.groups[group as usize];
+        let before = group.held_bytes;
+        group.add(key, by);
+        self.held_bytes += group.held_bytes;
+        self.held_bytes -= before;
+        self.sizes.moved(before, group.held_bytes);
     }
 
     fn apply(&mut self, group: u32, key: Option<&V::Key>, change: Change) {
@@ -77,8 +101,7 @@ impl<V: Held> Sorted<V> {
     }
 
     fn end(&self, group: u32, end: End) -> Option<&V> {
-        let values = self.groups.get(group as usize)?;
-        let mut entries = values.iter();
+        let mut entries = self.groups.get(group as usize)?.values.iter();
         let seen = |(_, count): &(&V, &i64)| **count > 0;
         let found = match end {
             End::First => entries.find(seen),
@@ -143,8 +166,8 @@ impl<V: Held> Default for Entries<V> {
 }
 
 impl<V: Held> Entries<V> {
-    fn push(&mut self, place: usize, values: Option<&BTreeMap<V, i64>>) -> Result<()> {
-        for (value, count) in values.into_iter().flatten() {
+    fn push(&mut self, place: usize, group: Option<&Group<V>>) -> Result<()> {
+        for (value, count) in group.into_iter().flat_map(|group| &group.values) {
             self.bytes += size_of_val::<V::Key>(value.borrow());
             V::append(&mut self.values, Some(value));
             self.places.push(place as u32);
@@ -215,7 +238,7 @@ impl SortedView for EncodedSorted {
         self.values.clear(group);
     }
 
-    fn memory_bytes(&self) -> usize {
+    fn memory_bytes(&self) -> (usize, usize) {
         self.values.memory_bytes()
     }
 
@@ -259,18 +282,18 @@ impl<V: Held> SortedView for Sorted<V> {
     }
 
     fn clear(&mut self, group: u32) {
-        let Some(values) = self.groups.get_mut(group as usize) else { return };
-        let held: usize = values.keys().map(|v| size_of::<(V, i64)>() + size_of_val(v.borrow())).sum();
-        values.clear();
-        self.held_bytes -= held;
+        let Some(group) = self.groups.get_mut(group as usize) else { return };
+        let before = std::mem::replace(group, Group::new()).held_bytes;
+        self.held_bytes -= before;
+        self.sizes.moved(before, 0);
     }
 
-    fn memory_bytes(&self) -> usize {
-        self.groups.capacity() * size_of::<BTreeMap<V, i64>>() + self.held_bytes
+    fn memory_bytes(&self) -> (usize, usize) {
+        (self.groups.capacity() * size_of::<Group<V>>() + self.held_bytes, self.sizes.largest())
     }
 
     fn save(&self, group: u32, out: &mut Vec<u8>) {
-        let Some(values) = self.groups.get(group as usize) else {
+        let Some(Group { values, .. }) = self.groups.get(group as usize) else {
             return put_short(out, 0);
         };
         put_short(out, values.len() as u64);
@@ -373,9 +396,24 @@ mod tests {
         copy.load(1, &mut bytes.as_slice()).unwrap();
         let expected: ArrayRef = Arc::new(StringArray::from(vec![Some("c"), None]));
         assert_eq!(&copy.value(&[1, 0], End::Last).unwrap(), &expected);
-        let full = copy.memory_bytes();
+        let (full, _) = copy.memory_bytes();
         copy.clear(1);
-        assert!(copy.memory_bytes() < full);
+        let (empty, largest) = copy.memory_bytes();
+        assert!(empty < full && largest == 0);
         assert_eq!(copy.value(&[1], End::First).unwrap().null_count(), 1);
+    }
+    #[test]
+    fn many_small_groups_have_no_large_one() {
+        let mut view = sorted_view(&DataType::Int64).unwrap();
+        let groups: Vec<u32> = (0..10_000).collect();
+        let args: [ArrayRef; 1] = [Arc::new(Int64Array::from_iter_values(0..10_000))];
+        view.fold(&AggregateInput { args: &args, groups: &groups, changes: None }).unwrap();
+        let (all, largest) = view.memory_bytes();
+        assert!(all > 100_000 && largest < 100, "{all} bytes, and one group {largest}");
+        // One group grows and shrinks again.
+        view.fold(&AggregateInput { args: &args, groups: &[7; 10_000], changes: None }).unwrap();
+        assert!(view.memory_bytes().1 > 100_000);
+        view.fold(&AggregateInput { args: &args, groups: &[7; 10_000], changes: Some(&[Retract; 10_000]) }).unwrap();
+        assert!(view.memory_bytes().1 < 100);
     }
 }

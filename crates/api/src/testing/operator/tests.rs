@@ -1,11 +1,16 @@
 //! The harness finds operators that are wrong in one way each.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::*;
-use crate::operator::OpenContext;
-use crate::state::{EntryBatch, KeyBatch, KeyedContainer, StateDescriptor, StateNumber, StateStore, WriteKind};
-use crate::{Field, LogicalType, Result, TypeKind};
+use crate::operator::{OpenContext, OperatorContext};
+use crate::state::{
+    EntryBatch, KeyBatch, KeyedContainer, Redistribution, StateDescriptor, StateNumber, StateStore, WriteKind,
+};
+use crate::{ChangeBatch, Field, LogicalType, Mark, Result, TypeKind};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! Random queries over random changes, against a model that evaluates them row by row over what the tables are in the end.
 //!
 //! Each case runs at a random parallelism, every second one with mini-batches, every fourth with joins of several inputs
-//! in one operator; then with checkpoints, a kill in the
-//! middle, and at another parallelism. All of them must come to the rows of the model. A case that fails is made as small
-//! as it can be, and told as a script.
+//! in one operator; then with checkpoints, a kill in the middle, and at another parallelism; then in batch mode, over what
+//! the tables are in the end. All of them must come to the rows of the model. A case that fails is made as small as it can
+//! be, and told as a script.
 //!
 //! `FLOTT_QUERIES` sets how many cases (40 by default), `FLOTT_QUERIES_FROM` the first seed (0), `FLOTT_QUERY` takes one
 //! alone. Every `FLOTT_QUERIES_EVERY` (200) cases, and in the end, what was tried so far is told on the error output.
 //! Where `FLOTT_FLINK` is the folder of Flink's jars, it answers them first, and the model must give what it gives.
 
+mod bounded;
 mod counts;
 mod expr;
 mod flink;
@@ -85,11 +86,24 @@ impl Case {
 
     /// The statements; the tables lie in the folder.
     fn script(&self, folder: &str) -> Vec<String> {
+        let mut all = self.definitions(folder, false);
+        if self.mini_batches {
+            all.extend(MINI_BATCHES.map(str::to_owned));
+        }
+        if self.multi_joins {
+            all.push(MULTI_JOINS.to_owned());
+        }
+        all.push(format!("{};", self.query.sql()));
+        all
+    }
+
+    /// The tables as they change, or as they are in the end.
+    fn definitions(&self, folder: &str, in_the_end: bool) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for (number, table) in self.tables.iter().enumerate() {
             let (name, format) = match table.kind {
-                TableKind::Changing => ("json", "debezium-json"),
-                TableKind::Inserted | TableKind::Timed => ("csv", "csv', 'csv.null-literal' = '"),
+                TableKind::Changing if !in_the_end => ("json", "debezium-json"),
+                _ => ("csv", "csv', 'csv.null-literal' = '"),
             };
             let time = format!(", c3 TIMESTAMP(3), WATERMARK FOR c3 AS c3 - INTERVAL '{LAG}' SECOND");
             let time = if table.kind == TableKind::Timed { time.as_str() } else { "" };
@@ -104,13 +118,6 @@ impl Case {
             "CREATE VIEW v{versioned} AS SELECT c0, c1, c2, c3 FROM (SELECT *, \
              ROW_NUMBER() OVER (PARTITION BY c0 ORDER BY c3 DESC) AS rn FROM t{versioned}) WHERE rn = 1;"
         ));
-        if self.mini_batches {
-            all.extend(MINI_BATCHES.map(str::to_owned));
-        }
-        if self.multi_joins {
-            all.push(MULTI_JOINS.to_owned());
-        }
-        all.push(format!("{};", self.query.sql()));
         all
     }
 
@@ -119,6 +126,7 @@ impl Case {
         for (number, table) in self.tables.iter().enumerate() {
             let name = if table.kind == TableKind::Changing { "json" } else { "csv" };
             std::fs::write(folder.join(format!("t{number}.{name}")), table.text()).unwrap();
+            std::fs::write(folder.join(format!("t{number}.csv")), table.in_the_end().text()).unwrap();
         }
     }
 
@@ -161,7 +169,10 @@ impl Case {
                 None => {
                     ran.changes_given = changes.len() as u64;
                     (ran.checkpoints, ran.was_killed) = (checkpoints, was_in_time);
-                    Verdict::Equal(ran)
+                    match self.in_batch_mode(folder, &expected) {
+                        Ok(refused) => Verdict::Equal(Ran { refused_in_batch: refused, ..ran }),
+                        Err(how) => Verdict::Differs(format!("in batch mode: {how}")),
+                    }
                 }
             },
         }
@@ -261,6 +272,7 @@ fn random_queries_give_what_they_mean() {
     counts::tell(&counts);
     assert!(counts.refused.values().sum::<u64>() * 20 <= counts.queries, "{counts}");
     if one.is_none() {
+        assert!(counts.in_batch * 2 > counts.queries, "{counts}");
         assert!(counts.operators.len() > 6, "{counts}");
         assert!(counts.queries < ENOUGH || counts.operators.contains_key(MultiJoinSpec::KIND), "{counts}");
     }

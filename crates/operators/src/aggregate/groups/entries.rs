@@ -143,7 +143,7 @@ impl CallState {
     fn memory_bytes(&self) -> usize {
         let view = |v: &View| match v {
             View::Map(v) => v.memory_bytes(),
-            View::Sorted(v) => v.memory_bytes(),
+            View::Sorted(v) => v.memory_bytes().0,
             View::List(v) => v.memory_bytes().0,
         };
         let slots: usize = self.slots.iter().map(SlotColumn::memory_bytes).sum();

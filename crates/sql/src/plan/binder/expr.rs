@@ -115,6 +115,10 @@ impl<'a> ExprBinder<'a> {
             Ast::SimilarTo { negated, expr, pattern, escape_char } => {
                 self.like("similar", *negated, expr, pattern, escape_char.as_ref())
             }
+            Ast::AnyOp { left, compare_op, right, is_some: _ } => {
+                self.quantified((ast, left), compare_op, right, false)
+            }
+            Ast::AllOp { left, compare_op, right } => self.quantified((ast, left), compare_op, right, true),
             _ => self.special(ast),
         }
     }
@@ -215,6 +219,9 @@ impl<'a> ExprBinder<'a> {
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
             BinaryOperator::Overlaps => "overlaps",
+            BinaryOperator::Custom(words) if words.is_empty() || words.ends_with(" TO") => {
+                return self.difference(left, words, right);
+            }
             other => match IsJson::of(ast) {
                 Some(written) => return self.is_json(&written),
                 None => return Err(Error::unsupported(format!("the operator '{other}'"))),
@@ -237,7 +244,7 @@ impl<'a> ExprBinder<'a> {
         combine(if *op == BinaryOperator::And { "and" } else { "or" }, bound)
     }
 
-    fn in_list(&mut self, expr: &Ast, list: &[Ast], negated: bool) -> Result<Expr> {
+    pub(super) fn in_list(&mut self, expr: &Ast, list: &[Ast], negated: bool) -> Result<Expr> {
         let value = self.bind(expr)?;
         let items = list.iter().map(|item| self.bind(item)).collect::<Result<Vec<_>>>()?;
         let constant = |e: &Expr| matches!(literal_value(e), Some(value) if *value != Value::Null);

@@ -2,17 +2,19 @@
 //! groups) and the list.
 //!
 //! In a stream all calls of a SELECT have the same window: partition, order and frame. Flink refuses others, too. In batch
-//! mode there is a node for each window, one over the other.
-//! **Does not:** `FILTER`, frames that end before or behind the current row, `GROUPS`.
+//! mode there is a node for each window, one over the other, and frames and functions may look ahead.
+//! **Does not:** `FILTER`, `GROUPS`, and in a stream frames that end before or behind the current row.
 
 use flott_api::error::Location;
-use flott_api::expr::{Expr, FunctionId, Value};
+use flott_api::expr::{Expr, FunctionId};
 use flott_api::{Error, LogicalType, Result, TypeKind};
-use flott_graph::spec::{AggregateCall, OverFrame, SortField};
+use flott_graph::spec::{AggregateCall, Frame, SortField};
 use sqlparser::ast::{
-    Expr as Ast, Ident, NamedWindowDefinition, NamedWindowExpr, Spanned, WindowFrame, WindowFrameBound,
-    WindowFrameUnits, WindowSpec, WindowType,
+    FunctionArgumentClause, Ident, NamedWindowDefinition, NamedWindowExpr, NullTreatment, WindowSpec, WindowType,
 };
+
+mod frame;
+mod function;
 
 use super::aggregate::Grouping;
 use super::aggregate_call::{Written, arguments_of, is_aggregate, meant};
@@ -21,7 +23,6 @@ use super::order::{field_of, need_order};
 use super::refuse;
 use crate::parser::ast::ident_location;
 use crate::plan::rel::{Over, Rel};
-use crate::plan::scope::at_span;
 
 /// References to calls look like columns until there is a node, behind those to aggregates.
 pub(super) const OVERS_FROM: usize = 1 << 25;
@@ -54,7 +55,7 @@ struct Window {
     partition: Vec<Expr>,
     /// Keys, whose columns are their own numbers here.
     order: Vec<(Expr, SortField)>,
-    frame: OverFrame,
+    frame: Frame,
     places: Vec<(usize, Location)>,
 }
 
@@ -254,6 +255,14 @@ pub(super) fn has_over(expr: &Expr) -> bool {
     expr.columns().iter().any(|c| *c >= OVERS_FROM)
 }
 
+fn ignores_nulls(written: &Written<'_>) -> bool {
+    let of_clause = |clause: &FunctionArgumentClause| match clause {
+        FunctionArgumentClause::IgnoreOrRespectNulls(nulls) => *nulls == NullTreatment::IgnoreNulls,
+        _ => false,
+    };
+    written.nulls == Some(NullTreatment::IgnoreNulls) || written.clauses.iter().any(of_clause)
+}
+
 impl ExprBinder<'_> {
     /// Types a call with `OVER`.
     pub(super) fn over(&mut self, name: &str, written: &Written<'_>, over: &WindowType) -> Result<Expr> {
@@ -262,11 +271,15 @@ impl ExprBinder<'_> {
             return Err(Error::invalid(format!("function '{upper}' takes no OVER"))
                 .with_hint("Only aggregates and window functions do."));
         }
-        if matches!(name, "cume_dist" | "lead" | "ntile" | "percent_rank") {
+        let bounded = self.overs()?.bounded;
+        if matches!(name, "cume_dist" | "lead" | "ntile" | "percent_rank") && !bounded {
             return Err(Error::unsupported(format!("function '{upper}'"))
-                .with_detail("It needs the rows behind a row, which a stream does not know yet."));
+                .with_detail("It needs the rows behind a row, which a stream does not know yet.")
+                .with_hint("Of bounded tables: SET 'execution.runtime-mode' = 'batch'."));
         }
         refuse::clause(written.filter.is_some(), "FILTER with OVER")?;
+        refuse::clause(written.distinct && (bounded || needs_over(name)), "DISTINCT in this call with OVER")?;
+        refuse::clause(needs_over(name) && ignores_nulls(written), "IGNORE NULLS")?;
         if self.overs()?.inside {
             return Err(Error::invalid("OVER inside of OVER").with_hint("Compute the inner one in a query in FROM."));
         }
@@ -293,12 +306,14 @@ impl ExprBinder<'_> {
     fn over_parts(&mut self, name: &str, written: &Written<'_>, window: &WindowSpec) -> Result<(Window, Call)> {
         let own = self.places.len();
         let call = self.over_call(name, written)?;
-        let call = Call { places: self.places[own..].to_vec(), ..call };
-        Ok((self.window(name, window)?, call))
+        let mut call = Call { places: self.places[own..].to_vec(), ..call };
+        let window = self.window(name, window)?;
+        let may_be_empty = self.overs()?.bounded && function::may_be_empty(&window.frame);
+        call.ty.nullable |= may_be_empty && function::is_null_of_none(name);
+        Ok((window, call))
     }
 
     fn over_call(&mut self, name: &str, written: &Written<'_>) -> Result<Call> {
-        let upper = name.to_uppercase();
         let args = self.written_arguments(name, written)?;
         if args.iter().any(|a| a.ty().kind == TypeKind::Null) {
             return Err(illegal_null());
@@ -312,14 +327,8 @@ impl ExprBinder<'_> {
             places: Vec::new(),
         };
         match name {
-            "row_number" | "rank" | "dense_rank" if args.is_empty() && !written.distinct => {
-                Ok(call(FunctionId::new(name), args, LogicalType::not_null(TypeKind::BigInt)))
-            }
-            "row_number" | "rank" | "dense_rank" => {
-                Err(Error::invalid(format!("function '{upper}' takes no arguments")))
-            }
-            "lag" if !written.distinct => {
-                let (args, ty) = lag_arguments(args)?;
+            _ if needs_over(name) => {
+                let (args, ty) = function::arguments(name, args, self.overs()?.bounded)?;
                 Ok(call(FunctionId::new(name), args, ty))
             }
             _ => {
@@ -348,111 +357,13 @@ impl ExprBinder<'_> {
             need_order(expr.ty(), &key.expr)?;
             order.push((expr, field_of(key, 0)?));
         }
-        let frame = frame_of(function, &order, window_frame.as_ref())?;
+        let frame = match window_frame {
+            None => function::default_frame(function, order.is_empty(), self.overs()?.bounded)?,
+            Some(frame) => {
+                function::check_takes_frame(function)?;
+                self.frame(&order, frame)?
+            }
+        };
         Ok(Window { partition, order, frame, places: self.places[own..].to_vec() })
     }
-}
-
-/// `LAG(value, offset, default)`: the type is that of the value, and the rest is given as columns are.
-fn lag_arguments(args: Vec<Expr>) -> Result<(Vec<Expr>, LogicalType)> {
-    let mut args = args.into_iter();
-    let (value, offset, default) = (args.next(), args.next(), args.next());
-    let (Some(value), None) = (value, args.next()) else {
-        return Err(Error::invalid("function 'LAG' takes 1 to 3 arguments"));
-    };
-    let mut ty = value.ty().clone().with_nullable(true);
-    let bigint = LogicalType::not_null(TypeKind::BigInt);
-    let offset = match offset {
-        None => None,
-        Some(Expr::Literal { value: Value::Int(rows), .. }) if rows >= 0 => {
-            Some(Expr::literal(Value::Int(rows), bigint))
-        }
-        Some(_) => {
-            return Err(Error::invalid("the offset of LAG is no whole number that is not negative")
-                .with_hint("Write it as a constant: LAG(x, 2)."));
-        }
-    };
-    let default = match default {
-        Some(default) => {
-            let common = flott_functions::common_type(&[&ty, default.ty()]);
-            if common.is_none_or(|common| common.kind != ty.kind) {
-                return Err(Error::invalid(format!(
-                    "the default of LAG has the type {}, and the value {}",
-                    default.ty().kind,
-                    ty.kind
-                ))
-                .with_hint("Cast the default to the type of the value."));
-            }
-            ty.nullable = value.ty().nullable || default.ty().nullable;
-            Some(coerce(default, &ty))
-        }
-        None => None,
-    };
-    Ok((std::iter::once(value).chain(offset).chain(default).collect(), ty))
-}
-
-/// Which rows count for a function. Without a frame: those up to the row, and with it those of its place in the order.
-fn frame_of(function: &str, order: &[(Expr, SortField)], frame: Option<&WindowFrame>) -> Result<OverFrame> {
-    let upper = function.to_uppercase();
-    if needs_over(function) {
-        if frame.is_some() {
-            return Err(Error::invalid(format!("function '{upper}' takes no frame")));
-        }
-        if order.is_empty() {
-            return Err(Error::invalid(format!("function '{upper}' needs an order")).with_hint("Add ORDER BY to OVER."));
-        }
-    }
-    match frame {
-        None if function == "row_number" => Ok(OverFrame::Rows { preceding: None }),
-        None => Ok(OverFrame::Range { preceding_ms: None }),
-        Some(WindowFrame { units, start_bound, end_bound }) => {
-            if !matches!(end_bound, None | Some(WindowFrameBound::CurrentRow)) {
-                return Err(Error::unsupported("a frame that does not end with the current row"));
-            }
-            let start = match start_bound {
-                WindowFrameBound::Preceding(start) => start.as_deref(),
-                WindowFrameBound::CurrentRow | WindowFrameBound::Following(_) => {
-                    return Err(Error::unsupported("a frame that begins with the current row or behind it")
-                        .with_hint("Write ROWS BETWEEN 0 PRECEDING AND CURRENT ROW."));
-                }
-            };
-            match units {
-                WindowFrameUnits::Rows => Ok(OverFrame::Rows { preceding: start.map(rows_before).transpose()? }),
-                WindowFrameUnits::Range => Ok(OverFrame::Range { preceding_ms: start.map(time_before).transpose()? }),
-                WindowFrameUnits::Groups => Err(Error::unsupported("GROUPS")),
-            }
-        }
-    }
-}
-
-fn rows_before(ast: &Ast) -> Result<u64> {
-    let rows = match ast {
-        Ast::Value(value) => super::literal::value(&value.value)?,
-        _ => return Err(not_a_bound(ast)),
-    };
-    match rows {
-        Expr::Literal { value: Value::Int(rows), .. } if rows >= 0 => Ok(rows as u64),
-        _ => Err(not_a_bound(ast)),
-    }
-}
-
-fn not_a_bound(ast: &Ast) -> Error {
-    at_span(Error::invalid("the rows before a row are no whole number that is not negative"), ast.span())
-}
-
-fn time_before(ast: &Ast) -> Result<i64> {
-    let bound = match ast {
-        Ast::Interval(interval) => super::literal::interval(interval)?,
-        _ => return Err(no_interval(ast)),
-    };
-    match bound {
-        Expr::Literal { value: Value::Int(ms), ty } if ty.kind == TypeKind::IntervalDayTime && ms >= 0 => Ok(ms),
-        _ => Err(no_interval(ast)),
-    }
-}
-
-fn no_interval(ast: &Ast) -> Error {
-    let error = Error::invalid("the frame of RANGE is no interval of days to seconds")
-        .with_hint("Write RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW, or ROWS.");
-    at_span(error, ast.span())
 }

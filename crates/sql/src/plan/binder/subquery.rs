@@ -4,10 +4,13 @@
 //! A subquery that reads columns of the query around it is bound over both: its own tables come first where a name is
 //! looked up. What it compares with the outer query becomes part of the join's condition; where the subquery groups or
 //! limits, it becomes a key to group by ([`correlated`]).
-//! **Does not:** correlation through more than one query, or in a subquery that unites or numbers rows.
+//! A query in a condition of a subquery may read columns further out ([`further_out`]).
+//! **Does not:** correlation in a subquery that unites or numbers rows, or through a query in `FROM`.
 
 mod correlated;
+mod further_out;
 mod lateral;
+mod quantified;
 mod truth;
 mod value;
 
@@ -22,6 +25,8 @@ use sqlparser::ast::{
     VisitMut, Visitor, VisitorMut, visit_expressions,
 };
 
+use self::further_out::Filtered;
+use self::quantified::Quantified;
 use super::aggregate_call::is_aggregate;
 use super::expr::ExprBinder;
 use super::select::{clauses, default_name};
@@ -108,7 +113,7 @@ impl Binder<'_> {
     /// The rows of a query, what must hold, and, if they mean something, what it selects.
     fn rows_of(&self, (left, outer): (&Rel, &Scope), query: &Query, with_items: bool) -> Result<Inner> {
         if let Some(select) = simple(query) {
-            return self.correlated(outer, select, with_items);
+            return self.correlated((left, outer), select, with_items);
         }
         let width = left.columns.len();
         let (rel, columns, conditions) = match self.bind_query(query) {
@@ -125,7 +130,7 @@ impl Binder<'_> {
 
     /// A plain SELECT that may read outer columns: its tables, its conditions over the outer columns and its own, and, if
     /// they mean something, what it selects.
-    fn correlated(&self, outer: &Scope, select: &Select, with_items: bool) -> Result<Inner> {
+    fn correlated(&self, (left, outer): (&Rel, &Scope), select: &Select, with_items: bool) -> Result<Inner> {
         // Refuses the clauses that mean nothing here.
         clauses(select)?;
         let inner = self.with_hints_of(select, || self.bind_from(&select.from))?;
@@ -136,13 +141,11 @@ impl Binder<'_> {
             conjuncts(condition, &mut parts);
             (with_queries, own) = parts.into_iter().partition(|part| has_query(part));
         }
-        let (rel, scope) = match combined(&with_queries) {
-            Some(condition) => self.bind_where(inner, &condition)?,
-            None => inner,
-        };
+        let filtered = self.filtered_by_queries((left, outer), inner, &with_queries, &mut own)?;
+        let Filtered { tables: (rel, scope), conditions: further_out } = filtered;
         let both = scope.clone().within(outer);
         let bind = |ast: &&Ast| ExprBinder::new(&both, "WHERE").condition(ast);
-        let conditions = own.iter().map(bind).collect::<Result<Vec<_>>>()?;
+        let conditions = own.iter().map(bind).chain(further_out.into_iter().map(Ok)).collect::<Result<Vec<_>>>()?;
         let items = if with_items { plain_items(select, &both, outer.columns.len())? } else { Vec::new() };
         Ok(Inner { rel, scope, conditions, items })
     }
@@ -179,7 +182,10 @@ impl Binder<'_> {
                 negate(self.is_in(left, scope, (expr, subquery))?, *negated)?
             }
             Ast::Subquery(query) => self.the_value(left, scope, query)?,
-            _ => return Err(Error::internal("an expression without a query")),
+            other => match Quantified::of(other) {
+                Some(compared) => self.is_compared(left, scope, &compared)?,
+                None => return Err(Error::internal("an expression without a query")),
+            },
         };
         let mut exprs: Vec<(Expr, String)> =
             (0..width).map(|c| (joined.column(c), joined.columns[c].name.clone())).collect();
@@ -330,7 +336,10 @@ fn part_of(ast: &Ast) -> Part<'_> {
             Part::In { value, query, negated } => Part::In { value, query, negated: !negated },
             Part::Plain(_) => Part::Plain(ast),
         },
-        other => Part::Plain(other),
+        other => match Quantified::of(other).and_then(|compared| compared.as_in()) {
+            Some((value, query, negated)) => Part::In { value, query, negated },
+            None => Part::Plain(other),
+        },
     }
 }
 
@@ -444,7 +453,8 @@ impl VisitorMut for Values {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Ast) -> ControlFlow<()> {
-        if let Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. } = expr {
+        let is_query = matches!(expr, Ast::Subquery(_) | Ast::Exists { .. } | Ast::InSubquery { .. });
+        if is_query || Quantified::of(expr).is_some() {
             let name = Ast::Identifier(Ident::new(format!("{VALUE}{}", self.first + self.queries.len())));
             self.queries.push(std::mem::replace(expr, name));
         }

@@ -6,6 +6,7 @@ use flott_api::{Error, Result};
 const ENABLED: &str = "table.exec.mini-batch.enabled";
 const LATENCY: &str = "table.exec.mini-batch.allow-latency";
 const SIZE: &str = "table.exec.mini-batch.size";
+const PHASES: &str = "table.optimizer.agg-phase-strategy";
 const BUCKETS: &str = "table.optimizer.distinct-agg.split.bucket-num";
 /// Flink's default of [`BUCKETS`].
 const BUCKETS_DEFAULT: i32 = 1024;
@@ -19,6 +20,8 @@ pub struct MiniBatches {
     size: i64,
     /// `table.optimizer.agg-phase-strategy`: whether rows are aggregated before they are sent to where their group is.
     pub two_phases: bool,
+    /// `table.optimizer.incremental-agg-enabled`: whether the phases in the middle of an aggregation by parts are one.
+    pub incremental: bool,
 }
 
 impl MiniBatches {
@@ -28,9 +31,22 @@ impl MiniBatches {
         let mini_batches = MiniBatches {
             latency_ms: reader.value_or(LATENCY, Millis(0))?.0,
             size: reader.value_or(SIZE, -1)?,
-            two_phases: reader.choice("table.optimizer.agg-phase-strategy", phases, true)?,
+            two_phases: reader.choice(PHASES, phases, true)?,
+            incremental: reader.value_or("table.optimizer.incremental-agg-enabled", true)?,
         };
         Ok(reader.value_or(ENABLED, false)?.then_some(mini_batches))
+    }
+
+    /// The options, and what they should be, without which nothing is aggregated in two phases.
+    pub(super) fn missing(reader: &OptionReader<'_>) -> Result<Vec<(&'static str, &'static str)>> {
+        let one_phase = reader.text(PHASES).is_some_and(|phases| phases.eq_ignore_ascii_case("ONE_PHASE"));
+        let options = [
+            (one_phase, PHASES, "'AUTO'"),
+            (!reader.value_or(ENABLED, false)?, ENABLED, "'true'"),
+            (reader.value_or(LATENCY, Millis(0))?.0 == 0, LATENCY, "a positive long value"),
+            (reader.value_or(SIZE, -1_i64)? <= 0, SIZE, "a positive long value"),
+        ];
+        Ok(options.into_iter().filter(|(missing, ..)| *missing).map(|(_, key, value)| (key, value)).collect())
     }
 
     /// After how many milliseconds one ends.

@@ -48,7 +48,7 @@ impl Lowering<'_> {
     /// Whether an exchange before the sink brings rows of one key together. Behind a materializer they are.
     fn shuffles_by_key(&self, flow: &Flow, sink: &Sink, parallelism: u32) -> bool {
         let may = !sink.primary_key.is_empty() && !sink.materialize && parallelism > 1;
-        may && match self.settings.keyed_shuffle {
+        may && match self.settings.sinks.keyed_shuffle {
             KeyedShuffle::Auto => self.widest(flow) != parallelism,
             KeyedShuffle::None => false,
             KeyedShuffle::Force => true,
@@ -57,9 +57,11 @@ impl Lowering<'_> {
 
     /// Rows have one time.
     fn one_rowtime(&self, root: &Node, sink: &Sink) -> Result<()> {
-        let is_rowtime = |column: &&Column| matches!(column.time, Some(TimeAttribute::Rowtime));
-        let rowtimes: Vec<&str> = root.columns.iter().filter(is_rowtime).map(|c| c.name.as_str()).collect();
-        if sink.is_collect() || !self.settings.one_rowtime || rowtimes.len() < 2 {
+        let names = print::unique(root.columns.iter().map(|c| &c.name));
+        let is_rowtime = |(column, _): &(&Column, _)| matches!(column.time, Some(TimeAttribute::Rowtime));
+        let rowtimes: Vec<&str> =
+            root.columns.iter().zip(&names).filter(is_rowtime).map(|(_, name)| name.as_str()).collect();
+        if sink.is_collect() || !self.settings.sinks.one_rowtime || rowtimes.len() < 2 {
             return Ok(());
         }
         Err(Error::invalid(format!("the query gives table '{}' more than one rowtime column", sink.name))
@@ -79,7 +81,7 @@ impl Lowering<'_> {
             TypeKind::Varchar(n) | TypeKind::Varbinary(n) => *n != flott_api::types::LENGTH_MAX,
             _ => false,
         };
-        let lengths = self.settings.type_length != TypeLengthEnforcer::Ignore;
+        let lengths = self.settings.sinks.type_length != TypeLengthEnforcer::Ignore;
         !sink.is_collect() && declared.fields.iter().any(|f| !f.ty.nullable || lengths && bounded(&f.ty.kind))
     }
 
@@ -152,8 +154,8 @@ impl Lowering<'_> {
         let spec = ConstraintEnforcerSpec {
             input: input.clone(),
             table: sink.name.clone(),
-            not_null: self.settings.not_null,
-            type_length: self.settings.type_length,
+            not_null: self.settings.sinks.not_null,
+            type_length: self.settings.sinks.type_length,
         };
         let parallelism = self.widest(&flow);
         let edges = self.edges(std::slice::from_ref(&flow), parallelism);

@@ -1,11 +1,11 @@
 //! Rows by an order: each with values over those before it, the first ones of each partition, all of them one behind the
 //! other.
 
-use flott_graph::spec::{AggregateCall, OverFrame, RankRange, SortField};
+use flott_graph::spec::{AggregateCall, Frame, RankRange, SortField};
 
 use super::{Column, Op, Rel};
 
-/// Calls over the rows of a partition up to each row.
+/// Calls over rows of the partition of each row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Over {
     /// The partition columns.
@@ -13,7 +13,7 @@ pub struct Over {
     /// The order within a partition.
     pub order: Vec<SortField>,
     /// Which rows count.
-    pub frame: OverFrame,
+    pub frame: Frame,
     /// The calls.
     pub calls: Vec<AggregateCall>,
 }
@@ -41,7 +41,7 @@ pub struct Sort {
 }
 
 impl Rel {
-    /// Appends the values of calls over the rows before each row.
+    /// Appends the values of calls over the partition of each row.
     #[must_use]
     pub fn over(self, over: Over) -> Rel {
         let named = |(i, call): (usize, &AggregateCall)| Column::new(format!("w0$o{i}"), call.ty.clone());

@@ -1,13 +1,15 @@
 //! Mini-batches, put into a plan whose row kinds are settled: who ends them, and aggregation in two phases.
 //!
-//! Flink counterparts: `MiniBatchIntervalInferRule` and `TwoStageOptimizedAggregateRule`. Mini-batches end by the clock,
-//! unless somebody needs the watermark: then by that. They are ended right behind what makes the watermark, or behind
-//! the source.
+//! Flink counterparts: `MiniBatchIntervalInferRule`, `TwoStageOptimizedAggregateRule` and `IncrementalAggregateRule`.
+//! Mini-batches end by the clock, unless somebody needs the watermark: then by that. They are ended right behind what
+//! makes the watermark, or behind the source.
 
 use flott_api::{LogicalType, Result};
 use flott_graph::spec::{AggregateCall, MiniBatchMode};
 
-use super::nodes::{Distribution, Exchange, GlobalGroupAggregate, LocalGroupAggregate, MiniBatchAssigner};
+use super::nodes::{
+    Distribution, Exchange, GlobalGroupAggregate, IncrementalGroupAggregate, LocalGroupAggregate, MiniBatchAssigner,
+};
 use super::{Node, Op, Pipeline};
 use crate::plan::context::MiniBatches;
 use crate::plan::rel::{Column, schema};
@@ -43,9 +45,25 @@ fn in_phases(mut node: Node, mini_batches: &MiniBatches) -> Result<Node> {
     let global = GlobalGroupAggregate { local: local.clone(), rows: schema(&rows.columns) };
     let mut columns = local.whole.keys.iter().map(|key| rows.columns[*key].clone()).collect::<Vec<_>>();
     columns.push(Column::new("$partial", LogicalType::bytes().with_nullable(false)));
-    let local = Node::new(Op::LocalGroupAggregate(Box::new(local)), vec![rows], columns)?;
+    let local = match rows.op {
+        Op::GlobalGroupAggregate(by_part) if mini_batches.incremental && by_part.is_partial() => {
+            let between = (rows.columns, rows.changelog);
+            let both = IncrementalGroupAggregate { by_part: *by_part, between, by_key: local };
+            Node::new(Op::IncrementalGroupAggregate(Box::new(both)), rows.inputs, columns)?
+        }
+        op => Node::new(Op::LocalGroupAggregate(Box::new(local)), vec![Node { op, ..rows }], columns)?,
+    };
     let exchange = local.behind(Op::Exchange(Exchange { distribution: Distribution::by(&keys) }));
     Ok(Node { op: Op::GlobalGroupAggregate(Box::new(global)), inputs: vec![exchange], ..node })
+}
+
+/// Whether a node groups in one phase and could in two.
+pub(in crate::plan) fn may_have_two_phases(node: &Node) -> bool {
+    let only_insertions = node.inputs.iter().all(|input| input.changelog.is_insert_only());
+    match &node.op {
+        Op::GroupAggregate(aggregate) => aggregate.calls.iter().all(|call| is_put_together(call, only_insertions)),
+        _ => false,
+    }
 }
 
 /// Whether what is known of some rows can be put together with what is known of others. Flink has no way for these.
@@ -100,6 +118,7 @@ fn needs_watermark(node: &Node) -> bool {
             | Op::FromChangelog(_)
             | Op::GlobalGroupAggregate(_)
             | Op::GroupAggregate(_)
+            | Op::IncrementalGroupAggregate(_)
             | Op::Join(_)
             | Op::Limit(_)
             | Op::LocalGroupAggregate(_)

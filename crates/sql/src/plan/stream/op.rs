@@ -8,8 +8,9 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
-    IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner, MultiJoin, Rank, TemporalJoin,
-    TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
+    IncrementalGroupAggregate, IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner,
+    MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank,
+    WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -38,6 +39,8 @@ pub(in crate::plan) enum Op {
     GlobalGroupAggregate(Box<GlobalGroupAggregate>),
     /// Groups.
     GroupAggregate(GroupAggregate),
+    /// Groups what the first phase has grouped, and groups that once more.
+    IncrementalGroupAggregate(Box<IncrementalGroupAggregate>),
     /// Joins rows whose times are near each other.
     IntervalJoin(Box<IntervalJoin>),
     /// Pairs of rows of two inputs.
@@ -96,6 +99,7 @@ impl Op {
             Op::FromChangelog(op) => op,
             Op::GlobalGroupAggregate(op) => op.as_ref(),
             Op::GroupAggregate(op) => op,
+            Op::IncrementalGroupAggregate(op) => op.as_ref(),
             Op::IntervalJoin(op) => op.as_ref(),
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,

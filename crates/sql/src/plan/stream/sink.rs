@@ -93,11 +93,11 @@ impl Sink {
         let is_upsert_sink = !self.is_collect() && !self.primary_key.is_empty() && !self.needs_update_before;
         let by_its_key = root.upsert_keys.iter().any(|key| key.iter().all(|k| self.primary_key.contains(k)));
         let conflicts = is_upsert_sink && !root.changelog.is_insert_only() && !by_its_key;
-        self.materialize = match settings.upsert_materialize {
+        self.materialize = match settings.sinks.upsert_materialize {
             UpsertMaterialize::None => false,
             UpsertMaterialize::Force => is_upsert_sink,
             UpsertMaterialize::Auto if !conflicts => false,
-            UpsertMaterialize::Auto if self.on_conflict.is_none() && settings.require_on_conflict => {
+            UpsertMaterialize::Auto if self.on_conflict.is_none() && settings.sinks.require_on_conflict => {
                 return Err(self.conflict(root));
             }
             UpsertMaterialize::Auto => true,

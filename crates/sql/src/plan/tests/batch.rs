@@ -1,9 +1,11 @@
 //! Batch mode: what becomes a plan of a bounded job, and what is refused.
 
+use expect_test::expect;
 use flott_graph::Role;
 use flott_graph::spec::{BatchNode, BatchOp, BatchPlan};
 
 use super::World;
+use crate::parser::ast::ExplainDetail;
 
 fn world() -> World {
     let mut world = World::new();
@@ -100,6 +102,100 @@ fn what_has_no_end_or_gives_changes_is_refused() {
     assert!(
         refusal("SELECT v FROM ended").ends_with("table 'cat.db.ended' gives changes and cannot be read in batch mode")
     );
-    let explained = world.explain("SELECT k FROM r", &[]).unwrap_err();
-    assert_eq!(explained.message(), "EXPLAIN in batch mode is not supported yet");
+}
+
+#[test]
+fn a_plan_is_explained_as_it_runs() {
+    let sql = "SELECT l.v, n, SUM(n) OVER (ORDER BY n ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS s FROM l
+               JOIN (SELECT x, COUNT(*) AS n FROM r WHERE k > 1 GROUP BY x) AS g ON l.k = g.x ORDER BY l.v LIMIT 3";
+    expect![[r#"
+        == Abstract Syntax Tree ==
+        LogicalSort(sort0=[$0], dir0=[ASC-nulls-first], fetch=[3])
+        +- LogicalProject(v=[$1], n=[$4], s=[$5])
+           +- LogicalWindow(window#0=[window(partition {} order by [$4 ASC] ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING aggs [SUM($4)])])
+              +- LogicalJoin(condition=[=($0, $3)], joinType=[inner])
+                 :- LogicalWatermarkAssigner(rowtime=[ts], watermark=[$2])
+                 :  +- LogicalTableScan(table=[[cat, db, l]])
+                 +- LogicalAggregate(group=[{0}], n=[COUNT()])
+                    +- LogicalProject(x=[$1])
+                       +- LogicalFilter(condition=[>($0, 1)])
+                          +- LogicalTableScan(table=[[cat, db, r]])
+
+        == Optimized Physical Plan ==
+        Sort(orderBy=[v ASC], offset=[0], fetch=[3], changelogMode=[I])
+        +- OverAggregate(orderBy=[n ASC], window=[ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING], select=[SUM(n) AS w0$o0], changelogMode=[I])
+           +- Project(select=[v, n], changelogMode=[I])
+              +- Join(joinType=[inner], on=[k = x], changelogMode=[I])
+                 :- Project(select=[k, v], changelogMode=[I])
+                 :  +- TableSourceScan(table=[cat.db.l], fields=[k, v, ts], changelogMode=[I])
+                 +- Aggregate(groupBy=[x], select=[x, COUNT(*) AS n], changelogMode=[I])
+                    +- Project(select=[x], changelogMode=[I])
+                       +- Filter(where=[>(k, 1)], changelogMode=[I])
+                          +- TableSourceScan(table=[cat.db.r], fields=[k, x], changelogMode=[I])
+
+        == Optimized Execution Plan ==
+        Sort(orderBy=[v ASC], offset=[0], fetch=[3])
+        +- OverAggregate(orderBy=[n ASC], window=[ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING], select=[SUM(n) AS w0$o0])
+           +- Project(select=[v, n])
+              +- Join(joinType=[inner], on=[k = x])
+                 :- Project(select=[k, v])
+                 :  +- TableSourceScan(table=[cat.db.l], fields=[k, v, ts])
+                 +- Aggregate(groupBy=[x], select=[x, COUNT(*) AS n])
+                    +- Project(select=[x])
+                       +- Filter(where=[(k > 1)])
+                          +- TableSourceScan(table=[cat.db.r], fields=[k, x])
+    "#]].assert_eq(&world().explain(sql, &[ExplainDetail::ChangelogMode]).unwrap());
+    let insert = world().explain("SELECT k FROM r UNION ALL SELECT k FROM r", &[]).unwrap();
+    assert!(!insert.contains("Reused"), "each runs for itself: {insert}");
+}
+
+#[test]
+fn functions_and_frames_that_look_ahead_are_planned() {
+    for call in [
+        "LEAD(x, 2, 0) OVER (ORDER BY k)",
+        "LEAD(x) OVER (PARTITION BY k)",
+        "NTILE(3) OVER (ORDER BY k)",
+        "CUME_DIST() OVER (ORDER BY k)",
+        "PERCENT_RANK() OVER (ORDER BY k)",
+        "SUM(x) OVER (ORDER BY k ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)",
+        "SUM(x) OVER (ORDER BY k RANGE BETWEEN 1.5 PRECEDING AND 1 FOLLOWING)",
+    ] {
+        assert_eq!(shape(&format!("SELECT {call} FROM r")).matches("Over").count(), 1, "{call}");
+    }
+    let refusal = |call: &str| {
+        let told = world().refusal(&format!("SELECT {call} FROM r"));
+        told.lines().next().unwrap_or_default().to_owned()
+    };
+    let refusals = [
+        "LEAD(x) OVER (ORDER BY k ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+        "NTILE(0) OVER (ORDER BY k)",
+        "NTILE(x) OVER (ORDER BY k)",
+        "RANK() OVER (PARTITION BY k)",
+        "CUME_DIST(x) OVER (ORDER BY k)",
+        "LEAD(x, k) OVER (ORDER BY k)",
+        "LEAD(x) IGNORE NULLS OVER (ORDER BY k)",
+        "SUM(DISTINCT x) OVER (ORDER BY k)",
+        "SUM(x) OVER (ORDER BY k ROWS BETWEEN CURRENT ROW AND 1 PRECEDING)",
+        "SUM(x) OVER (ORDER BY k ROWS BETWEEN UNBOUNDED FOLLOWING AND CURRENT ROW)",
+        "SUM(x) OVER (ORDER BY k ROWS BETWEEN x PRECEDING AND CURRENT ROW)",
+        "SUM(x) OVER (ORDER BY k, x RANGE BETWEEN 1 PRECEDING AND CURRENT ROW)",
+        "SUM(x) OVER (ORDER BY k RANGE BETWEEN INTERVAL '1' DAY PRECEDING AND CURRENT ROW)",
+    ]
+    .map(refusal)
+    .join("\n");
+    expect![[r#"
+        1:8: function 'LEAD' takes no frame
+        1:8: the argument of NTILE is no whole number above 0
+        1:8: the argument of NTILE is no whole number above 0
+        1:8: function 'RANK' needs an order
+        1:8: function 'CUME_DIST' takes no arguments
+        1:8: the offset of LEAD is no whole number that is not negative
+        1:8: IGNORE NULLS is not supported yet
+        1:8: DISTINCT in this call with OVER is not supported yet
+        1:8: a frame that ends before it begins
+        1:8: a frame that begins with UNBOUNDED FOLLOWING
+        1:45: the rows before a row are no whole number that is not negative
+        1:49: a frame of RANGE with a distance needs an order by one column
+        1:55: a frame of RANGE with a distance of type INTERVAL SECOND(3) over an order by INT"#]]
+    .assert_eq(&refusals);
 }

@@ -58,7 +58,6 @@ fn details_that_are_not_built_are_refused() {
     let world = World::new();
     let refused = |detail| super::shown(&world.explain("SELECT 1", &[detail]).unwrap_err());
     expect!["ESTIMATED_COST in EXPLAIN is not supported yet"].assert_eq(&refused(ExplainDetail::EstimatedCost));
-    expect!["PLAN_ADVICE in EXPLAIN is not supported yet"].assert_eq(&refused(ExplainDetail::PlanAdvice));
     expect!["JSON_EXECUTION_PLAN in EXPLAIN is not supported yet"]
         .assert_eq(&refused(ExplainDetail::JsonExecutionPlan));
     expect![[r#"

@@ -131,7 +131,7 @@ fn distinct_values_are_cut_into_parts() {
                           +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
     "#]].assert_eq(&world.plan("SELECT a, COUNT(DISTINCT b) AS n, AVG(c) AS v FROM t GROUP BY a"));
     expect![[r#"
-        GroupAggregate(partialFinalType=[FINAL], select=[$SUM0_RETRACT($f2) AS n, MAX_RETRACT($f3) AS m, SUM_RETRACT($f4) AS s])
+        GroupAggregate(partialFinalType=[FINAL], select=[$SUM0_RETRACT($f2) AS n, MAX($f3) AS m, SUM_RETRACT($f4) AS s])
         +- Exchange(distribution=[single])
            +- GroupAggregate(groupBy=[$f4, $f5], partialFinalType=[PARTIAL], select=[$f4, $f5, COUNT(DISTINCT b) FILTER $g_1 AS $f2, MAX(a) FILTER $g_2 AS $f3, SUM(c) FILTER $g_3 AS $f4])
               +- Exchange(distribution=[hash[$f4, $f5]])
@@ -150,16 +150,15 @@ fn distinct_values_are_cut_into_parts() {
     "#]]
     .assert_eq(&world.plan("SELECT a, COUNT(b) AS n FROM t GROUP BY a"));
     expect![[r#"
-        GlobalGroupAggregate(groupBy=[a], partialFinalType=[FINAL], select=[a, $SUM0_RETRACT(sum$0) AS n])
+        GlobalGroupAggregate(groupBy=[a], partialFinalType=[FINAL], select=[a, $SUM0(count$0) AS n])
         +- Exchange(distribution=[hash[a]])
-           +- LocalGroupAggregate(groupBy=[a], partialFinalType=[FINAL], select=[a, $SUM0_RETRACT($f2) AS sum$0, COUNT_RETRACT(*) AS count1$1])
-              +- GlobalGroupAggregate(groupBy=[a, $f2], partialFinalType=[PARTIAL], select=[a, $f2, COUNT(distinct$0 count$0) AS $f2])
-                 +- Exchange(distribution=[hash[a, $f2]])
-                    +- LocalGroupAggregate(groupBy=[a, $f2], partialFinalType=[PARTIAL], select=[a, $f2, COUNT(distinct$0 b) AS count$0, DISTINCT(b) AS distinct$0])
-                       +- Calc(select=[a, b, MOD(HASH_CODE(b), 16) AS $f2])
-                          +- Calc(select=[a, b])
-                             +- MiniBatchAssigner(interval=[2000ms], mode=[ProcTime])
-                                +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
+           +- IncrementalGroupAggregate(partialAggGrouping=[a, $f2], finalAggGrouping=[a], select=[a, COUNT(distinct$0 count$0) AS count$0])
+              +- Exchange(distribution=[hash[a, $f2]])
+                 +- LocalGroupAggregate(groupBy=[a, $f2], partialFinalType=[PARTIAL], select=[a, $f2, COUNT(distinct$0 b) AS count$0, DISTINCT(b) AS distinct$0])
+                    +- Calc(select=[a, b, MOD(HASH_CODE(b), 16) AS $f2])
+                       +- Calc(select=[a, b])
+                          +- MiniBatchAssigner(interval=[2000ms], mode=[ProcTime])
+                             +- TableSourceScan(table=[[cat, db, t]], fields=[a, b, c, d, r])
     "#]].assert_eq(&with(&format!("{ON} {split}")).plan("SELECT a, COUNT(DISTINCT b) AS n FROM t GROUP BY a"));
 }
 

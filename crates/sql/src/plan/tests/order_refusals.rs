@@ -154,6 +154,7 @@ fn calls_with_over_are_refused() {
         SELECT LEAD(x) OVER (ORDER BY ts) FROM clicks
             1:8: function 'LEAD' is not supported yet
               It needs the rows behind a row, which a stream does not know yet.
+              Of bounded tables: SET 'execution.runtime-mode' = 'batch'.
         SELECT LAG(x, -1) OVER (ORDER BY ts) FROM clicks
             1:8: the offset of LAG is no whole number that is not negative
               Write it as a constant: LAG(x, 2).

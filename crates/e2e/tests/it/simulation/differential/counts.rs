@@ -13,6 +13,8 @@ pub(super) struct Ran {
     pub(super) checkpoints: u64,
     /// Killed behind a checkpoint and before the end.
     pub(super) was_killed: bool,
+    /// Why batch mode does not take it.
+    pub(super) refused_in_batch: Option<String>,
 }
 
 /// The sum of all.
@@ -31,6 +33,9 @@ pub(super) struct Counts {
     changes_given: u64,
     checkpoints: u64,
     kills: u64,
+    /// How many gave the same in batch mode, and what it refuses.
+    pub(super) in_batch: u64,
+    refused_in_batch: BTreeMap<String, u64>,
     every: u64,
 }
 
@@ -49,6 +54,10 @@ impl Counts {
         self.changes_given += ran.changes_given;
         self.checkpoints += ran.checkpoints;
         self.kills += u64::from(ran.was_killed);
+        match ran.refused_in_batch {
+            None => self.in_batch += 1,
+            Some(why) => *self.refused_in_batch.entry(why).or_default() += 1,
+        }
         self.done(seed);
     }
 
@@ -84,13 +93,15 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} queries, all seeds below {}; {} rows read, {} changes given, {} checkpoints, {} kills in time; \
-             differ: {:?}; refused: {:?}; queries by operator: {:?}",
+             {} in batch mode, refused there: {:?}; differ: {:?}; refused: {:?}; queries by operator: {:?}",
             self.queries,
             self.next,
             self.rows_read,
             self.changes_given,
             self.checkpoints,
             self.kills,
+            self.in_batch,
+            self.refused_in_batch,
             self.differing,
             self.refused,
             self.operators

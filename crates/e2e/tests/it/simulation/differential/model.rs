@@ -191,6 +191,18 @@ impl Query {
         own + self.inputs().iter().map(|input| input.rows_read(tables)).sum::<u64>()
     }
 
+    /// Whether anything is aggregated that has no rows and no key: a row in batch mode, none in a stream.
+    pub(super) fn aggregates_nothing(&self, tables: &[Vec<Row>]) -> bool {
+        let own = match self {
+            Query::Group { rows, keys, sets, .. } => {
+                let of_all = keys.is_empty() || sets.as_ref().is_some_and(|sets| sets.iter().any(Vec::is_empty));
+                of_all && rows.rows(tables).is_empty()
+            }
+            _ => false,
+        };
+        own || self.inputs().iter().any(|input| input.aggregates_nothing(tables))
+    }
+
     /// The rows that it gives.
     pub(super) fn rows(&self, tables: &[Vec<Row>]) -> Vec<Row> {
         match self {

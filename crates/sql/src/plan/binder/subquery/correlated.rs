@@ -90,7 +90,7 @@ pub(super) fn paired(left: &Rel, rel: Rel, conditions: Vec<Expr>) -> Result<Pair
     let width = left.columns.len();
     let equated = |e: &Expr| equated(e, width);
     if let Some(pairs) = conditions.iter().map(equated).collect::<Option<Vec<_>>>() {
-        let pair = |(outer, own)| Pair::equal(outer, unshifted(own, width));
+        let pair = |(outer, own, is_outer)| Pair { outer, own: unshifted(own, width), is_outer };
         return Ok(Paired { rel, pairs: pairs.into_iter().map(pair).collect() });
     }
     let mut outer: Vec<usize> = conditions.iter().flat_map(Expr::columns).filter(|c| *c < width).collect();
@@ -106,15 +106,20 @@ pub(super) fn paired(left: &Rel, rel: Rel, conditions: Vec<Expr>) -> Result<Pair
     Ok(Paired { rel, pairs })
 }
 
-/// Both sides of a comparison of an outer value with an own one.
-fn equated(condition: &Expr, outer_width: usize) -> Option<(Expr, Expr)> {
+/// Both sides of a comparison of an outer value with an own one, the outer one first, and whether nulls are equal.
+fn equated(condition: &Expr, outer_width: usize) -> Option<(Expr, Expr, bool)> {
     let Expr::Call { function, args, .. } = condition else { return None };
     let [a, b] = args.as_slice() else { return None };
     let is_outer = |e: &Expr| e.columns().iter().all(|c| *c < outer_width);
     let is_own = |e: &Expr| e.columns().iter().all(|c| *c >= outer_width);
-    match (function.name.as_str(), is_outer(a) && is_own(b), is_own(a) && is_outer(b)) {
-        ("=", true, _) => Some((a.clone(), b.clone())),
-        ("=", _, true) => Some((b.clone(), a.clone())),
+    let nulls_meet = match function.name.as_str() {
+        "=" => false,
+        "is not distinct from" => true,
+        _ => return None,
+    };
+    match (is_outer(a) && is_own(b), is_own(a) && is_outer(b)) {
+        (true, _) => Some((a.clone(), b.clone(), nulls_meet)),
+        (_, true) => Some((b.clone(), a.clone(), nulls_meet)),
         _ => None,
     }
 }
@@ -127,7 +132,7 @@ impl Binder<'_> {
         query: &Query,
     ) -> Result<Option<Answers>> {
         let Some(Limited { select, order_by, limit }) = self.limited_select(query)? else { return Ok(None) };
-        let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
+        let Inner { rel, scope, conditions, .. } = self.correlated((left, outer), select, false)?;
         let (rel, of_both) = own_applied(rel, conditions, left.columns.len())?;
         if of_both.is_empty() {
             return Ok(None);

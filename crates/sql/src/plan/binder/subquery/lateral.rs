@@ -69,7 +69,7 @@ impl Binder<'_> {
     /// A query that chooses rows and computes of each.
     fn lateral_rows(&self, (left, outer): (Rel, &Scope), select: &Select, kind: JoinKind) -> Result<Joined> {
         let width = left.columns.len();
-        let Inner { rel: right, scope, conditions, .. } = self.correlated(outer, select, false)?;
+        let Inner { rel: right, scope, conditions, .. } = self.correlated((&left, outer), select, false)?;
         let items = named_items(select, &scope.within(outer), width)?;
         let is_own = |item: &Expr| matches!(item, Expr::Column { index, .. } if *index >= width);
         let computes = !items.iter().all(|(item, _)| is_own(item));

@@ -122,17 +122,17 @@ fn is_not_empty(left: Rel, right: Rel) -> Result<Answered> {
     Ok((rel, some))
 }
 
-fn counted(args: Vec<usize>) -> Result<(AggregateCall, String)> {
+pub(super) fn counted(args: Vec<usize>) -> Result<(AggregateCall, String)> {
     let resolved = flott_functions::aggregate_type("count", &[], false)?;
     let name = if args.is_empty() { "$all" } else { "$known" };
     let call = AggregateCall { function: resolved.id, args, filter: None, distinct: false, ty: resolved.ty };
     Ok((call, name.to_owned()))
 }
 
-fn zero() -> Expr {
+pub(super) fn zero() -> Expr {
     Expr::literal(Value::Int(0), LogicalType::not_null(TypeKind::BigInt))
 }
 
-fn truth(value: bool) -> Expr {
+pub(super) fn truth(value: bool) -> Expr {
     Expr::literal(Value::Boolean(value), LogicalType::not_null(TypeKind::Boolean))
 }

@@ -56,7 +56,7 @@ impl Binder<'_> {
     fn correlated_value(&self, (left, outer): (&Rel, &Scope), select: &Select) -> Result<Value> {
         let outer_width = left.columns.len();
         refuse::clause(!select.optimizer_hints.is_empty(), "a hint in a query that stands for a value")?;
-        let Inner { rel, scope, conditions, .. } = self.correlated(outer, select, false)?;
+        let Inner { rel, scope, conditions, .. } = self.correlated((left, outer), select, false)?;
         let (rel, of_both) = own_applied(rel, conditions, outer_width)?;
         let Paired { rel, pairs } = paired(left, rel, of_both)?;
         let keys = pairs.iter().map(|pair| pair.own.clone()).collect();

@@ -50,6 +50,11 @@ impl Join {
         inputs[input].upsert_keys.iter().any(|key| read.iter().all(|column| key.contains(column)))
     }
 
+    /// Whether the equal keys are all that must hold.
+    pub(in crate::plan::stream) fn is_by_keys_only(&self) -> bool {
+        self.condition.is_none()
+    }
+
     /// How rows of an input are told apart.
     fn rows(&self, input: usize, node: &Node) -> JoinInput {
         rows_known_by(&self.keys[input], node)

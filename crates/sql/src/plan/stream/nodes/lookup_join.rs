@@ -157,7 +157,11 @@ fn keys(
     }
     let mut rest = Vec::new();
     for part in join.condition.iter().cloned().flat_map(conjuncts) {
-        let key = equality(&part, width).filter(|(_, _, nulls_meet)| !nulls_meet).and_then(|(of_left, of_right, _)| {
+        // Nulls meet nobody where one side has none.
+        let meets_nulls =
+            |of_left: usize, of_right: usize| left.columns[of_left].ty.nullable && right.columns[of_right].ty.nullable;
+        let key = equality(&part, width).filter(|(l, r, nulls_meet)| !(*nulls_meet && meets_nulls(*l, *r)));
+        let key = key.and_then(|(of_left, of_right, _)| {
             let same = left.columns[of_left].ty.arrow() == right.columns[of_right].ty.arrow();
             of_table(of_right).filter(|_| same).map(|column| (column, of_left))
         });

@@ -2,7 +2,7 @@
 
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, Result};
-use flott_graph::spec::{OverAggregateSpec, OverFrame, OverOrder, Spec};
+use flott_graph::spec::{FrameBound, OverAggregateSpec, OverOrder, Spec};
 
 use super::Distribution;
 use crate::plan::TimeAttribute;
@@ -25,8 +25,7 @@ impl Over {
                 .with_detail(format!("Its order is by '{}'.", column.name))
                 .with_hint("A ROW_NUMBER may descend if it is limited: WHERE rn <= 10."));
         }
-        let is_bounded =
-            !matches!(self.frame, OverFrame::Rows { preceding: None } | OverFrame::Range { preceding_ms: None });
+        let is_bounded = self.frame.start != FrameBound::Unbounded;
         match column.time {
             Some(TimeAttribute::Proctime) => Ok(OverOrder::Proctime),
             Some(TimeAttribute::Rowtime) => Ok(OverOrder::Rowtime(field.column)),
@@ -36,16 +35,6 @@ impl Over {
             }
             None => Ok(OverOrder::Columns(vec![*field])),
         }
-    }
-
-    /// ` ROWS BETWEEN 1 PRECEDING AND CURRENT ROW`
-    pub(in crate::plan) fn frame_text(&self) -> String {
-        let (unit, preceding) = match self.frame {
-            OverFrame::Rows { preceding } => ("ROWS", preceding.map(|rows| rows.to_string())),
-            OverFrame::Range { preceding_ms } => ("RANGE", preceding_ms.map(|ms| ms.to_string())),
-        };
-        let preceding = preceding.unwrap_or_else(|| "UNBOUNDED".to_owned());
-        format!(" {unit} BETWEEN {preceding} PRECEDING AND CURRENT ROW")
     }
 }
 
@@ -87,7 +76,7 @@ impl StreamOp for Over {
         format!(
             "OverAggregate({partition}orderBy=[{}], window=[{}], select=[{}])",
             print::order(&self.order, input),
-            self.frame_text(),
+            print::frame(&self.frame),
             select.join(", ")
         )
     }
@@ -97,7 +86,7 @@ impl StreamOp for Over {
             input: wiring.input(0),
             partition: self.partition.clone(),
             order: self.clock(only(&wiring.node.inputs)?)?,
-            frame: self.frame,
+            frame: self.frame.of_stream().ok_or_else(|| Error::internal("a stream with a frame of batch mode"))?,
             aggregates: self.calls.clone(),
             input_changelog: wiring.input_changelog(0),
             emit_update_before: wiring.emit_update_before(),
@@ -106,7 +95,7 @@ impl StreamOp for Over {
         };
         let read = wiring.meanings(0);
         let (keys, order) = (wiring.keys_meaning(0, &self.partition), print::order(&self.order, read));
-        let over = format!("{keys}; {order};{}", self.frame_text());
+        let over = format!("{keys}; {order};{}", print::frame(&self.frame));
         let calls = self.calls.iter().map(|c| format!("{} over ({over})", meaning::call(c, read)));
         let columns = read.iter().cloned().chain(calls).collect();
         Ok(Wired { role: spec.role()?, stateful: true, meaning: over, columns })

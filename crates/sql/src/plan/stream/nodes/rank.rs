@@ -58,7 +58,7 @@ impl Rank {
     }
 
     /// Whether one row of each partition is kept.
-    fn keeps_one(&self) -> bool {
+    pub(in crate::plan::stream) fn keeps_one(&self) -> bool {
         self.of.range == RankRange::Constant { start: 1, end: 1 } && !self.of.emit_rank && !self.sort_limit
     }
 
@@ -76,6 +76,12 @@ impl Rank {
             }
         };
         Some(Deduplicate { time, keep })
+    }
+
+    /// Whether it is the first row by time of each partition, which never changes.
+    pub(in crate::plan::stream) fn keeps_first_by_time(&self, input: &Node) -> bool {
+        let keep = self.deduplicate(input).map(|d| d.keep);
+        matches!(keep, Some(DeduplicateKeep::First | DeduplicateKeep::FirstOnWatermark))
     }
 
     /// Rows carry no processing time: only the order in which they come is known.

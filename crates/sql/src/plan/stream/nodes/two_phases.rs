@@ -7,10 +7,10 @@ use flott_api::table::ChangelogMode;
 use flott_api::{Result, RowKind, Schema};
 use flott_graph::spec::{AggregateCall, GlobalGroupAggregateSpec, LocalGroupAggregateSpec, Spec};
 
-use super::{Distribution, GroupAggregate};
+use super::{Distribution, GroupAggregate, Part};
 use crate::plan::print;
-use crate::plan::stream::Node;
 use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring};
+use crate::plan::stream::{Node, Op};
 
 /// The first phase. Gives keys, then bytes.
 #[derive(Clone, Debug)]
@@ -35,6 +35,18 @@ pub(in crate::plan) struct GlobalGroupAggregate {
 impl LocalGroupAggregate {
     fn retracts(&self) -> bool {
         !self.rows_changelog.is_insert_only()
+    }
+
+    /// What the runtime is told.
+    pub(super) fn spec(&self, input: Schema, output: Schema) -> LocalGroupAggregateSpec {
+        LocalGroupAggregateSpec {
+            input,
+            keys: self.whole.keys.clone(),
+            aggregates: self.whole.calls.clone(),
+            input_changelog: self.rows_changelog,
+            mini_batch_rows_max: self.rows_max,
+            output,
+        }
     }
 
     /// What is sent of each aggregate: `COUNT(x)` and `count$0`.
@@ -84,6 +96,8 @@ fn remembered(call: &AggregateCall, retract: bool) -> Vec<&str> {
         ("avg", _) => vec!["sum", "count"],
         ("listagg", _) if !retract => vec!["accDelimiter", "concatAcc"],
         ("single_value", _) => vec!["value", "count"],
+        ("$max_of_rising", _) => vec!["max"],
+        ("$min_of_falling", _) => vec!["min"],
         (name, _) => vec![name.trim_end_matches("_ignore_nulls")],
     }
 }
@@ -92,6 +106,59 @@ fn one_or_tuple(names: &[String]) -> String {
     match names {
         [one] => one.clone(),
         several => format!("({})", several.join(", ")),
+    }
+}
+
+impl GlobalGroupAggregate {
+    /// Whether another aggregation does the rest.
+    pub(in crate::plan) fn is_partial(&self) -> bool {
+        self.local.whole.part == Part::Partial
+    }
+
+    /// The calls over what the first phase sends, each with what that is called.
+    pub(super) fn put_together(&self) -> Vec<(String, String)> {
+        let suffix = if self.local.retracts() { "_RETRACT" } else { "" };
+        let names: Vec<String> = self.rows.fields.iter().map(|f| f.name.clone()).collect();
+        let sent = self.local.sent(&names);
+        let text = |(call, sent): (&AggregateCall, (String, String))| {
+            let read = AggregateCall { args: vec![0], filter: None, distinct: false, ..call.clone() };
+            let distinct = sent.0.split_once("(distinct$").and_then(|(_, rest)| rest.split_once(' '));
+            let distinct = distinct.map_or_else(String::new, |(place, _)| format!("distinct${place} "));
+            (print::aggregate_text(&read, &[format!("{distinct}{}", sent.1)], suffix, "*"), sent.1)
+        };
+        self.local.whole.calls.iter().zip(sent).map(text).collect()
+    }
+
+    /// The same where the phases before are one node: Flink calls what comes as that is called which comes there.
+    fn after_parts(&self, text: &Text<'_>) -> Option<Vec<(String, String)>> {
+        let below = text.node.inputs.first()?.inputs.first()?;
+        let Op::IncrementalGroupAggregate(parts) = &below.op else { return None };
+        let sent = parts.by_part.put_together().into_iter().map(|(_, name)| name);
+        let call = |(call, name): (&AggregateCall, String)| {
+            let read = AggregateCall { args: vec![0], filter: None, distinct: false, ..call.clone() };
+            (print::aggregate_text(&read, std::slice::from_ref(&name), "", "*"), name)
+        };
+        Some(self.local.whole.calls.iter().zip(sent).map(call).collect())
+    }
+
+    /// What the runtime is told; its columns are `output`.
+    pub(super) fn spec(
+        &self,
+        wiring: &Wiring<'_>,
+        output: Schema,
+        emit_update_before: bool,
+    ) -> Result<GlobalGroupAggregateSpec> {
+        let whole = &self.local.whole;
+        Ok(GlobalGroupAggregateSpec {
+            rows: self.rows.clone(),
+            keys: whole.keys.clone(),
+            aggregates: whole.calls.clone(),
+            rows_changelog: self.local.rows_changelog,
+            mini_batch_rows_max: self.local.rows_max,
+            emit_update_before,
+            state_ttl_ms: whole.state_ttl_ms(wiring, self.local.rows_changelog)?,
+            output,
+        })
     }
 }
 
@@ -114,14 +181,7 @@ impl StreamOp for LocalGroupAggregate {
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
-        let spec = LocalGroupAggregateSpec {
-            input: wiring.input(0),
-            keys: self.whole.keys.clone(),
-            aggregates: self.whole.calls.clone(),
-            input_changelog: self.rows_changelog,
-            mini_batch_rows_max: self.rows_max,
-            output: wiring.output(),
-        };
+        let spec = self.spec(wiring.input(0), wiring.output());
         // The bytes are what all aggregates are made of, in order.
         let columns = self.whole.meanings(wiring.meanings(0));
         Ok(Wired { role: spec.role()?, stateful: false, meaning: String::new(), columns })
@@ -145,16 +205,9 @@ impl StreamOp for GlobalGroupAggregate {
 
     fn describe(&self, text: &Text<'_>) -> String {
         let whole = &self.local.whole;
-        let suffix = if self.local.retracts() { "_RETRACT" } else { "" };
-        let names: Vec<String> = self.rows.fields.iter().map(|f| f.name.clone()).collect();
         let (keys, results) = text.own.split_at(whole.keys.len());
-        let results = whole.calls.iter().zip(self.local.sent(&names)).zip(results).map(|((call, sent), name)| {
-            let read = AggregateCall { args: vec![0], filter: None, distinct: false, ..call.clone() };
-            let distinct = sent.0.split_once("(distinct$").and_then(|(_, rest)| rest.split_once(' '));
-            let distinct = distinct.map_or_else(String::new, |(place, _)| format!("distinct${place} "));
-            let text = print::aggregate_text(&read, &[format!("{distinct}{}", sent.1)], suffix, "*");
-            format!("{text} AS {name}")
-        });
+        let calls = self.after_parts(text).unwrap_or_else(|| self.put_together());
+        let results = calls.into_iter().zip(results).map(|((text, _), name)| format!("{text} AS {name}"));
         let select = keys.iter().cloned().chain(results).collect::<Vec<_>>().join(", ");
         let positions: Vec<usize> = (0..keys.len()).collect();
         let ttl = whole.ttl_text(text.style);
@@ -163,16 +216,7 @@ impl StreamOp for GlobalGroupAggregate {
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
         let whole = &self.local.whole;
-        let spec = GlobalGroupAggregateSpec {
-            rows: self.rows.clone(),
-            keys: whole.keys.clone(),
-            aggregates: whole.calls.clone(),
-            rows_changelog: self.local.rows_changelog,
-            mini_batch_rows_max: self.local.rows_max,
-            emit_update_before: wiring.emit_update_before(),
-            state_ttl_ms: whole.state_ttl_ms(wiring),
-            output: wiring.output(),
-        };
+        let spec = self.spec(wiring, wiring.output(), wiring.emit_update_before())?;
         let keys: Vec<usize> = (0..whole.keys.len()).collect();
         let meaning = wiring.keys_meaning(0, &keys);
         Ok(Wired { role: spec.role()?, stateful: true, meaning, columns: wiring.meanings(0).to_vec() })

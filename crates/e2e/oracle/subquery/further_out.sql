@@ -1,0 +1,20 @@
+-- Queries that read columns of a query further out than the next.
+CREATE TABLE l (k INT, s STRING, a INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (k INT, t STRING, b INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE r.k = l.k AND EXISTS (SELECT * FROM r AS z WHERE z.b = r.b AND z.k = l.k));
+SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE EXISTS (SELECT * FROM r AS z WHERE z.b = r.b AND z.k = l.k));
+SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE r.b > 100 AND EXISTS (SELECT * FROM r AS z WHERE z.k = l.k));
+SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE r.k = l.k AND NOT EXISTS (SELECT * FROM r AS z WHERE z.b > r.b AND z.k = l.k));
+SELECT k FROM l WHERE NOT EXISTS (SELECT * FROM r WHERE r.k = l.k AND NOT EXISTS (SELECT * FROM r AS z WHERE z.b > r.b AND z.k > l.k));
+SELECT k FROM l WHERE k IN (SELECT k FROM r WHERE r.t IN (SELECT z.t FROM r AS z WHERE z.k = l.k));
+SELECT k FROM l WHERE k IN (SELECT k FROM r WHERE r.b IN (SELECT z.b FROM r AS z WHERE z.t = l.s AND z.k = r.k));
+SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE r.k = l.k AND r.b > (SELECT MAX(z.a) FROM l AS z WHERE z.k = l.k));
+SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE r.k = l.k AND r.b = (SELECT MAX(z.b) FROM r AS z WHERE z.k = l.k));
+SELECT k, (SELECT MAX(b) FROM r WHERE r.k = l.k AND EXISTS (SELECT * FROM r AS z WHERE z.b = r.b AND z.k = l.k)) AS m FROM l;
+SELECT k, (SELECT MAX(b) FROM r WHERE EXISTS (SELECT * FROM l AS z WHERE z.k = r.k AND z.k = l.k)) AS m FROM l;
+SELECT k, (SELECT COUNT(*) FROM r WHERE r.k = l.k AND r.t IN (SELECT z.s FROM l AS z WHERE z.a = l.a)) AS m FROM l;
+SELECT l.k, x.b FROM l, LATERAL (SELECT b FROM r WHERE r.k = l.k AND EXISTS (SELECT * FROM r AS z WHERE z.b = r.b AND z.k = l.k)) AS x;
+SELECT k FROM l WHERE EXISTS (SELECT * FROM (SELECT * FROM r WHERE r.k = l.k) AS q WHERE EXISTS (SELECT * FROM r AS z WHERE z.b = q.b AND z.k = l.k));
+SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE r.k = l.k AND EXISTS (SELECT * FROM r AS y WHERE y.k = r.k AND EXISTS (SELECT * FROM r AS z WHERE z.b = y.b AND z.k = l.k)));
+SELECT k FROM l WHERE k NOT IN (SELECT k FROM r WHERE EXISTS (SELECT * FROM r AS z WHERE z.b = r.b AND z.t = l.s));
+EXPLAIN CHANGELOG_MODE SELECT k FROM l WHERE EXISTS (SELECT * FROM r WHERE r.k = l.k AND EXISTS (SELECT * FROM r AS z WHERE z.b = r.b AND z.k = l.k));

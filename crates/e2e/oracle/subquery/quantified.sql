@@ -1,0 +1,27 @@
+-- ANY, SOME and ALL: over lists of columns, and over queries.
+CREATE TABLE l (k INT, s STRING, a INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/left.csv', 'format' = 'csv', 'csv.null-literal' = '');
+CREATE TABLE r (k INT, t STRING, b INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/right.csv', 'format' = 'csv', 'csv.null-literal' = '');
+SELECT k FROM l WHERE k = ANY (SELECT k FROM r);
+SELECT k FROM l WHERE k = SOME (SELECT k FROM r);
+SELECT k FROM l WHERE k <> ALL (SELECT k FROM r);
+SELECT k FROM l WHERE k > ANY (SELECT k FROM r);
+SELECT k FROM l WHERE a * 5 >= ALL (SELECT b FROM r WHERE b IS NOT NULL);
+SELECT k FROM l WHERE a < ALL (SELECT b FROM r);
+SELECT k FROM l WHERE a < ALL (SELECT b FROM r WHERE b > 1000);
+SELECT k FROM l WHERE a < ANY (SELECT b FROM r WHERE b > 1000);
+SELECT k FROM l WHERE k <= SOME (SELECT k FROM r WHERE r.t = l.s);
+SELECT k FROM l WHERE k <> ANY (SELECT k FROM r);
+SELECT k FROM l WHERE k = ALL (SELECT k FROM r);
+SELECT k, a < ALL (SELECT b FROM r) AS c FROM l;
+SELECT k, a < ANY (SELECT b FROM r) AS c FROM l;
+SELECT k, k = ANY (SELECT k FROM r) AS c FROM l;
+SELECT k FROM l WHERE NOT (a < ANY (SELECT b FROM r WHERE b IS NOT NULL));
+SELECT k FROM l WHERE k > 10 OR a < ANY (SELECT b FROM r);
+SELECT k, a > ANY (10, 20) AS b, a = SOME (10, k) AS c, a <= ALL (k * 10, 20) AS d, a <> ALL (10, 20) AS e FROM l;
+SELECT k FROM l WHERE a < ALL (k * 20, 60) AND a = ANY (10, 20, CAST(NULL AS INT));
+SELECT k FROM l WHERE s = ANY ('a', 'b');
+EXPLAIN CHANGELOG_MODE SELECT k FROM l WHERE k = ANY (SELECT k FROM r);
+EXPLAIN CHANGELOG_MODE SELECT k FROM l WHERE k <> ALL (SELECT k FROM r);
+EXPLAIN CHANGELOG_MODE SELECT k FROM l WHERE k > ANY (SELECT k FROM r);
+EXPLAIN CHANGELOG_MODE SELECT k FROM l WHERE k > ALL (SELECT k FROM r);
+EXPLAIN CHANGELOG_MODE SELECT k FROM l WHERE a > ANY (10, k);

@@ -1,0 +1,98 @@
+//! Nodes of bounded plans: what runs in batch mode, in one line each. The names are ours; a plan of Flink's looks otherwise.
+
+use flott_api::table::SourceSpec;
+use flott_graph::spec::{BatchNode, BatchOp, WindowTime};
+
+use super::{
+    Style, aggregate, copies, expr, frame, join_kind, order, picked, select, table_function, tuples, window_text,
+};
+use crate::plan::rel::Column;
+
+/// A node in one line.
+pub(in crate::plan) fn batch(node: &BatchNode, style: Style) -> String {
+    let own = names(&node.output);
+    let all: Vec<Vec<String>> = node.inputs.iter().map(|input| names(&input.output)).collect();
+    let input = all.concat();
+    let by = |partition: &[usize], order_by: &[_]| {
+        let partition = match partition {
+            [] => String::new(),
+            columns => format!("partitionBy=[{}], ", picked(columns, &input).join(", ")),
+        };
+        format!("{partition}orderBy=[{}]", order(order_by, &input))
+    };
+    match &node.op {
+        BatchOp::Scan(spec) => scan(spec, &own),
+        BatchOp::Values { rows } => {
+            let columns: Vec<Column> =
+                node.output.fields.iter().map(|f| Column::new(f.name.clone(), f.ty.clone())).collect();
+            format!("Values(tuples=[{}])", tuples(rows, &columns))
+        }
+        BatchOp::Filter { condition } => format!("Filter(where=[{}])", expr(condition, &input, style)),
+        BatchOp::Project { exprs } => format!("Project(select=[{}])", select(exprs, &input, &own, style)),
+        BatchOp::Aggregate { keys, calls } => {
+            let results = calls.iter().zip(&own[keys.len()..]).map(|(call, name)| aggregate(call, &input, name, false));
+            let keys = picked(keys, &input);
+            let all = keys.iter().map(|key| (*key).to_owned()).chain(results).collect::<Vec<_>>().join(", ");
+            let keys = if keys.is_empty() { String::new() } else { format!("groupBy=[{}], ", keys.join(", ")) };
+            format!("Aggregate({keys}select=[{all}])")
+        }
+        BatchOp::Expand(spec) => format!("Expand(projects=[{}])", copies(&spec.projections, &input, &own)),
+        BatchOp::Window(spec) => {
+            let time = match spec.time {
+                WindowTime::Rowtime(column) => input.get(column).map_or("", String::as_str),
+                _ => "",
+            };
+            format!("WindowTableFunction(window=[{}])", window_text(&spec.window, time, &input))
+        }
+        BatchOp::Correlate(spec) => {
+            let kind = if spec.outer { "left" } else { "inner" };
+            format!("Correlate(invocation=[{}], joinType=[{kind}])", table_function(&spec.function, &input, style))
+        }
+        BatchOp::Join { .. } => join(&node.op, &all, style),
+        BatchOp::Sort { order: by, limit } => {
+            let limit = limit.map_or(String::new(), |(offset, rows)| format!(", offset=[{offset}], fetch=[{rows}]"));
+            format!("Sort(orderBy=[{}]{limit})", order(by, &input))
+        }
+        BatchOp::Over { partition, order, frame: rows, calls } => {
+            let results =
+                calls.iter().zip(&own[input.len()..]).map(|(call, name)| aggregate(call, &input, name, false));
+            let results = results.collect::<Vec<_>>().join(", ");
+            format!(
+                "OverAggregate({}, window=[{}], select=[{results}])",
+                by(partition, order),
+                frame(rows).trim_start()
+            )
+        }
+        BatchOp::Rank { partition, order, range: (first, last), emit_rank: _ } => {
+            let range = format!("rankStart={first}, rankEnd={last}");
+            format!("Rank(rankType=[ROW_NUMBER], rankRange=[{range}], {})", by(partition, order))
+        }
+        BatchOp::Union => format!("Union(all=[true], union=[{}])", own.join(", ")),
+        BatchOp::Limit { offset, limit } => format!("Limit(offset=[{offset}], fetch=[{limit}])"),
+    }
+}
+
+fn names(schema: &flott_api::Schema) -> Vec<String> {
+    schema.fields.iter().map(|field| field.name.clone()).collect()
+}
+
+fn scan(spec: &SourceSpec, own: &[String]) -> String {
+    let physical = names(&spec.schema);
+    let filters: Vec<String> = spec.filters.iter().map(|filter| expr(filter, &physical, Style::Prefix)).collect();
+    let filters = if filters.is_empty() { String::new() } else { format!(", filter=[{}]", filters.join(", ")) };
+    let limit = spec.limit.map_or(String::new(), |limit| format!(", limit=[{limit}]"));
+    format!("TableSourceScan(table=[{}], fields=[{}]{filters}{limit})", spec.table, own.join(", "))
+}
+
+fn join(op: &BatchOp, inputs: &[Vec<String>], style: Style) -> String {
+    let (BatchOp::Join { kind, keys: [left, right], nulls_meet, condition }, [of_left, of_right]) = (op, inputs) else {
+        return "Join".to_owned();
+    };
+    let sign = if *nulls_meet { "IS NOT DISTINCT FROM" } else { "=" };
+    let pairs = picked(left, of_left).into_iter().zip(picked(right, of_right));
+    let on: Vec<String> = pairs.map(|(left, right)| format!("{left} {sign} {right}")).collect();
+    let on = if on.is_empty() { String::new() } else { format!(", on=[{}]", on.join(" AND ")) };
+    let rest = condition.as_ref().map(|condition| expr(condition, &inputs.concat(), style));
+    let rest = rest.map_or(String::new(), |rest| format!(", where=[{rest}]"));
+    format!("Join(joinType=[{}]{on}{rest})", join_kind(*kind))
+}
