@@ -15,6 +15,9 @@ mod string;
 mod tree;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use crate::registry::{Body, Function, Infer};
 
 pub use make::is_json_call;

@@ -36,6 +36,10 @@ pub(super) fn infer(call: &Inference<'_>) -> Result<Signature> {
         return Err(Error::unsupported(format!("RETURNING {kind} in JSON_QUERY"))
             .with_hint("It returns STRING or ARRAY<STRING>; cast the result."));
     }
+    if matches!(kind, TypeKind::Array(_)) && (4..6).any(|place| call.literal_text(place) == Some("EMPTY OBJECT")) {
+        return Err(Error::invalid(format!("JSON_QUERY returns {kind} and gives EMPTY OBJECT instead"))
+            .with_hint("Give EMPTY ARRAY."));
+    }
     Ok(call.unchanged(LogicalType::new(kind)))
 }
 

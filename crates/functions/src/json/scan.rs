@@ -39,6 +39,7 @@ pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    depth_max: usize,
 }
 
 /// A text between quotes, as it was written.
@@ -61,12 +62,13 @@ impl<'a> Raw<'a> {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Scanner { text, at: 0, depth: 0 }
+        Scanner { text, at: 0, depth: 0, depth_max: DEPTH_MAX }
     }
 
     /// At a value within a text that has been read over.
     pub(super) fn within(text: &'a str, at: usize) -> Self {
-        Scanner { text, at, depth: 1 }
+        // What is around it does not count again.
+        Scanner { text, at, depth: 1, depth_max: DEPTH_MAX + 1 }
     }
 
     pub(super) fn at(&self) -> usize {
@@ -110,7 +112,7 @@ impl<'a> Scanner<'a> {
     /// Enters the object or array that begins here.
     pub(super) fn enter(&mut self) -> Scan<()> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX {
+        if self.depth > self.depth_max {
             return self.fail("values nest more than 1000 deep");
         }
         self.at += 1;

@@ -40,7 +40,7 @@ pub(super) enum Node<'a> {
 }
 
 /// Objects with more entries find a name that comes again by a hash.
-const SMALL_OBJECT: usize = 16;
+pub(super) const SMALL_OBJECT: usize = 16;
 
 /// The values of one document.
 #[derive(Default)]

@@ -37,6 +37,10 @@ pub(super) fn infer(call: &Inference<'_>) -> Result<Signature> {
     }
     let mut args = call.args.to_vec();
     for place in [ON_EMPTY, ON_ERROR] {
+        if args[place].kind == TypeKind::Null {
+            return Err(Error::invalid("a default of JSON_VALUE is NULL without a type")
+                .with_hint("Say NULL ON EMPTY or NULL ON ERROR, or cast it."));
+        }
         args[place].kind = kind.clone();
     }
     Ok(Signature { args, ty: LogicalType::new(kind) })

@@ -42,13 +42,13 @@ impl Parser<'_> {
         let mut exists = "FALSE";
         while let Some((word, default)) = self.behaviour()? {
             let default = default.unwrap_or_else(|| null_of(returning.clone()));
-            match (self.word("EMPTY"), self.word("ERROR")) {
-                (true, _) => on_empty = (word, default),
-                _ => {
-                    exists = word;
-                    on_error = (word, default);
-                }
+            if self.word("EMPTY") {
+                on_empty = (word, default);
+                continue;
             }
+            self.expect_word("ERROR")?;
+            exists = word;
+            on_error = (word, default);
         }
         let witness = null_of(returning);
         Ok(match name {

@@ -508,11 +508,11 @@ impl Parser<'_> {
             "BOOLEAN" => TypeKind::Boolean,
             "TINYINT" => TypeKind::TinyInt,
             "SMALLINT" => TypeKind::SmallInt,
-            "INT" => TypeKind::Int,
+            "INT" | "INTEGER" => TypeKind::Int,
             "BIGINT" => TypeKind::BigInt,
             "FLOAT" => TypeKind::Float,
             "DOUBLE" => TypeKind::Double,
-            "DECIMAL" => {
+            "DECIMAL" | "NUMERIC" | "DEC" => {
                 let (precision, scale) = (first(10).min(38) as u8, numbers.get(1).copied().unwrap_or(0) as u8);
                 if scale > precision {
                     return Err(Stop::Refused("the scale exceeds the precision".into()));
@@ -532,7 +532,8 @@ impl Parser<'_> {
         let mut types = Vec::new();
         loop {
             let name = if word == "ROW" { self.any_word()?.to_lowercase() } else { String::new() };
-            types.push(Field::new(name, LogicalType::new(self.ty()?)));
+            let ty = LogicalType::new(self.ty()?);
+            types.push(Field::new(name, ty.with_nullable(!self.words("NOT NULL"))));
             if !self.symbol(",") {
                 break;
             }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use super::evaluate::{Eval, Run, Stop};
 use super::filter::{Operator, Value};
-use crate::json::tree::{Id, Node, java_order};
+use crate::json::tree::{Id, Node, SMALL_OBJECT, java_order};
 use crate::pattern::Pattern;
 
 impl Run<'_, '_> {
@@ -86,8 +87,7 @@ impl Run<'_, '_> {
     fn same(&self, a: Id, b: Id) -> bool {
         let tree = &self.tree;
         if tree.is_object(a) && tree.is_object(b) {
-            let (x, y) = (tree.entries(a), tree.entries(b));
-            return x.len() == y.len() && x.iter().all(|(n, v)| tree.get(b, n).is_some_and(|w| self.same(*v, w)));
+            return tree.entries(a).len() == tree.entries(b).len() && self.same_entries(a, b);
         }
         if tree.is_array(a) && tree.is_array(b) {
             let (x, y) = (tree.items(a), tree.items(b));
@@ -99,6 +99,16 @@ impl Run<'_, '_> {
             out
         };
         tree.is_scalar(a) && tree.is_scalar(b) && text(a) == text(b)
+    }
+
+    /// Whether each entry of one object, which has as many, is in the other.
+    fn same_entries(&self, a: Id, b: Id) -> bool {
+        let (x, y) = (self.tree.entries(a), self.tree.entries(b));
+        if x.len() <= SMALL_OBJECT {
+            return x.iter().all(|(n, v)| self.tree.get(b, n).is_some_and(|w| self.same(*v, w)));
+        }
+        let y: HashMap<&str, Id> = y.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+        x.iter().all(|(n, v)| y.get(n.as_ref()).is_some_and(|w| self.same(*v, *w)))
     }
 
     /// The items of an array as sides; none if it is no array.

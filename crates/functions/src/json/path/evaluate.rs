@@ -64,7 +64,7 @@ impl<'a> Answer<'a> {
     }
 
     fn in_tree(&mut self, root: Id, path: &Path, strict: bool) -> Outcome {
-        let mut run = Run { tree: &mut self.tree, root, suppress: !strict, require: false };
+        let mut run = Run { tree: &mut self.tree, root, suppress: !strict, require: false, depth: 0 };
         match run.read(path, root) {
             Err(Stop::NotFound(why) | Stop::Invalid(why) | Stop::Failed(why)) => Outcome::Failed(why),
             Ok(found) => match found.filter(|id| !self.tree.is_null(*id)) {
@@ -147,7 +147,15 @@ pub(super) struct Run<'t, 'a> {
     suppress: bool,
     /// The last name of a path must be there, too.
     require: bool,
+    /// Steps that wait for this one.
+    depth: usize,
 }
+
+/// A step waits for what is below: one for each level of the deepest document, and some for `..` and for the paths in
+/// filters. A path that looks through a document of that depth in a filter of such a path finds an end here, before
+/// the stack does.
+const DEPTH_MAX: usize = 1200;
+const TOO_DEEP: Stop = Stop::Failed("the path looks too deep");
 
 impl Run<'_, '_> {
     /// The value of a path; none is Java's null.
@@ -200,6 +208,16 @@ impl Run<'_, '_> {
             found.push(model);
             return Ok(());
         };
+        if self.depth > DEPTH_MAX {
+            return Err(TOO_DEEP);
+        }
+        self.depth += 1;
+        let taken = self.take(path, step, place, model, found);
+        self.depth -= 1;
+        taken
+    }
+
+    fn take(&mut self, path: &Path, step: &Step, place: usize, model: Id, found: &mut Vec<Id>) -> Eval<()> {
         match step {
             Step::Names(names) => self.names(path, place, names, model, found),
             Step::Indexes(_) | Step::Slice(..) if !self.tree.is_array(model) => {
@@ -300,7 +318,13 @@ impl Run<'_, '_> {
                 }
             }
         }
-        self.children(model).into_iter().try_for_each(|child| self.scan(path, place, child, found))
+        if self.depth > DEPTH_MAX {
+            return Err(TOO_DEEP);
+        }
+        self.depth += 1;
+        let scanned = self.children(model).into_iter().try_for_each(|child| self.scan(path, place, child, found));
+        self.depth -= 1;
+        scanned
     }
 
     fn scan_takes(&mut self, path: &Path, place: usize, model: Id) -> Eval<bool> {
@@ -364,7 +388,8 @@ impl Run<'_, '_> {
             }
             Filter::Not(inner) => Ok(!self.holds(inner, item)?),
             Filter::Exists(path, wanted) => {
-                let mut run = Run { tree: &mut *self.tree, root: self.root, suppress: false, require: true };
+                let (root, depth) = (self.root, self.depth);
+                let mut run = Run { tree: &mut *self.tree, root, suppress: false, require: true, depth };
                 match run.read(path, item) {
                     Ok(_) => Ok(*wanted),
                     Err(Stop::NotFound(_)) => Ok(!*wanted),

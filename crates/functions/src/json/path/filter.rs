@@ -1,6 +1,6 @@
 //! Filters in paths: `[?(@.a > 1 && !(@.b =~ /x.*/i))]`.
 
-use super::parse::{Cursor, path, unescaped};
+use super::parse::{Cursor, NESTING_MAX, path_within, unescaped};
 use super::{Broken, Parsed, Path, broken};
 use crate::pattern::{Pattern, Unusable};
 
@@ -77,13 +77,10 @@ const OPERATORS: [(&str, Operator); 21] = [
     ("MATCHES", Operator::Never),
 ];
 
-/// Conditions nest at most this deep.
-const DEPTH_MAX: usize = 200;
-
 impl Filter {
-    /// Reads what stands between the brackets and the question mark, with its parentheses.
-    pub(super) fn parse(text: &str) -> Parsed<Filter> {
-        let mut reader = Reader { cursor: Cursor::new(text), depth: 0 };
+    /// Reads what stands between the brackets and the question mark, with its parentheses, so deep within a path.
+    pub(super) fn parse(text: &str, depth: usize) -> Parsed<Filter> {
+        let mut reader = Reader { cursor: Cursor::new(text), depth };
         let filter = reader.any()?;
         reader.cursor.skip_blanks();
         match reader.cursor.is_at_end() {
@@ -140,7 +137,7 @@ impl Reader {
 
     fn operand(&mut self) -> Parsed<Filter> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX {
+        if self.depth > NESTING_MAX {
             return broken("a filter nests too deep");
         }
         let filter = self.operand_within();
@@ -244,7 +241,7 @@ impl Reader {
             }
             self.cursor.at += 1;
         }
-        path(&self.cursor.text(start, self.cursor.at))
+        path_within(&self.cursor.text(start, self.cursor.at), self.depth)
     }
 
     /// Whether the parenthesis here ends `.f()`.

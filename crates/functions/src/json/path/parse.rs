@@ -5,17 +5,24 @@ use super::{Broken, Parameter, Parsed, Path, Step, broken};
 use crate::json::scan::Scanner;
 use crate::json::tree::Tree;
 
-/// Parentheses in a path, which bounds how deep filters and arguments nest.
-const NESTING_MAX: usize = 200;
+/// How deep filters, their conditions and the arguments of functions nest.
+pub(super) const NESTING_MAX: usize = 32;
+/// The steps of a path that stay where they are, which are filters and functions.
+const STAYING_MAX: usize = 100;
 
 /// Reads a path.
 pub(super) fn path(text: &str) -> Parsed<Path> {
+    path_within(text, 0)
+}
+
+/// Reads a path that is so deep within another.
+pub(super) fn path_within(text: &str, depth: usize) -> Parsed<Path> {
     let trimmed = text.trim_matches(' ');
     if text.is_empty() {
         return broken("it is empty");
     }
-    if text.matches('(').count() > NESTING_MAX {
-        return broken("it has too many parentheses");
+    if depth > NESTING_MAX {
+        return broken("it nests too deep");
     }
     // A blank before the root makes it a name.
     let rooted = text.starts_with(['$', '@']);
@@ -30,9 +37,12 @@ pub(super) fn path(text: &str) -> Parsed<Path> {
     if text.ends_with('.') {
         return broken("it ends with a point");
     }
-    let mut reader = Reader { cursor: Cursor::new(&text), steps: Vec::new() };
+    let mut reader = Reader { cursor: Cursor::new(&text), steps: Vec::new(), depth };
     let from_item = reader.cursor.current()? == '@';
     reader.root()?;
+    if reader.steps.iter().filter(|s| matches!(s, Step::Filter(_) | Step::Function(..))).count() > STAYING_MAX {
+        return broken("it has too many filters and functions");
+    }
     Ok(Path { steps: functions_first(reader.steps), from_item })
 }
 
@@ -149,6 +159,7 @@ impl Cursor {
 struct Reader {
     cursor: Cursor,
     steps: Vec<Step>,
+    depth: usize,
 }
 
 impl Reader {
@@ -234,7 +245,7 @@ impl Reader {
             return Ok(Vec::new());
         }
         self.cursor.at = open + 1;
-        arguments(&mut self.cursor, name)
+        arguments(&mut self.cursor, name, self.depth + 1)
     }
 
     fn bracket(&mut self) -> Parsed<()> {
@@ -315,7 +326,7 @@ impl Reader {
         };
         let Some(end) = self.cursor.closing(begin, ')', true)? else { return broken("a filter is not closed") };
         let Some(close) = self.cursor.next_is(end, ']') else { return broken("a filter ends with ')]'") };
-        self.steps.push(Step::Filter(Filter::parse(&self.cursor.text(begin, end + 1))?));
+        self.steps.push(Step::Filter(Filter::parse(&self.cursor.text(begin, end + 1), self.depth + 1)?));
         self.cursor.at = close + 1;
         Ok(())
     }
@@ -342,7 +353,7 @@ fn slice(text: &str) -> Parsed<Step> {
 }
 
 /// The arguments up to the closing parenthesis, and goes behind it. Each is a path or a JSON text.
-fn arguments(cursor: &mut Cursor, name: &str) -> Parsed<Vec<Parameter>> {
+fn arguments(cursor: &mut Cursor, name: &str, depth: usize) -> Parsed<Vec<Parameter>> {
     let mut found = Vec::new();
     let (mut parens, mut others, mut quoted, mut start) = (1, 0_i32, false, cursor.at);
     while let Some(c) = cursor.char(cursor.at) {
@@ -357,7 +368,7 @@ fn arguments(cursor: &mut Cursor, name: &str) -> Parsed<Vec<Parameter>> {
             _ => {}
         }
         if !quoted && others == 0 && (parens == 0 || (parens == 1 && c == ',')) {
-            found.extend(argument(cursor.text(start, cursor.at).trim())?);
+            found.extend(argument(cursor.text(start, cursor.at).trim(), depth)?);
             start = cursor.at + 1;
         }
         cursor.at += 1;
@@ -369,9 +380,9 @@ fn arguments(cursor: &mut Cursor, name: &str) -> Parsed<Vec<Parameter>> {
 }
 
 /// What is neither a path nor JSON is left out.
-fn argument(text: &str) -> Parsed<Option<Parameter>> {
+fn argument(text: &str, depth: usize) -> Parsed<Option<Parameter>> {
     match text.chars().next() {
-        Some('$' | '@') => Ok(Some(Parameter::Path(path(text)?))),
+        Some('$' | '@') => Ok(Some(Parameter::Path(path_within(text, depth)?))),
         Some('{' | '"' | '-' | '0'..='9') => match Tree::default().read(&mut Scanner::new(text)) {
             Ok(_) => Ok(Some(Parameter::Json(text.to_owned()))),
             Err(malformed) => broken(format!("an argument is no JSON: {}", malformed.why)),
