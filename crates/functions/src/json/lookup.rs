@@ -41,7 +41,7 @@ impl RowPaths<'_> {
             return Ok(constant);
         }
         let text = self.texts.get(row);
-        if !self.last.as_ref().is_some_and(|(last, _)| *last == text) {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != text) {
             self.last = Some((text, JsonPath::parse(text)?));
         }
         self.last.as_ref().map(|(_, path)| path).ok_or_else(|| Error::internal("a path was lost"))

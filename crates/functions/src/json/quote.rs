@@ -4,12 +4,11 @@
 //! Both are null of a null. As in Flink, `JSON_QUOTE` writes a character beyond U+FFFF as its number and the second
 //! half of its pair.
 
-use std::fmt::Write as _;
-
 use arrow_array::ArrayRef;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::scan::Scanner;
+use crate::format::put_fmt;
 use crate::operand::{Args, TextWriter};
 use crate::registry::{Inference, Signature};
 
@@ -48,10 +47,9 @@ fn push_quoted(c: char, out: &mut TextWriter) {
         c => {
             let mut units = [0; 2];
             let low = c.encode_utf16(&mut units).get(1).copied();
-            // Writing into memory does not fail.
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
+            put_fmt(out, format_args!("\\u{:04x}", u32::from(c)));
             if let Some(low) = low {
-                let _ = write!(out, "\\u{low:04x}");
+                put_fmt(out, format_args!("\\u{low:04x}"));
             }
         }
     }

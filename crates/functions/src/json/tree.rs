@@ -234,20 +234,27 @@ impl<'a> Tree<'a> {
 
     fn write_object(&self, id: Id, out: &mut String) {
         let entries = self.entries(id);
-        let mut sorted: Vec<&(Cow<'a, str>, Id)> = Vec::new();
-        if !entries.is_sorted_by(|a, b| java_order(&a.0, &b.0).is_le()) {
-            sorted.extend(entries);
-            sorted.sort_by(|a, b| java_order(&a.0, &b.0));
-        }
         put(out, "{");
-        for i in 0..entries.len() {
-            let (name, value) = sorted.get(i).copied().unwrap_or(&entries[i]);
+        if entries.is_sorted_by(|a, b| java_order(&a.0, &b.0).is_le()) {
+            self.write_entries(entries.iter(), out);
+        } else {
+            let mut sorted: Vec<&(Cow<'a, str>, Id)> = entries.iter().collect();
+            sorted.sort_by(|a, b| java_order(&a.0, &b.0));
+            self.write_entries(sorted.into_iter(), out);
+        }
+        put(out, "}");
+    }
+
+    fn write_entries<'t>(&self, entries: impl Iterator<Item = &'t (Cow<'a, str>, Id)>, out: &mut String)
+    where
+        'a: 't,
+    {
+        for (i, (name, value)) in entries.enumerate() {
             put(out, if i > 0 { "," } else { "" });
             write_json_text(name, out);
             put(out, ":");
             self.write(*value, out);
         }
-        put(out, "}");
     }
 
     /// Writes a value as Java's `String.valueOf`: a text without quotes. Objects and arrays stay JSON.
