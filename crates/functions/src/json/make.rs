@@ -61,15 +61,18 @@ pub(super) fn infer_json(call: &Inference<'_>) -> Result<Signature> {
 }
 
 /// Whether what an expression gives is put into another call as JSON: what `JSON_OBJECT`, `JSON_ARRAY` and `JSON` give,
-/// also through what the planner takes away, as `COALESCE` around what is never null.
-pub fn is_json_call(expr: &Expr) -> bool {
+/// also through what the planner takes away, as `COALESCE` around what is never null. `column` says it of a column.
+pub fn is_json_call(expr: &Expr, column: &dyn Fn(usize) -> bool) -> bool {
     match expr {
+        Expr::Column { index, .. } => column(*index),
         Expr::Call { function, args, .. } => match function.name.as_str() {
             "json_object" | "json_array" | "json" => true,
-            "coalesce" | "ifnull" => args.first().is_some_and(|first| !first.ty().nullable && is_json_call(first)),
+            "coalesce" | "ifnull" => {
+                args.first().is_some_and(|first| !first.ty().nullable && is_json_call(first, column))
+            }
             _ => false,
         },
-        Expr::Cast { input, ty, .. } => input.ty().kind == ty.kind && is_json_call(input),
+        Expr::Cast { input, ty, .. } => input.ty().kind == ty.kind && is_json_call(input, column),
         _ => false,
     }
 }

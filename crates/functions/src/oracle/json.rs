@@ -136,7 +136,7 @@ impl Parser<'_> {
         if self.words("FORMAT JSON") {
             return Err(Stop::Refused("FORMAT JSON".into()));
         }
-        raw.push(if crate::is_json_call(&value) { '1' } else { '0' });
+        raw.push(if crate::is_json_call(&value, &|_| false) { '1' } else { '0' });
         Ok(value)
     }
 }

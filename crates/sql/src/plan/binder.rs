@@ -39,6 +39,7 @@ use flott_api::{Error, Result, Schema};
 use sqlparser::ast::{Expr as Ast, Query};
 
 pub(super) use self::expr::{call, combine};
+pub(super) use self::json::with_json_columns;
 
 use self::expr::ExprBinder;
 use self::hints::BlockHints;

@@ -110,6 +110,9 @@ impl ExprBinder<'_> {
     }
 }
 
+/// Arguments of a call that makes JSON before its names and values.
+const CLAUSES: usize = 2;
+
 /// The first arguments of a call that makes JSON: what becomes of nulls, and which values are JSON already.
 fn made(name: &str, on_null: &str, raw: String, values: Vec<Expr>) -> Result<Expr> {
     let clauses = [literal::string(on_null), literal::string(&raw)];
@@ -117,7 +120,28 @@ fn made(name: &str, on_null: &str, raw: String, values: Vec<Expr>) -> Result<Exp
 }
 
 fn is_json(value: &Expr) -> char {
-    if flott_functions::is_json_call(value) { '1' } else { '0' }
+    flag(value, &|_| false)
+}
+
+fn flag(value: &Expr, column: &dyn Fn(usize) -> bool) -> char {
+    if flott_functions::is_json_call(value, column) { '1' } else { '0' }
+}
+
+/// The expression with its calls of `JSON_OBJECT` and `JSON_ARRAY` told which columns are JSON.
+pub(in crate::plan) fn with_json_columns(expr: Expr, column: &dyn Fn(usize) -> bool) -> Expr {
+    expr.transform(&mut |e| match e {
+        Expr::Call { function, mut args, ty } => {
+            let step = match function.name.as_str() {
+                "json_object" => 2,
+                "json_array" => 1,
+                _ => return Expr::Call { function, args, ty },
+            };
+            let raw: String = args.iter().skip(CLAUSES + step - 1).step_by(step).map(|v| flag(v, column)).collect();
+            args[CLAUSES - 1] = literal::string(&raw);
+            Expr::Call { function, args, ty }
+        }
+        other => other,
+    })
 }
 
 fn on_null(clauses: &[FunctionArgumentClause], default: &'static str) -> Result<&'static str> {
