@@ -14,6 +14,7 @@ mod grouping_sets;
 mod hints;
 mod insert;
 mod join;
+mod json;
 mod literal;
 mod lookup;
 mod match_recognize;
@@ -38,8 +39,9 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, Schema};
 use sqlparser::ast::{Expr as Ast, Query};
 
-pub(super) use self::call::{is_built_in, is_special};
+pub(super) use self::call::{is_built_in, is_later, is_special};
 pub(super) use self::expr::{call, combine};
+pub(super) use self::json::with_json_columns;
 pub(super) use self::user_function::returned;
 
 use self::hints::BlockHints;
