@@ -360,7 +360,7 @@ pub fn resolve_with_literals(name: &str, args: &[LogicalType], literals: &[Optio
 
 /// Flink's functions that Flott does not have yet: they are refused as such, not as misspelt.
 const NOT_YET: &str = " json json_array json_exists json_object json_query json_quote json_unquote json_value \
-    object_of object_update overlaps parse_json reinterpret similar source_watermark try_parse_json ";
+    object_of object_update parse_json reinterpret similar source_watermark try_parse_json ";
 
 fn unknown(name: &str) -> Error {
     if NOT_YET.contains(&format!(" {name} ")) || name.starts_with("bitmap_") {

@@ -19,6 +19,7 @@ mod lookup;
 mod match_recognize;
 mod order;
 mod over;
+mod overlaps;
 mod process;
 mod query;
 mod refuse;

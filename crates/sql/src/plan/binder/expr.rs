@@ -214,7 +214,7 @@ impl<'a> ExprBinder<'a> {
             BinaryOperator::LtEq => "<=",
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
-            BinaryOperator::Overlaps => "overlaps",
+            BinaryOperator::Overlaps => return self.overlaps(left, right),
             other => return Err(Error::unsupported(format!("the operator '{other}'"))),
         };
         self.call_on(name, &[left, right])
