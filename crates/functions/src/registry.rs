@@ -359,7 +359,7 @@ pub fn resolve_with_literals(name: &str, args: &[LogicalType], literals: &[Optio
 }
 
 /// Flink's functions that Flott does not have yet: they are refused as such, not as misspelt.
-const NOT_YET: &str = " object_of object_update overlaps parse_json reinterpret source_watermark try_parse_json ";
+const NOT_YET: &str = " object_of object_update parse_json reinterpret source_watermark try_parse_json ";
 
 /// Whether Flink has a scalar function or operator of that lower-case name, also if it is not built yet.
 pub fn is_known(name: &str) -> bool {

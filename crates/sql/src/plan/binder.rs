@@ -20,6 +20,7 @@ mod lookup;
 mod match_recognize;
 mod order;
 mod over;
+mod overlaps;
 mod process;
 mod quantified;
 mod query;

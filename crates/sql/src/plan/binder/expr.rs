@@ -235,7 +235,7 @@ impl<'a> ExprBinder<'a> {
             BinaryOperator::LtEq => "<=",
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
-            BinaryOperator::Overlaps => "overlaps",
+            BinaryOperator::Overlaps => return self.overlaps(left, right),
             BinaryOperator::Custom(words) if words.is_empty() || words.ends_with(" TO") => {
                 return self.difference(left, words, right);
             }
