@@ -8,12 +8,14 @@
 //!
 //! | identifier | what it holds | Flink's module |
 //! |---|---|---|
+//! | `avro` | insertions, object containers; a record a message | flink-avro |
 //! | `csv` | insertions, a record a line | flink-csv |
 //! | `debezium-json` | all changes | flink-json |
 //! | `json` | insertions, an object a line | flink-json |
 //! | `parquet` | insertions, column chunks | flink-parquet |
 //! | `raw` | insertions of one column | flink-table-runtime |
 
+mod avro;
 mod cells;
 mod column;
 mod csv;
@@ -102,7 +104,7 @@ impl DecoderSpec {
 pub struct EncoderSpec {
     /// The columns of the batches.
     pub schema: Schema,
-    /// Whether each record ends its line, as in a file; a message is the record alone.
+    /// Whether the records make a file: each ends its line, or they lie in blocks. A message is the record alone.
     pub line_ends: bool,
 }
 
@@ -232,6 +234,7 @@ type Make = fn(&OptionReader<'_>, &str) -> Result<Box<dyn Format>>;
 
 /// Every format, by name.
 const FORMATS: &[(&str, Make)] = &[
+    ("avro", avro::make),
     ("csv", csv::make),
     ("debezium-json", debezium::make),
     ("json", json::make),
