@@ -11,11 +11,14 @@
 //! point); an enum is read as a string and a fixed as bytes; strings that are no UTF-8 are refused. `encoding` = `json` is
 //! refused by name.
 
+pub(crate) mod confluent;
 mod container;
 mod datum;
+pub(crate) mod debezium;
 mod input;
 mod json;
 mod read;
+mod registry;
 mod resolve;
 mod schema;
 mod types;

@@ -120,7 +120,7 @@ impl<'a> Input<'a> {
 
     /// Refuses more elements than the bytes can hold.
     pub(super) fn check_count(&self, count: u64, bytes_min: usize) -> Taken<usize> {
-        let most = if bytes_min == 0 { EMPTY_MAX } else { self.rest() / bytes_min };
+        let most = self.rest().checked_div(bytes_min).unwrap_or(EMPTY_MAX);
         let found = usize::try_from(count).ok().filter(|count| *count <= most);
         found.ok_or_else(|| format!("a block has {count} elements in {} bytes", self.rest()))
     }

@@ -359,6 +359,30 @@ fn columns_and_options_that_avro_does_not_have_are_refused() {
     assert!(made("timestamp_mapping.legacy", "maybe").contains("timestamp_mapping.legacy"));
 }
 
+/// What Flink reads in `crates/e2e/oracle/avro/files.sql`: written anew with `FLOTT_WRITE_AVRO` set.
+#[test]
+fn files_that_flink_has_read_are_still_what_is_written() {
+    let (numbered_schema, numbers) = numbered(3000);
+    let files = [
+        ("flott.avro", written(&*avro(&[]), &schema(), &rows_of_types())),
+        ("flott_deflate.avro", written(&*avro(&[("codec", "deflate")]), &numbered_schema, &numbers)),
+        ("none.avro", written(&*avro(&[]), &numbered_schema, &[])),
+    ];
+    for (name, bytes) in files {
+        let path = format!("{}/../e2e/data/avro/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("FLOTT_WRITE_AVRO").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        let kept = std::fs::read(&path).unwrap();
+        if name.contains("deflate") {
+            // How well it is compressed is the library's affair.
+            assert_eq!(text(&read(&numbered_schema, &kept).unwrap()), text(&numbers));
+        } else {
+            assert!(unmarked(&kept) == unmarked(&bytes), "{name}");
+        }
+    }
+}
+
 /// SplitMix64 (Sebastiano Vigna, public domain).
 fn random(state: &mut u64) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
