@@ -43,7 +43,7 @@ impl RowPlan {
             },
             _ => (None, id),
         };
-        let resolver = Resolver { writer, reader: table.reader.as_ref(), timestamps: table.timestamps };
+        let resolver = Resolver::new(writer, table.reader.as_ref(), table.timestamps);
         let record = match &writer.get(record).kind {
             Kind::Record(fields) => Ok(resolver.record(fields, &table.fields, wanted)),
             other => Err(format!("the writer's schema is the Avro type {} instead of a record", other.name())),

@@ -3,6 +3,8 @@
 //! Fields are found by name, then by the aliases of the reader's schema, where a user gave one. What does not fit is an
 //! error once there is such a value, as in Flink: a union may have branches that never come.
 
+use std::cell::Cell;
+
 use flott_api::{Field, LogicalType, TypeKind};
 
 use super::json::datum;
@@ -10,18 +12,27 @@ use super::read::{Missing, Read, RecordRead, Step};
 use super::schema::{AvroSchema, Kind, Logical, RecordField, TypeId};
 use super::types::{Timestamps, non_null};
 
+/// A plan of more parts is not made: unions within unions multiply.
+const PARTS_MAX: usize = 1 << 16;
+
 /// Makes plans of reading.
 pub(super) struct Resolver<'a> {
-    pub(super) writer: &'a AvroSchema,
+    writer: &'a AvroSchema,
     /// The user's schema, for defaults and aliases; it says the same types as the columns.
-    pub(super) reader: Option<&'a AvroSchema>,
-    pub(super) timestamps: Timestamps,
+    reader: Option<&'a AvroSchema>,
+    timestamps: Timestamps,
+    parts: Cell<usize>,
 }
 
 /// The reader's type, where there is one.
 type Wanted = Option<TypeId>;
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    /// A resolver of a writer's schema.
+    pub(super) fn new(writer: &'a AvroSchema, reader: Option<&'a AvroSchema>, timestamps: Timestamps) -> Self {
+        Resolver { writer, reader, timestamps, parts: Cell::new(0) }
+    }
+
     /// How a record of the writer goes into columns of these fields.
     pub(super) fn record(&self, writer: &[RecordField], fields: &[Field], wanted: Wanted) -> RecordRead {
         let reader = wanted.and_then(|id| self.reader_fields(id)).unwrap_or_default();
@@ -69,7 +80,7 @@ impl Resolver<'_> {
         let Some(default) = &wanted.default else { return none() };
         match datum(reader, wanted.ty, default) {
             Ok(data) => {
-                let own = Resolver { writer: reader, reader: self.reader, timestamps: self.timestamps };
+                let own = Resolver::new(reader, self.reader, self.timestamps);
                 Missing::Default(data, own.value(wanted.ty, &field.ty, Some(wanted.ty)))
             }
             Err(what) => Missing::Refused(format!("the default of field '{}': {what}", field.name)),
@@ -79,7 +90,9 @@ impl Resolver<'_> {
     /// How a value of the writer goes into a column of that type.
     pub(super) fn value(&self, id: TypeId, ty: &LogicalType, wanted: Wanted) -> Read {
         let writer = self.writer.get(id);
+        self.parts.set(self.parts.get() + 1);
         match &writer.kind {
+            _ if self.parts.get() > PARTS_MAX => Read::Mismatch("the writer's schema has too many unions".to_owned()),
             Kind::Union(branches) => Read::Union(branches.iter().map(|b| self.value(*b, ty, wanted)).collect()),
             Kind::Null if ty.nullable => Read::Null,
             Kind::Null => Read::Mismatch(format!("a null where the type is {ty}")),

@@ -314,6 +314,33 @@ fn unions_enums_fixeds_and_units_are_resolved() {
 }
 
 #[test]
+fn a_plan_has_an_end_though_unions_multiply() {
+    let mut ty = nullable(TypeKind::Int);
+    let branch = |depth: usize, i: usize| {
+        let inner = if depth == 0 { "\"int\"".to_owned() } else { format!("[{}]", names(depth - 1)) };
+        format!(r#"{{"type":"record","name":"r{depth}_{i}","fields":[{{"name":"a","type":{inner}}}]}}"#)
+    };
+    let mut types = Vec::new();
+    for depth in 0..4 {
+        types.extend((0..40).map(|i| branch(depth, i)));
+        ty = row(vec![("a", ty)]);
+    }
+    let all = format!(
+        r#"{{"type":"record","name":"r","fields":[{{"name":"t","type":[{}]}},{{"name":"a","type":[{}]}}]}}"#,
+        types.join(","),
+        names(3)
+    );
+    let schema = schema_of(vec![("a", ty)]);
+    assert_eq!(resolved(&all, &[0, 0, 0, 0, 0, 0, 14], &schema).unwrap(), ["+I | ((((7))))"]);
+    let error = resolved(&all, &[0, 0, 78, 78, 78, 78, 14], &schema).unwrap_err();
+    assert!(error.ends_with("the writer's schema has too many unions"), "{error}");
+}
+
+fn names(depth: usize) -> String {
+    (0..40).map(|i| format!("\"r{depth}_{i}\"")).collect::<Vec<_>>().join(",")
+}
+
+#[test]
 fn of_a_key_that_comes_twice_the_last_value_counts() {
     let map = TypeKind::Map(Box::new(LogicalType::string()), Box::new(nullable(TypeKind::Int)));
     let schema = schema_of(vec![("a", nullable(map))]);

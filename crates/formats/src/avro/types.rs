@@ -203,11 +203,12 @@ pub(super) fn is_type(schema: &AvroSchema, id: TypeId, ty: &LogicalType) -> bool
         (Kind::Null, _, TypeKind::Null) => return true,
         (Kind::Boolean, _, TypeKind::Boolean) => true,
         (Kind::Int, Logical::Date, TypeKind::Date) => true,
-        (Kind::Int, Logical::TimeMillis, TypeKind::Time(p)) => *p == 0,
+        (Kind::Int, Logical::TimeMillis, TypeKind::Time(p)) => *p == 3,
         (Kind::Int, Logical::None, TypeKind::Int) => true,
-        (Kind::Long, Logical::Timestamp(units), TypeKind::Timestamp(p)) => units == 10_i64.pow(u32::from(*p)),
-        (Kind::Long, Logical::LocalTimestamp(_), TypeKind::BigInt) => true,
-        (Kind::Long, Logical::None, TypeKind::BigInt) => true,
+        (Kind::Long, Logical::Timestamp(1_000), kind) => *kind == TypeKind::Timestamp(3),
+        (Kind::Long, Logical::Timestamp(1_000_000), kind) => *kind == TypeKind::Timestamp(6),
+        // Flink knows no other here.
+        (Kind::Long, _, TypeKind::BigInt) => true,
         (Kind::Float, _, TypeKind::Float) | (Kind::Double, _, TypeKind::Double) => true,
         (Kind::Text | Kind::Enum(_), _, TypeKind::Varchar(n)) => *n == i32::MAX as u32,
         (Kind::Fixed(_) | Kind::Bytes, Logical::Decimal { precision, scale }, TypeKind::Decimal { .. }) => {

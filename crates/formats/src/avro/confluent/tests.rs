@@ -157,3 +157,23 @@ fn a_given_schema_is_that_of_the_table() {
     let fitting = record(&format!(r#"{id},{{"name":"s","type":["null","string"]}}"#));
     confluent(&[("schema-registry.schema", &fitting)]).check(&schema()).unwrap();
 }
+
+/// As Flink 2.3 registered it, with its connector `filesystem`, to which rows may be null.
+const FLINKS_SCHEMA: &str = r#"["null",{"type":"record","name":"record","namespace":"org.apache.flink.avro.generated","fields":[{"name":"id","type":"int"},{"name":"s","type":["null","string"],"default":null},{"name":"ts","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"default":null},{"name":"r","type":["null",{"type":"record","name":"record_r","fields":[{"name":"x","type":["null","int"],"default":null}]}],"default":null},{"name":"m","type":["null",{"type":"map","values":["null","int"]}],"default":null}]}]"#;
+const FLINKS_MESSAGE: [u8; 27] =
+    [0, 0, 0, 0, 1, 2, 2, 2, 2, 0x61, 2, 0x86, 0xb4, 0xae, 0xc3, 0xec, 0x5b, 2, 2, 0x0e, 2, 2, 2, 0x6b, 2, 2, 0];
+
+#[test]
+fn what_flink_wrote_is_read() {
+    let int = LogicalType::new(TypeKind::Int);
+    let row = TypeKind::Row(vec![Field::new("x", int.clone())]);
+    let map = TypeKind::Map(Box::new(LogicalType::string()), Box::new(int));
+    let mut columns = schema();
+    for (name, kind) in [("ts", TypeKind::Timestamp(3)), ("r", row), ("m", map)] {
+        columns.fields.push(Field::new(name, LogicalType::new(kind)));
+    }
+    let fake = FakeRegistry::with(&[FLINKS_SCHEMA]);
+    let mut decoder = decoder(&*confluent(&[]), &columns, &[0, 1, 2, 3, 4]);
+    let rows = decoded(&fake, &mut *decoder, &[&FLINKS_MESSAGE], 1).unwrap();
+    assert_eq!(rows, ["+I | 1 | a | 1577934245123 | (7) | [(k, 1)]"]);
+}
