@@ -10,15 +10,3 @@ CREATE TABLE other_scale (dc DECIMAL(10, 3)) WITH ('connector' = 'filesystem', '
 SELECT * FROM other_scale;
 CREATE TABLE flott (b BOOLEAN, ti TINYINT, si SMALLINT, i INT, bi BIGINT, f FLOAT, d DOUBLE, s STRING, c CHAR(3), vb BYTES, bn BINARY(2), dt DATE, tm TIME(3), ts TIMESTAMP(3), dc DECIMAL(10, 2), dz DECIMAL(38, 0), arr ARRAY<INT>, m MAP<STRING, INT>, ms MULTISET<STRING>, r ROW<x INT, y ROW<z STRING NOT NULL>>, ar ARRAY<ROW<k INT>>, nn INT NOT NULL) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/flott.avro', 'format' = 'avro');
 SELECT * FROM flott;
-SET 'execution.runtime-mode' = 'batch';
-CREATE TABLE snappy (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/snappy.avro', 'format' = 'avro');
-SELECT COUNT(*), SUM(id), MAX(CHAR_LENGTH(s)) FROM snappy;
-CREATE TABLE deflate (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/deflate.avro', 'format' = 'avro');
-SELECT COUNT(*), SUM(id), MAX(CHAR_LENGTH(s)) FROM deflate WHERE s <> '';
-CREATE TABLE bzip2 (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/bzip2.avro', 'format' = 'avro');
-SELECT MOD(id, 3) AS k, COUNT(*) AS n FROM bzip2 GROUP BY MOD(id, 3);
-CREATE TABLE flott_deflate (id INT NOT NULL, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/flott_deflate.avro', 'format' = 'avro');
-SELECT COUNT(*), SUM(id) FROM flott_deflate;
-CREATE TABLE no_rows (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/none.avro', 'format' = 'avro');
-SELECT * FROM no_rows;
-SELECT COUNT(*) FROM no_rows;

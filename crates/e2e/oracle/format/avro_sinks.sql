@@ -9,7 +9,7 @@ CREATE TABLE plain (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' =
 INSERT INTO plain SELECT id, s FROM parted WHERE id > 1;
 SELECT * FROM plain;
 CREATE TABLE packed (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${TMP}/packed', 'format' = 'avro', 'avro.codec' = 'bzip2');
-INSERT INTO packed SELECT id, s FROM plain WHERE id < 0;
+INSERT INTO packed SELECT id, s FROM plain WHERE id > 2;
 SELECT * FROM packed;
 CREATE TABLE local_times (a TIMESTAMP(3), i INT) WITH ('connector' = 'filesystem', 'path' = '${TMP}/local_times', 'format' = 'avro', 'avro.timestamp_mapping.legacy' = 'false');
 INSERT INTO local_times VALUES (TIMESTAMP '2024-02-29 12:00:00.123', 1), (CAST(NULL AS TIMESTAMP(3)), 2);
