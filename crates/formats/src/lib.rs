@@ -8,16 +8,19 @@
 //!
 //! | identifier | what it holds | Flink's module |
 //! |---|---|---|
+//! | `canal-json` | all changes, an event a line | flink-json |
 //! | `csv` | insertions, a record a line | flink-csv |
-//! | `debezium-json` | all changes | flink-json |
+//! | `debezium-json` | all changes, an event a line | flink-json |
 //! | `json` | insertions, an object a line | flink-json |
+//! | `maxwell-json` | all changes, an event a line | flink-json |
+//! | `ogg-json` | all changes, an event a line | flink-json |
 //! | `parquet` | insertions, column chunks | flink-parquet |
 //! | `raw` | insertions of one column | flink-table-runtime |
 
 mod cells;
+mod changelog;
 mod column;
 mod csv;
-mod debezium;
 mod json;
 mod parquet;
 mod raw;
@@ -232,9 +235,12 @@ type Make = fn(&OptionReader<'_>, &str) -> Result<Box<dyn Format>>;
 
 /// Every format, by name.
 const FORMATS: &[(&str, Make)] = &[
+    ("canal-json", changelog::canal),
     ("csv", csv::make),
-    ("debezium-json", debezium::make),
+    ("debezium-json", changelog::debezium),
     ("json", json::make),
+    ("maxwell-json", changelog::maxwell),
+    ("ogg-json", changelog::ogg),
     ("parquet", parquet::make),
     ("raw", raw::make),
 ];

@@ -21,7 +21,7 @@ impl JsonDecoder {
     pub(super) fn new(options: JsonOptions, spec: &DecoderSpec) -> Self {
         let schema: Schema = spec.schema.project(&spec.projection);
         JsonDecoder {
-            reader: ValueReader::new(options),
+            reader: ValueReader::new(options, &spec.schema),
             columns: Columns::new(&schema),
             fields: schema.fields,
             skipped: 0,
@@ -64,7 +64,7 @@ impl JsonDecoder {
                 }
                 Ok(())
             }
-            Kind::Null if self.reader.options.null_is_no_record => Ok(scan.literal("null")?),
+            Kind::Null if self.reader.options.builds_tree => Ok(scan.literal("null")?),
             _ => Err(no_object()),
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use flott_api::{Field, TypeKind};
+use flott_api::{Field, Schema, TypeKind};
 
-use super::JsonOptions;
 use super::encode::write_string;
 use super::scan::{Kind, Scanner, Syntax};
+use super::tree_number::write_tree_number;
+use super::{JsonOptions, has_decimal};
 use crate::column::{Column, Values};
 use crate::text::time::{Shape, iso_date, iso_time, timestamp};
 use crate::text::{excerpt, number, trim};
@@ -51,13 +52,39 @@ pub(crate) struct ValueReader {
 }
 
 impl ValueReader {
-    /// A reader with these options.
-    pub(crate) fn new(options: JsonOptions) -> Self {
+    /// A reader with these options, of a table with these columns.
+    pub(crate) fn new(mut options: JsonOptions, schema: &Schema) -> Self {
+        options.exact_numbers = schema.fields.iter().any(|field| has_decimal(&field.ty));
         ValueReader { options, scratch: Vec::new(), entries: Vec::new(), damaged: false }
     }
 
     /// Reads an object into the columns of its fields, which all have `rows` rows before.
     pub(crate) fn object(
+        &mut self,
+        scan: &mut Scanner<'_>,
+        fields: &[Field],
+        columns: &mut [Column],
+        rows: usize,
+        top: bool,
+    ) -> Taken<()> {
+        self.members(scan, fields, columns, rows, top)?;
+        for (field, column) in fields.iter().zip(columns) {
+            if column.len() > rows {
+                continue;
+            }
+            if self.options.fail_on_missing_field {
+                return Err(Fail::Mismatch(format!("field '{}' is missing", field.name)));
+            }
+            if !top && !field.ty.nullable {
+                return Err(Fail::Mismatch(format!("field '{}' is missing, but it is {}", field.name, field.ty)));
+            }
+            column.push_null();
+        }
+        Ok(())
+    }
+
+    /// Reads the fields that the object has into row `rows` of their columns, over what lies there.
+    pub(crate) fn members(
         &mut self,
         scan: &mut Scanner<'_>,
         fields: &[Field],
@@ -80,23 +107,11 @@ impl ValueReader {
             let taken = self.value(scan, &mut columns[found], top);
             taken.map_err(|fail| if top { within(&fields[found].name, fail) } else { fail })?;
         }
-        for (field, column) in fields.iter().zip(columns) {
-            if column.len() > rows {
-                continue;
-            }
-            if self.options.fail_on_missing_field {
-                return Err(Fail::Mismatch(format!("field '{}' is missing", field.name)));
-            }
-            if !top && !field.ty.nullable {
-                return Err(Fail::Mismatch(format!("field '{}' is missing, but it is {}", field.name, field.ty)));
-            }
-            column.push_null();
-        }
         Ok(())
     }
 
     /// Reads any value. With `null_allowed` also one that is `NOT NULL` may be null, as at the top.
-    fn value(&mut self, scan: &mut Scanner<'_>, column: &mut Column, null_allowed: bool) -> Taken<()> {
+    pub(crate) fn value(&mut self, scan: &mut Scanner<'_>, column: &mut Column, null_allowed: bool) -> Taken<()> {
         let kind = scan.kind()?;
         let (start, depth, length, maps) = (scan.at(), scan.depth(), column.len(), self.entries.len());
         let null_allowed = null_allowed || column.ty.nullable;
@@ -172,7 +187,11 @@ impl ValueReader {
         let Values::Row(entry) = &mut child.values else { return Ok(false) };
         let [keys, values] = entry.as_mut_slice() else { return Ok(false) };
         if kind != Kind::Object {
-            return Ok(false);
+            if !self.options.builds_tree {
+                return Ok(false);
+            }
+            scan.skip()?;
+            return Ok(end_list(ends, child.len()) && pushed(column));
         }
         let (depth, base) = (scan.depth(), self.entries.len());
         self.find_entries(scan)?;
@@ -226,6 +245,11 @@ impl ValueReader {
             }
             Kind::Number => {
                 let (text, integer) = scan.number()?;
+                if self.options.builds_tree && matches!(column.values, Values::Bytes { utf8: true, .. }) {
+                    self.scratch.clear();
+                    write_tree_number(text, self.options.exact_numbers, false, &mut self.scratch);
+                    return Ok(column.push_bytes(&self.scratch));
+                }
                 Ok(push_number(column, text, integer))
             }
             Kind::True => {
@@ -243,7 +267,7 @@ impl ValueReader {
                 let text = scan.skip()?;
                 let mut compact = std::mem::take(&mut self.scratch);
                 compact.clear();
-                write_compact(text, &mut compact);
+                write_compact(text, &self.options, &mut compact);
                 let good = push_text(column, &compact);
                 self.scratch = compact;
                 Ok(good)
@@ -396,7 +420,7 @@ fn push_word(column: &mut Column, word: &[u8]) -> bool {
 }
 
 /// Appends valid JSON without white space, strings written as our own encoder writes them.
-fn write_compact(json: &[u8], out: &mut Vec<u8>) {
+fn write_compact(json: &[u8], options: &JsonOptions, out: &mut Vec<u8>) {
     let mut scan = Scanner::new(json);
     let mut scratch = Vec::new();
     let mut at = 0;
@@ -412,6 +436,15 @@ fn write_compact(json: &[u8], out: &mut Vec<u8>) {
                 at = scan.at();
             }
             b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            b'-' | b'0'..=b'9' if options.builds_tree => {
+                scan.back_to(at, 0);
+                match scan.number() {
+                    Ok((number, _)) => write_tree_number(number, options.exact_numbers, true, out),
+                    // Cannot be, either.
+                    Err(_) => return,
+                }
+                at = scan.at();
+            }
             other => {
                 out.push(other);
                 at += 1;
