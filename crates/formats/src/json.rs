@@ -42,7 +42,8 @@ pub(crate) struct JsonOptions {
     pub(crate) plain_decimals: bool,
     pub(crate) ignore_null_fields: bool,
     /// Whether to do as the one of Flink's two implementations that builds a tree first: a `null` is no record at all, and
-    /// what is no object is an empty map, and numbers have gone through a type of Java's when they become texts.
+    /// what is no object is an empty map, numbers have gone through a type of Java's when they become texts, a container is
+    /// FALSE, and what is no string has no bytes.
     pub(crate) builds_tree: bool,
     /// Whether that type is `BigDecimal`: where a column is a DECIMAL.
     pub(crate) exact_numbers: bool,

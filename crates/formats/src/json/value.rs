@@ -54,7 +54,7 @@ pub(crate) struct ValueReader {
 impl ValueReader {
     /// A reader with these options, of a table with these columns.
     pub(crate) fn new(mut options: JsonOptions, schema: &Schema) -> Self {
-        options.exact_numbers = schema.fields.iter().any(|field| has_decimal(&field.ty));
+        options.exact_numbers = options.builds_tree && schema.fields.iter().any(|field| has_decimal(&field.ty));
         ValueReader { options, scratch: Vec::new(), entries: Vec::new(), damaged: false }
     }
 
@@ -238,10 +238,14 @@ impl ValueReader {
     }
 
     fn scalar(&mut self, scan: &mut Scanner<'_>, kind: Kind, column: &mut Column) -> Taken<bool> {
+        if self.options.builds_tree && push_of_tree(column, kind) {
+            scan.skip()?;
+            return Ok(true);
+        }
         match kind {
             Kind::String => {
                 let text = scan.string(&mut self.scratch)?;
-                Ok(push_string(column, text, self.options.iso_timestamps))
+                Ok(push_string(column, text, &self.options))
             }
             Kind::Number => {
                 let (text, integer) = scan.number()?;
@@ -250,7 +254,8 @@ impl ValueReader {
                     write_tree_number(text, self.options.exact_numbers, false, &mut self.scratch);
                     return Ok(column.push_bytes(&self.scratch));
                 }
-                Ok(push_number(column, text, integer))
+                let signed_zero = !self.options.builds_tree || !(integer || self.options.exact_numbers);
+                Ok(push_number(column, text, integer, signed_zero))
             }
             Kind::True => {
                 scan.literal("true")?;
@@ -345,7 +350,8 @@ fn push_some<T>(values: &mut Vec<T>, value: Option<T>) -> bool {
 }
 
 /// A JSON string as a value of the column's type.
-fn push_string(column: &mut Column, text: &[u8], iso: bool) -> bool {
+fn push_string(column: &mut Column, text: &[u8], options: &JsonOptions) -> bool {
+    let iso = options.iso_timestamps;
     let separator = if iso { b'T' } else { b' ' };
     let good = match (&mut column.values, &column.ty.kind) {
         (Values::Bytes { utf8: true, .. }, _) => return push_text(column, text),
@@ -358,12 +364,13 @@ fn push_string(column: &mut Column, text: &[u8], iso: bool) -> bool {
         (Values::Float32(v), _) => push_some(v, number::float32(trim(text))),
         (Values::Float64(v), _) => push_some(v, number::float64(trim(text))),
         (Values::Decimal(_), TypeKind::Decimal { precision, scale }) => {
-            let value = number::decimal(trim(text), *precision, *scale);
+            // A tree leaves the blanks to BigDecimal, which has none.
+            let text = if options.builds_tree { text } else { trim(text) };
+            let value = number::decimal(text, *precision, *scale);
             return column.push_decimal(value);
         }
         (Values::Int32(v), TypeKind::Date) => push_some(v, iso_date(text)),
-        // Seconds are obligatory here.
-        (Values::Int32(v), TypeKind::Time(p)) => push_some(v, iso_time(text, *p, false).filter(|_| text.len() >= 8)),
+        (Values::Int32(v), TypeKind::Time(p)) => push_some(v, time_of_day(text, *p)),
         (_, TypeKind::Timestamp(p)) => {
             let precision = *p;
             let moment = timestamp(text, Shape { separator, zulu: false, strict: iso });
@@ -379,15 +386,23 @@ fn push_string(column: &mut Column, text: &[u8], iso: bool) -> bool {
     good && pushed(column)
 }
 
-/// A JSON number as a value of the column's type.
-fn push_number(column: &mut Column, text: &[u8], integer: bool) -> bool {
+/// A time with seconds; the end of a day is its start.
+fn time_of_day(text: &[u8], precision: u8) -> Option<i32> {
+    let end = text.strip_prefix(b"24:00:00").is_some_and(|rest| matches!(rest, [] | [b'.', ..]));
+    let zeros = || text[8..].iter().skip(1).all(|b| *b == b'0') && text.len() <= "24:00:00.123456789".len();
+    if end { zeros().then_some(0) } else { iso_time(text, precision, false).filter(|_| text.len() >= 8) }
+}
+
+/// A JSON number as a value of the column's type. Not every one has a negative zero.
+fn push_number(column: &mut Column, text: &[u8], integer: bool, signed_zero: bool) -> bool {
+    let positive = if signed_zero { -0.0 } else { 0.0 };
     let good = match (&mut column.values, &column.ty.kind) {
         (Values::Int32(v), TypeKind::Int) => push_some(v, whole(text, integer).and_then(|n| i32::try_from(n).ok())),
         (Values::Int64(v), TypeKind::BigInt) => push_some(v, whole(text, integer)),
         (Values::Int8(v), _) => push_some(v, number::integer(text)),
         (Values::Int16(v), _) => push_some(v, number::integer(text)),
-        (Values::Float32(v), _) => push_some(v, number::float32(text)),
-        (Values::Float64(v), _) => push_some(v, number::float64(text)),
+        (Values::Float32(v), _) => push_some(v, number::float32(text).map(|x| x + positive as f32)),
+        (Values::Float64(v), _) => push_some(v, number::float64(text).map(|x| x + positive)),
         (Values::Boolean(v), _) => push_some(v, Some(false)),
         (Values::Decimal(_), TypeKind::Decimal { precision, scale }) => {
             let value = number::decimal(text, *precision, *scale);
@@ -407,6 +422,20 @@ fn whole(text: &[u8], integer: bool) -> Option<i64> {
     let value = number::float64(text)?;
     // 2^63 itself is out of range, and is what i64::MAX becomes as a float.
     (value >= i64::MIN as f64 && value < i64::MAX as f64).then_some(value as i64)
+}
+
+/// What a tree gives without a word where the value does not fit: FALSE for an object or array, no bytes for what is no
+/// string.
+fn push_of_tree(column: &mut Column, kind: Kind) -> bool {
+    match (&mut column.values, kind) {
+        (Values::Boolean(v), Kind::Object | Kind::Array) => v.push(false),
+        (Values::Bytes { utf8: false, .. }, kind) if kind != Kind::String => {
+            column.push_null();
+            return true;
+        }
+        _ => return false,
+    }
+    pushed(column)
 }
 
 /// `true` or `false` as a value of the column's type.
