@@ -20,7 +20,9 @@
 //! [`GroupAggregate`](crate::group_aggregate); a slice that is over is cleared as a whole. List `windows` has the
 //! ends of the open ones, `i64` little-endian. With shared slices also state `running`, the same by window and key
 //! (windows that slide are one, those that grow have the end of the longest), list `running` of the windows that
-//! grow, and list `progress`: which key groups, both ends `u32`, have come to which window, `i64`.
+//! grow, list `progress`: which key groups, both ends `u32`, have come to which window, `i64`; and, of windows that
+//! slide, list `whole`: a byte a subtask, 1 if its state `running` is to be believed. If not, it is made anew from the
+//! slices when the first window ends.
 //!
 //! The operator gets whole batches with their marks. That gives the same rows as slices of the batch do: what a row
 //! belongs to is decided by row first, so behind the mark that ends a window no row of the batch belongs to it, and
@@ -34,6 +36,7 @@
 
 mod progress;
 mod running;
+mod worth;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -207,7 +210,8 @@ impl Operator for WindowAggregate {
         let slices = self.slices.as_ref().ok_or_else(not_open)?;
         let items = slices.windows().map(|end_ms| Bytes::copy_from_slice(&end_ms.to_le_bytes()));
         store.set_list(WINDOWS, Redistribution::Union, items.collect());
-        self.shared.as_mut().map_or(Ok(()), |s| s.save(store))
+        let first_ms = slices.windows().next();
+        self.shared.as_mut().map_or(Ok(()), |s| s.save(store, first_ms))
     }
 }
 
@@ -253,6 +257,7 @@ impl WindowAggregate {
         let shared = shared.as_mut().ok_or_else(|| Error::internal("a slice of one window outlived it"))?;
         if results.windows.aligned().slides() {
             let slices = opened(slices)?;
+            shared.make_anew(slices, now_ms).await?;
             slices.begin(slice_end_ms)?;
             let groups = slices.assign(slice_end_ms, &keys, rows.len(), now_ms).await?;
             let mut touched = groups.clone();
@@ -389,17 +394,19 @@ impl Results {
         to: &mut Outgoing,
         cx: &mut OperatorContext<'_>,
     ) -> Result<()> {
-        let (window, mut walk) = (shared.window(end_ms, &self.windows), Walk::default());
+        let (window, mut walk, mut keys) = (shared.window(end_ms, &self.windows), Walk::default(), 0);
         shared.running()?.begin(window)?;
         while let Some(mut part) = walk.next(shared.running()?, window).await? {
             let keyed = (std::mem::take(&mut part.keys), std::mem::take(&mut part.groups));
             let keyed = shared.progress()?.before(end_ms, keyed)?;
+            keys += keyed.1.len();
             let rows = {
                 let (plan, running) = shared.plan_and_running()?;
                 self.rows(end_ms, plan, keyed, part.entries(running, window)?)?
             };
             to.push(rows, cx).await?;
         }
+        shared.emitted(keys);
         Ok(())
     }
 

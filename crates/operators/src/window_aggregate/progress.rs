@@ -16,6 +16,9 @@ use flott_state::codec::{damaged, take_array, take_i64};
 
 use crate::window::walk::picked;
 
+/// Key columns with the numbers of their groups in a state.
+pub(super) type Keyed = (Vec<ArrayRef>, Vec<u32>);
+
 /// See the module. Windows are known by their end.
 pub(super) struct Progress {
     key_groups: Range<u32>,
@@ -72,6 +75,11 @@ impl Progress {
         self.end_ms
     }
 
+    /// How far any has come.
+    pub(super) fn last_end_ms(&self) -> i64 {
+        self.ahead.iter().flatten().max().copied().unwrap_or(self.end_ms)
+    }
+
     /// All have come to this window, or are ahead.
     pub(super) fn advance(&mut self, end_ms: i64) {
         self.end_ms = self.end_ms.max(end_ms);
@@ -93,14 +101,19 @@ impl Progress {
         Ok(Some(hash_keys(keys, rows)?.iter().map(end).collect()))
     }
 
-    /// Of these keys and groups those that have not come to this window.
-    pub(super) fn before(
-        &self,
-        end_ms: i64,
-        (keys, groups): (Vec<ArrayRef>, Vec<u32>),
-    ) -> Result<(Vec<ArrayRef>, Vec<u32>)> {
+    /// Of these keys and groups those that have not come to this window; all, while all have come equally far.
+    pub(super) fn before(&self, end_ms: i64, keyed: Keyed) -> Result<Keyed> {
+        self.those(keyed, |end| end < end_ms)
+    }
+
+    /// Of these keys and groups those that have come to this window; all, while all have come equally far.
+    pub(super) fn behind(&self, end_ms: i64, keyed: Keyed) -> Result<Keyed> {
+        self.those(keyed, |end| end >= end_ms)
+    }
+
+    fn those(&self, (keys, groups): Keyed, is_one: impl Fn(i64) -> bool) -> Result<Keyed> {
         let Some(ends) = self.by_row(&keys, groups.len())? else { return Ok((keys, groups)) };
-        let places: Vec<u32> = (0..groups.len() as u32).filter(|place| ends[*place as usize] < end_ms).collect();
+        let places: Vec<u32> = (0..groups.len() as u32).filter(|place| is_one(ends[*place as usize])).collect();
         let groups = places.iter().map(|place| groups[*place as usize]).collect();
         Ok((picked(&keys, places)?, groups))
     }
@@ -135,6 +148,9 @@ mod tests {
         let (kept, groups) = both.before(20, (keys.clone(), (0..100).collect())).unwrap();
         assert_eq!(kept[0].len(), groups.len());
         assert!(groups.iter().all(|g| ends[*g as usize] == 10) && groups.len() < 100);
+        let (_, others) = both.behind(20, (keys.clone(), (0..100).collect())).unwrap();
+        assert!(others.iter().all(|g| ends[*g as usize] == 30) && groups.len() + others.len() == 100);
+        assert_eq!(both.last_end_ms(), 30);
         let mut again = progress(0, 1);
         again.restore(&both.save()).unwrap();
         assert_eq!(again.by_row(&keys, 100).unwrap(), Some(ends));

@@ -7,11 +7,13 @@
 //! one when it leaves, whatever the length of the window, and of each key there is one state beside its slices.
 //! That needs aggregates that give back what they took up: [`crate::aggregate::sliding`] makes one of each.
 //!
+//! What the running state has can be made anew from the slices, so a checkpoint has it only where it is small beside
+//! them ([`worth`]): of keys that come once in a window it would be as large, and written twice as often.
+//!
 //! Windows that grow never give anything back. A slice becomes a part of the window and is gone.
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use bytes::Bytes;
 use flott_api::aggregate::MergeInput;
 use flott_api::operator::OpenContext;
@@ -21,7 +23,8 @@ use flott_graph::spec::WindowAggregateSpec;
 use flott_state::codec::take_i64;
 use flott_state::hot::{MapViewOptions, TtlOptions, WindowedState};
 
-use super::progress::Progress;
+use super::progress::{Keyed, Progress};
+use super::worth::Worth;
 use crate::aggregate::groups::{Groups, Plan};
 use crate::window::Windows;
 use crate::window::walk::{Part, Walk};
@@ -30,6 +33,8 @@ use crate::window::walk::{Part, Walk};
 const RUNNING: &str = "running";
 /// Name of the list that says how far each key group has come.
 const PROGRESS: &str = "progress";
+/// Name of the list that says of each subtask whether the state of the window that slides is whole.
+const WHOLE: &str = "whole";
 /// The one window that slides.
 const SLIDING: i64 = 0;
 
@@ -41,10 +46,10 @@ pub(super) struct Running {
     /// Is there from `open` on, as is the progress.
     running: Option<WindowedState<Groups>>,
     progress: Option<Progress>,
+    worth: Worth,
+    /// Whether it must be made anew from the slices before anybody looks.
+    is_stale: bool,
 }
-
-/// Keys with their groups in a state.
-type Keyed = (Vec<ArrayRef>, Vec<u32>);
 
 impl Running {
     /// The running state for slices that have the state of `slice`.
@@ -61,7 +66,7 @@ impl Running {
         let slides = windows.aligned().slides();
         let plan = if slides { Plan::sliding } else { Plan::new };
         let plan = plan(&spec.input, &spec.keys, &spec.aggregates, options)?;
-        Ok(Running { plan, slides, running: None, progress: None })
+        Ok(Running { plan, slides, running: None, progress: None, worth: Worth::default(), is_stale: false })
     }
 
     /// Declares the state.
@@ -78,7 +83,7 @@ impl Running {
             self.progress_mut()?.restore(&items)?;
         }
         if self.slides {
-            self.running()?.restore(SLIDING)?;
+            self.restore_sliding(store)?;
             return Ok(Vec::new());
         }
         let items = store.list(RUNNING).unwrap_or_default();
@@ -89,10 +94,24 @@ impl Running {
         Ok(ends)
     }
 
-    /// Sets the lists of a checkpoint.
-    pub(super) fn save(&mut self, store: &Arc<dyn StateStore>) -> Result<()> {
+    /// What some subtask has not kept is made anew by all: which of them it was for a key is not known any more.
+    fn restore_sliding(&mut self, store: &dyn StateStore) -> Result<()> {
+        if store.list(WHOLE).is_some_and(|items| items.iter().all(|item| item[..] == [1])) {
+            self.worth = Worth::restored(self.progress()?.last_end_ms());
+            return self.running()?.restore(SLIDING);
+        }
+        self.is_stale = true;
+        self.running()?.begin_anew(SLIDING)
+    }
+
+    /// Sets the lists of a checkpoint; `first_ms` is the end of the first slice.
+    pub(super) fn save(&mut self, store: &Arc<dyn StateStore>, first_ms: Option<i64>) -> Result<()> {
         store.set_list(PROGRESS, Redistribution::Union, self.progress()?.save());
-        if !self.slides {
+        if self.slides {
+            let is_kept = !self.is_stale && self.worth.is_kept(first_ms);
+            self.running()?.set_kept(is_kept);
+            store.set_list(WHOLE, Redistribution::Union, vec![Bytes::copy_from_slice(&[u8::from(is_kept)])]);
+        } else {
             let ends = self.running()?.windows().map(|end_ms| Bytes::copy_from_slice(&end_ms.to_le_bytes()));
             let ends = ends.collect();
             store.set_list(RUNNING, Redistribution::Union, ends);
@@ -115,6 +134,11 @@ impl Running {
         Ok((&self.plan, running))
     }
 
+    /// So many keys came out with a window.
+    pub(super) fn emitted(&mut self, keys: usize) {
+        self.worth.emitted(keys);
+    }
+
     pub(super) fn progress(&self) -> Result<&Progress> {
         self.progress.as_ref().ok_or_else(super::not_open)
     }
@@ -135,16 +159,37 @@ impl Running {
         end_ms: i64,
         (windows, now_ms): (&Windows, i64),
     ) -> Result<()> {
+        self.make_anew(slices, now_ms).await?;
         let window = self.window(end_ms, windows);
         for slice_end_ms in slices.windows_between(self.progress()?.end_ms(), end_ms) {
             let mut walk = Walk::default();
             while let Some(mut part) = walk.next(slices, slice_end_ms).await? {
                 // Of keys that are ahead it has entered already.
                 let keyed = self.progress()?.before(slice_end_ms, taken(&mut part))?;
+                self.worth.entered(slice_end_ms, keyed.1.len());
                 self.merge(window, keyed, part.entries(slices, slice_end_ms)?, (false, now_ms)).await?;
             }
             if !self.slides {
                 slices.clear(slice_end_ms);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the state of the window that slides from the slices that it has, if a restore found none.
+    pub(super) async fn make_anew(&mut self, slices: &mut WindowedState<Groups>, now_ms: i64) -> Result<()> {
+        if !std::mem::take(&mut self.is_stale) {
+            return Ok(());
+        }
+        // Those that have left it are cleared, those that are to come lie behind the progress.
+        for slice_end_ms in slices.windows_between(i64::MIN, self.progress()?.last_end_ms()) {
+            let mut walk = Walk::default();
+            while let Some(mut part) = walk.next(slices, slice_end_ms).await? {
+                let keyed = self.progress()?.behind(slice_end_ms, taken(&mut part))?;
+                self.worth.entered(slice_end_ms, keyed.1.len());
+                self.merge(SLIDING, keyed, part.entries(slices, slice_end_ms)?, (false, now_ms)).await?;
+                // It may be larger than memory. No checkpoint counts on what this writes.
+                self.running()?.relieve().await?;
             }
         }
         Ok(())
@@ -173,6 +218,7 @@ impl Running {
                 let keyed = self.progress()?.before(end_ms, taken(&mut part))?;
                 self.merge(SLIDING, keyed, part.entries(slices, slice_end_ms)?, (true, now_ms)).await?;
             }
+            self.worth.left(slice_end_ms);
             slices.clear(slice_end_ms);
         }
         Ok(false)

@@ -34,6 +34,7 @@ pub struct WindowedState<E> {
     link: Link,
     pending: EntryBatch,
     closing: bool,
+    is_kept: bool,
     share: MemoryShare,
     /// What each window took when it was measured last, and all of them: there may be thousands, of which a batch
     /// touches some.
@@ -62,6 +63,7 @@ impl<E: GroupEntries> WindowedState<E> {
             link: Link::open(cx, options, true)?,
             pending: EntryBatch::default(),
             closing: false,
+            is_kept: true,
             share: MemoryShare::new(cx.memory.clone()),
             measured: BTreeMap::new(),
             measured_bytes: 0,
@@ -92,6 +94,25 @@ impl<E: GroupEntries> WindowedState<E> {
         self.touched.insert(window);
         self.windows.insert(window, region);
         Ok(true)
+    }
+
+    /// Opens a window of which the checkpoint may have something that is not to be believed.
+    ///
+    /// # Errors
+    /// If a type cannot be part of a key.
+    pub fn begin_anew(&mut self, window: i64) -> Result<()> {
+        if self.link.restored {
+            self.cleared[self.epoch].push(window);
+        }
+        self.begin(window).map(|_| ())
+    }
+
+    /// Whether checkpoints have what it holds, from the next one on; at first they have. A state that is not kept still
+    /// goes to the store as far as it does not fit into memory, so a checkpoint may have some of it: what is restored
+    /// has to [begin anew](WindowedState::begin_anew). Not to be changed while an epoch is being drained.
+    pub fn set_kept(&mut self, is_kept: bool) {
+        debug_assert!(!self.closing, "what a checkpoint has is changed between checkpoints");
+        self.is_kept = is_kept;
     }
 
     fn region(&self, window: i64, spilled: bool) -> Result<Region<E>> {
@@ -255,12 +276,21 @@ fn not_open(window: i64) -> Error {
 #[async_trait]
 impl<E: GroupEntries> KeyedContainer for WindowedState<E> {
     fn close_epoch(&mut self) {
+        // All that has changed stays in the open epoch, until it leaves memory or is to be kept.
+        if !self.is_kept {
+            return;
+        }
         self.windows.values_mut().for_each(Region::close_epoch);
         self.epoch = 1 - self.epoch;
         self.closing = true;
     }
 
     async fn drain(&mut self, entries_max: usize) -> Result<bool> {
+        if !self.is_kept {
+            let mut cleared = self.write_cleared(self.epoch);
+            self.link.write(&mut cleared).await?;
+            return Ok(true);
+        }
         let done = self.write_closed(entries_max).await?;
         self.closing &= !done;
         Ok(done)

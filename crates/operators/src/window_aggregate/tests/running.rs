@@ -264,6 +264,39 @@ fn slices_and_keys_that_are_over_leave_nothing_in_the_store() {
     }
 }
 
+/// What checkpoints have of keys that come in every slice, then seldom, then often again, and that a restart at any place
+/// changes nothing.
+#[test]
+fn the_running_state_is_in_checkpoints_where_it_is_small_beside_the_slices() {
+    let window = WindowKind::Hop { size_ms: 9000, slide_ms: 1000, offset_ms: 0 };
+    let spec = of(window, &[call("sum", &[2], false), call("max", &[2], false)]);
+    let seconds: Vec<i64> = (0..10).chain([20, 21]).chain(30..40).collect();
+    let pieces = seconds.chunks(2).map(|seconds| {
+        let row = |s: &i64| format!("+I | {} | a | {}\n+I | {} | b | 1\n", s * 1000, s % 5, s * 1000 + 500);
+        (seconds.iter().map(row).collect::<String>(), seconds[1] * 1000 + 999)
+    });
+    let pieces: Vec<(String, i64)> = pieces.collect();
+    run(&spec, &pieces.iter().map(|(rows, watermark)| format!("{rows}wm {watermark}\n")).collect::<String>());
+
+    let mut world = World::new(spec.clone());
+    let store = FakeStateStore::new();
+    let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+    world.operator.open(&open_context_with(&FakeWorld::at(0), subtask, 128, store.clone())).unwrap();
+    let mut kept = Vec::new();
+    for (rows, watermark) in &pieces {
+        world.at(*watermark - 2000, rows).unwrap();
+        world.pass(*watermark);
+        world.checkpoint();
+        let snapshot = store.snapshot();
+        let whole = snapshot.lists["whole"].1 == [Bytes::from_static(&[1])];
+        assert!(!whole || snapshot.entries[1].len() == 2, "at {watermark}");
+        if kept.last() != Some(&whole) {
+            kept.push(whole);
+        }
+    }
+    assert_eq!(kept, [false, true, false, true]);
+}
+
 /// A batch's rows with one watermark before and one behind, on one of two instances that then become one.
 #[test]
 fn instances_that_had_come_to_different_windows_become_one() {

@@ -60,7 +60,7 @@ impl ExprBinder<'_> {
                 .with_hint("Aggregates belong in SELECT and HAVING."));
         }
         // Arguments are of one row: an aggregate in them has no meaning.
-        let mut rows = ExprBinder::new(self.scope, "an aggregate");
+        let mut rows = ExprBinder::new(self.cx, self.scope, "an aggregate");
         let args = rows.written_arguments(name, written)?;
         let filter = written.filter.map(|f| rows.condition(f)).transpose()?;
         if args.is_empty() && name != "count" {

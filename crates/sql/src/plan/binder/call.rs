@@ -36,6 +36,9 @@ impl ExprBinder<'_> {
     pub(super) fn function(&mut self, function: &Function) -> Result<Expr> {
         let Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } =
             function;
+        if let Some(found) = self.user_function(name)? {
+            return self.user_call(function, &found);
+        }
         let name = function_name(name)?;
         refuse::clause(*uses_odbc_syntax, "the ODBC syntax of functions")?;
         refuse::clause(*parameters != FunctionArguments::None, "a call with parameters")?;
@@ -122,14 +125,30 @@ impl ExprBinder<'_> {
     }
 }
 
-/// The lower-case name of a function; functions of a catalog are not built.
+/// Whether a name alone is a function of ours, also of those that are not built yet.
+pub(in crate::plan) fn is_built_in(name: &str) -> bool {
+    is_special(name) || flott_functions::is_known(name)
+}
+
+/// Whether a function is more than a scalar function that is called by name.
+pub(in crate::plan) fn is_special(name: &str) -> bool {
+    aggregate_call::is_aggregate(name)
+        || needs_over(name)
+        || is_grouping(name)
+        || UNBUILT.contains(&name)
+        || TAKES_UNIT.contains(&name)
+        || super::window::group_property(name).is_some()
+        || matches!(name, "if" | "current_watermark")
+}
+
+/// The lower-case name of a built-in function.
 pub(super) fn function_name(name: &ObjectName) -> Result<String> {
     match name.0.as_slice() {
         [part] => part
             .as_ident()
             .map(|ident| ident.value.to_lowercase())
             .ok_or_else(|| Error::unsupported(format!("function '{name}'"))),
-        _ => Err(Error::unsupported(format!("function '{name}' of a catalog"))),
+        _ => Err(Error::invalid(format!("function '{name}' does not exist"))),
     }
 }
 

@@ -136,3 +136,45 @@ fn a_window_that_was_never_stored_needs_no_write_and_gives_its_memory_back() {
     assert_eq!((trial.state.memory_bytes(), trial.state.cleared[0].len()), (before, 0));
     assert!(trial.state.entries_mut(10).is_err());
 }
+
+#[test]
+fn what_is_not_kept_is_in_no_checkpoint_and_all_of_it_where_it_is_kept_again() {
+    for limit_bytes in [usize::MAX, 1] {
+        let (mut trial, mut chance) = (Trial::new(limit_bytes), Chance::new(limit_bytes as u64 | 7));
+        let mut is_kept = true;
+        for round in 0..60 {
+            (0..5).for_each(|_| trial.change(&mut chance));
+            if chance.below(2) == 0 {
+                ready(trial.state.relieve()).unwrap();
+            }
+            if round % 3 == 0 {
+                is_kept = !is_kept;
+                trial.state.set_kept(is_kept);
+            }
+            let before = stored(&trial.store.snapshot(), true);
+            trial.state.close_epoch();
+            while !ready(trial.state.drain(3)).unwrap() {}
+            let after = stored(&trial.store.snapshot(), true);
+            assert_eq!(after, if is_kept { trial.model.clone() } else { before }, "round {round}, kept: {is_kept}");
+        }
+        while !trial.open.is_empty() {
+            trial.fire(&mut chance);
+        }
+    }
+}
+
+#[test]
+fn a_window_that_begins_anew_has_nothing_of_the_checkpoint() {
+    let (mut trial, mut chance) = (Trial::new(usize::MAX), Chance::new(5));
+    (0..20).for_each(|_| trial.change(&mut chance));
+    trial.restart();
+    trial.store = FakeStateStore::restored(trial.store.snapshot());
+    let mut state = open(&trial.store, usize::MAX);
+    state.set_kept(false);
+    trial.open.iter().for_each(|window| state.begin_anew(*window).unwrap());
+    assert!(trial.open.iter().all(|window| state.resident(*window).unwrap().is_empty()) && !state.has_spilled());
+    assert!(!trial.store.snapshot().entries[0].is_empty());
+    state.close_epoch();
+    assert!(ready(state.drain(9)).unwrap());
+    assert!(trial.store.snapshot().entries[0].is_empty());
+}
