@@ -4,7 +4,7 @@ use super::{Dialect, OPERATION};
 use crate::json::scan::{Kind, Scanner};
 use crate::json::value::{Fail, Taken};
 
-/// More parts than any dialect has.
+/// As many parts as a dialect may have.
 const PARTS_MAX: usize = 9;
 /// Where the schema lies beside the payload, among the parts of the dialect that wraps.
 const SCHEMA: usize = 3;
@@ -126,4 +126,30 @@ impl<'a> Images<'a> {
 
 pub(super) fn mismatch<T>(what: impl Into<String>) -> Taken<T> {
     Err(Fail::Mismatch(what.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{canal, debezium, maxwell, ogg};
+    use super::*;
+
+    #[test]
+    fn each_dialect_has_the_parts_that_it_reads() {
+        for dialect in [canal::DIALECT, debezium::DIALECT, maxwell::DIALECT, ogg::DIALECT] {
+            let parts = dialect.parts.len();
+            assert!((3..=PARTS_MAX).contains(&parts), "{}", dialect.name);
+            assert!(dialect.metadata.iter().all(|m| m.part() < parts), "{}", dialect.name);
+            assert!(dialect.filters.iter().all(|(_, part)| *part < parts), "{}", dialect.name);
+            assert!(!dialect.wraps || dialect.parts[SCHEMA] == "schema", "{}", dialect.name);
+        }
+    }
+
+    #[test]
+    fn keys_are_found_whatever_escapes_they_have() {
+        let event = br#"{"d\u0061ta":{"id":1}, "type" : "INS\u0045RT","old":null,"x":[{"type":1}]}"#;
+        let parts = Parts::read(event, &canal::DIALECT, false).ok().unwrap();
+        assert_eq!(parts.operation(&mut Vec::new()).ok().unwrap(), Some(b"INSERT".as_slice()));
+        assert_eq!((parts.get(1), parts.written(1)), (None, Some(b"null".as_slice())));
+        assert_eq!((parts.get(2), parts.get(3)), (Some(br#"{"id":1}"#.as_slice()), None));
+    }
 }

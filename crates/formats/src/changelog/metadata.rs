@@ -50,6 +50,12 @@ impl Metadata {
         Metadata { key, part, reading }
     }
 
+    /// Which part it is read from.
+    #[cfg(test)]
+    pub(super) fn part(&self) -> usize {
+        self.part
+    }
+
     /// The column's type.
     pub(super) fn ty(&self) -> LogicalType {
         let map = |value| LogicalType::new(TypeKind::Map(Box::new(LogicalType::string()), Box::new(value)));
