@@ -114,9 +114,9 @@ pub fn is_built_in(name: &str) -> bool {
     binder::is_built_in(name)
 }
 
-/// The names of all built-in functions and operators, in upper case, sorted.
-pub fn built_in_functions() -> Vec<&'static str> {
-    flott_functions::function_names()
+/// Whether Flink has a function of that lower-case name and it is not built yet.
+pub fn is_later_function(name: &str) -> bool {
+    binder::is_later(name)
 }
 
 /// Whether it is one of those that a function of a user cannot stand for: aggregates, window functions and the like.

@@ -5,6 +5,7 @@
 mod alter;
 mod alter_columns;
 mod alter_object;
+mod built_in;
 mod context;
 mod create;
 mod create_as;

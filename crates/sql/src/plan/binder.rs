@@ -14,11 +14,13 @@ mod grouping_sets;
 mod hints;
 mod insert;
 mod join;
+mod json;
 mod literal;
 mod lookup;
 mod match_recognize;
 mod order;
 mod over;
+mod overlaps;
 mod process;
 mod quantified;
 mod query;
@@ -38,8 +40,9 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, Schema};
 use sqlparser::ast::{Expr as Ast, Query};
 
-pub(super) use self::call::{is_built_in, is_special};
+pub(super) use self::call::{is_built_in, is_later, is_special};
 pub(super) use self::expr::{call, combine};
+pub(super) use self::json::with_json_columns;
 pub(super) use self::user_function::returned;
 
 use self::hints::BlockHints;

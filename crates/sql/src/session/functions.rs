@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, ObjectName};
 
 use super::names::{location_of, parts, passes};
 use super::text::expression;
-use super::{Outcome, Session, TextTable};
+use super::{Outcome, Session, TextTable, built_in};
 use crate::catalog::{CatalogFunction, FunctionPath, SqlFunction};
 use crate::parser::ast::{
     AlterFunction, CreateFunction, FunctionBody, FunctionLanguage, FunctionParameter, Scope, ShowFilter, SqlType, Text,
@@ -101,8 +101,7 @@ impl Session {
         (catalog, database): (String, String),
         filter: Option<&ShowFilter>,
     ) -> Result<Outcome> {
-        let mut names: Vec<String> =
-            if user { Vec::new() } else { plan::built_in_functions().into_iter().map(str::to_owned).collect() };
+        let mut names: Vec<String> = if user { Vec::new() } else { built_in::names().map(str::to_owned).collect() };
         for name in self.catalogs.function_names(&catalog, &database)? {
             if !names.contains(&name) {
                 names.push(name);
@@ -115,19 +114,12 @@ impl Session {
     /// `DESCRIBE FUNCTION [EXTENDED]`.
     pub(super) fn describe_function(&self, extended: bool, name: &ObjectName) -> Result<Outcome> {
         let (at, parts) = (name_location(name), parts(name));
-        let is_built_in = matches!(parts.as_slice(), [alone] if plan::is_built_in(&alone.to_lowercase()));
-        let found = PlanContext::function(self, &parts, is_built_in).map_err(|e| e.at(at))?;
-        let row = |name: &str, value: String| vec![Some(name.to_owned()), Some(value)];
-        let truth = |is: bool| if is { "true" } else { "false" }.to_owned();
-        let Some(found) = found else {
-            if !is_built_in {
-                return Err(Error::invalid(format!("function '{name}' does not exist")).at(at));
-            }
-            if extended {
-                return Err(Error::unsupported("DESCRIBE FUNCTION EXTENDED of a built-in function").at(at));
-            }
-            let rows = vec![row("is system function", truth(true)), row("is temporary", truth(false))];
-            return Ok(Outcome::Table(TextTable::of(&["info name", "info value"], rows)));
+        let alone = if let [alone] = parts.as_slice() { Some(alone.as_str()) } else { None };
+        let is_built_in = alone.is_some_and(|alone| plan::is_built_in(&alone.to_lowercase()));
+        let Some(found) = PlanContext::function(self, &parts, is_built_in).map_err(|e| e.at(at))? else {
+            let told = alone.and_then(|alone| described(alone, is_built_in, extended));
+            let told = told.ok_or_else(|| Error::invalid(format!("function '{name}' does not exist")).at(at))?;
+            return Ok(Outcome::Table(TextTable::of(&INFO, told)));
         };
         let CatalogFunction::Sql(function) = &found.function;
         let mut rows = vec![
@@ -143,8 +135,36 @@ impl Session {
             rows.push(row("returns", function.returns.to_string()));
             rows.push(row("body", function.body.clone()));
         }
-        Ok(Outcome::Table(TextTable::of(&["info name", "info value"], rows)))
+        Ok(Outcome::Table(TextTable::of(&INFO, rows)))
     }
+}
+
+/// The columns of what is told of a function.
+const INFO: [&str; 2] = ["info name", "info value"];
+
+fn row(name: &str, value: String) -> Vec<Option<String>> {
+    vec![Some(name.to_owned()), Some(value)]
+}
+
+fn truth(is: bool) -> String {
+    if is { "true" } else { "false" }.to_owned()
+}
+
+/// What is told of a built-in function; of one that Flink calls by another name only that it is one.
+fn described(name: &str, is_built_in: bool, extended: bool) -> Option<Vec<Vec<Option<String>>>> {
+    let found = built_in::find(name);
+    if found.is_none() && !is_built_in {
+        return None;
+    }
+    let mut rows = vec![row("is system function", truth(true)), row("is temporary", truth(false))];
+    if let (Some(function), true) = (found, extended) {
+        rows.push(row("kind", function.kind.to_owned()));
+        rows.push(row("requirements", "[]".to_owned()));
+        rows.push(row("is deterministic", function.deterministic.to_owned()));
+        rows.push(row("supports constant folding", truth(true)));
+        rows.push(row("signature", function.signature.clone()));
+    }
+    Some(rows)
 }
 
 /// Why a function in another language cannot be created.

@@ -177,10 +177,8 @@ fn literal_number(expr: &Expr) -> Option<f64> {
 
 /// What is JSON already stays; anything else becomes it.
 fn json_of(value: &Expr) -> Result<Expr> {
-    match value {
-        Expr::Call { function, .. } if matches!(function.name.as_str(), "json_object" | "json_array") => {
-            Ok(value.clone())
-        }
-        value => call("json_string", vec![value.clone()]),
+    match flott_functions::is_json_call(value, &|_| false) {
+        true => Ok(value.clone()),
+        false => call("json_string", vec![value.clone()]),
     }
 }

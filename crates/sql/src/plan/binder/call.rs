@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use super::expr::{ExprBinder, call};
 use super::grouping_sets::is_grouping;
 use super::over::needs_over;
-use super::{aggregate_call, literal, refuse, syntax};
+use super::{aggregate_call, json, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
 
 /// Aggregates that Flink has and we do not.
@@ -56,6 +56,9 @@ impl ExprBinder<'_> {
             return Err(Error::invalid(format!("function '{}' needs OVER", name.to_uppercase())));
         }
         refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
+        if json::has_clauses(&name) && !distinct && filter.is_none() {
+            return self.json_call(&name, function, args, clauses);
+        }
         if let Some(clause) = clauses.first() {
             return Err(Error::unsupported(clause_name(clause)));
         }
@@ -130,6 +133,11 @@ pub(in crate::plan) fn is_built_in(name: &str) -> bool {
     is_special(name) || flott_functions::is_known(name)
 }
 
+/// Whether a function is refused by name, as it comes later.
+pub(in crate::plan) fn is_later(name: &str) -> bool {
+    UNBUILT.contains(&name) || flott_functions::is_not_yet(name)
+}
+
 /// Whether a function is more than a scalar function that is called by name.
 pub(in crate::plan) fn is_special(name: &str) -> bool {
     aggregate_call::is_aggregate(name)
@@ -153,7 +161,7 @@ pub(super) fn function_name(name: &ObjectName) -> Result<String> {
 }
 
 /// The arguments, whether DISTINCT stands before them, and the clauses behind them.
-fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool, &[FunctionArgumentClause])> {
+pub(super) fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool, &[FunctionArgumentClause])> {
     match args {
         FunctionArguments::None => Ok((&[], false, &[])),
         FunctionArguments::Subquery(_) => Err(Error::unsupported("a subquery as an argument")),

@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use super::aggregate::Aggregates;
 use super::{Binder, literal, refuse, syntax};
 use crate::parser::ast::ident_location;
-use crate::parser::ast::view::{map_items, symmetric_low};
+use crate::parser::ast::view::{IsJson, map_items, symmetric_low};
 use crate::plan::PlanContext;
 use crate::plan::scope::{self, Scope, at_span};
 
@@ -235,11 +235,14 @@ impl<'a> ExprBinder<'a> {
             BinaryOperator::LtEq => "<=",
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
-            BinaryOperator::Overlaps => "overlaps",
+            BinaryOperator::Overlaps => return self.overlaps(left, right),
             BinaryOperator::Custom(words) if words.is_empty() || words.ends_with(" TO") => {
                 return self.difference(left, words, right);
             }
-            other => return Err(Error::unsupported(format!("the operator '{other}'"))),
+            other => match IsJson::of(ast) {
+                Some(written) => return self.is_json(&written),
+                None => return Err(Error::unsupported(format!("the operator '{other}'"))),
+            },
         };
         self.call_on(name, &[left, right])
     }

@@ -203,7 +203,8 @@ CREATE FUNCTION f(x INT) LANGUAGE PYTHON RETURN x;
         1:17: database 'default_catalog.nowhere' does not exist
         1:25: expected RETURN, found ';'
         1:35: expected SQL, found 'PYTHON'
-    "#]].assert_eq(&answers);
+    "#]]
+    .assert_eq(&answers);
 }
 
 #[test]
