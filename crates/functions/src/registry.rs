@@ -12,7 +12,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::operand::Args;
 use crate::time::zone::Zone;
-use crate::{arithmetic, collection, compare, condition, hash, json, math, predicate, random, text, time};
+use crate::{arithmetic, bitmap, collection, compare, condition, hash, json, math, predicate, random, text, time};
 
 /// What a call means: which function, the types its arguments are coerced to, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,8 +296,9 @@ impl Give {
     }
 }
 
-static FAMILIES: [&[Function]; 10] = [
+static FAMILIES: [&[Function]; 11] = [
     arithmetic::FUNCTIONS,
+    bitmap::FUNCTIONS,
     collection::FUNCTIONS,
     compare::FUNCTIONS,
     condition::FUNCTIONS,
@@ -363,7 +364,7 @@ const NOT_YET: &str = " json json_array json_exists json_object json_query json_
     object_of object_update overlaps parse_json reinterpret similar source_watermark try_parse_json ";
 
 fn unknown(name: &str) -> Error {
-    if NOT_YET.contains(&format!(" {name} ")) || name.starts_with("bitmap_") {
+    if NOT_YET.contains(&format!(" {name} ")) {
         return Error::unsupported(format!("function '{}'", name.to_uppercase()));
     }
     let e = Error::invalid(format!("function '{name}' does not exist"));

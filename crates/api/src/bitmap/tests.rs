@@ -97,7 +97,9 @@ fn next(state: &mut u64) -> u64 {
 }
 
 fn check(counts: &BitmapCounts, plain: &BTreeMap<i32, i64>) {
-    let of = |keep: &dyn Fn(i64) -> bool| bitmap(&plain.iter().filter(|(_, c)| keep(**c)).map(|(v, _)| *v).collect::<Vec<_>>());
+    let of = |keep: &dyn Fn(i64) -> bool| {
+        bitmap(&plain.iter().filter(|(_, c)| keep(**c)).map(|(v, _)| *v).collect::<Vec<_>>())
+    };
     assert_eq!(counts.positive(), of(&|c| c > 0));
     assert_eq!(counts.counted(), of(&|c| c != 0));
     for count in [1, 2, 3, 4, 5, 8, 100] {

@@ -13,7 +13,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field};
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, Change, MapView, MergeInput, Running, SlotColumn, StateShape, View, ViewKind,
+    Aggregate, AggregateInput, Change, MapView, MergeInput, PerGroup, Running, SlotColumn, StateShape, View, ViewKind,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
@@ -307,6 +307,8 @@ impl Groups {
                 ViewKind::Map => map_view(&v.ty.arrow(), kind.options).map(View::Map),
                 ViewKind::Sorted => sorted_view(&v.ty.arrow()).map(View::Sorted),
                 ViewKind::List => list_view(&v.ty.arrow()).map(View::List),
+                ViewKind::Bitmap => Ok(View::Bitmap(PerGroup::default())),
+                ViewKind::BitmapCounts => Ok(View::BitmapCounts(PerGroup::default())),
             });
             Ok(CallState { slots, views: views.collect::<Result<_>>()? })
         });
