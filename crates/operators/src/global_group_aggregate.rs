@@ -22,7 +22,7 @@ use crate::aggregate::groups::{Groups, Plan};
 use crate::emit::emit;
 use crate::factory::FromSpec;
 use crate::group_aggregate::bundled::Bundled;
-use crate::group_aggregate::{check_ttl, joined};
+use crate::group_aggregate::joined;
 use crate::mini_batch::MiniBatch;
 
 const STATE: &str = "groups";
@@ -49,7 +49,6 @@ impl FromSpec for GlobalGroupAggregate {
         let retract = !spec.rows_changelog.is_insert_only();
         let options = MapViewOptions { retract, ttl_ms: spec.state_ttl_ms };
         let plan = Plan::new(&spec.rows, &spec.keys, &spec.aggregates, options)?;
-        check_ttl(&plan, spec.state_ttl_ms)?;
         plan.check_merges(&spec.aggregates)?;
         Ok(GlobalGroupAggregate {
             plan,

@@ -61,7 +61,6 @@ impl FromSpec for GroupAggregate {
         let retract = !spec.input_changelog.is_insert_only();
         let options = MapViewOptions { retract, ttl_ms: spec.state_ttl_ms };
         let plan = Plan::new(&spec.input, &spec.keys, &spec.aggregates, options)?;
-        check_ttl(&plan, spec.state_ttl_ms)?;
         Ok(GroupAggregate {
             plan,
             state: None,
@@ -76,14 +75,6 @@ impl FromSpec for GroupAggregate {
     fn event_time(&self) -> EventTime {
         if self.mini_batch.is_some() { EventTime::Sliced } else { EventTime::Indifferent }
     }
-}
-
-/// Refuses a time to live where single values would expire; the planner does so by the name of the aggregate.
-pub(crate) fn check_ttl(plan: &Plan, state_ttl_ms: i64) -> Result<()> {
-    if state_ttl_ms == 0 || !plan.keeps_order() {
-        return Ok(());
-    }
-    Err(Error::internal("'table.exec.state.ttl' for an aggregate that keeps its values in order"))
 }
 
 impl flott_api::operator::Stateful for GroupAggregate {

@@ -211,11 +211,6 @@ impl Plan {
         parts
     }
 
-    /// Whether an aggregate keeps all its values in order.
-    pub fn keeps_order(&self) -> bool {
-        self.calls.iter().flat_map(|c| &c.shape.views).any(|v| v.kind == ViewKind::Sorted)
-    }
-
     /// Refuses aggregates whose groups cannot be merged.
     ///
     /// # Errors

@@ -322,10 +322,24 @@ fn values_under_distinct_expire_by_themselves() {
 }
 
 #[test]
-fn time_to_live_is_refused_where_single_values_would_expire() {
+fn values_that_are_kept_in_order_live_as_long_as_their_group() {
     let mut spec = spec(&[0], &["min(x)"], ChangelogMode::ALL);
-    spec.state_ttl_ms = 1;
-    assert!(GroupAggregate::from_spec(spec).err().unwrap().message().contains("'table.exec.state.ttl'"));
+    spec.state_ttl_ms = 1000;
+    spec.emit_update_before = false;
+    let script = "
+        +I | a | 1 | true
+        +I | a | 2 | true
+        time 900
+        +I | a | 7 | true
+        time 1800
+        -D | a | 1 | true
+        time 2700
+        -D | a | 7 | true
+        time 3700
+        -D | a | 2 | true
+        +I | a | 9 | true";
+    // What is in the group is not forgotten before all of it is.
+    assert_eq!(run(&spec, script), "+I | a | 1\n+U | a | 1\n+U | a | 1\n+U | a | 2\n+U | a | 2\n+I | a | 9");
 }
 
 #[test]

@@ -14,7 +14,6 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use bytes::Bytes;
 use flott_api::aggregate::MergeInput;
 use flott_api::operator::OpenContext;

@@ -1,7 +1,7 @@
 //! Unbounded `GROUP BY`.
 
 use flott_api::table::ChangelogMode;
-use flott_api::{Error, Result, RowKind};
+use flott_api::{Result, RowKind};
 use flott_graph::spec::{AggregateCall, GroupAggregateSpec, Spec};
 
 use super::Distribution;
@@ -52,22 +52,9 @@ impl GroupAggregate {
         }
     }
 
-    /// How long groups of rows with these changes are kept.
-    ///
-    /// # Errors
-    /// If they are not kept for ever, and an aggregate keeps values that would expire one by one.
-    pub(in crate::plan) fn state_ttl_ms(&self, wiring: &Wiring<'_>, rows: ChangelogMode) -> Result<i64> {
-        let ttl_ms = self.ttl.as_ref().map_or(wiring.settings.state_ttl_ms, |ttl| ttl.ms);
-        match self.calls.iter().find(|call| counts_values(call, rows)) {
-            Some(call) if ttl_ms != 0 => {
-                let name = call.function.name.to_uppercase();
-                let over = if rows.is_insert_only() { "" } else { " over updates" };
-                Err(Error::unsupported(format!("a time to live for the state of {name}{over}"))
-                    .with_detail("Flink lets each value that it keeps expire by itself.")
-                    .with_hint("Set 'table.exec.state.ttl' to 0, leave out the hint STATE_TTL, or group by a window."))
-            }
-            _ => Ok(ttl_ms),
-        }
+    /// How long groups are kept.
+    pub(in crate::plan) fn state_ttl_ms(&self, wiring: &Wiring<'_>) -> i64 {
+        self.ttl.as_ref().map_or(wiring.settings.state_ttl_ms, |ttl| ttl.ms)
     }
 
     /// `, stateTtlHints=[..]`, where a hint says how long groups are kept; the plan as it runs does not show it.
@@ -82,15 +69,6 @@ impl GroupAggregate {
     pub(in crate::plan) fn meanings(&self, read: &[String]) -> Vec<String> {
         let keys = self.keys.iter().map(|k| read[*k].clone());
         keys.chain(self.calls.iter().map(|c| meaning::call(c, read))).collect()
-    }
-}
-
-/// Whether it keeps how often each value is there, in the order of the values.
-fn counts_values(call: &AggregateCall, rows: ChangelogMode) -> bool {
-    match call.function.name.as_str() {
-        "collect" | "percentile" => true,
-        "min" | "max" => !rows.is_insert_only(),
-        _ => false,
     }
 }
 
@@ -126,7 +104,7 @@ impl StreamOp for GroupAggregate {
             aggregates: self.calls.clone(),
             input_changelog: wiring.input_changelog(0),
             emit_update_before: wiring.emit_update_before(),
-            state_ttl_ms: self.state_ttl_ms(wiring, wiring.input_changelog(0))?,
+            state_ttl_ms: self.state_ttl_ms(wiring),
             mini_batch_rows_max: self.mini_batch_rows_max,
             output: wiring.output(),
         };

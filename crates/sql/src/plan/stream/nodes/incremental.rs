@@ -55,7 +55,7 @@ impl StreamOp for IncrementalGroupAggregate {
         let (columns, changelog) = &self.between;
         let between = schema(columns);
         let spec = IncrementalGroupAggregateSpec {
-            by_part: self.by_part.spec(wiring, between.clone(), changelog.contains(RowKind::UpdateBefore))?,
+            by_part: self.by_part.spec(wiring, between.clone(), changelog.contains(RowKind::UpdateBefore)),
             by_key: self.by_key.spec(between, wiring.output()),
         };
         let keys: Vec<usize> = (0..self.by_part.local.whole.keys.len()).collect();

@@ -147,18 +147,18 @@ impl GlobalGroupAggregate {
         wiring: &Wiring<'_>,
         output: Schema,
         emit_update_before: bool,
-    ) -> Result<GlobalGroupAggregateSpec> {
+    ) -> GlobalGroupAggregateSpec {
         let whole = &self.local.whole;
-        Ok(GlobalGroupAggregateSpec {
+        GlobalGroupAggregateSpec {
             rows: self.rows.clone(),
             keys: whole.keys.clone(),
             aggregates: whole.calls.clone(),
             rows_changelog: self.local.rows_changelog,
             mini_batch_rows_max: self.local.rows_max,
             emit_update_before,
-            state_ttl_ms: whole.state_ttl_ms(wiring, self.local.rows_changelog)?,
+            state_ttl_ms: whole.state_ttl_ms(wiring),
             output,
-        })
+        }
     }
 }
 
@@ -216,7 +216,7 @@ impl StreamOp for GlobalGroupAggregate {
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
         let whole = &self.local.whole;
-        let spec = self.spec(wiring, wiring.output(), wiring.emit_update_before())?;
+        let spec = self.spec(wiring, wiring.output(), wiring.emit_update_before());
         let keys: Vec<usize> = (0..whole.keys.len()).collect();
         let meaning = wiring.keys_meaning(0, &keys);
         Ok(Wired { role: spec.role()?, stateful: true, meaning, columns: wiring.meanings(0).to_vec() })
