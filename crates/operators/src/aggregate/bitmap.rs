@@ -56,6 +56,18 @@ struct Lent<'a> {
     counts: Option<&'a mut [BitmapCounts]>,
 }
 
+/// What a row does to a bitmap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    None,
+    /// It has a value more.
+    Longer,
+    /// It has a value less.
+    Shorter,
+    /// That is not known.
+    Any,
+}
+
 /// The arguments.
 enum Values<'a> {
     Ints(&'a Int32Array),
@@ -113,23 +125,23 @@ impl BitmapAggregate {
         values.ok_or_else(|| Error::internal("an aggregate of bitmaps got values of another type"))
     }
 
-    /// Whether the group's bitmap may be another one behind the row.
+    /// What a row does to its group's bitmap.
     fn apply(
         &self,
         lent: &mut Lent<'_>,
         values: &Values<'_>,
         (row, group): (usize, u32),
         change: Change,
-    ) -> Result<bool> {
+    ) -> Result<Effect> {
         let up = change == Change::Add;
         match values {
-            _ if change == Change::Skip => Ok(false),
+            _ if change == Change::Skip => Ok(Effect::None),
             Values::Ints(ints) if ints.is_valid(row) => lent.put_one(group, ints.value(row), up),
             Values::Bitmaps(bitmaps) if bitmaps.is_valid(row) => {
                 self.put(lent, group, &Bitmap::read(bitmaps.value(row))?, up)?;
-                Ok(true)
+                Ok(Effect::Any)
             }
-            _ => Ok(false),
+            _ => Ok(Effect::None),
         }
     }
 
@@ -182,9 +194,15 @@ impl BitmapAggregate {
         for (row, group) in input.groups.iter().enumerate() {
             let now = current.entry(*group).or_insert_with(|| self.count_of(lent, *group));
             before.append_option(*now);
-            if self.apply(lent, &values, (row, *group), input.change(row))? {
-                self.settle(lent, *group);
-                *now = self.count_of(lent, *group);
+            match self.apply(lent, &values, (row, *group), input.change(row))? {
+                Effect::None => {}
+                // Only integers say so, and a bitmap without any is null.
+                Effect::Longer => *now = Some(now.unwrap_or(0) + 1),
+                Effect::Shorter => *now = now.map(|count| count - 1).filter(|count| *count > 0),
+                Effect::Any => {
+                    self.settle(lent, *group);
+                    *now = self.count_of(lent, *group);
+                }
             }
             after.append_option(*now);
         }
@@ -203,11 +221,11 @@ impl BitmapAggregate {
             };
             before.append_option(now);
             let now = match self.apply(lent, &values, (row, *group), input.change(row))? {
-                true => {
+                Effect::None => now,
+                _ => {
                     self.settle(lent, *group);
                     self.written(lent, *group, &mut out)?
                 }
-                false => now,
             };
             current.insert(*group, now);
             after.append_option(now);
@@ -253,20 +271,27 @@ impl BitmapAggregate {
 }
 
 impl Lent<'_> {
-    /// Counts an integer; whether the group's bitmap is another one behind it.
-    fn put_one(&mut self, group: u32, value: i32, up: bool) -> Result<bool> {
+    /// Counts an integer up, or down.
+    fn put_one(&mut self, group: u32, value: i32, up: bool) -> Result<Effect> {
         let group = group as usize;
         self.numbers[group] += if up { 1 } else { -1 };
         let held = &mut self.bitmaps[group];
-        match &mut self.counts {
-            None if up => Ok(held.insert(value)),
-            None => Err(Error::internal("a bitmap of integers that are only added lost one")),
-            Some(counts) => Ok(match counts[group].count_one(value, up) {
-                (false, true) => held.insert(value),
-                (true, false) => held.remove(value),
-                _ => false,
-            }),
-        }
+        let (before, after) = match &mut self.counts {
+            None if up => return Ok(if held.insert(value) { Effect::Longer } else { Effect::None }),
+            None => return Err(Error::internal("a bitmap of integers that are only added lost one")),
+            Some(counts) => counts[group].count_one(value, up),
+        };
+        Ok(match (before, after) {
+            (false, true) => {
+                held.insert(value);
+                Effect::Longer
+            }
+            (true, false) => {
+                held.remove(value);
+                Effect::Shorter
+            }
+            _ => Effect::None,
+        })
     }
 }
 

@@ -480,3 +480,20 @@ fn bitmaps_are_built() {
         +U | b | {5,4294967276} | 2 | {5}\n-U | a | {1} | 1 | {1}\n+U | a | {1,2} | 2 | {1,2}\nwm 3";
     assert_eq!(run(&spec(&[0], &calls, ChangelogMode::INSERT_ONLY), INSERTS), expected);
 }
+
+#[test]
+fn large_bitmaps_are_put_together_by_few_rows_at_once() {
+    let field = |name: &str, kind: TypeKind| Field::new(name, LogicalType::new(kind));
+    let input = Schema::new(vec![field("k", TypeKind::Varchar(9)), field("m", TypeKind::Bitmap)]);
+    let spec = GroupAggregateSpec { input, ..spec(&[0], &["bitmap_or_agg(m)"], ChangelogMode::INSERT_ONLY) };
+    let operator = opened(&spec);
+    let rows = |row: usize, values: usize| {
+        let values: Vec<String> = (0..values).map(|v| (row * values * 70_000 + v * 70_000).to_string()).collect();
+        format!("+I | a | {{{}}}", values.join(","))
+    };
+    let large: Vec<String> = (0..20).map(|row| rows(row, 2000)).collect();
+    let small: Vec<String> = (0..20).map(|row| rows(row, 1)).collect();
+    let at_once = |rows: &[String]| operator.plan.rows_by_arguments(batch(&spec.input, &rows.join("\n")).rows());
+    assert!((40..80).contains(&at_once(&large)), "{}", at_once(&large));
+    assert!(at_once(&small) > 1000 && at_once(&[]) == usize::MAX, "{}", at_once(&small));
+}
