@@ -145,7 +145,7 @@ fn counts_are_added_and_taken_away() {
     let mut random = || {
         let (mut counts, mut plain) = (BitmapCounts::default(), BTreeMap::new());
         for _ in 0..next(&mut state) % 60 {
-            let (value, up) = ((next(&mut state) % 9) as i32, next(&mut state) % 3 > 0);
+            let (value, up) = ((next(&mut state) % 9) as i32, next(&mut state) % 5 < 3);
             counts.count_one(value, up);
             *plain.entry(value).or_insert(0) += if up { 1 } else { -1 };
         }
