@@ -1,4 +1,4 @@
-//! The world a job runs in, behind traits: time, randomness, tasks and files.
+//! The world a job runs in, behind traits: time, randomness, tasks, files and the network.
 //!
 //! `clippy.toml` bans the raw ones. A simulation puts its own behind these traits.
 
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::http::HttpClients;
 use crate::object::ObjectStores;
 use crate::{BoxFuture, Result};
 
@@ -132,6 +133,8 @@ pub struct Environment {
     pub files: Arc<dyn FileSystems>,
     /// Object storage.
     pub objects: Arc<dyn ObjectStores>,
+    /// Services that speak HTTP.
+    pub http: Arc<dyn HttpClients>,
     /// The user's terminal.
     pub console: Arc<dyn Console>,
 }

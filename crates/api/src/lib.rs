@@ -3,7 +3,7 @@
 //! Reading order: what a row is ([`types`], [`batch`]), what happens to it ([`expr`], [`operator`],
 //! [`aggregate`], [`process`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`],
 //! [`lookup`], [`sink`]), and the world
-//! a job runs in ([`env`](mod@env), [`object`], [`key_group`], [`ids`], [`metrics`]).
+//! a job runs in ([`env`](mod@env), [`object`], [`http`], [`key_group`], [`ids`], [`metrics`]).
 //!
 //! **Invariant.** This crate names neither DataFusion nor tokio, and does no I/O.
 
@@ -13,6 +13,7 @@ pub mod bitmap;
 pub mod env;
 pub mod error;
 pub mod expr;
+pub mod http;
 pub mod ids;
 pub mod key_group;
 pub mod lookup;

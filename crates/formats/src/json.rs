@@ -131,4 +131,6 @@ fn holds(ty: &LogicalType) -> bool {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;

@@ -8,12 +8,16 @@
 //!
 //! | identifier | what it holds | Flink's module |
 //! |---|---|---|
+//! | `avro` | insertions, object containers; a record a message | flink-avro |
+//! | `avro-confluent` | insertions, a record a message, schemas in a registry | flink-avro-confluent-registry |
 //! | `csv` | insertions, a record a line | flink-csv |
+//! | `debezium-avro-confluent` | all changes, an event a message, schemas in a registry | flink-avro-confluent-registry |
 //! | `debezium-json` | all changes | flink-json |
 //! | `json` | insertions, an object a line | flink-json |
 //! | `parquet` | insertions, column chunks | flink-parquet |
 //! | `raw` | insertions of one column | flink-table-runtime |
 
+mod avro;
 mod cells;
 mod column;
 mod csv;
@@ -25,11 +29,11 @@ mod text;
 
 use std::ops::Range;
 
-use flott_api::env::ReadFile;
+use flott_api::env::{Environment, ReadFile};
 use flott_api::error::nearest;
 use flott_api::options::OptionReader;
 use flott_api::table::{ChangelogMode, MetadataColumn};
-use flott_api::{ChangeBatch, Error, LogicalType, Result, Schema};
+use flott_api::{BoxFuture, ChangeBatch, Error, LogicalType, Result, Schema};
 
 pub use text::constant::constant_column;
 
@@ -75,6 +79,8 @@ pub enum Layout<'a> {
     },
     /// One structure, read as a whole.
     File(&'a dyn FileFormat),
+    /// None: only messages hold it, for its records do not say where they end.
+    Messages,
 }
 
 /// What to decode.
@@ -102,7 +108,7 @@ impl DecoderSpec {
 pub struct EncoderSpec {
     /// The columns of the batches.
     pub schema: Schema,
-    /// Whether each record ends its line, as in a file; a message is the record alone.
+    /// Whether the records make a file: each ends its line, or they lie in blocks. A message is the record alone.
     pub line_ends: bool,
 }
 
@@ -151,6 +157,16 @@ pub trait Decoder: Send {
     /// be fed again.
     fn decode(&mut self, window: &[u8], end: bool) -> Result<usize, DecodeError>;
 
+    /// Fetches what these messages need from elsewhere, such as a schema that is not known yet. To be awaited before
+    /// [`decode_messages`](Self::decode_messages) gets them, once a batch.
+    ///
+    /// # Errors
+    /// If it cannot be had.
+    fn prepare<'a>(&'a mut self, environment: &'a Environment, messages: &'a [&'a [u8]]) -> BoxFuture<'a, Result<()>> {
+        let _: (&Environment, &[&[u8]]) = (environment, messages);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Decodes one message each, and appends to `rows` how many rows it gave.
     ///
     /// # Errors
@@ -181,6 +197,16 @@ pub struct Encoded {
 
 /// Rows to records.
 pub trait Encoder: Send {
+    /// Tells others what they need to read what is written, such as the schema. To be awaited before the first
+    /// [`encode`](Self::encode) of messages.
+    ///
+    /// # Errors
+    /// If they do not answer, or refuse.
+    fn open<'a>(&'a mut self, environment: &'a Environment) -> BoxFuture<'a, Result<()>> {
+        let _: &Environment = environment;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Appends the rows.
     ///
     /// # Errors
@@ -232,7 +258,10 @@ type Make = fn(&OptionReader<'_>, &str) -> Result<Box<dyn Format>>;
 
 /// Every format, by name.
 const FORMATS: &[(&str, Make)] = &[
+    ("avro", avro::make),
+    ("avro-confluent", avro::confluent::make),
     ("csv", csv::make),
+    ("debezium-avro-confluent", avro::debezium::make),
     ("debezium-json", debezium::make),
     ("json", json::make),
     ("parquet", parquet::make),

@@ -33,9 +33,10 @@ pub use cast::decimal_to_double;
 pub use compile::{CompileContext, CompiledExpr, EvalContext, compile};
 pub use fold::fold_constants;
 pub use format::{TextStyle, format_value};
-pub use json::write_json_text;
+pub use json::{is_json_call, write_json_text};
 pub use registry::{
-    Resolved, Volatility, function_names, is_deterministic, resolve, resolve_with_literals, volatility,
+    Resolved, Volatility, function_names, is_deterministic, is_known, is_not_yet, resolve, resolve_with_literals,
+    volatility,
 };
 pub use time::local::{LocalTimeFormat, TimeZone};
 pub use typing::aggregate::{aggregate_type, is_null_of_nothing, is_variance};

@@ -360,11 +360,20 @@ pub fn resolve_with_literals(name: &str, args: &[LogicalType], literals: &[Optio
 }
 
 /// Flink's functions that Flott does not have yet: they are refused as such, not as misspelt.
-const NOT_YET: &str = " json json_array json_exists json_object json_query json_quote json_unquote json_value \
-    object_of object_update overlaps parse_json reinterpret similar source_watermark try_parse_json ";
+const NOT_YET: &str = " object_of object_update parse_json reinterpret source_watermark try_parse_json ";
+
+/// Whether Flink has a scalar function or operator of that lower-case name, also if it is not built yet.
+pub fn is_known(name: &str) -> bool {
+    find(name).is_some() || is_not_yet(name)
+}
+
+/// Whether Flink has a scalar function of that lower-case name and it is not built yet.
+pub fn is_not_yet(name: &str) -> bool {
+    NOT_YET.contains(&format!(" {name} "))
+}
 
 fn unknown(name: &str) -> Error {
-    if NOT_YET.contains(&format!(" {name} ")) {
+    if is_not_yet(name) {
         return Error::unsupported(format!("function '{}'", name.to_uppercase()));
     }
     let e = Error::invalid(format!("function '{name}' does not exist"));

@@ -7,6 +7,8 @@
 mod clock;
 mod console;
 mod files;
+#[cfg(feature = "http")]
+mod http;
 mod memory;
 mod objects;
 mod random;
@@ -16,10 +18,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flott_api::env::{Clock, Environment, Rng, Spawner};
+use flott_api::http::HttpClients;
 
 pub use clock::SystemClock;
 pub use console::Terminal;
 pub use files::{LocalFileSystem, LocalFiles};
+#[cfg(feature = "http")]
+pub use http::HttpConnections;
 pub use memory::memory_bytes;
 #[cfg(feature = "s3")]
 pub use objects::S3Objects;
@@ -42,8 +47,19 @@ pub fn real() -> Environment {
         spawner,
         files: Arc::new(LocalFiles::new()),
         objects: Arc::new(Objects::new(world, BTreeMap::new())),
+        http: http_clients(),
         console: Arc::new(Terminal::new()),
     }
+}
+
+#[cfg(feature = "http")]
+fn http_clients() -> Arc<dyn HttpClients> {
+    Arc::new(HttpConnections::new())
+}
+
+#[cfg(not(feature = "http"))]
+fn http_clients() -> Arc<dyn HttpClients> {
+    Arc::new(flott_api::http::NoHttp)
 }
 
 /// What this machine calls itself, as far as its environment tells.

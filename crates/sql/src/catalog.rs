@@ -3,12 +3,16 @@
 mod catalogs;
 mod definitions;
 mod file;
+mod function;
+mod functions;
 mod memory;
 pub mod table;
 
 pub(crate) use catalogs::suggest;
 pub use catalogs::{Catalogs, Found};
 pub use definitions::CatalogDefinition;
+pub use function::{CatalogFunction, SqlFunction};
+pub use functions::{FoundFunction, FunctionPath};
 pub use table::{CatalogTable, CatalogView, Column, ColumnKind, ObjectPath, PrimaryKey, Relation, Watermark};
 
 use flott_api::Result;
@@ -40,23 +44,59 @@ pub trait Catalog: Send {
     /// If the place it is kept in cannot be written.
     fn put_database(&mut self, name: &str, database: Option<Database>) -> Result<()>;
 
-    /// The tables and views of a database, by name.
+    /// The objects of a kind in a database, by name.
     ///
     /// # Errors
     /// If the place they are kept in cannot be read.
-    fn relations(&self, database: &str) -> Result<Vec<String>>;
+    fn names(&self, database: &str, kind: ObjectKind) -> Result<Vec<String>>;
 
-    /// A table or view.
+    /// An object of a kind.
     ///
     /// # Errors
     /// If the place it is kept in cannot be read.
-    fn relation(&self, database: &str, name: &str) -> Result<Option<Relation>>;
+    fn object(&self, database: &str, kind: ObjectKind, name: &str) -> Result<Option<Object>>;
 
-    /// Creates or replaces a table or view; nothing drops it.
+    /// Creates or replaces an object of a kind; nothing drops it.
     ///
     /// # Errors
     /// If the place it is kept in cannot be written.
-    fn put_relation(&mut self, database: &str, name: &str, relation: Option<Relation>) -> Result<()>;
+    fn put_object(&mut self, database: &str, kind: ObjectKind, name: &str, object: Option<Object>) -> Result<()>;
+}
+
+/// What a database has names for: a table and a function may have the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// Tables and views.
+    Relation,
+    /// Functions.
+    Function,
+}
+
+/// What a name of a database stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// A table or view.
+    Relation(Relation),
+    /// A function.
+    Function(CatalogFunction),
+}
+
+impl Object {
+    /// The table or view that it is.
+    pub fn relation(self) -> Option<Relation> {
+        match self {
+            Object::Relation(relation) => Some(relation),
+            Object::Function(_) => None,
+        }
+    }
+
+    /// The function that it is.
+    pub fn function(self) -> Option<CatalogFunction> {
+        match self {
+            Object::Function(function) => Some(function),
+            Object::Relation(_) => None,
+        }
+    }
 }
 
 /// What is known of a database besides its tables.

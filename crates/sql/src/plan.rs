@@ -22,7 +22,7 @@ mod stream;
 mod tests;
 
 use flott_api::expr::Expr;
-use flott_api::{Error, Result, Schema};
+use flott_api::{Error, LogicalType, Result, Schema};
 use flott_graph::JobGraph;
 use sqlparser::ast::{Expr as AstExpr, Query};
 
@@ -94,6 +94,44 @@ pub fn bind_scalar_text(cx: &dyn PlanContext, text: &str, schema: &Schema) -> Re
     bind_scalar(cx, &expand::parse_expression(text)?, schema)
 }
 
+/// The type of what a function in SQL returns; `said` is what it says of that.
+///
+/// # Errors
+/// If its expression is wrong, or of another type.
+pub fn function_type(
+    cx: &dyn PlanContext,
+    body: &AstExpr,
+    parameters: &Schema,
+    said: Option<&LogicalType>,
+) -> Result<LogicalType> {
+    let settings = Settings::read(&cx.configuration())?;
+    let bound = with_stack(|| Binder::new(cx, &settings).function_body(body, parameters))?;
+    binder::returned(&bound, said)
+}
+
+/// Whether a function of that lower-case name is built in.
+pub fn is_built_in(name: &str) -> bool {
+    binder::is_built_in(name)
+}
+
+/// Whether Flink has a function of that lower-case name and it is not built yet.
+pub fn is_later_function(name: &str) -> bool {
+    binder::is_later(name)
+}
+
+/// Whether it is one of those that a function of a user cannot stand for: aggregates, window functions and the like.
+pub fn is_special_function(name: &str) -> bool {
+    binder::is_special(name)
+}
+
+/// An expression with every function of a catalog in full.
+///
+/// # Errors
+/// If a catalog cannot be read.
+pub fn expand_expression(cx: &dyn PlanContext, expr: &AstExpr) -> Result<AstExpr> {
+    expand::expand_expression(cx, expr)
+}
+
 /// The columns of a table as a query sees them, with time attributes; checks computed columns and the watermark. Asks
 /// no connector.
 ///
@@ -104,7 +142,7 @@ pub fn table_columns(cx: &dyn PlanContext, table: &CatalogTable) -> Result<Vec<C
     Binder::new(cx, &settings).table_columns(table)
 }
 
-/// The query with every table's name in full, so that it means the same in any session: `CatalogView::expanded`.
+/// The query with the names of all tables and of the functions of catalogs in full, so that it means the same in any session: `CatalogView::expanded`.
 ///
 /// # Errors
 /// If a table does not exist.

@@ -5,12 +5,14 @@
 mod alter;
 mod alter_columns;
 mod alter_object;
+mod built_in;
 mod context;
 mod create;
 mod create_as;
 mod declare;
 mod describe;
 mod drop;
+mod functions;
 mod insert;
 mod like;
 mod names;
@@ -117,6 +119,8 @@ impl Session {
             Statement::Drop(drop) => self.drop_object(drop),
             Statement::AlterTable(alter) => self.alter_table(alter),
             Statement::AlterView(alter) => self.alter_view(alter),
+            Statement::CreateFunction(create) => self.create_function(create),
+            Statement::AlterFunction(alter) => self.alter_function(alter),
             Statement::AlterObject(alter) => self.alter_object(alter),
             Statement::Explain(explain) => self.explain(explain),
             Statement::Describe(describe) => self.describe(describe),
@@ -196,11 +200,9 @@ fn name_of(statement: &Statement) -> &'static str {
         Statement::CompilePlan(_) => "COMPILE PLAN",
         Statement::ExecutePlan(_) => "EXECUTE PLAN",
         Statement::CreateMaterializedTable(_) => "CREATE MATERIALIZED TABLE",
-        Statement::CreateFunction(_) => "CREATE FUNCTION",
         Statement::CreateModel(_) => "CREATE MODEL",
         Statement::CreateConnection(_) => "CREATE CONNECTION",
         Statement::AlterMaterializedTable(_) => "ALTER MATERIALIZED TABLE",
-        Statement::AlterFunction(_) => "ALTER FUNCTION",
         Statement::LoadModule { .. } => "LOAD MODULE",
         Statement::UnloadModule(_) => "UNLOAD MODULE",
         Statement::AddJar(_) => "ADD JAR",

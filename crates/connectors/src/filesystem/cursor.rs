@@ -70,6 +70,7 @@ impl Cursor {
                 let reader = format.reader(file, &shared.decoder, range, split.position.rows);
                 Ok(Cursor::File(reader.map_err(|e| e.context(format!("file '{}'", split.path)))?, split.clone()))
             }
+            Layout::Messages => Err(Error::internal("a format of messages reads a file")),
             Layout::Records { .. } => {
                 let mut file = file;
                 let compression = Compression::of(&split.path);

@@ -96,6 +96,7 @@ impl FileEnumerator {
         let divisible = match self.shared.format.layout() {
             Layout::Records { splittable } => splittable && Compression::of(&file.path) == Compression::None,
             Layout::File(_) => true,
+            Layout::Messages => false,
         };
         if !divisible || file.size < 2 * SPLIT_BYTES {
             return vec![FileSplit::whole(file)];

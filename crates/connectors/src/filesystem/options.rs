@@ -4,7 +4,7 @@ use flott_api::lookup::{LookupCache, Reload};
 use flott_api::options::{MemorySize, Millis, OptionReader, Options};
 use flott_api::source::Boundedness;
 use flott_api::{Error, Result};
-use flott_formats::Format;
+use flott_formats::{Format, Layout};
 use regex::Regex;
 
 use super::partition_commit::PartitionCommit;
@@ -55,6 +55,11 @@ impl FileOptions {
         let path = reader.required("path")?.to_owned();
         let identifier = reader.required("format")?.to_owned();
         let format = flott_formats::format(&identifier, &reader, "")?;
+        if matches!(format.layout(), Layout::Messages) {
+            return Err(Error::invalid(format!("format '{identifier}' cannot be used for files"))
+                .with_detail("Its records do not say where they end, and a line feed may stand within them.")
+                .with_hint("Use it for messages, or format 'avro' for files."));
+        }
         refuse(&reader)?;
         let day_ms = 86_400_000;
         let read = FileOptions {

@@ -89,7 +89,7 @@ fn files(folder: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_written_is_read() {
-    for format in ["csv", "json", "debezium-json", "parquet"] {
+    for format in ["avro", "csv", "json", "debezium-json", "parquet"] {
         let folder = tempfile::tempdir().unwrap();
         let options = table(folder.path(), format, &[]);
         write(
@@ -168,6 +168,16 @@ fn errors_name_file_line_and_column() {
     assert!(ready(reader.next()).is_err());
     let ignored = source_spec(abc(), table(&path, "csv", &[("csv.ignore-parse-errors", "true")]));
     assert_eq!(read(&ignored).unwrap().len(), 3);
+}
+
+#[test]
+fn formats_of_messages_are_refused_by_name() {
+    for format in ["avro-confluent", "debezium-avro-confluent"] {
+        let url = format!("{format}.url");
+        let options = table(Path::new("/tmp"), format, &[(url.as_str(), "http://registry")]);
+        let error = FileSystemTable.source(&source_spec(abc(), options)).err().unwrap();
+        assert_eq!(error.message(), format!("format '{format}' cannot be used for files"));
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn answer(session: &Session, expression: &str) -> Result<(String, String), Error
         Ok(array) => {
             let mut text = String::new();
             format_value(array.as_ref(), 0, &ty, "UTC", TextStyle::Cell, &mut text).unwrap();
-            text
+            text.replace('\n', "\\n").replace('\t', "\\t")
         }
         Err(error) => format!("error: {error}"),
     };

@@ -6,6 +6,7 @@ mod bad_input;
 mod beyond;
 mod expressions;
 mod known;
+mod registry;
 mod scripts;
 mod session;
 mod simulation;

@@ -29,8 +29,8 @@ pub(crate) enum Kind {
     Null,
 }
 
-/// Deeper nesting is refused, so that no input overflows the stack.
-const DEPTH_MAX: usize = 500;
+/// Deeper nesting is refused, as in Flink, so that no input overflows the stack.
+const DEPTH_MAX: usize = 1000;
 
 /// A reader of one document.
 pub(crate) struct Scanner<'a> {
@@ -179,7 +179,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes a string; gives what lies between its quotes, and whether there are escapes in it.
+    /// Takes a string; gives what lies between its quotes, which is UTF-8, and whether there are escapes in it.
     fn raw_string(&mut self) -> Scan<(&'a [u8], bool)> {
         let start = self.at + 1;
         let (mut at, mut escapes) = (start, false);
@@ -198,6 +198,10 @@ impl<'a> Scanner<'a> {
             }
         }
         let text = &self.bytes[start..at];
+        if let Err(wrong) = std::str::from_utf8(text) {
+            self.at = start + wrong.valid_up_to();
+            return self.fail("this is no UTF-8");
+        }
         self.at = at + 1;
         Ok((text, escapes))
     }

@@ -184,7 +184,7 @@ impl ValueReader {
             }
             scan.back_to(key.start, depth + 1);
             let text = scan.string(&mut self.scratch)?;
-            if !push_text(keys, text) {
+            if !keys.push_bytes(text) {
                 return Ok(false);
             }
             scan.back_to(value.start, depth + 1);
@@ -244,7 +244,7 @@ impl ValueReader {
                 let mut compact = std::mem::take(&mut self.scratch);
                 compact.clear();
                 write_compact(text, &mut compact);
-                let good = push_text(column, &compact);
+                let good = column.push_bytes(&compact);
                 self.scratch = compact;
                 Ok(good)
             }
@@ -312,19 +312,15 @@ fn find(fields: &[Field], key: &[u8], guess: usize) -> Option<usize> {
     fields.iter().position(|f| f.name.as_bytes() == key)
 }
 
-fn push_text(column: &mut Column, text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok() && column.push_bytes(text)
-}
-
 fn push_some<T>(values: &mut Vec<T>, value: Option<T>) -> bool {
     value.map(|v| values.push(v)).is_some()
 }
 
-/// A JSON string as a value of the column's type.
+/// A JSON string, which the scanner has seen to be UTF-8, as a value of the column's type.
 fn push_string(column: &mut Column, text: &[u8], iso: bool) -> bool {
     let separator = if iso { b'T' } else { b' ' };
     let good = match (&mut column.values, &column.ty.kind) {
-        (Values::Bytes { utf8: true, .. }, _) => return push_text(column, text),
+        (Values::Bytes { utf8: true, .. }, _) => return column.push_bytes(text),
         (Values::Bytes { .. }, _) => return column.push_base64(text),
         (Values::Boolean(v), _) => push_some(v, Some(trim(text).eq_ignore_ascii_case(b"true"))),
         (Values::Int8(v), _) => push_some(v, number::integer(trim(text))),

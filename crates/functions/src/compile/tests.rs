@@ -105,6 +105,6 @@ fn constants_are_computed_once_and_failures_wait_for_a_row() {
 fn a_misspelt_function_is_told_from_one_that_is_not_there_yet() {
     let e = resolve("uper", &[LogicalType::string()]).unwrap_err();
     assert_eq!((e.message(), e.hint()), ("function 'uper' does not exist", Some("Did you mean UPPER?")));
-    let e = resolve("json_value", &[LogicalType::string()]).unwrap_err();
-    assert_eq!(e.message(), "function 'JSON_VALUE' is not supported yet");
+    let e = resolve("parse_json", &[LogicalType::string()]).unwrap_err();
+    assert_eq!(e.message(), "function 'PARSE_JSON' is not supported yet");
 }

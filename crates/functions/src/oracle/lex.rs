@@ -11,8 +11,8 @@ pub(super) enum Token {
     Symbol(&'static str),
 }
 
-const SYMBOLS: [&str; 20] =
-    ["||", "<>", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",", ".", ";"];
+const SYMBOLS: [&str; 21] =
+    ["||", "<>", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",", ".", ";", ":"];
 
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Stop> {
     let mut found = Vec::new();

@@ -9,7 +9,7 @@ use super::lex::{Token, tokens};
 
 /// Reads and binds one expression.
 pub(crate) fn expression(text: &str, binder: &mut Binder) -> Bound {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, binder };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, binder, in_json: false };
     let expr = parser.level(0)?;
     match parser.at == parser.tokens.len() {
         true if expr.ty().kind == TypeKind::Null => Err(Stop::Refused("illegal use of NULL".into())),
@@ -18,10 +18,11 @@ pub(crate) fn expression(text: &str, binder: &mut Binder) -> Bound {
     }
 }
 
-struct Parser<'b> {
+pub(super) struct Parser<'b> {
     tokens: Vec<Token>,
-    at: usize,
-    binder: &'b mut Binder,
+    pub(super) at: usize,
+    pub(super) binder: &'b mut Binder,
+    pub(super) in_json: bool,
 }
 
 impl Parser<'_> {
@@ -33,14 +34,14 @@ impl Parser<'_> {
         Stop::Skipped(format!("at {:?}", self.peek()))
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    pub(super) fn word(&mut self, word: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Word(w)) if w == word);
         self.at += usize::from(found);
         found
     }
 
     /// All of the words, or none.
-    fn words(&mut self, words: &str) -> bool {
+    pub(super) fn words(&mut self, words: &str) -> bool {
         let start = self.at;
         let found = words.split(' ').all(|w| self.word(w));
         if !found {
@@ -49,17 +50,17 @@ impl Parser<'_> {
         found
     }
 
-    fn symbol(&mut self, symbol: &str) -> bool {
+    pub(super) fn symbol(&mut self, symbol: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Symbol(s)) if *s == symbol);
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, symbol: &str) -> Result<(), Stop> {
+    pub(super) fn expect(&mut self, symbol: &str) -> Result<(), Stop> {
         if self.symbol(symbol) { Ok(()) } else { Err(self.skipped()) }
     }
 
-    fn expect_word(&mut self, word: &str) -> Result<(), Stop> {
+    pub(super) fn expect_word(&mut self, word: &str) -> Result<(), Stop> {
         if self.word(word) { Ok(()) } else { Err(self.skipped()) }
     }
 
@@ -92,7 +93,7 @@ impl Parser<'_> {
     }
 
     /// Binary operators by strength: OR, AND, NOT, comparison, + and -, * / and %, unary.
-    fn level(&mut self, level: u8) -> Bound {
+    pub(super) fn level(&mut self, level: u8) -> Bound {
         match level {
             0 | 1 => {
                 let (word, name) = if level == 0 { ("OR", "or") } else { ("AND", "and") };
@@ -147,6 +148,20 @@ impl Parser<'_> {
             for is in ["IS", "IS NOT"] {
                 if self.words(&format!("{is} {what}")) {
                     return self.binder.call(&format!("{is} {what}").to_lowercase(), vec![left]);
+                }
+            }
+        }
+        for (kind, name) in [
+            ("VALUE", "is_json_value"),
+            ("OBJECT", "is_json_object"),
+            ("ARRAY", "is_json_array"),
+            ("SCALAR", "is_json_scalar"),
+            ("", "is_json_value"),
+        ] {
+            for (is, negated) in [("IS JSON", false), ("IS NOT JSON", true)] {
+                if self.words(format!("{is} {kind}").trim_end()) {
+                    let test = self.binder.call(name, vec![left])?;
+                    return if negated { self.binder.call("not", vec![test]) } else { Ok(test) };
                 }
             }
         }
@@ -406,7 +421,7 @@ impl Parser<'_> {
             constant(Value::String(word.clone()), TypeKind::Char(word.len() as u32))
         };
         let args = match name.as_str() {
-            _ if self.symbol(")") => return self.binder.call(&name, Vec::new()),
+            _ if !name.starts_with("json_") && self.symbol(")") => return self.binder.call(&name, Vec::new()),
             "extract" => {
                 let unit = unit(self)?;
                 self.expect_word("FROM")?;
@@ -419,6 +434,12 @@ impl Parser<'_> {
                 args
             }
             "trim" => self.trim()?,
+            "json_exists" | "json_value" | "json_query" | "json_object" | "json_array" => {
+                let args = self.json(&name)?;
+                self.expect(")")?;
+                return self.binder.call(&name, args);
+            }
+            "json" if !self.in_json => return Err(Stop::Refused("JSON outside of JSON_OBJECT and JSON_ARRAY".into())),
             "position" => {
                 let needle = self.level(3)?;
                 self.expect_word("IN")?;
@@ -466,7 +487,7 @@ impl Parser<'_> {
         Ok(found)
     }
 
-    fn ty(&mut self) -> Result<TypeKind, Stop> {
+    pub(super) fn ty(&mut self) -> Result<TypeKind, Stop> {
         let word = self.any_word()?;
         if word == "INTERVAL" {
             let year = self.word("YEAR");
@@ -487,11 +508,11 @@ impl Parser<'_> {
             "BOOLEAN" => TypeKind::Boolean,
             "TINYINT" => TypeKind::TinyInt,
             "SMALLINT" => TypeKind::SmallInt,
-            "INT" => TypeKind::Int,
+            "INT" | "INTEGER" => TypeKind::Int,
             "BIGINT" => TypeKind::BigInt,
             "FLOAT" => TypeKind::Float,
             "DOUBLE" => TypeKind::Double,
-            "DECIMAL" => {
+            "DECIMAL" | "NUMERIC" | "DEC" => {
                 let (precision, scale) = (first(10).min(38) as u8, numbers.get(1).copied().unwrap_or(0) as u8);
                 if scale > precision {
                     return Err(Stop::Refused("the scale exceeds the precision".into()));
@@ -512,7 +533,8 @@ impl Parser<'_> {
         let mut types = Vec::new();
         loop {
             let name = if word == "ROW" { self.any_word()?.to_lowercase() } else { String::new() };
-            types.push(Field::new(name, LogicalType::new(self.ty()?)));
+            let ty = LogicalType::new(self.ty()?);
+            types.push(Field::new(name, ty.with_nullable(!self.words("NOT NULL"))));
             if !self.symbol(",") {
                 break;
             }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use flott_api::BoxFuture;
 use flott_api::env::{Clock, Environment};
+use flott_api::http::NoHttp;
 use flott_api::testing::MemoryObjects;
 use tokio::sync::oneshot;
 
@@ -72,6 +73,7 @@ pub(crate) fn environment(clock: Arc<ManualClock>, objects: Arc<MemoryObjects>, 
         spawner: Arc::new(TokioSpawner::current()),
         files: Arc::new(LocalFiles::new()),
         objects: Arc::new(objects),
+        http: Arc::new(NoHttp),
         console: Arc::new(Terminal::new()),
     }
 }

@@ -8,7 +8,8 @@ use flott_api::error::nearest;
 use flott_api::{Error, Result};
 
 use super::definitions::{CatalogDefinition, CatalogStore};
-use super::{Catalog, Database, ObjectPath, Relation};
+use super::functions::TemporaryFunctions;
+use super::{Catalog, Database, Object, ObjectKind, ObjectPath, Relation};
 
 struct Open {
     catalog: Box<dyn Catalog>,
@@ -21,6 +22,7 @@ pub struct Catalogs {
     files: Arc<dyn FileSystems>,
     open: BTreeMap<String, Open>,
     temporary: BTreeMap<ObjectPath, Relation>,
+    pub(super) functions: TemporaryFunctions,
     store_folder: Option<String>,
     builtin_catalog: String,
     current_catalog: String,
@@ -53,6 +55,7 @@ impl Catalogs {
             files,
             open: BTreeMap::new(),
             temporary: BTreeMap::new(),
+            functions: TemporaryFunctions::default(),
             store_folder,
             builtin_catalog: builtin_catalog.to_owned(),
             current_catalog: builtin_catalog.to_owned(),
@@ -147,6 +150,7 @@ impl Catalogs {
         }
         self.open.remove(name);
         self.temporary.retain(|path, _| path.catalog != name);
+        self.functions.forget_catalog(name);
         Ok(())
     }
 
@@ -253,8 +257,7 @@ impl Catalogs {
         if let Some(relation) = self.temporary.get(&path) {
             return Ok(Some(Found { path, relation: relation.clone(), temporary: true }));
         }
-        let Some(open) = self.open.get(&path.catalog) else { return Ok(None) };
-        let relation = open.catalog.relation(&path.database, &path.object)?;
+        let relation = self.kept(&path, ObjectKind::Relation)?.and_then(Object::relation);
         Ok(relation.map(|relation| Found { path, relation, temporary: false }))
     }
 
@@ -269,7 +272,7 @@ impl Catalogs {
     /// If there is no such database, or it cannot be read.
     pub fn names(&self, catalog: &str, database: &str) -> Result<Vec<String>> {
         self.database(catalog, database)?;
-        let mut names = self.catalog(catalog)?.relations(database)?;
+        let mut names = self.catalog(catalog)?.names(database, ObjectKind::Relation)?;
         let here = |p: &&ObjectPath| p.catalog == catalog && p.database == database;
         names.extend(self.temporary.keys().filter(here).map(|p| p.object.clone()));
         names.sort();
@@ -305,10 +308,20 @@ impl Catalogs {
         if temporary {
             return Ok(self.temporary.get(path).cloned());
         }
+        Ok(self.kept(path, ObjectKind::Relation)?.and_then(Object::relation))
+    }
+
+    /// What a catalog has under a name.
+    pub(super) fn kept(&self, path: &ObjectPath, kind: ObjectKind) -> Result<Option<Object>> {
         match self.open.get(&path.catalog) {
-            Some(open) => open.catalog.relation(&path.database, &path.object),
+            Some(open) => open.catalog.object(&path.database, kind, &path.object),
             None => Ok(None),
         }
+    }
+
+    /// Puts something under a name of a catalog, or takes it away.
+    pub(super) fn keep(&mut self, path: &ObjectPath, kind: ObjectKind, object: Option<Object>) -> Result<()> {
+        self.catalog_mut(&path.catalog)?.put_object(&path.database, kind, &path.object, object)
     }
 
     /// Renames a table or view of a catalog, within its database.
@@ -330,7 +343,7 @@ impl Catalogs {
             return Ok(());
         }
         self.database(&path.catalog, &path.database)?;
-        self.catalog_mut(&path.catalog)?.put_relation(&path.database, &path.object, Some(relation))
+        self.keep(path, ObjectKind::Relation, Some(Object::Relation(relation)))
     }
 
     /// Drops a table or view.
@@ -342,7 +355,7 @@ impl Catalogs {
             self.temporary.remove(path);
             return Ok(());
         }
-        self.catalog_mut(&path.catalog)?.put_relation(&path.database, &path.object, None)
+        self.keep(path, ObjectKind::Relation, None)
     }
 
     /// The temporary object of that name.
@@ -356,7 +369,7 @@ impl Catalogs {
     }
 }
 
-fn exists(kind: &str, name: &str) -> Error {
+pub(super) fn exists(kind: &str, name: &str) -> Error {
     Error::invalid(format!("{kind} '{name}' exists already"))
 }
 

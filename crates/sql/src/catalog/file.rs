@@ -1,8 +1,8 @@
 //! `'type' = 'file', 'path' = '..'`: a catalog that outlives its session, as JSON files in a folder.
 //!
-//! Layout: `<path>/<database>/@database.<n>.json` and `<path>/<database>/<table>.<n>.json`; `n` rises with
-//! each change, the highest one holds, and creating the next is put-if-absent, so two writers cannot both
-//! win. Names are percent-encoded. Flink has no such catalog; there, tables of its built-in catalogs are
+//! Layout: `<path>/<database>/@database.<n>.json`, `<path>/<database>/<table>.<n>.json` and
+//! `<path>/<database>/@function.<name>.<n>.json`; `n` rises with each change, the highest one holds, and creating the
+//! next is put-if-absent, so two writers cannot both win. Names are percent-encoded. Flink has no such catalog; there, tables of its built-in catalogs are
 //! gone with the session.
 
 use std::io::Read;
@@ -13,10 +13,13 @@ use flott_api::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Database, Relation};
+use super::{Catalog, Database, Object, ObjectKind};
 
 const FORMAT_VERSION: u16 = 1;
+/// The name of a database's own file.
 const DATABASE: &str = "@database";
+/// What the names of functions begin with; a dot in the name of a table is encoded.
+const FUNCTION: &str = "@function.";
 
 /// Databases and tables in a folder.
 pub(super) struct FileCatalog {
@@ -34,6 +37,7 @@ struct Document {
 
 /// An object's newest file.
 struct Newest {
+    /// Its name as the file has it.
     name: String,
     number: u64,
     path: String,
@@ -85,17 +89,19 @@ impl FileCatalog {
         serde_json::from_value(document.content).map_err(|e| damaged().with_source(e))
     }
 
-    fn object<T: DeserializeOwned>(&self, database: &str, name: &str) -> Result<Option<T>> {
+    /// What the newest file of that name has; the name is encoded.
+    fn newest_of<T: DeserializeOwned>(&self, database: &str, name: &str) -> Result<Option<T>> {
         match self.newest(database)?.into_iter().find(|n| n.name == name) {
             Some(newest) => self.read(&newest.path),
             None => Ok(None),
         }
     }
 
+    /// Writes the newest file of that name, which is encoded.
     fn put<T: Serialize>(&self, database: &str, name: &str, content: Option<T>) -> Result<()> {
         let old = self.newest(database)?.into_iter().find(|n| n.name == name);
         let number = old.as_ref().map_or(1, |n| n.number + 1);
-        let path = format!("{}/{}/{}.{number}.json", self.root, encode(database), encode(name));
+        let path = format!("{}/{}/{name}.{number}.json", self.root, encode(database));
         let unwritable = |e| Error::internal("a catalog file cannot be written").with_source(e);
         let content = serde_json::to_value(content).map_err(unwritable)?;
         let document = Document { version: FORMAT_VERSION, checksum: checksum(&content), content };
@@ -132,7 +138,7 @@ impl Catalog for FileCatalog {
     }
 
     fn database(&self, name: &str) -> Result<Option<Database>> {
-        self.object(name, DATABASE)
+        self.newest_of(name, DATABASE)
     }
 
     fn put_database(&mut self, name: &str, database: Option<Database>) -> Result<()> {
@@ -145,22 +151,50 @@ impl Catalog for FileCatalog {
         }
     }
 
-    fn relations(&self, database: &str) -> Result<Vec<String>> {
+    fn names(&self, database: &str, kind: ObjectKind) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        for newest in self.newest(database)?.into_iter().filter(|n| n.name != DATABASE) {
-            if self.read::<Relation>(&newest.path)?.is_some() {
-                names.push(newest.name);
+        for newest in self.newest(database)? {
+            let Some(name) = object_name(&newest.name, kind) else { continue };
+            if self.read::<serde_json::Value>(&newest.path)?.is_some() {
+                names.push(name);
             }
         }
+        names.sort();
         Ok(names)
     }
 
-    fn relation(&self, database: &str, name: &str) -> Result<Option<Relation>> {
-        self.object(database, name)
+    fn object(&self, database: &str, kind: ObjectKind, name: &str) -> Result<Option<Object>> {
+        let file = file_name(name, kind);
+        Ok(match kind {
+            ObjectKind::Relation => self.newest_of(database, &file)?.map(Object::Relation),
+            ObjectKind::Function => self.newest_of(database, &file)?.map(Object::Function),
+        })
     }
 
-    fn put_relation(&mut self, database: &str, name: &str, relation: Option<Relation>) -> Result<()> {
-        self.put(database, name, relation)
+    fn put_object(&mut self, database: &str, kind: ObjectKind, name: &str, object: Option<Object>) -> Result<()> {
+        let file = file_name(name, kind);
+        match object {
+            None => self.put::<()>(database, &file, None),
+            Some(Object::Relation(relation)) => self.put(database, &file, Some(relation)),
+            Some(Object::Function(function)) => self.put(database, &file, Some(function)),
+        }
+    }
+}
+
+/// What the file of an object begins with.
+fn file_name(name: &str, kind: ObjectKind) -> String {
+    match kind {
+        ObjectKind::Relation => encode(name),
+        ObjectKind::Function => format!("{FUNCTION}{}", encode(name)),
+    }
+}
+
+/// The object whose file begins so, if it is of this kind.
+fn object_name(file: &str, kind: ObjectKind) -> Option<String> {
+    let function = file.strip_prefix(FUNCTION);
+    match kind {
+        ObjectKind::Relation => (function.is_none() && file != DATABASE).then(|| decode(file)),
+        ObjectKind::Function => function.map(decode),
     }
 }
 
@@ -176,12 +210,13 @@ fn checksum(content: &serde_json::Value) -> String {
 fn parse_file(path: &str) -> Option<(String, u64)> {
     let file = path.rsplit('/').next()?.strip_suffix(".json")?;
     let (name, number) = file.rsplit_once('.')?;
-    Some((decode(name), number.parse().ok()?))
+    Some((name.to_owned(), number.parse().ok()?))
 }
 
-/// Percent-encodes all but letters, digits, `-`, `_` and `@`; `_` too where it leads, for file systems hide such files.
+/// Percent-encodes all but letters, digits, `-`, `_` and `@`; the last two too where they lead, for file systems hide
+/// files with the one, and ours begin with the other.
 fn encode(name: &str) -> String {
-    let plain = |i: usize, b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'@' || (b == b'_' && i > 0);
+    let plain = |i: usize, b: u8| b.is_ascii_alphanumeric() || b == b'-' || (matches!(b, b'_' | b'@') && i > 0);
     let mut out = String::new();
     for (i, b) in name.bytes().enumerate() {
         if plain(i, b) { out.push(b as char) } else { out.push_str(&format!("%{b:02x}")) }
@@ -214,9 +249,14 @@ mod tests {
 
     #[test]
     fn any_name_survives_its_file() {
-        for name in ["orders", "a.b/c", "ünï %41", "_hidden", "", "."] {
-            let file = format!("/x/{}.7.json", encode(name));
-            assert_eq!(parse_file(&file), Some((name.to_owned(), 7)), "{name}");
+        for name in ["orders", "@database", "@function.f", "a.b/c", "ünï %41", "_hidden", "", "."] {
+            for (kind, other) in
+                [(ObjectKind::Relation, ObjectKind::Function), (ObjectKind::Function, ObjectKind::Relation)]
+            {
+                let (file, number) = parse_file(&format!("/x/{}.7.json", file_name(name, kind))).unwrap();
+                assert_eq!((object_name(&file, kind).as_deref(), number), (Some(name), 7));
+                assert_eq!(object_name(&file, other), None, "{name}");
+            }
         }
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use flott_api::Result;
 
-use super::{Catalog, Database, Relation};
+use super::{Catalog, Database, Object, ObjectKind};
 
-/// Databases and tables in memory.
+type Objects = BTreeMap<(ObjectKind, String), Object>;
+
+/// Databases and what they have in memory.
 #[derive(Debug, Default)]
 pub(super) struct MemoryCatalog {
-    databases: BTreeMap<String, (Database, BTreeMap<String, Relation>)>,
+    databases: BTreeMap<String, (Database, Objects)>,
 }
 
 impl Catalog for MemoryCatalog {
@@ -33,19 +35,22 @@ impl Catalog for MemoryCatalog {
         Ok(())
     }
 
-    fn relations(&self, database: &str) -> Result<Vec<String>> {
-        Ok(self.databases.get(database).map(|(_, r)| r.keys().cloned().collect()).unwrap_or_default())
+    fn names(&self, database: &str, kind: ObjectKind) -> Result<Vec<String>> {
+        let objects = self.databases.get(database).map(|(_, objects)| objects);
+        let keys = objects.into_iter().flat_map(BTreeMap::keys);
+        Ok(keys.filter(|(of, _)| *of == kind).map(|(_, name)| name.clone()).collect())
     }
 
-    fn relation(&self, database: &str, name: &str) -> Result<Option<Relation>> {
-        Ok(self.databases.get(database).and_then(|(_, r)| r.get(name)).cloned())
+    fn object(&self, database: &str, kind: ObjectKind, name: &str) -> Result<Option<Object>> {
+        let objects = self.databases.get(database).map(|(_, objects)| objects);
+        Ok(objects.and_then(|objects| objects.get(&(kind, name.to_owned()))).cloned())
     }
 
-    fn put_relation(&mut self, database: &str, name: &str, relation: Option<Relation>) -> Result<()> {
-        let Some((_, relations)) = self.databases.get_mut(database) else { return Ok(()) };
-        match relation {
-            Some(relation) => drop(relations.insert(name.to_owned(), relation)),
-            None => drop(relations.remove(name)),
+    fn put_object(&mut self, database: &str, kind: ObjectKind, name: &str, object: Option<Object>) -> Result<()> {
+        let Some((_, objects)) = self.databases.get_mut(database) else { return Ok(()) };
+        match object {
+            Some(object) => drop(objects.insert((kind, name.to_owned()), object)),
+            None => drop(objects.remove(&(kind, name.to_owned()))),
         }
         Ok(())
     }

@@ -36,8 +36,8 @@ pub use materialized::{
     AlterMaterializedTable, AlterMaterializedTableAction, CreateMaterializedTable, RefreshMode, StartMode,
 };
 pub use object::{
-    AlterFunction, AlterObject, AlterObjectAction, CreateConnection, CreateFunction, CreateModel, FunctionLanguage,
-    ObjectKind, ResourceKind, ResourceUri, Scope,
+    AlterFunction, AlterObject, AlterObjectAction, CreateConnection, CreateFunction, CreateModel, FunctionBody,
+    FunctionLanguage, FunctionParameter, ObjectKind, ResourceKind, ResourceUri, Scope,
 };
 pub(crate) use print::query_text;
 pub use show::{Show, ShowCreateKind, ShowFilter, ShowNamespace, ShowTablesKind};

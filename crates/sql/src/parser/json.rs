@@ -128,12 +128,14 @@ fn is_null_clause(p: &Parser<'_>) -> bool {
 fn entry(p: &mut Parser<'_>) -> PResult<FunctionArg> {
     // `KEY` is no reserved word: alone it is a column.
     let next = &p.peek_nth_token_ref(1).token;
-    if is_kw(p, 0, "KEY") && !matches!(next, Token::Colon | Token::Period | Token::LParen) && !is_kw(p, 1, "VALUE") {
+    let key = is_kw(p, 0, "KEY") && !matches!(next, Token::Colon | Token::Period) && !is_kw(p, 1, "VALUE");
+    if key {
         kw(p, "KEY");
     }
     // Above the colon, which sqlparser takes for an operator.
     let name = p.parse_subexpr(21)?;
-    if !p.consume_token(&Token::Colon) {
+    // With KEY there is no colon.
+    if key || !p.consume_token(&Token::Colon) {
         expect_kw(p, "VALUE")?;
     }
     let arg = FunctionArgExpr::Expr(formatted(p)?);

@@ -14,11 +14,13 @@ mod grouping_sets;
 mod hints;
 mod insert;
 mod join;
+mod json;
 mod literal;
 mod lookup;
 mod match_recognize;
 mod order;
 mod over;
+mod overlaps;
 mod process;
 mod quantified;
 mod query;
@@ -28,6 +30,7 @@ mod setop;
 mod subquery;
 mod syntax;
 mod table;
+mod user_function;
 mod window;
 
 use std::cell::{Cell, RefCell};
@@ -37,9 +40,11 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, Schema};
 use sqlparser::ast::{Expr as Ast, Query};
 
+pub(super) use self::call::{is_built_in, is_later, is_special};
 pub(super) use self::expr::{call, combine};
+pub(super) use self::json::with_json_columns;
+pub(super) use self::user_function::returned;
 
-use self::expr::ExprBinder;
 use self::hints::BlockHints;
 use super::rel::{Column, Rel};
 use super::scope::Scope;
@@ -100,6 +105,12 @@ impl<'a> Binder<'a> {
         self.expression(expr, &Scope::of_columns(columns), "an expression of a table")
     }
 
+    /// The body of a function over its parameters.
+    pub(super) fn function_body(&self, body: &Ast, parameters: &Schema) -> Result<Expr> {
+        let columns = parameters.fields.iter().map(|f| Column::new(&f.name, f.ty.clone())).collect();
+        self.exprs(&Scope::of_columns(columns), "the body of a function").bind(body)
+    }
+
     /// The columns of a table as a query sees them.
     pub(super) fn table_columns(&self, table: &CatalogTable) -> Result<Vec<Column>> {
         self.columns_of_table(table)
@@ -134,7 +145,7 @@ impl<'a> Binder<'a> {
 
     /// An expression of a clause that allows no aggregates.
     fn expression(&self, expr: &Ast, scope: &Scope, clause: &'static str) -> Result<Expr> {
-        let bound = ExprBinder::new(scope, clause).bind(expr)?;
+        let bound = self.exprs(scope, clause).bind(expr)?;
         self.folded(bound)
     }
 

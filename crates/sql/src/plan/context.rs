@@ -15,7 +15,7 @@ pub use aggregation::MiniBatches;
 pub use batch::BatchMode;
 pub use sinks::{KeyedShuffle, SinkSettings, UpsertMaterialize};
 
-use crate::catalog::{ObjectPath, Relation};
+use crate::catalog::{FoundFunction, ObjectPath, Relation};
 
 /// The session, as the planner sees it.
 pub trait PlanContext {
@@ -38,6 +38,16 @@ pub trait PlanContext {
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         let _: &str = name;
         None
+    }
+
+    /// The function that a user has created under a name of one to three parts, with its full name; none by default. A
+    /// name alone that `is_built_in` means one of a user only if that is temporary and of the system.
+    ///
+    /// # Errors
+    /// If the catalog cannot be read.
+    fn function(&self, name: &[String], is_built_in: bool) -> Result<Option<FoundFunction>> {
+        let _: (&[String], bool) = (name, is_built_in);
+        Ok(None)
     }
 
     /// The effective configuration: what `SET` and the configuration files say.

@@ -6,6 +6,8 @@ use flott_api::{Error, Result};
 use sqlparser::ast::{Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, TableFactor, VisitMut, VisitorMut};
 
 use super::PlanContext;
+use super::binder::is_built_in;
+use crate::catalog::FunctionPath;
 use crate::parser;
 
 /// A query as text.
@@ -28,7 +30,16 @@ pub(super) fn expand_query(cx: &dyn PlanContext, query: &Query) -> Result<Query>
     }
 }
 
-/// Writes catalog and database before each table's name.
+/// See [`super::expand_expression`].
+pub(super) fn expand_expression(cx: &dyn PlanContext, expr: &Ast) -> Result<Ast> {
+    let mut expr = expr.clone();
+    match expr.visit(&mut Qualify { cx, with: Vec::new() }) {
+        ControlFlow::Break(error) => Err(*error),
+        ControlFlow::Continue(()) => Ok(expr),
+    }
+}
+
+/// Writes catalog and database before each table's name, and before those of a catalog's functions.
 struct Qualify<'a> {
     cx: &'a dyn PlanContext,
     /// The `WITH` of each query that is open.
@@ -52,6 +63,19 @@ impl Qualify<'_> {
         let Some((path, _)) = self.cx.relation(&names)? else { return Ok(None) };
         let quoted = |name: String| Ident::with_quote('`', name);
         Ok(Some(vec![quoted(path.catalog), quoted(path.database), quoted(path.object)]))
+    }
+
+    /// The name of a function that is called.
+    fn function(&self, name: &mut ObjectName) -> Result<()> {
+        let parts: Option<Vec<String>> = name.0.iter().map(|p| p.as_ident().map(|i| i.value.clone())).collect();
+        let Some(parts) = parts else { return Ok(()) };
+        let is_built_in = parts.len() == 1 && is_built_in(&parts[0].to_lowercase());
+        let found = self.cx.function(&parts, is_built_in)?;
+        if let Some(FunctionPath::Temporary(path) | FunctionPath::Kept(path)) = found.map(|found| found.path) {
+            let quoted = |name: String| ObjectNamePart::Identifier(Ident::with_quote('`', name));
+            name.0 = vec![quoted(path.catalog), quoted(path.database), quoted(path.object)];
+        }
+        Ok(())
     }
 
     fn name(&self, name: &mut ObjectName) -> Result<()> {
@@ -132,6 +156,10 @@ impl VisitorMut for Qualify<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Ast) -> ControlFlow<Self::Break> {
-        flow(self.argument(expr))
+        let function = match expr {
+            Ast::Function(function) => self.function(&mut function.name),
+            _ => Ok(()),
+        };
+        flow(function.and_then(|()| self.argument(expr)))
     }
 }

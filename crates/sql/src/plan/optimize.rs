@@ -9,6 +9,7 @@ mod empty;
 mod filter;
 mod fold;
 mod join;
+mod json;
 mod logic;
 mod merge;
 mod multi_join;
@@ -43,7 +44,12 @@ const KEEP_FIRST_ROWS: &str = "keep the first rows";
 const MULTI_JOIN: &str = "join several inputs at once";
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 15] = [
+pub(super) const RULES: [Rule; 16] = [
+    Rule {
+        name: "put JSON into JSON",
+        reason: "what JSON_OBJECT and JSON_ARRAY give is no text to such a call around it, be it in an inner query",
+        apply: json::nest,
+    },
     Rule {
         name: "fold constants",
         reason: "immutable functions of constants give the same for every row; stable and volatile ones are left alone",

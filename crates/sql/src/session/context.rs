@@ -8,7 +8,7 @@ use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 
 use super::{Session, recovery};
-use crate::catalog::{ObjectPath, Relation};
+use crate::catalog::{FoundFunction, ObjectPath, Relation};
 use crate::plan::PlanContext;
 
 impl PlanContext for Session {
@@ -33,6 +33,10 @@ impl PlanContext for Session {
 
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         self.connectors.process_function(name)
+    }
+
+    fn function(&self, name: &[String], is_built_in: bool) -> Result<Option<FoundFunction>> {
+        self.catalogs.find_function(name, is_built_in)
     }
 
     fn configuration(&self) -> Options {

@@ -198,6 +198,9 @@ impl Session {
                 let typed = plan::bind_scalar(self, expr, &stored).map_err(|e| e.at(location_of(&def.name)))?;
                 if let Some(column) = table.columns.iter_mut().find(|c| c.name == def.name.value) {
                     column.ty = typed.ty().clone();
+                    // Functions of catalogs in full, so that it means the same in any session.
+                    let full = plan::expand_expression(self, expr)?;
+                    column.kind = ColumnKind::Computed { expression: expression(&full) };
                 }
             }
         }
@@ -207,6 +210,9 @@ impl Session {
             && def.column.iter().all(|name| table.columns.iter().any(|c| c.name == name.value))
         {
             plan::bind_scalar(self, &def.expr, &table.schema()).map_err(place)?;
+            if let Some(watermark) = &mut table.watermark {
+                watermark.expression = expression(&plan::expand_expression(self, &def.expr)?);
+            }
         }
         let columns = plan::table_columns(self, table).map_err(place)?;
         for (column, typed) in table.columns.iter_mut().zip(columns) {

@@ -32,7 +32,7 @@ impl Session {
             }
             Describe::Job(id) => Ok(Outcome::DescribeJob(id.value.parse().map_err(|e: Error| e.at(id.at))?)),
             Describe::Catalog { extended, name } => self.describe_catalog(*extended, name),
-            Describe::Function { .. } => Err(Error::unsupported("DESCRIBE FUNCTION")),
+            Describe::Function { extended, name } => self.describe_function(*extended, name),
             Describe::Model { .. } => Err(Error::unsupported("DESCRIBE MODEL")),
             Describe::Connection { .. } => Err(Error::unsupported("DESCRIBE CONNECTION")),
         }

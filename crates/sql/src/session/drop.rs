@@ -4,7 +4,7 @@ use flott_api::{Error, Result};
 
 use super::names::parts;
 use super::{Outcome, Session};
-use crate::catalog::Relation;
+use crate::catalog::{ObjectKind, Relation};
 use crate::parser::ast::{Drop, DropKind, Scope, name_location};
 
 impl Session {
@@ -20,6 +20,7 @@ impl Session {
                 self.drop_database(&catalog, &database, drop)
             }
             DropKind::Catalog => self.catalogs.drop_catalog(&name.join("."), drop.if_exists),
+            DropKind::Function => self.drop_function(drop.scope, &drop.name, drop.if_exists),
             other => Err(Error::unsupported(format!("DROP {other}"))),
         };
         done.map_err(|e| e.at(name_location(&drop.name)))?;
@@ -65,10 +66,17 @@ impl Session {
             return Err(Error::invalid(format!("database '{catalog}.{database}' is in use"))
                 .with_hint("Change to another one with USE first."));
         }
-        if !drop.cascade && !self.catalogs.catalog(catalog)?.relations(database)?.is_empty() {
+        if !drop.cascade && !self.is_empty(catalog, database)? {
             return Err(Error::invalid(format!("database '{catalog}.{database}' is not empty"))
-                .with_hint("Add CASCADE to drop its tables and views as well."));
+                .with_hint("Add CASCADE to drop its tables, views and functions as well."));
         }
         self.catalogs.catalog_mut(catalog)?.put_database(database, None)
+    }
+
+    fn is_empty(&self, catalog: &str, database: &str) -> Result<bool> {
+        let catalog = self.catalogs.catalog(catalog)?;
+        let kinds = [ObjectKind::Relation, ObjectKind::Function];
+        let counts = kinds.map(|kind| catalog.names(database, kind).map(|names| names.len()));
+        Ok(counts.into_iter().sum::<Result<usize>>()? == 0)
     }
 }

@@ -9,7 +9,7 @@ use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 
 use super::Session;
-use crate::catalog::{ObjectPath, Relation};
+use crate::catalog::{FoundFunction, ObjectPath, Relation};
 use crate::plan::PlanContext;
 
 /// The session with one table or view put in its place, or taken away.
@@ -40,6 +40,10 @@ impl PlanContext for Overlay<'_> {
 
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         self.session.process_function(name)
+    }
+
+    fn function(&self, name: &[String], is_built_in: bool) -> Result<Option<FoundFunction>> {
+        self.session.function(name, is_built_in)
     }
 
     fn configuration(&self) -> Options {

@@ -23,12 +23,11 @@ impl Session {
             Show::Tables { kind, from, filter } => self.show_tables(*kind, from.as_ref(), filter.as_ref()),
             Show::Columns { table, filter } => self.show_columns(table, filter.as_ref()),
             Show::Create { kind, name } => self.show_create(*kind, name),
-            Show::Functions { user: false, from: None, filter } => {
-                let names = flott_functions::function_names().into_iter().map(|n| n.to_string()).collect();
-                Ok(listed("function name", names, filter.as_ref()))
+            Show::Functions { user, from, filter } => {
+                let at = from.as_ref().map(|f| name_location(&f.name)).unwrap_or_default();
+                let namespace = self.namespace(from.as_ref())?;
+                self.show_functions(*user, namespace, filter.as_ref()).map_err(|e| e.at(at))
             }
-            Show::Functions { user: true, filter, .. } => Ok(listed("function name", Vec::new(), filter.as_ref())),
-            Show::Functions { .. } => Err(Error::unsupported("SHOW FUNCTIONS FROM")),
             Show::Modules { full: false } => Ok(listed("module name", vec!["core".to_owned()], None)),
             Show::Modules { full: true } => {
                 let row = vec![Some("core".to_owned()), Some("TRUE".to_owned())];

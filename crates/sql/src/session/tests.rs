@@ -4,6 +4,7 @@ mod alter;
 mod catalogs;
 mod errors;
 mod files;
+mod functions;
 mod oracle;
 mod recovery;
 mod settings;

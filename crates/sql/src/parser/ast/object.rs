@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use sqlparser::ast::{ObjectName, Query};
+use sqlparser::ast::{Expr, Ident, ObjectName, Query};
 
 use super::print::{if_exists, if_not_exists, joined, parens, query_text, with_options};
-use super::{ColumnDef, SqlOption, Text};
+use super::view::expr_sql;
+use super::{ColumnDef, SqlOption, SqlType, Text};
 
 /// Whether an object is kept in the catalog, or lives with the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// `CREATE [TEMPORARY [SYSTEM]] FUNCTION [IF NOT EXISTS] f AS 'class' ..`.
+/// `CREATE [TEMPORARY [SYSTEM]] FUNCTION [IF NOT EXISTS] f ..`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateFunction {
     /// `TEMPORARY [SYSTEM]`.
@@ -38,14 +39,43 @@ pub struct CreateFunction {
     pub if_not_exists: bool,
     /// The function's name.
     pub name: ObjectName,
-    /// The class, or whatever the language names a function with.
-    pub class: Text,
-    /// `LANGUAGE`.
-    pub language: Option<FunctionLanguage>,
-    /// `USING JAR 'uri', ..`.
-    pub resources: Vec<ResourceUri>,
-    /// `WITH`.
-    pub options: Vec<SqlOption>,
+    /// What it does.
+    pub body: FunctionBody,
+}
+
+/// What a function does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FunctionBody {
+    /// `AS 'class' ..`: something with a name in another language.
+    Named {
+        /// The class, or whatever the language names a function with.
+        class: Text,
+        /// `LANGUAGE`.
+        language: Option<FunctionLanguage>,
+        /// `USING JAR 'uri', ..`.
+        resources: Vec<ResourceUri>,
+        /// `WITH`.
+        options: Vec<SqlOption>,
+    },
+    /// `(a INT, ..) [RETURNS t] [LANGUAGE SQL] RETURN e`: an expression over the parameters. Flink has none; the words are
+    /// those of the SQL standard.
+    Sql {
+        /// The parameters.
+        parameters: Vec<FunctionParameter>,
+        /// `RETURNS`.
+        returns: Option<SqlType>,
+        /// Behind `RETURN`.
+        body: Box<Expr>,
+    },
+}
+
+/// A parameter of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionParameter {
+    /// Its name.
+    pub name: Ident,
+    /// Its type.
+    pub data_type: SqlType,
 }
 
 /// `LANGUAGE ..`.
@@ -201,12 +231,30 @@ impl fmt::Display for CreateFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CREATE {}FUNCTION ", self.scope)?;
         if_not_exists(f, self.if_not_exists)?;
-        write!(f, "{} AS {}", self.name, self.class)?;
-        language_clause(f, self.language)?;
-        if !self.resources.is_empty() {
-            write!(f, " USING {}", joined(&self.resources, ", "))?;
+        write!(f, "{}", self.name)?;
+        match &self.body {
+            FunctionBody::Named { class, language, resources, options } => {
+                write!(f, " AS {class}")?;
+                language_clause(f, *language)?;
+                if !resources.is_empty() {
+                    write!(f, " USING {}", joined(resources, ", "))?;
+                }
+                with_options(f, options)
+            }
+            FunctionBody::Sql { parameters, returns, body } => {
+                write!(f, " {}", parens(parameters))?;
+                if let Some(returns) = returns {
+                    write!(f, " RETURNS {returns}")?;
+                }
+                write!(f, " RETURN {}", expr_sql(body))
+            }
         }
-        with_options(f, &self.options)
+    }
+}
+
+impl fmt::Display for FunctionParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.data_type)
     }
 }
 

@@ -2,23 +2,32 @@
 
 use sqlparser::ast::{ObjectName, ObjectNamePart};
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
 
-use super::{query, table};
+use super::{expression, query, table};
 use crate::parser::ast::{
     AlterFunction, AlterObject, AlterObjectAction, ColumnDef, ColumnKind, CreateConnection, CreateFunction,
-    CreateModel, FunctionLanguage, ObjectKind, ResourceKind, ResourceUri, Scope, Statement, ident_location,
+    CreateModel, FunctionBody, FunctionLanguage, FunctionParameter, ObjectKind, ResourceKind, ResourceUri, Scope,
+    Statement, ident_location,
 };
 use crate::parser::cursor::{
-    commas, comment, expect_kw, ident, if_exists, if_not_exists, keys, kw, kws, list, name, one_of, options, text,
-    with_options,
+    commas, comment, expect, expect_kw, ident, if_exists, if_not_exists, is_token, keys, kw, kws, list, name, one_of,
+    options, text, with_options,
 };
 use crate::parser::error::{PResult, fail, location_of};
+use crate::parser::type_grammar::data_type;
 
 /// `FUNCTION ..`, behind `CREATE` and the scope.
 pub(super) fn create_function(p: &mut Parser<'_>, scope: Scope) -> PResult<Statement> {
     expect_kw(p, "FUNCTION")?;
     let if_not_exists = if_not_exists(p);
     let name = function_name(p, scope)?;
+    let body = if is_token(p, 0, &Token::LParen) { sql_body(p)? } else { named_body(p)? };
+    Ok(Statement::CreateFunction(Box::new(CreateFunction { scope, if_not_exists, name, body })))
+}
+
+/// `AS 'class' ..`.
+fn named_body(p: &mut Parser<'_>) -> PResult<FunctionBody> {
     expect_kw(p, "AS")?;
     let class = text(p)?;
     let language = language(p)?;
@@ -27,9 +36,28 @@ pub(super) fn create_function(p: &mut Parser<'_>, scope: Scope) -> PResult<State
     if language == Some(FunctionLanguage::Python) && !resources.is_empty() {
         return Err(fail("USING does not go with LANGUAGE PYTHON", at, ""));
     }
-    let options = with_options(p)?;
-    let function = CreateFunction { scope, if_not_exists, name, class, language, resources, options };
-    Ok(Statement::CreateFunction(Box::new(function)))
+    Ok(FunctionBody::Named { class, language, resources, options: with_options(p)? })
+}
+
+/// `(a INT, ..) [RETURNS t] [LANGUAGE SQL] RETURN e`.
+fn sql_body(p: &mut Parser<'_>) -> PResult<FunctionBody> {
+    let parameters = parameters(p)?;
+    let returns = if kw(p, "RETURNS") { Some(data_type(p)?) } else { None };
+    if kw(p, "LANGUAGE") {
+        expect_kw(p, "SQL")?;
+    }
+    expect_kw(p, "RETURN")?;
+    Ok(FunctionBody::Sql { parameters, returns, body: Box::new(expression(p)?) })
+}
+
+/// `(a INT, ..)`, also without any.
+fn parameters(p: &mut Parser<'_>) -> PResult<Vec<FunctionParameter>> {
+    if is_token(p, 1, &Token::RParen) {
+        expect(p, &Token::LParen)?;
+        expect(p, &Token::RParen)?;
+        return Ok(Vec::new());
+    }
+    list(p, |p| Ok(FunctionParameter { name: ident(p)?, data_type: data_type(p)? }))
 }
 
 /// A system function has no catalog.

@@ -52,6 +52,9 @@ fn create_of_other_objects() {
         "CREATE TEMPORARY FUNCTION c.d.f AS 'a.B' LANGUAGE JAVA USING JAR 'x', ARTIFACT 'y' WITH ('k' = 'v')",
         "CREATE FUNCTION f AS 'm.g' LANGUAGE PYTHON",
         "CREATE FUNCTION f AS 'x' LANGUAGE SQL",
+        "CREATE FUNCTION f () RETURN 1",
+        "CREATE TEMPORARY FUNCTION IF NOT EXISTS c.d.f (a INT NOT NULL, `b c` ROW<x STRING>) RETURNS DECIMAL(3, 1) \
+         RETURN a + `b c`.x",
         "CREATE MODEL m WITH ('provider' = 'x')",
         "CREATE TEMPORARY MODEL IF NOT EXISTS m INPUT (a STRING) OUTPUT (b ARRAY<FLOAT> COMMENT 'x') COMMENT 'c' \
          WITH ('provider' = 'x') AS SELECT 1",

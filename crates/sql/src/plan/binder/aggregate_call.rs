@@ -68,7 +68,7 @@ impl ExprBinder<'_> {
                 .with_hint("Aggregates belong in SELECT and HAVING."));
         }
         // Arguments are of one row: an aggregate in them has no meaning.
-        let mut rows = ExprBinder::new(self.scope, "an aggregate");
+        let mut rows = ExprBinder::new(self.cx, self.scope, "an aggregate");
         let args = rows.written_arguments(name, written)?;
         let filter = written.filter.map(|f| rows.condition(f)).transpose()?;
         if args.is_empty() && name != "count" {
@@ -185,10 +185,8 @@ fn literal_number(expr: &Expr) -> Option<f64> {
 
 /// What is JSON already stays; anything else becomes it.
 fn json_of(value: &Expr) -> Result<Expr> {
-    match value {
-        Expr::Call { function, .. } if matches!(function.name.as_str(), "json_object" | "json_array") => {
-            Ok(value.clone())
-        }
-        value => call("json_string", vec![value.clone()]),
+    match flott_functions::is_json_call(value, &|_| false) {
+        true => Ok(value.clone()),
+        false => call("json_string", vec![value.clone()]),
     }
 }

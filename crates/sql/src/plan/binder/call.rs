@@ -12,7 +12,7 @@ use sqlparser::ast::{
 use super::expr::{ExprBinder, call};
 use super::grouping_sets::is_grouping;
 use super::over::needs_over;
-use super::{aggregate_call, literal, refuse, syntax};
+use super::{aggregate_call, json, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
 
 /// Aggregates that Flink has and we do not.
@@ -26,6 +26,9 @@ impl ExprBinder<'_> {
     pub(super) fn function(&mut self, function: &Function) -> Result<Expr> {
         let Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } =
             function;
+        if let Some(found) = self.user_function(name)? {
+            return self.user_call(function, &found);
+        }
         let name = function_name(name)?;
         refuse::clause(*uses_odbc_syntax, "the ODBC syntax of functions")?;
         refuse::clause(*parameters != FunctionArguments::None, "a call with parameters")?;
@@ -43,6 +46,9 @@ impl ExprBinder<'_> {
             return Err(Error::invalid(format!("function '{}' needs OVER", name.to_uppercase())));
         }
         refuse::clause(null_treatment.is_some(), "IGNORE NULLS and RESPECT NULLS")?;
+        if json::has_clauses(&name) && !distinct && filter.is_none() {
+            return self.json_call(&name, function, args, clauses);
+        }
         if let Some(clause) = clauses.first() {
             return Err(Error::unsupported(clause_name(clause)));
         }
@@ -112,19 +118,40 @@ impl ExprBinder<'_> {
     }
 }
 
-/// The lower-case name of a function; functions of a catalog are not built.
+/// Whether a name alone is a function of ours, also of those that are not built yet.
+pub(in crate::plan) fn is_built_in(name: &str) -> bool {
+    is_special(name) || flott_functions::is_known(name)
+}
+
+/// Whether a function is refused by name, as it comes later.
+pub(in crate::plan) fn is_later(name: &str) -> bool {
+    UNBUILT.contains(&name) || flott_functions::is_not_yet(name)
+}
+
+/// Whether a function is more than a scalar function that is called by name.
+pub(in crate::plan) fn is_special(name: &str) -> bool {
+    aggregate_call::is_aggregate(name)
+        || needs_over(name)
+        || is_grouping(name)
+        || UNBUILT.contains(&name)
+        || TAKES_UNIT.contains(&name)
+        || super::window::group_property(name).is_some()
+        || matches!(name, "if" | "current_watermark")
+}
+
+/// The lower-case name of a built-in function.
 pub(super) fn function_name(name: &ObjectName) -> Result<String> {
     match name.0.as_slice() {
         [part] => part
             .as_ident()
             .map(|ident| ident.value.to_lowercase())
             .ok_or_else(|| Error::unsupported(format!("function '{name}'"))),
-        _ => Err(Error::unsupported(format!("function '{name}' of a catalog"))),
+        _ => Err(Error::invalid(format!("function '{name}' does not exist"))),
     }
 }
 
 /// The arguments, whether DISTINCT stands before them, and the clauses behind them.
-fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool, &[FunctionArgumentClause])> {
+pub(super) fn arguments(args: &FunctionArguments) -> Result<(&[FunctionArg], bool, &[FunctionArgumentClause])> {
     match args {
         FunctionArguments::None => Ok((&[], false, &[])),
         FunctionArguments::Subquery(_) => Err(Error::unsupported("a subquery as an argument")),

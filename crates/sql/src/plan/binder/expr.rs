@@ -9,9 +9,10 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::Aggregates;
-use super::{literal, refuse, syntax};
+use super::{Binder, literal, refuse, syntax};
 use crate::parser::ast::ident_location;
-use crate::parser::ast::view::{map_items, symmetric_low};
+use crate::parser::ast::view::{IsJson, map_items, symmetric_low};
+use crate::plan::PlanContext;
 use crate::plan::scope::{self, Scope, at_span};
 
 /// How deep an expression may be: each level costs stack.
@@ -19,6 +20,8 @@ const DEPTH_MAX: usize = 256;
 
 /// Binds the expressions of one clause.
 pub(super) struct ExprBinder<'a> {
+    /// Where functions of users are found.
+    pub(super) cx: &'a dyn PlanContext,
     pub(super) scope: &'a Scope,
     /// The clause, for messages: `WHERE`.
     pub(super) clause: &'static str,
@@ -26,18 +29,32 @@ pub(super) struct ExprBinder<'a> {
     pub(super) aggregates: Option<&'a mut Aggregates>,
     /// The columns that were named, and where.
     pub(super) places: Vec<(usize, Location)>,
-    depth: usize,
+    pub(super) depth: usize,
+    /// The functions of users whose bodies are being bound, for one that calls itself.
+    pub(super) functions: Vec<String>,
+}
+
+impl Binder<'_> {
+    /// A binder for a clause without aggregates.
+    pub(super) fn exprs<'a>(&'a self, scope: &'a Scope, clause: &'static str) -> ExprBinder<'a> {
+        ExprBinder::new(self.cx, scope, clause)
+    }
+
+    /// A binder for a clause with aggregates.
+    pub(super) fn exprs_with_aggregates<'a>(
+        &'a self,
+        scope: &'a Scope,
+        clause: &'static str,
+        aggregates: &'a mut Aggregates,
+    ) -> ExprBinder<'a> {
+        ExprBinder { aggregates: Some(aggregates), ..self.exprs(scope, clause) }
+    }
 }
 
 impl<'a> ExprBinder<'a> {
     /// A binder for a clause without aggregates.
-    pub(super) fn new(scope: &'a Scope, clause: &'static str) -> Self {
-        ExprBinder { scope, clause, aggregates: None, places: Vec::new(), depth: 0 }
-    }
-
-    /// A binder for a clause with aggregates.
-    pub(super) fn with_aggregates(scope: &'a Scope, clause: &'static str, aggregates: &'a mut Aggregates) -> Self {
-        ExprBinder { aggregates: Some(aggregates), ..ExprBinder::new(scope, clause) }
+    pub(super) fn new(cx: &'a dyn PlanContext, scope: &'a Scope, clause: &'static str) -> Self {
+        ExprBinder { cx, scope, clause, aggregates: None, places: Vec::new(), depth: 0, functions: Vec::new() }
     }
 
     /// Types an expression.
@@ -218,11 +235,14 @@ impl<'a> ExprBinder<'a> {
             BinaryOperator::LtEq => "<=",
             BinaryOperator::Gt => ">",
             BinaryOperator::GtEq => ">=",
-            BinaryOperator::Overlaps => "overlaps",
+            BinaryOperator::Overlaps => return self.overlaps(left, right),
             BinaryOperator::Custom(words) if words.is_empty() || words.ends_with(" TO") => {
                 return self.difference(left, words, right);
             }
-            other => return Err(Error::unsupported(format!("the operator '{other}'"))),
+            other => match IsJson::of(ast) {
+                Some(written) => return self.is_json(&written),
+                None => return Err(Error::unsupported(format!("the operator '{other}'"))),
+            },
         };
         self.call_on(name, &[left, right])
     }

@@ -122,7 +122,7 @@ impl Binder<'_> {
     }
 
     fn on(&self, ast: &Ast, scope: &Scope) -> Result<Expr> {
-        let bound = super::expr::ExprBinder::new(scope, "ON").condition(ast)?;
+        let bound = self.exprs(scope, "ON").condition(ast)?;
         self.folded(bound)
     }
 

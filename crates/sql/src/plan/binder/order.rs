@@ -11,7 +11,6 @@ use sqlparser::ast::{
     ValueWithSpan, VisitMut, VisitorMut,
 };
 
-use super::expr::ExprBinder;
 use super::{Binder, refuse};
 use crate::plan::rel::Rel;
 use crate::plan::scope::{Scope, at_span};
@@ -122,7 +121,7 @@ impl Binder<'_> {
         for key in keys {
             let column = match ordinal(&key.expr, width)? {
                 Some(column) => column,
-                None => match ExprBinder::new(&scope, "ORDER BY").bind(&key.expr)? {
+                None => match self.exprs(&scope, "ORDER BY").bind(&key.expr)? {
                     Expr::Column { index, .. } => index,
                     expr => {
                         need_order(expr.ty(), &key.expr)?;

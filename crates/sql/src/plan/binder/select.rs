@@ -11,7 +11,7 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::{Aggregates, Grouping, OverRows};
-use super::expr::{ExprBinder, illegal_null};
+use super::expr::illegal_null;
 use super::grouped_values::has_grouped_values;
 use super::grouping_sets::Keys;
 use super::order::{Aliases, Ordered, field_of, need_order, ordinal};
@@ -153,13 +153,13 @@ impl Binder<'_> {
     }
 
     fn having(&self, having: &Ast, scope: &Scope, aggregates: &mut Aggregates) -> Result<OverRows> {
-        let mut binder = ExprBinder::with_aggregates(scope, "HAVING", aggregates);
+        let mut binder = self.exprs_with_aggregates(scope, "HAVING", aggregates);
         let expr = binder.condition(having)?;
         Ok(OverRows { expr, name: String::new(), places: binder.places })
     }
 
     fn qualify(&self, condition: &Ast, scope: &Scope, aggregates: &mut Aggregates) -> Result<OverRows> {
-        let mut binder = ExprBinder::with_aggregates(scope, "QUALIFY", aggregates);
+        let mut binder = self.exprs_with_aggregates(scope, "QUALIFY", aggregates);
         let expr = binder.condition(condition)?;
         let places = std::mem::take(&mut binder.places);
         if !has_over(&expr) {
@@ -183,7 +183,7 @@ impl Binder<'_> {
                 Some(column) => column,
                 None => {
                     let ast = aliases.expanded(&key.expr);
-                    let mut binder = ExprBinder::with_aggregates(scope, "ORDER BY", aggregates);
+                    let mut binder = self.exprs_with_aggregates(scope, "ORDER BY", aggregates);
                     let expr = binder.bind(&ast)?;
                     let places = std::mem::take(&mut binder.places);
                     items.iter().position(|item| item.expr == expr).unwrap_or_else(|| {
@@ -249,7 +249,7 @@ impl Binder<'_> {
                 continue;
             }
             // Over the rows, like the items: both are folded after they were compared.
-            ExprBinder::new(scope, "GROUP BY").group_by(ast, &mut keys)?;
+            self.exprs(scope, "GROUP BY").group_by(ast, &mut keys)?;
         }
         Ok((rel, keys))
     }
@@ -300,7 +300,7 @@ impl Binder<'_> {
     }
 
     fn item(&self, ast: &Ast, name: String, scope: &Scope, aggregates: &mut Aggregates) -> Result<OverRows> {
-        let mut binder = ExprBinder::with_aggregates(scope, "SELECT", aggregates);
+        let mut binder = self.exprs_with_aggregates(scope, "SELECT", aggregates);
         let expr = binder.bind(ast)?;
         if expr.ty().kind == TypeKind::Null {
             return Err(at_span(illegal_null(), ast.span()));

@@ -5,7 +5,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 use sqlparser::ast::{Expr as Ast, SetExpr, SetOperator, SetQuantifier, Spanned, Values};
 
 use super::difference::Difference;
-use super::expr::{ExprBinder, coerce, common, illegal_null};
+use super::expr::{coerce, common, illegal_null};
 use super::{Binder, refuse, select};
 use crate::plan::rel::{Column, Op, Rel};
 use crate::plan::scope::{Scope, at_span};
@@ -73,7 +73,7 @@ impl Binder<'_> {
         {
             return Err(at_span(Error::unsupported("DEFAULT in VALUES"), ast.span()));
         }
-        ExprBinder::new(scope, "VALUES").bind(ast)
+        self.exprs(scope, "VALUES").bind(ast)
     }
 
     /// Rows of constants; rows with more than constants are computed, and united.

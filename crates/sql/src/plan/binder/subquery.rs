@@ -28,7 +28,6 @@ use sqlparser::ast::{
 use self::further_out::Filtered;
 use self::quantified::Quantified;
 use super::aggregate_call::is_aggregate;
-use super::expr::ExprBinder;
 use super::select::{clauses, default_name};
 use super::{Binder, DEPTH_MAX, call, combine};
 use crate::plan::rel::{Column, Rel};
@@ -79,7 +78,7 @@ impl Binder<'_> {
                 Part::Plain(ast) => {
                     let (with_values, ast) = self.with_values((rel, scope), ast)?;
                     (rel, scope) = with_values;
-                    plain.push(ExprBinder::new(&scope, "WHERE").condition(&ast)?);
+                    plain.push(self.exprs(&scope, "WHERE").condition(&ast)?);
                 }
                 join => joins.push(join),
             }
@@ -104,7 +103,7 @@ impl Binder<'_> {
         let inner = self.rows_of((&left, scope), query, value.is_some()).map_err(located)?;
         let Inner { rel: right, mut conditions, items, .. } = inner;
         if let Some(value) = value {
-            conditions.extend(in_condition(scope, value, items, negated).map_err(located)?);
+            conditions.extend(self.in_condition(scope, value, items, negated).map_err(located)?);
         }
         let condition = if conditions.is_empty() { None } else { Some(self.folded(combine("and", conditions)?)?) };
         Ok(left.join(right, kind, condition))
@@ -144,9 +143,10 @@ impl Binder<'_> {
         let filtered = self.filtered_by_queries((left, outer), inner, &with_queries, &mut own)?;
         let Filtered { tables: (rel, scope), conditions: further_out } = filtered;
         let both = scope.clone().within(outer);
-        let bind = |ast: &&Ast| ExprBinder::new(&both, "WHERE").condition(ast);
+        let bind = |ast: &&Ast| self.exprs(&both, "WHERE").condition(ast);
         let conditions = own.iter().map(bind).chain(further_out.into_iter().map(Ok)).collect::<Result<Vec<_>>>()?;
-        let items = if with_items { plain_items(select, &both, outer.columns.len())? } else { Vec::new() };
+        let items = if with_items { self.named_items(select, &both, outer.columns.len())? } else { Vec::new() };
+        let items = items.into_iter().map(|(item, _)| item).collect();
         Ok(Inner { rel, scope, conditions, items })
     }
 
@@ -200,59 +200,56 @@ fn negate((rel, truth): (Rel, Expr), negated: bool) -> Result<(Rel, Expr)> {
     Ok((rel, truth))
 }
 
-/// What is selected, as expressions over the outer columns and the own ones.
-fn plain_items(select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec<Expr>> {
-    Ok(named_items(select, scope, outer_width)?.into_iter().map(|(item, _)| item).collect())
-}
-
-/// The same with names.
-fn named_items(select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec<(Expr, String)>> {
-    let mut items = Vec::new();
-    for item in &select.projection {
-        match item {
-            SelectItem::UnnamedExpr(ast) => {
-                let name = default_name(ast).unwrap_or_else(|| format!("EXPR${}", items.len()));
-                items.push((ExprBinder::new(scope, "SELECT").bind(ast)?, name));
+impl Binder<'_> {
+    /// What is selected, as expressions over the outer columns and the own ones, with names.
+    fn named_items(&self, select: &Select, scope: &Scope, outer_width: usize) -> Result<Vec<(Expr, String)>> {
+        let mut items = Vec::new();
+        for item in &select.projection {
+            match item {
+                SelectItem::UnnamedExpr(ast) => {
+                    let name = default_name(ast).unwrap_or_else(|| format!("EXPR${}", items.len()));
+                    items.push((self.exprs(scope, "SELECT").bind(ast)?, name));
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    items.push((self.exprs(scope, "SELECT").bind(expr)?, alias.value.clone()));
+                }
+                SelectItem::Wildcard(_) => {
+                    let is_own = |item: &Expr| item.columns().iter().all(|c| *c >= outer_width);
+                    items.extend(scope.all().into_iter().filter(|(item, _)| is_own(item)));
+                }
+                other => return Err(at_span(Error::unsupported("this list in a correlated subquery"), other.span())),
             }
-            SelectItem::ExprWithAlias { expr, alias } => {
-                items.push((ExprBinder::new(scope, "SELECT").bind(expr)?, alias.value.clone()));
-            }
-            SelectItem::Wildcard(_) => {
-                let is_own = |item: &Expr| item.columns().iter().all(|c| *c >= outer_width);
-                items.extend(scope.all().into_iter().filter(|(item, _)| is_own(item)));
-            }
-            other => return Err(at_span(Error::unsupported("this list in a correlated subquery"), other.span())),
         }
+        Ok(items)
     }
-    Ok(items)
-}
 
-/// `value = item`; under NOT also true where it is not known, since then the row is not among those that are in.
-fn in_condition(scope: &Scope, value: &Ast, items: Vec<Expr>, negated: bool) -> Result<Vec<Expr>> {
-    let values: Vec<&Ast> = match value {
-        Ast::Tuple(values) => values.iter().collect(),
-        Ast::Nested(one) => vec![one],
-        one => vec![one],
-    };
-    if values.len() != items.len() {
-        return Err(Error::invalid(format!(
-            "IN compares {} values with the {} columns of a query",
-            values.len(),
-            items.len()
-        )));
-    }
-    let mut conditions = Vec::with_capacity(items.len());
-    for (value, item) in values.into_iter().zip(items) {
-        let value = ExprBinder::new(scope, "IN").bind(value)?;
-        let equal = call("=", vec![value.clone(), item.clone()])?;
-        let mut ways = Vec::new();
-        for side in [value, item].into_iter().filter(|side| negated && side.ty().nullable) {
-            ways.push(call("is null", vec![side])?);
+    /// `value = item`; under NOT also true where it is not known, since then the row is not among those that are in.
+    fn in_condition(&self, scope: &Scope, value: &Ast, items: Vec<Expr>, negated: bool) -> Result<Vec<Expr>> {
+        let values: Vec<&Ast> = match value {
+            Ast::Tuple(values) => values.iter().collect(),
+            Ast::Nested(one) => vec![one],
+            one => vec![one],
+        };
+        if values.len() != items.len() {
+            return Err(Error::invalid(format!(
+                "IN compares {} values with the {} columns of a query",
+                values.len(),
+                items.len()
+            )));
         }
-        ways.push(equal);
-        conditions.push(combine("or", ways)?);
+        let mut conditions = Vec::with_capacity(items.len());
+        for (value, item) in values.into_iter().zip(items) {
+            let value = self.exprs(scope, "IN").bind(value)?;
+            let equal = call("=", vec![value.clone(), item.clone()])?;
+            let mut ways = Vec::new();
+            for side in [value, item].into_iter().filter(|side| negated && side.ty().nullable) {
+                ways.push(call("is null", vec![side])?);
+            }
+            ways.push(equal);
+            conditions.push(combine("or", ways)?);
+        }
+        Ok(conditions)
     }
-    Ok(conditions)
 }
 
 /// The expression with a type that may be null.

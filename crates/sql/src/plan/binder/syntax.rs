@@ -9,7 +9,11 @@ use crate::parser::ast::{SqlType, SqlTypeKind, ident_location};
 
 /// The type of a CAST.
 pub(super) fn cast_type(data_type: &DataType) -> Result<LogicalType> {
-    let parsed = SqlType::from_sqlparser(data_type)?;
+    returned_type(&SqlType::from_sqlparser(data_type)?)
+}
+
+/// The type of a value that is made in an expression.
+pub(super) fn returned_type(parsed: &SqlType) -> Result<LogicalType> {
     // Without a length they are as long as can be here, where a column of a table has one character.
     match parsed.kind {
         SqlTypeKind::Varchar(None) => Ok(LogicalType::string()),

@@ -7,7 +7,7 @@ use flott_api::table::{MetadataColumn, SourceDescription, TableContext};
 use flott_api::{Error, Result, Schema, TypeKind};
 
 use super::Binder;
-use super::expr::{ExprBinder, coerce};
+use super::expr::coerce;
 use crate::catalog::{CatalogTable, Column as TableColumn, ColumnKind, ObjectPath, Watermark};
 use crate::plan::expand::parse_expression;
 use crate::plan::rel::{Column, Op, PROCTIME, Rel, Scan, TimeAttribute};
@@ -131,7 +131,7 @@ impl Binder<'_> {
 
     /// A computed column; it sees the physical and metadata columns, not other computed ones.
     fn computed(&self, name: &str, expression: &str, scope: &Scope) -> Result<Expr> {
-        let bound = parse_expression(expression).and_then(|ast| ExprBinder::new(scope, "a computed column").bind(&ast));
+        let bound = parse_expression(expression).and_then(|ast| self.exprs(scope, "a computed column").bind(&ast));
         // A place in the catalog's text is no place in the user's statement.
         bound.map_err(|e| e.with_location(None).context(format!("computed column '{name}'")))
     }
@@ -144,7 +144,7 @@ impl Binder<'_> {
         check_rowtime(&rel.columns[rowtime])?;
         let scope = Scope::of_columns(rel.columns.clone());
         let bound = parse_expression(expression)
-            .and_then(|ast| ExprBinder::new(&scope, "a watermark").bind(&ast))
+            .and_then(|ast| self.exprs(&scope, "a watermark").bind(&ast))
             .map_err(|e| e.with_location(None).context(format!("watermark of column '{column}'")))?;
         if !bound.ty().kind.is_timestamp()
             || std::mem::discriminant(&bound.ty().kind) != std::mem::discriminant(&rel.columns[rowtime].ty.kind)

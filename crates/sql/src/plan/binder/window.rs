@@ -8,7 +8,6 @@ use sqlparser::ast::{Expr as Ast, Function, FunctionArg, FunctionArgExpr, Functi
 
 use super::aggregate::GroupWindow;
 use super::call::function_name;
-use super::expr::ExprBinder;
 use super::{Binder, refuse};
 use crate::parser::ast::view::{TableArg, TableCall};
 use crate::plan::rel::{Rel, TimeAttribute};
@@ -121,7 +120,7 @@ impl Binder<'_> {
         let FunctionArguments::List(list) = &call.args else {
             return Err(Error::invalid(format!("{name} has no arguments")));
         };
-        let mut binder = ExprBinder::new(scope, "GROUP BY");
+        let mut binder = self.exprs(scope, "GROUP BY");
         let args = list
             .args
             .iter()

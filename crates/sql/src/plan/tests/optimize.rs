@@ -23,6 +23,27 @@ fn constants_are_folded_and_times_are_not() {
 }
 
 #[test]
+fn json_stays_json_unless_rows_are_grouped_between() {
+    let world = World::new();
+    for (inner, flag) in [
+        ("SELECT JSON_OBJECT('x' VALUE a) AS o FROM t", "1"),
+        ("SELECT o FROM (SELECT JSON_ARRAY(a) AS o, b FROM t) WHERE b = 'x'", "1"),
+        ("SELECT CAST(JSON_ARRAY(a) AS STRING) AS o FROM t", "1"),
+        ("SELECT JSON_ARRAY(a) AS o FROM t UNION ALL SELECT JSON_ARRAY(b) AS o FROM t", "1"),
+        ("SELECT JSON_ARRAY(a) AS o FROM t UNION ALL SELECT b AS o FROM t", "0"),
+        ("SELECT DISTINCT JSON_OBJECT('x' VALUE a) AS o FROM t", "0"),
+        ("SELECT UPPER(JSON_ARRAY(a)) AS o FROM t", "0"),
+    ] {
+        let plan = world.plan(&format!("SELECT JSON_OBJECT('k' VALUE o) AS j FROM ({inner})"));
+        assert!(plan.contains(&format!("JSON_OBJECT('NULL', '{flag}', 'k'")), "{inner}\n{plan}");
+    }
+    let plan = world.plan("SELECT JSON_ARRAYAGG(o) AS j FROM (SELECT JSON_OBJECT('x' VALUE a) AS o FROM t)");
+    assert!(!plan.contains("JSON_STRING"), "{plan}");
+    let plan = world.plan("SELECT JSON_ARRAYAGG(o) AS j FROM (SELECT DISTINCT JSON_OBJECT('x' VALUE a) AS o FROM t)");
+    assert!(plan.contains("JSON_STRING"), "{plan}");
+}
+
+#[test]
 fn logic_is_simplified_as_calcite_does() {
     let world = World::new();
     expect![[r#"

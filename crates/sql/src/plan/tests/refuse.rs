@@ -208,7 +208,7 @@ fn functions_and_statements_are_refused_by_name() {
         SELECT a FROM t /*+ LOOKUP('table' = 't') */
             1:21: the hint 'LOOKUP' behind a table is not supported yet
         SELECT mycat.mydb.f(a) FROM t
-            1:8: function 'mycat.mydb.f' of a catalog is not supported yet
+            1:8: function 'mycat.mydb.f' does not exist
         SELECT TUMBLE_START(ts, INTERVAL '1' SECOND) FROM clicks
             1:8: the window's property has no window
               GROUP BY TUMBLE(..) with the same arguments.

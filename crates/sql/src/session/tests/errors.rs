@@ -133,9 +133,11 @@ STOP JOB 'x';
 DESCRIBE JOB 'x';
 END;",
         &expect![[r#"
-            CREATE FUNCTION is not supported yet
+            1:22: a function in Java: 'x' is not supported yet
+              There is no JVM here to run it.
+              Write it as CREATE FUNCTION f(x INT) RETURN ..
             CREATE MODEL is not supported yet
-            3:15: DROP FUNCTION is not supported yet
+            3:15: function 'default_catalog.default_database.f' does not exist
             LOAD MODULE is not supported yet
             UNLOAD MODULE is not supported yet
             USE MODULES is not supported yet
@@ -144,9 +146,9 @@ END;",
             CALL is not supported yet
             COMPILE PLAN is not supported yet
             EXECUTE PLAN is not supported yet
-            SHOW FUNCTIONS FROM is not supported yet
+            12:21: database 'default_catalog.x' does not exist
             13:19: SHOW CREATE MODEL is not supported yet
-            DESCRIBE FUNCTION is not supported yet
+            14:19: function 'f' does not exist
             DESCRIBE MODEL is not supported yet
             16:13: ALTER MODEL is not supported yet
             17:10: a savepoint needs option 'execution.checkpointing.savepoint-dir'

@@ -10,7 +10,8 @@ use flott_api::options::FromOption;
 use flott_api::{Error, Result};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::{ClientOptions, RetryConfig};
-use rustls::crypto::{CryptoProvider, ring};
+
+use crate::environment::http::provide_tls;
 
 const ACCESS_KEY: &str = "s3.access-key";
 const SECRET_KEY: &str = "s3.secret-key";
@@ -147,14 +148,6 @@ fn check_bucket(bucket: &str) -> Result<()> {
     }
     Err(Error::invalid("a bucket's name has other characters than letters, digits, '.', '-' and '_'")
         .with_hint("Write 's3://bucket/path', and give credentials with 's3.access-key' and 's3.secret-key'."))
-}
-
-/// Encryption for the whole process, unless somebody has chosen one already.
-fn provide_tls() {
-    if CryptoProvider::get_default().is_none() {
-        // It fails if another thread was quicker.
-        drop(ring::default_provider().install_default());
-    }
 }
 
 #[cfg(test)]

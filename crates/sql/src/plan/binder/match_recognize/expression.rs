@@ -16,7 +16,7 @@ use sqlparser::tokenizer::Span;
 
 use super::super::aggregate_call::is_aggregate;
 use super::super::call::function_name;
-use super::super::expr::{ExprBinder, coerce, illegal_null};
+use super::super::expr::{coerce, illegal_null};
 use super::super::{Binder, refuse};
 use crate::parser::ast::ident_location;
 use crate::plan::optimize::Squared;
@@ -87,7 +87,7 @@ impl Binder<'_> {
             computed.iter().enumerate().map(|(i, of)| Column::new(format!("{OPERAND}{COMPUTED}{i}"), of.ty().clone())),
         );
         let scope = Scope::of_columns(columns.collect());
-        let bound = ExprBinder::new(&scope, clause).bind(&ast)?;
+        let bound = self.exprs(&scope, clause).bind(&ast)?;
         let bound = bound.replace(&mut |e| match e {
             Expr::Column { index, .. } => index.checked_sub(first).and_then(|i| computed.get(i)).cloned(),
             _ => None,
@@ -249,7 +249,8 @@ impl Reading<'_> {
 
     /// What stands for a call; nothing if it is a call like any other.
     fn call(&mut self, function: &Function) -> Result<Option<Ast>> {
-        let name = function_name(&function.name)?;
+        // With a catalog it is a user's.
+        let Ok(name) = function_name(&function.name) else { return Ok(None) };
         let args = plain_arguments(function);
         match (name.as_str(), args.as_deref()) {
             ("first" | "last", Some(args)) => self.walked(&name, args).map(Some),

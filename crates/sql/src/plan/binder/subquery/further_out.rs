@@ -11,7 +11,6 @@ use flott_graph::spec::JoinKind;
 use sqlparser::ast::{Expr as Ast, visit_expressions};
 
 use super::{Tables, combined, shifted};
-use crate::plan::binder::expr::ExprBinder;
 use crate::plan::binder::{Binder, call, combine};
 use crate::plan::rel::Rel;
 use crate::plan::scope::Scope;
@@ -46,7 +45,7 @@ impl Binder<'_> {
         let values = left.clone().pick(&read).aggregate((0..read.len()).collect(), Vec::new());
         let both = scope.clone().within(&outer.picked(&read));
         let mut applied = Vec::new();
-        own.retain(|ast| match ExprBinder::new(&both, "WHERE").condition(ast) {
+        own.retain(|ast| match self.exprs(&both, "WHERE").condition(ast) {
             Ok(condition) => {
                 applied.push(condition);
                 false

@@ -10,7 +10,7 @@ use sqlparser::ast::{
     Expr as Ast, FunctionArguments, GroupByExpr, JoinConstraint, Query, Select, SelectItem, TableAlias,
 };
 
-use super::{Inner, aggregates, named_items, nullable, plain_select, shifted, simple};
+use super::{Inner, aggregates, nullable, plain_select, shifted, simple};
 use crate::plan::binder::from::scoped;
 use crate::plan::binder::subquery::Tables;
 use crate::plan::binder::{Binder, call, combine, refuse};
@@ -70,7 +70,7 @@ impl Binder<'_> {
     fn lateral_rows(&self, (left, outer): (Rel, &Scope), select: &Select, kind: JoinKind) -> Result<Joined> {
         let width = left.columns.len();
         let Inner { rel: right, scope, conditions, .. } = self.correlated((&left, outer), select, false)?;
-        let items = named_items(select, &scope.within(outer), width)?;
+        let items = self.named_items(select, &scope.within(outer), width)?;
         let is_own = |item: &Expr| matches!(item, Expr::Column { index, .. } if *index >= width);
         let computes = !items.iter().all(|(item, _)| is_own(item));
         refuse::clause(computes && kind == JoinKind::Left, "a computed column in a LEFT JOIN LATERAL")?;

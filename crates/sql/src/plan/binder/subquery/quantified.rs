@@ -12,7 +12,6 @@ use sqlparser::ast::{BinaryOperator, Expr as Ast, Query};
 use super::correlated::{Paired, own_applied, paired};
 use super::truth::{counted, truth, zero};
 use super::{Inner, has_query, negate, nullable, shifted, unshifted};
-use crate::plan::binder::expr::ExprBinder;
 use crate::plan::binder::{Binder, call, combine};
 use crate::plan::rel::Rel;
 use crate::plan::scope::Scope;
@@ -82,7 +81,7 @@ impl Binder<'_> {
             return Err(Error::unsupported("ANY or ALL of a query that selects outer columns"));
         }
         let item = unshifted(item.clone(), width);
-        let value = ExprBinder::new(scope, "ANY").bind(compared.value)?;
+        let value = self.exprs(scope, "ANY").bind(compared.value)?;
         let (rel, of_both) = own_applied(rel, conditions, width)?;
         let Paired { rel, pairs } = paired(&left, rel, of_both)?;
         let keys = pairs.iter().enumerate().map(|(k, pair)| (pair.own.clone(), format!("$key{k}")));

@@ -9,8 +9,7 @@ use flott_graph::spec::{AggregateCall, JoinKind};
 use sqlparser::ast::{Expr as Ast, Query};
 
 use super::correlated::{Pair, Paired, own_applied, paired};
-use super::{Inner, has_query, in_condition, moved, nullable, shifted};
-use crate::plan::binder::expr::ExprBinder;
+use super::{Inner, has_query, moved, nullable, shifted};
 use crate::plan::binder::{Binder, call, combine};
 use crate::plan::rel::Rel;
 use crate::plan::scope::Scope;
@@ -34,7 +33,7 @@ impl Binder<'_> {
         let reads_outer = |e: &Expr| e.columns().iter().any(|c| *c < left.columns.len());
         let is_correlated = inner.conditions.iter().chain(&inner.items).any(reads_outer);
         if is_correlated || matches!(value, Ast::Tuple(_)) {
-            return is_among(left, (scope, value), inner);
+            return self.is_among(left, (scope, value), inner);
         }
         let query = self.bind_query(query)?;
         let [item] = query.columns.as_slice() else {
@@ -44,7 +43,7 @@ impl Binder<'_> {
             )));
         };
         let item = Expr::column(0, item.ty.clone());
-        let value = ExprBinder::new(scope, "IN").bind(value)?;
+        let value = self.exprs(scope, "IN").bind(value)?;
         let may_be_unknown = value.ty().nullable || item.ty().nullable;
         let (rel, is_found) = found(left, query.clone(), &[Pair::equal(value.clone(), item)])?;
         if !may_be_unknown {
@@ -67,25 +66,27 @@ impl Binder<'_> {
     }
 }
 
-/// `IN` by two questions: is there an equal row, and if not, one of which it is not known.
-fn is_among(left: Rel, (scope, value): (&Scope, &Ast), inner: Inner) -> Result<Answered> {
-    let Inner { rel: right, conditions, items, .. } = inner;
-    let equal = in_condition(scope, value, items, false)?;
-    let with = |more: Vec<Expr>| conditions.iter().cloned().chain(more).collect::<Vec<_>>();
-    let may_be_unknown = equal.iter().any(|e| e.ty().nullable);
-    let possible = equal.iter().map(|e| call("is not false", vec![e.clone()])).collect::<Result<Vec<_>>>()?;
-    let width = left.columns.len();
-    let (rel, is_found) = has_pair(left, right.clone(), with(equal))?;
-    if !may_be_unknown {
-        return Ok((rel, is_found));
+impl Binder<'_> {
+    /// `IN` by two questions: is there an equal row, and if not, one of which it is not known.
+    fn is_among(&self, left: Rel, (scope, value): (&Scope, &Ast), inner: Inner) -> Result<Answered> {
+        let Inner { rel: right, conditions, items, .. } = inner;
+        let equal = self.in_condition(scope, value, items, false)?;
+        let with = |more: Vec<Expr>| conditions.iter().cloned().chain(more).collect::<Vec<_>>();
+        let may_be_unknown = equal.iter().any(|e| e.ty().nullable);
+        let possible = equal.iter().map(|e| call("is not false", vec![e.clone()])).collect::<Result<Vec<_>>>()?;
+        let width = left.columns.len();
+        let (rel, is_found) = has_pair(left, right.clone(), with(equal))?;
+        if !may_be_unknown {
+            return Ok((rel, is_found));
+        }
+        let added = rel.columns.len() - width;
+        let behind = |e| moved(e, |c| if c < width { c } else { c + added });
+        let (rel, is_possible) = has_pair(rel, right, with(possible).into_iter().map(behind).collect())?;
+        let boolean = LogicalType::new(TypeKind::Boolean);
+        let unknown = Expr::literal(Value::Null, boolean.clone());
+        let branches = vec![(is_found, truth(true)), (is_possible, unknown)];
+        Ok((rel, Expr::Case { branches, otherwise: Box::new(truth(false)), ty: boolean }))
     }
-    let added = rel.columns.len() - width;
-    let behind = |e| moved(e, |c| if c < width { c } else { c + added });
-    let (rel, is_possible) = has_pair(rel, right, with(possible).into_iter().map(behind).collect())?;
-    let boolean = LogicalType::new(TypeKind::Boolean);
-    let unknown = Expr::literal(Value::Null, boolean.clone());
-    let branches = vec![(is_found, truth(true)), (is_possible, unknown)];
-    Ok((rel, Expr::Case { branches, otherwise: Box::new(truth(false)), ty: boolean }))
 }
 
 /// The rows, each with whether there is one on the right for which the conditions hold.

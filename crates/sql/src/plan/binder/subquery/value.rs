@@ -10,7 +10,6 @@ use sqlparser::ast::{Query, Select, SelectItem};
 use super::correlated::{Answers, Pair, Paired, own_applied, paired};
 use super::{Inner, nullable, shifted, simple, simple_aggregate};
 use crate::plan::binder::aggregate::{Aggregates, Grouping, OverRows};
-use crate::plan::binder::expr::ExprBinder;
 use crate::plan::binder::grouping_sets::Keys;
 use crate::plan::binder::{Binder, call, combine, refuse};
 use crate::plan::rel::{Op, Rel};
@@ -93,7 +92,7 @@ impl Binder<'_> {
         };
         let mut aggregates = Aggregates::default();
         aggregates.grouped = !keys.is_empty();
-        let mut binder = ExprBinder::with_aggregates(scope, "SELECT", &mut aggregates);
+        let mut binder = self.exprs_with_aggregates(scope, "SELECT", &mut aggregates);
         let mut expr = binder.bind(item)?;
         let places = std::mem::take(&mut binder.places);
         refuse::clause(!aggregates.overs.is_empty(), "OVER in a correlated subquery")?;

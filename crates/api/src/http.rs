@@ -1,0 +1,76 @@
+//! HTTP, for what speaks with a service over it: requests that are small and answered whole.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{BoxFuture, Error, Result};
+
+/// What is asked. It has no `Debug`: there are secrets in its headers.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: HttpMethod,
+    /// Where; without a user and a password.
+    pub url: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// What is sent.
+    pub body: Bytes,
+    /// The answer must have come whole after so long.
+    pub timeout_ms: u64,
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpMethod {
+    /// `GET`
+    Get,
+    /// `POST`
+    Post,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// `200` and the like.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Whom a client trusts and as whom it comes, with TLS. It has no `Debug`: there is a private key in it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HttpTrust {
+    /// Certificates of authorities, PEM; without them those of the machine count.
+    pub authorities: Option<Bytes>,
+    /// The client's own certificates and its private key, PEM.
+    pub identity: Option<Bytes>,
+}
+
+/// Sends requests.
+pub trait HttpClient: Send + Sync {
+    /// Sends a request. Any answer is a result, whatever its status.
+    ///
+    /// An error of kind `External` with `retry` may have come after the effect.
+    fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse>>;
+}
+
+/// Makes clients.
+pub trait HttpClients: Send + Sync {
+    /// A client, which keeps its connections.
+    ///
+    /// # Errors
+    /// If a certificate or a key cannot be read.
+    fn client(&self, trust: &HttpTrust) -> Result<Arc<dyn HttpClient>>;
+}
+
+/// A world without HTTP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHttp;
+
+impl HttpClients for NoHttp {
+    fn client(&self, _trust: &HttpTrust) -> Result<Arc<dyn HttpClient>> {
+        Err(Error::unsupported("HTTP in this process"))
+    }
+}

@@ -1,0 +1,12 @@
+SET 'execution.runtime-mode' = 'batch';
+CREATE TABLE snappy (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/snappy.avro', 'format' = 'avro');
+SELECT COUNT(*), SUM(id), MAX(CHAR_LENGTH(s)) FROM snappy;
+CREATE TABLE deflate (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/deflate.avro', 'format' = 'avro');
+SELECT COUNT(*), SUM(id), MAX(CHAR_LENGTH(s)) FROM deflate WHERE s <> '';
+CREATE TABLE bzip2 (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/bzip2.avro', 'format' = 'avro');
+SELECT MOD(id, 3) AS k, COUNT(*) AS n FROM bzip2 GROUP BY MOD(id, 3);
+CREATE TABLE flott_deflate (id INT NOT NULL, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/flott_deflate.avro', 'format' = 'avro');
+SELECT COUNT(*), SUM(id) FROM flott_deflate;
+CREATE TABLE no_rows (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/none.avro', 'format' = 'avro');
+SELECT * FROM no_rows;
+SELECT COUNT(*) FROM no_rows;

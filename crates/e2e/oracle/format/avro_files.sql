@@ -1,0 +1,12 @@
+CREATE TABLE types (b BOOLEAN, ti TINYINT, si SMALLINT, i INT, bi BIGINT, f FLOAT, d DOUBLE, s STRING, c CHAR(3), vb BYTES, bn BINARY(2), dt DATE, tm TIME(3), ts TIMESTAMP(3), dc DECIMAL(10, 2), dz DECIMAL(38, 0), arr ARRAY<INT>, m MAP<STRING, INT>, ms MULTISET<STRING>, r ROW<x INT, y ROW<z STRING NOT NULL>>, ar ARRAY<ROW<k INT>>, nn INT NOT NULL) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/types.avro', 'format' = 'avro');
+SELECT * FROM types;
+SELECT s, r, nn FROM types WHERE i IS NOT NULL;
+SELECT COUNT(*), SUM(nn), MAX(ts) FROM types;
+CREATE TABLE wider (r ROW<y ROW<z STRING NOT NULL>, w INT>, bi DOUBLE, i BIGINT, missing STRING, s BYTES, f DOUBLE) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/types.avro', 'format' = 'avro');
+SELECT * FROM wider;
+CREATE TABLE narrow (dc DECIMAL(4, 2)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/types.avro', 'format' = 'avro');
+SELECT * FROM narrow;
+CREATE TABLE other_scale (dc DECIMAL(10, 3)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/types.avro', 'format' = 'avro');
+SELECT * FROM other_scale;
+CREATE TABLE flott (b BOOLEAN, ti TINYINT, si SMALLINT, i INT, bi BIGINT, f FLOAT, d DOUBLE, s STRING, c CHAR(3), vb BYTES, bn BINARY(2), dt DATE, tm TIME(3), ts TIMESTAMP(3), dc DECIMAL(10, 2), dz DECIMAL(38, 0), arr ARRAY<INT>, m MAP<STRING, INT>, ms MULTISET<STRING>, r ROW<x INT, y ROW<z STRING NOT NULL>>, ar ARRAY<ROW<k INT>>, nn INT NOT NULL) WITH ('connector' = 'filesystem', 'path' = '${DATA}/avro/flott.avro', 'format' = 'avro');
+SELECT * FROM flott;
