@@ -7,6 +7,7 @@
 
 use arrow_array::ArrayRef;
 
+use crate::bitmap::{Bitmap, BitmapCounts};
 use crate::{Error, LogicalType, Result};
 
 /// What a row does to an aggregate of its group.
@@ -174,6 +175,10 @@ pub enum ViewKind {
     Sorted,
     /// Values in the order in which they came: [`ListView`].
     List,
+    /// A set of integers: [`Bitmap`].
+    Bitmap,
+    /// How often each integer came: [`BitmapCounts`].
+    BitmapCounts,
 }
 
 /// All that an aggregate remembers of a group.
@@ -231,6 +236,87 @@ pub enum View {
     Sorted(Box<dyn SortedView>),
     /// See [`ViewKind::List`].
     List(Box<dyn ListView>),
+    /// See [`ViewKind::Bitmap`].
+    Bitmap(PerGroup<Bitmap>),
+    /// See [`ViewKind::BitmapCounts`].
+    BitmapCounts(PerGroup<BitmapCounts>),
+}
+
+/// A value that knows what memory it takes.
+pub trait Measured: Default {
+    /// Bytes of memory, about.
+    fn memory_bytes(&self) -> usize;
+}
+
+impl Measured for Bitmap {
+    fn memory_bytes(&self) -> usize {
+        Bitmap::memory_bytes(self)
+    }
+}
+
+impl Measured for BitmapCounts {
+    fn memory_bytes(&self) -> usize {
+        BitmapCounts::memory_bytes(self)
+    }
+}
+
+/// Stands for the bytes of a value that is to be measured.
+const UNKNOWN: usize = usize::MAX;
+
+/// A value of each group, as it is in memory. It knows what they all take, so that nobody has to walk through them.
+#[derive(Debug, Default)]
+pub struct PerGroup<T> {
+    values: Vec<T>,
+    /// What each value took when it was last measured.
+    bytes: Vec<usize>,
+    held_bytes: usize,
+    largest: usize,
+}
+
+impl<T: Measured> PerGroup<T> {
+    /// The value of a group, if it ever had one.
+    pub fn get(&self, group: u32) -> Option<&T> {
+        self.values.get(group as usize)
+    }
+
+    /// Lends the values, by group, to change those of these groups; each of them is measured once behind that.
+    ///
+    /// # Errors
+    /// What the change says.
+    pub fn edit<R>(&mut self, groups: &[u32], change: impl FnOnce(&mut [T]) -> Result<R>) -> Result<R> {
+        let end = groups.iter().max().map_or(0, |group| *group as usize + 1);
+        if end > self.values.len() {
+            self.values.resize_with(end, T::default);
+            self.bytes.resize(end, 0);
+        }
+        let result = change(&mut self.values);
+        for group in groups {
+            let bytes = std::mem::replace(&mut self.bytes[*group as usize], UNKNOWN);
+            self.held_bytes -= if bytes == UNKNOWN { 0 } else { bytes };
+        }
+        for group in groups {
+            let group = *group as usize;
+            if self.bytes[group] == UNKNOWN {
+                self.bytes[group] = self.values[group].memory_bytes();
+                self.held_bytes += self.bytes[group];
+                self.largest = self.largest.max(self.bytes[group]);
+            }
+        }
+        result
+    }
+
+    /// Forgets the value of a group.
+    pub fn clear(&mut self, group: u32) {
+        if let Some(value) = self.values.get_mut(group as usize) {
+            *value = T::default();
+            self.held_bytes -= std::mem::take(&mut self.bytes[group as usize]);
+        }
+    }
+
+    /// Bytes of memory: what they take, about, and the most that one of them ever took.
+    pub fn memory_bytes(&self) -> (usize, usize) {
+        (self.values.len() * (size_of::<T>() + size_of::<usize>()) + self.held_bytes, self.largest)
+    }
 }
 
 /// The values of some groups, with their counts.

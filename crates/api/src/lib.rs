@@ -9,6 +9,7 @@
 
 pub mod aggregate;
 pub mod batch;
+pub mod bitmap;
 pub mod env;
 pub mod error;
 pub mod expr;

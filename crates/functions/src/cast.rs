@@ -63,6 +63,8 @@ pub(crate) fn cast(from: &TypeKind, to: &TypeKind, mode: Mode) -> Result<Cast> {
             Ok(Box::new(move |array| Ok(arrow_array::new_null_array(&arrow, array.len()))))
         }
         (_, Char(_) | Varchar(_)) => Ok(text::to_text(from, to, mode)),
+        // What a column of bitmaps holds are their bytes.
+        (Bitmap, Varbinary(_)) => Ok(Box::new(|array| Ok(array.clone()))),
         (Char(_) | Varchar(_), Binary(_) | Varbinary(_)) | (Binary(_) | Varbinary(_), _) => binary::to_binary(to),
         (Char(_) | Varchar(_), to) => from_text(to, mode),
         (from, to) if is_number_like(from) && is_number_like(to) => number::cast(from, to),

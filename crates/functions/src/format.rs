@@ -105,6 +105,7 @@ impl ValueWriter {
                 time::write_months(array.as_primitive::<Int32Type>().value(row).into(), print, out);
             }
             TypeKind::IntervalDayTime => time::write_day_time(array.as_primitive::<Int64Type>().value(row), print, out),
+            TypeKind::Bitmap => crate::bitmap::write_text(array.as_binary::<i32>().value(row), out)?,
             _ => match array.as_binary_opt::<i32>() {
                 Some(bytes) => self.bytes(bytes.value(row), out),
                 None => return Err(flott_api::Error::unsupported(format!("printing a value of type {kind}"))),

@@ -6,6 +6,7 @@
 //! and then [`CompiledExpr::evaluate`] per batch: all work is done on whole Arrow arrays.
 
 mod arithmetic;
+mod bitmap;
 mod cast;
 mod collection;
 mod compare;

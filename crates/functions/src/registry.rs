@@ -12,7 +12,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::operand::Args;
 use crate::time::zone::Zone;
-use crate::{arithmetic, collection, compare, condition, hash, json, math, predicate, random, text, time};
+use crate::{arithmetic, bitmap, collection, compare, condition, hash, json, math, predicate, random, text, time};
 
 /// What a call means: which function, the types its arguments are coerced to, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,8 +296,9 @@ impl Give {
     }
 }
 
-static FAMILIES: [&[Function]; 10] = [
+static FAMILIES: [&[Function]; 11] = [
     arithmetic::FUNCTIONS,
+    bitmap::FUNCTIONS,
     collection::FUNCTIONS,
     compare::FUNCTIONS,
     condition::FUNCTIONS,
@@ -368,7 +369,7 @@ pub fn is_known(name: &str) -> bool {
 
 /// Whether Flink has a scalar function of that lower-case name and it is not built yet.
 pub fn is_not_yet(name: &str) -> bool {
-    NOT_YET.contains(&format!(" {name} ")) || name.starts_with("bitmap_")
+    NOT_YET.contains(&format!(" {name} "))
 }
 
 fn unknown(name: &str) -> Error {

@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`function`] finds the implementation of a call. Where a number or two per group is enough, `cell`
 //! holds the loops and `count`, `sum`, `average`, `welford`, `extreme` what differs; `listed` and `list_text` keep the
-//! list of a group's values, `counted` how often each came; `lag` and `ranking` know the order of rows; [`sliding`] is
+//! list of a group's values, `counted` how often each came, `bitmap` sets of integers; `lag` and `ranking` know the order of rows; [`sliding`] is
 //! what becomes of an aggregate in a window that slides. [`groups`] is what operators use.
 
 mod average;
+mod bitmap;
 mod cell;
 mod count;
 mod counted;
@@ -29,6 +30,7 @@ use flott_graph::spec::AggregateCall;
 use flott_state::canonical::form;
 
 use average::{AverageDecimal, AverageFloat, AverageInt};
+use bitmap::BitmapAggregate;
 use cell::Cells;
 use count::Count;
 use counted::{Collect, Percentile};
@@ -87,6 +89,10 @@ pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Re
         }
         ("rank" | "dense_rank", [_, ..]) => Ok(Box::new(Ranking { dense: name == "dense_rank" })),
         ("lag", [_] | [_, _] | [_, _, _]) => Ok(Box::new(Lag::new(&call.ty.arrow())?)),
+        (_, [_]) => match BitmapAggregate::of(name, retract) {
+            Some(aggregate) => Ok(Box::new(aggregate)),
+            None => Err(unsupported(call)),
+        },
         _ => Err(unsupported(call)),
     }
 }

@@ -99,10 +99,10 @@ impl Operator for GroupAggregate {
         if self.mini_batch.is_some() {
             return self.collect(batch, cx).await;
         }
-        let mut from = 0;
+        let (mut from, at_most) = (0, self.plan.rows_by_arguments(batch.rows()));
         while from < batch.len() {
             let state = self.state.as_mut().ok_or_else(not_open)?;
-            let rows = state.entries_mut().rows_at_once(&self.plan).min(batch.len() - from);
+            let rows = state.entries_mut().rows_at_once(&self.plan).min(at_most).min(batch.len() - from);
             let output = self.aggregate(&batch.slice(from, rows), cx.processing_time_ms).await?;
             emit(output, cx).await?;
             from += rows.max(1);

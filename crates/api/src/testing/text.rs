@@ -1,5 +1,5 @@
 //! Rows from text and back: `+I | 1 | a`. Dates, times and timestamps are written as the number that
-//! lies in the column; `NULL` is null and `''` an empty string.
+//! lies in the column; `NULL` is null, `''` an empty string and `{1,2}` a bitmap.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, TimeUnit};
 
+use crate::bitmap::Bitmap;
 use crate::types::arrow::nano_fields;
 use crate::{ChangeBatch, RowKind, RowKinds, Schema};
 
@@ -114,7 +115,7 @@ fn array(ty: &DataType, cells: &[Option<&str>]) -> ArrayRef {
             finish(builder, cells, |b, c| b.append_option(c.map(|c| unscaled(c, *scale as usize))))
         }
         DataType::Utf8 => finish(StringBuilder::new(), cells, |b, c| b.append_option(c.map(unquoted))),
-        DataType::Binary => finish(BinaryBuilder::new(), cells, |b, c| b.append_option(c.map(unquoted))),
+        DataType::Binary => finish(BinaryBuilder::new(), cells, |b, c| b.append_option(c.map(bytes))),
         DataType::Struct(fields) if *fields == nano_fields() => nanos(cells),
         DataType::Null => arrow_array::new_null_array(&DataType::Null, cells.len()),
         other => panic!("text cannot be made a column of type {other}"),
@@ -144,6 +145,24 @@ fn unquoted(cell: &str) -> &str {
     if cell == "''" { "" } else { cell }
 }
 
+/// The bytes of a text, or those of a bitmap `{1,2}`.
+fn bytes(cell: &str) -> Vec<u8> {
+    let Some(values) = cell.strip_prefix('{').and_then(|cell| cell.strip_suffix('}')) else {
+        return unquoted(cell).as_bytes().to_vec();
+    };
+    let mut bytes = Vec::new();
+    let values = values.split(',').filter(|value| !value.is_empty());
+    values.map(|value| number::<u32>(value) as i32).collect::<Bitmap>().write(&mut bytes);
+    bytes
+}
+
+fn shown_bytes(bytes: &[u8]) -> String {
+    match Bitmap::read(bytes) {
+        Ok(bitmap) => bitmap.to_string(),
+        Err(_) => quoted(&String::from_utf8_lossy(bytes)),
+    }
+}
+
 fn unscaled(cell: &str, scale: usize) -> i128 {
     let (whole, fraction) = cell.split_once('.').unwrap_or((cell, ""));
     number(&format!("{whole}{fraction:0<scale$}"))
@@ -167,7 +186,7 @@ fn cell(column: &dyn Array, row: usize) -> String {
         DataType::Timestamp(_, _) => shown::<TimestampMicrosecondType>(column, row),
         DataType::Decimal128(_, _) => column.as_primitive::<Decimal128Type>().value_as_string(row),
         DataType::Utf8 => quoted(column.as_string::<i32>().value(row)),
-        DataType::Binary => quoted(&String::from_utf8_lossy(column.as_binary::<i32>().value(row))),
+        DataType::Binary => shown_bytes(column.as_binary::<i32>().value(row)),
         DataType::Struct(fields) => {
             let cells: Vec<String> = column.as_struct().columns().iter().map(|c| cell(c.as_ref(), row)).collect();
             if *fields == nano_fields() { cells.join(".") } else { format!("({})", cells.join(", ")) }
@@ -207,9 +226,11 @@ mod tests {
             TypeKind::Timestamp(3),
             TypeKind::TimestampLtz(9),
             TypeKind::Double,
+            TypeKind::Bitmap,
         ];
         let schema = Schema::new(kinds.map(|k| Field::new("c", LogicalType::new(k))).to_vec());
-        let text = "+I | 1 | a | 1.50 | true | 7 | 5.3 | 0.5\n-U | NULL | '' | -0.05 | false | NULL | NULL | NULL";
+        let text = "+I | 1 | a | 1.50 | true | 7 | 5.3 | 0.5 | {1,4294967295}\n\
+            -U | NULL | '' | -0.05 | false | NULL | NULL | NULL | {}";
         assert_eq!(lines(&batch(&schema, text)).join("\n"), text);
     }
 }

@@ -9,7 +9,7 @@ use flott_sql::session::Outcome;
 use crate::session::session;
 
 /// Every aggregate, in the forms and over the types that have a state of their own.
-const CALLS: [&str; 29] = [
+const CALLS: [&str; 33] = [
     "COUNT(*)",
     "COUNT(x)",
     "COUNT(DISTINCT x)",
@@ -35,6 +35,10 @@ const CALLS: [&str; 29] = [
     "JSON_OBJECTAGG(KEY s VALUE x)",
     "JSON_OBJECTAGG(KEY s VALUE x ABSENT ON NULL)",
     "PERCENTILE(x, 0.5)",
+    "BITMAP_BUILD_AGG(x)",
+    "BITMAP_AND_AGG(BITMAP_BUILD(ARRAY[x]))",
+    "BITMAP_OR_CARDINALITY_AGG(BITMAP_BUILD(ARRAY[x]))",
+    "BITMAP_XOR_AGG(BITMAP_BUILD(ARRAY[x]))",
     "STDDEV_POP(x)",
     "STDDEV_SAMP(d)",
     "VAR_POP(f)",

@@ -524,6 +524,7 @@ impl Parser<'_> {
             "TIMESTAMP" => TypeKind::Timestamp(first(6) as u8),
             "TIMESTAMP_LTZ" => TypeKind::TimestampLtz(first(6) as u8),
             "VARIANT" => TypeKind::Variant,
+            "BITMAP" => TypeKind::Bitmap,
             _ => return Err(self.skipped()),
         })
     }

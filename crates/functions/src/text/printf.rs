@@ -90,7 +90,8 @@ enum Values<'a> {
 
 impl<'a> Values<'a> {
     fn of(operand: &'a Operand, kind: &TypeKind) -> Result<Self> {
-        let only_text = matches!(kind, TypeKind::Decimal { .. } | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_));
+        use TypeKind::{Bitmap, Decimal, Timestamp, TimestampLtz};
+        let only_text = matches!(kind, Bitmap | Decimal { .. } | Timestamp(_) | TimestampLtz(_));
         if !only_text {
             return Ok(Values::Typed(operand));
         }

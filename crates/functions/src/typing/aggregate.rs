@@ -27,6 +27,12 @@ pub fn aggregate_type(name: &str, args: &[LogicalType], distinct: bool) -> Resul
             }
             json()
         }
+        (name, [arg]) if is_of_bitmaps(name) => {
+            if takes_integers(name) {
+                taken[0].kind = TypeKind::Int;
+            }
+            of_bitmaps(name, arg)?
+        }
         (_, [arg]) => of_one(name, arg)?,
         (_, _) => match takes(name) {
             Some(takes) => {
@@ -45,15 +51,45 @@ pub fn is_null_of_nothing(name: &str) -> bool {
     !of_none.contains(&name) && !name.starts_with("json_")
 }
 
+fn is_of_bitmaps(name: &str) -> bool {
+    name.starts_with("bitmap_") && NAMES.contains(&name)
+}
+
+fn takes_integers(name: &str) -> bool {
+    name.starts_with("bitmap_build_")
+}
+
+/// Nullable in any case, in Flink; integers of up to 32 bits, or `NULL` as it stands, or bitmaps.
+fn of_bitmaps(name: &str, arg: &LogicalType) -> Result<LogicalType> {
+    let fits = match &arg.kind {
+        TypeKind::Bitmap => !takes_integers(name),
+        TypeKind::Null | TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int => takes_integers(name),
+        _ => false,
+    };
+    match fits {
+        true if name.ends_with("_cardinality_agg") => Ok(LogicalType::new(TypeKind::BigInt)),
+        true => Ok(LogicalType::new(TypeKind::Bitmap)),
+        false => Err(mismatch(&shown(name), arg)),
+    }
+}
+
 /// Whether the planner makes it of others before it runs.
 pub fn is_variance(name: &str) -> bool {
     matches!(name, "stddev_pop" | "stddev_samp" | "var_pop" | "var_samp")
 }
 
 /// What is written in SQL.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 27] = [
     "array_agg",
     "avg",
+    "bitmap_and_agg",
+    "bitmap_and_cardinality_agg",
+    "bitmap_build_agg",
+    "bitmap_build_cardinality_agg",
+    "bitmap_or_agg",
+    "bitmap_or_cardinality_agg",
+    "bitmap_xor_agg",
+    "bitmap_xor_cardinality_agg",
     "collect",
     "count",
     "first_value",
@@ -220,6 +256,8 @@ mod tests {
             ("stddev_samp", TypeKind::TinyInt, "TINYINT"),
             ("listagg", TypeKind::Char(3), "CHAR(3)"),
             ("array_agg", TypeKind::Int, "ARRAY<INT>"),
+            ("bitmap_build_agg", TypeKind::SmallInt, "BITMAP"),
+            ("bitmap_xor_cardinality_agg", TypeKind::Bitmap, "BIGINT"),
             ("collect", TypeKind::Int, "MULTISET<INT> NOT NULL"),
             ("json_arrayagg_null_on_null", TypeKind::Int, "VARCHAR(2000) NOT NULL"),
         ] {

@@ -1,5 +1,6 @@
 //! Which casts exist: written ones, silent ones, and those at the door of a sink.
 
+use flott_api::types::LENGTH_MAX;
 use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 
 /// Whether `CAST(from AS to)` (or `TRY_CAST`) is allowed.
@@ -32,10 +33,12 @@ fn castable(from: &TypeKind, to: &TypeKind) -> bool {
     use TypeKind::*;
     match (from, to) {
         (Null, _) => !matches!(to, Descriptor),
-        (_, Char(_) | Varchar(_)) => !matches!(from, Descriptor | Raw { .. } | Variant | Bitmap | TimestampTz(_)),
+        (_, Char(_) | Varchar(_)) => !matches!(from, Descriptor | Raw { .. } | Variant | TimestampTz(_)),
         (Char(_) | Varchar(_), Boolean | Binary(_) | Varbinary(_) | Date | Time(_)) => true,
         (Char(_) | Varchar(_), to) => to.is_numeric() || to.is_timestamp(),
         (Binary(_) | Varbinary(_), Binary(_) | Varbinary(_)) => true,
+        // A bitmap that is cut or padded is none.
+        (Bitmap, Varbinary(LENGTH_MAX)) => true,
         (from, to) if from.is_numeric() || *from == Boolean => to.is_numeric() || *to == Boolean,
         (Date | Time(_), Timestamp(_) | TimestampLtz(_)) | (Date, Date) | (Time(_), Time(_)) => true,
         (Timestamp(_) | TimestampLtz(_), Date | Time(_) | Timestamp(_) | TimestampLtz(_)) => true,

@@ -13,7 +13,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field};
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, Change, MapView, MergeInput, Running, SlotColumn, StateShape, View, ViewKind,
+    Aggregate, AggregateInput, Change, MapView, MergeInput, PerGroup, Running, SlotColumn, StateShape, View, ViewKind,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
@@ -27,6 +27,9 @@ use super::{function, sliding, takes_nulls};
 
 /// Bytes of the values around a batch's rows; one row's may be more.
 const VALUES_BYTES: usize = 64 << 20;
+
+/// Bytes by which an integer makes a bitmap longer, at most.
+const INTEGER_BYTES: usize = 10;
 
 /// What becomes of the rows of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +225,19 @@ impl Plan {
         }
     }
 
+    /// How many of these rows may be given values around each at once, as far as their arguments say: a bitmap that is
+    /// put together of others may grow by each of them.
+    pub fn rows_by_arguments(&self, rows: &RecordBatch) -> usize {
+        let of_bitmaps = |call: &&Call| call.shape.views.iter().any(|view| view.kind == ViewKind::Bitmap);
+        let columns = self.calls.iter().filter(of_bitmaps).flat_map(|call| &call.args);
+        let bytes = columns.map(|column| match rows.column(*column).as_binary_opt::<i32>() {
+            Some(bitmaps) => (bitmaps.value_offsets()[bitmaps.len()] - bitmaps.value_offsets()[0]) as usize,
+            None => INTEGER_BYTES * rows.num_rows(),
+        });
+        let bytes = bytes.max().and_then(|bytes| bytes.checked_div(rows.num_rows())).unwrap_or(0);
+        VALUES_BYTES.checked_div(bytes).map_or(usize::MAX, |rows| rows.isqrt().max(1))
+    }
+
     /// The key columns of a batch.
     pub fn keys(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
         self.keys.iter().map(|k| rows.column(*k).clone()).collect()
@@ -302,6 +318,8 @@ impl Groups {
                 ViewKind::Map => map_view(&v.ty.arrow(), kind.options).map(View::Map),
                 ViewKind::Sorted => sorted_view(&v.ty.arrow()).map(View::Sorted),
                 ViewKind::List => list_view(&v.ty.arrow()).map(View::List),
+                ViewKind::Bitmap => Ok(View::Bitmap(PerGroup::default())),
+                ViewKind::BitmapCounts => Ok(View::BitmapCounts(PerGroup::default())),
             });
             Ok(CallState { slots, views: views.collect::<Result<_>>()? })
         });

@@ -3,7 +3,7 @@
 //!
 //! Counts and sums of integers do so as they are. A decimal sum is kept with more digits, so that it comes back
 //! from where it did not fit; a floating-point one is kept without any rounding ([`exact`]); `MIN` and `MAX` keep
-//! the extreme of each slice in order. A slice has the plain aggregate's state: rows cost what they cost in a
+//! the extreme of each slice in order, aggregates of bitmaps count the values of slices. A slice has the plain aggregate's state: rows cost what they cost in a
 //! tumbling window.
 
 mod exact;
@@ -15,6 +15,7 @@ use flott_api::aggregate::{Aggregate, AggregateInput, AggregateState, Change, En
 use flott_api::{Error, LogicalType, Result};
 use flott_graph::spec::AggregateCall;
 
+use super::bitmap::BitmapAggregate;
 use super::extreme::SortedExtreme;
 use super::{form_of, function};
 use exact::ExactSum;
@@ -40,6 +41,7 @@ pub fn sliding(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Res
         }),
         ("min", [arg]) => Some(extreme(End::First, call, args, (arg, retract))?),
         ("max", [arg]) => Some(extreme(End::Last, call, args, (arg, retract))?),
+        (_, [_]) => BitmapAggregate::of(name, true).map(|aggregate| Box::new(aggregate) as Box<dyn Aggregate>),
         _ => None,
     })
 }

@@ -28,6 +28,8 @@ fn call(text: &str) -> AggregateCall {
     let ty = match function {
         "count" => bigint(),
         "array_agg" => LogicalType::new(TypeKind::Array(int())),
+        "bitmap_build_cardinality_agg" => bigint(),
+        name if name.starts_with("bitmap_") => LogicalType::new(TypeKind::Bitmap),
         "collect" => LogicalType::new(TypeKind::Multiset(int())),
         "$welford_m2$1" => LogicalType::new(TypeKind::Double),
         _ => LogicalType::new(TypeKind::Int),
@@ -432,4 +434,66 @@ fn a_mini_batch_of_one_row_gives_what_the_row_gives() {
     let case = Case { input: &plain.input, event_time: EventTime::Sliced, script: CHANGES };
     let make = || GroupAggregate::from_spec(mini_batches.clone()).unwrap();
     assert_eq!(check_restorable(&case, Some((&[0], &[0])), make), run(&plain, CHANGES));
+}
+
+const SETS: &str = "
+    +I | a | {1,2,3}
+    +I | b | NULL
+    +I | a | {2,3,4}
+    wm 1
+    -U | a | {1,2,3}
+    +U | a | {3,4294967295}
+    +I | b | {7}
+    +I | c | {}
+    wm 2
+    -D | b | {7}
+    -D | c | {}
+    +I | a | {3}
+    -D | a | {2,3,4}
+    wm 3";
+
+#[test]
+fn bitmaps_come_and_go() {
+    let field = |name: &str, kind: TypeKind| Field::new(name, LogicalType::new(kind));
+    let input = Schema::new(vec![field("k", TypeKind::Varchar(9)), field("m", TypeKind::Bitmap)]);
+    let calls = ["bitmap_and_agg(m)", "bitmap_or_agg(m)", "bitmap_xor_agg(m)", "bitmap_or_agg(distinct m)"];
+    let spec = GroupAggregateSpec { input, ..spec(&[0], &calls, ChangelogMode::ALL) };
+    let expected = "+I | a | {1,2,3} | {1,2,3} | {1,2,3} | {1,2,3}\n+I | b | NULL | NULL | NULL | NULL\n\
+        -U | a | {1,2,3} | {1,2,3} | {1,2,3} | {1,2,3}\n+U | a | {2,3} | {1,2,3,4} | {1,4} | {1,2,3,4}\nwm 1\n\
+        -U | a | {2,3} | {1,2,3,4} | {1,4} | {1,2,3,4}\n+U | a | {2,3,4} | {2,3,4} | {2,3,4} | {2,3,4}\n\
+        -U | a | {2,3,4} | {2,3,4} | {2,3,4} | {2,3,4}\n\
+        +U | a | {3} | {2,3,4,4294967295} | {2,4,4294967295} | {2,3,4,4294967295}\n\
+        -U | b | NULL | NULL | NULL | NULL\n+U | b | {7} | {7} | {7} | {7}\n+I | c | {} | {} | {} | {}\nwm 2\n\
+        -U | b | {7} | {7} | {7} | {7}\n+U | b | NULL | NULL | NULL | NULL\n-D | c | {} | {} | {} | {}\n\
+        -U | a | {3} | {2,3,4,4294967295} | {2,4,4294967295} | {2,3,4,4294967295}\n\
+        +U | a | {3} | {2,3,4,4294967295} | {2,3,4,4294967295} | {2,3,4,4294967295}\n\
+        -U | a | {3} | {2,3,4,4294967295} | {2,3,4,4294967295} | {2,3,4,4294967295}\n\
+        +U | a | {3} | {3,4294967295} | {4294967295} | {3,4294967295}\nwm 3";
+    assert_eq!(run(&spec, SETS), expected);
+}
+
+#[test]
+fn bitmaps_are_built() {
+    let calls = ["bitmap_build_agg(x)", "bitmap_build_cardinality_agg(x)", "bitmap_build_agg(x) filter"];
+    let expected = "+I | a | {1} | 1 | NULL\n-U | a | {1} | 1 | NULL\n+U | a | {1} | 1 | {1}\nwm 1\n\
+        +I | b | {5} | 1 | {5}\nwm 2\n+I | NULL | {7} | 1 | {7}\n-U | b | {5} | 1 | {5}\n\
+        +U | b | {5,4294967276} | 2 | {5}\n-U | a | {1} | 1 | {1}\n+U | a | {1,2} | 2 | {1,2}\nwm 3";
+    assert_eq!(run(&spec(&[0], &calls, ChangelogMode::INSERT_ONLY), INSERTS), expected);
+}
+
+#[test]
+fn large_bitmaps_are_put_together_by_few_rows_at_once() {
+    let field = |name: &str, kind: TypeKind| Field::new(name, LogicalType::new(kind));
+    let input = Schema::new(vec![field("k", TypeKind::Varchar(9)), field("m", TypeKind::Bitmap)]);
+    let spec = GroupAggregateSpec { input, ..spec(&[0], &["bitmap_or_agg(m)"], ChangelogMode::INSERT_ONLY) };
+    let operator = opened(&spec);
+    let rows = |row: usize, values: usize| {
+        let values: Vec<String> = (0..values).map(|v| (row * values * 70_000 + v * 70_000).to_string()).collect();
+        format!("+I | a | {{{}}}", values.join(","))
+    };
+    let large: Vec<String> = (0..20).map(|row| rows(row, 2000)).collect();
+    let small: Vec<String> = (0..20).map(|row| rows(row, 1)).collect();
+    let at_once = |rows: &[String]| operator.plan.rows_by_arguments(batch(&spec.input, &rows.join("\n")).rows());
+    assert!((40..80).contains(&at_once(&large)), "{}", at_once(&large));
+    assert!(at_once(&small) > 1000 && at_once(&[]) == usize::MAX, "{}", at_once(&small));
 }

@@ -108,6 +108,7 @@ fn garbage_is_an_error_in_every_format() {
         ("a.json", "canal-json"),
         ("a.json", "maxwell-json"),
         ("a.json", "ogg-json"),
+        ("a.avro", "avro"),
         ("a.parquet", "parquet"),
         ("a.csv.gz", "csv"),
         ("a.csv.deflate", "csv"),

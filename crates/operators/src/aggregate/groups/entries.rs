@@ -9,6 +9,8 @@ use flott_state::hot::{GroupEntries, PartedEntries, Values, take_part};
 
 use super::{CallState, Groups};
 
+mod bitmaps;
+
 /// The parts of an entry: the number of rows, each call's slots and views, each distinct view.
 impl GroupEntries for Groups {
     fn fresh(&self) -> Result<Self> {
@@ -113,6 +115,8 @@ impl CallState {
                 View::Map(v) => v.save(group, out),
                 View::Sorted(v) => v.save(group, out),
                 View::List(v) => v.save(group, out),
+                View::Bitmap(v) => bitmaps::save(v.get(group), out),
+                View::BitmapCounts(v) => bitmaps::save_counts(v.get(group), out),
             }
         }
     }
@@ -124,6 +128,8 @@ impl CallState {
                 View::Map(v) => v.load(group, input, now_ms)?,
                 View::Sorted(v) => v.load(group, input)?,
                 View::List(v) => v.load(group, input)?,
+                View::Bitmap(v) => bitmaps::load(v, group, input)?,
+                View::BitmapCounts(v) => bitmaps::load_counts(v, group, input)?,
             }
         }
         Ok(())
@@ -136,6 +142,8 @@ impl CallState {
                 View::Map(v) => v.clear(group),
                 View::Sorted(v) => v.clear(group),
                 View::List(v) => v.clear(group),
+                View::Bitmap(v) => v.clear(group),
+                View::BitmapCounts(v) => v.clear(group),
             }
         }
     }
@@ -145,6 +153,8 @@ impl CallState {
             View::Map(v) => v.memory_bytes(),
             View::Sorted(v) => v.memory_bytes().0,
             View::List(v) => v.memory_bytes().0,
+            View::Bitmap(v) => v.memory_bytes().0,
+            View::BitmapCounts(v) => v.memory_bytes().0,
         };
         let slots: usize = self.slots.iter().map(SlotColumn::memory_bytes).sum();
         slots + self.views.iter().map(view).sum::<usize>()

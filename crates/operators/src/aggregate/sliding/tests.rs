@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type};
 use arrow_array::{Array, Decimal128Array, Float64Array, Int32Array, StringArray};
-use flott_api::TypeKind;
-use flott_api::aggregate::{SlotColumn, View, ViewKind};
+use flott_api::aggregate::{PerGroup, SlotColumn, View, ViewKind};
 use flott_api::expr::FunctionId;
+use flott_api::testing::batch;
+use flott_api::{Field, Schema, TypeKind};
 use flott_state::hot::sorted_view;
 
 use super::*;
@@ -22,9 +23,11 @@ impl State {
         let shape = aggregate.shape();
         let mut slots: Vec<_> = shape.slots.iter().map(|s| SlotColumn::new(s.ty)).collect();
         slots.iter_mut().for_each(|s| s.grow(16));
-        let view = |v: &flott_api::aggregate::ViewShape| {
-            assert_eq!(v.kind, ViewKind::Sorted);
-            View::Sorted(sorted_view(&v.ty.arrow()).unwrap())
+        let view = |v: &flott_api::aggregate::ViewShape| match v.kind {
+            ViewKind::Sorted => View::Sorted(sorted_view(&v.ty.arrow()).unwrap()),
+            ViewKind::Bitmap => View::Bitmap(PerGroup::default()),
+            ViewKind::BitmapCounts => View::BitmapCounts(PerGroup::default()),
+            other => panic!("a sliding aggregate with a view {other:?}"),
         };
         State { slots, views: shape.views.iter().map(view).collect() }
     }
@@ -83,6 +86,13 @@ fn slices_leave_without_a_trace() {
     let decimals = numbers().into_iter().map(|v| v.map(i128::from)).collect::<Decimal128Array>();
     let decimals: ArrayRef = Arc::new(decimals.with_precision_and_scale(10, 2).unwrap());
     let texts: ArrayRef = Arc::new(numbers().into_iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>());
+    let sets: Vec<String> = numbers()
+        .into_iter()
+        .enumerate()
+        .map(|(i, v)| v.map_or("+I | NULL".to_owned(), |v| format!("+I | {{{},{},7,{}}}", v + 20, v * v, i % 3)))
+        .collect();
+    let schema = Schema::new(vec![Field::new("m", LogicalType::new(TypeKind::Bitmap))]);
+    let sets = batch(&schema, &sets.join("\n")).rows().column(0).clone();
     let (int, big) = (TypeKind::Int, TypeKind::BigInt);
     let decimal = || TypeKind::Decimal { precision: 10, scale: 2 };
     let wide = |scale| TypeKind::Decimal { precision: 38, scale };
@@ -92,6 +102,12 @@ fn slices_leave_without_a_trace() {
         (call("$sum0", big), int.clone(), &ints),
         (call("avg", int.clone()), int.clone(), &ints),
         (call("min", int.clone()), int.clone(), &ints),
+        (call("bitmap_build_agg", TypeKind::Bitmap), int.clone(), &ints),
+        (call("bitmap_build_cardinality_agg", TypeKind::BigInt), int.clone(), &ints),
+        (call("bitmap_and_agg", TypeKind::Bitmap), TypeKind::Bitmap, &sets),
+        (call("bitmap_or_agg", TypeKind::Bitmap), TypeKind::Bitmap, &sets),
+        (call("bitmap_xor_agg", TypeKind::Bitmap), TypeKind::Bitmap, &sets),
+        (call("bitmap_and_cardinality_agg", TypeKind::BigInt), TypeKind::Bitmap, &sets),
         (call("max", int.clone()), int, &ints),
         (call("sum", wide(2)), decimal(), &decimals),
         (call("avg", wide(6)), decimal(), &decimals),

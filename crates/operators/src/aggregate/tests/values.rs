@@ -7,6 +7,8 @@ use flott_state::hot::Values;
 
 use super::*;
 
+mod bitmaps;
+
 const NULL: &str = "NULL";
 
 /// A call over columns of these types.

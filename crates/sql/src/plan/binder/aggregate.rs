@@ -69,7 +69,8 @@ impl Aggregates {
     /// Adds an aggregate, or finds an equal one, and gives a reference to it.
     pub(super) fn add(&mut self, name: &str, args: Vec<Expr>, filter: Option<Expr>, distinct: bool) -> Result<Expr> {
         let types: Vec<LogicalType> = args.iter().map(|a| a.ty().clone()).collect();
-        if types.iter().any(|t| t.kind == TypeKind::Null) {
+        let takes_null = matches!(name, "bitmap_build_agg" | "bitmap_build_cardinality_agg");
+        if !takes_null && types.iter().any(|t| t.kind == TypeKind::Null) {
             return Err(illegal_null());
         }
         let resolved = flott_functions::aggregate_type(name, &types, distinct)?;

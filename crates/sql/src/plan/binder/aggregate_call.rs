@@ -12,10 +12,18 @@ use super::call::{argument, clause_name};
 use super::expr::{ExprBinder, call};
 
 /// What SQL may call, by its name there.
-const AGGREGATES: [&str; 20] = [
+const AGGREGATES: [&str; 28] = [
     "$sum0",
     "array_agg",
     "avg",
+    "bitmap_and_agg",
+    "bitmap_and_cardinality_agg",
+    "bitmap_build_agg",
+    "bitmap_build_cardinality_agg",
+    "bitmap_or_agg",
+    "bitmap_or_cardinality_agg",
+    "bitmap_xor_agg",
+    "bitmap_xor_cardinality_agg",
     "collect",
     "count",
     "first_value",

@@ -16,17 +16,7 @@ use super::{aggregate_call, json, literal, refuse, syntax};
 use crate::plan::rel::TimeAttribute;
 
 /// Aggregates that Flink has and we do not.
-const UNBUILT: &[&str] = &[
-    "approx_count_distinct",
-    "bitmap_and_agg",
-    "bitmap_and_cardinality_agg",
-    "bitmap_build_agg",
-    "bitmap_build_cardinality_agg",
-    "bitmap_or_agg",
-    "bitmap_or_cardinality_agg",
-    "bitmap_xor_agg",
-    "bitmap_xor_cardinality_agg",
-];
+const UNBUILT: &[&str] = &["approx_count_distinct"];
 
 /// Functions whose first argument is a unit of time.
 const TAKES_UNIT: [&str; 2] = ["timestampadd", "timestampdiff"];

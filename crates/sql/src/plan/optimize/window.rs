@@ -168,7 +168,7 @@ fn window_aggregate(rel: Rel, bounds: &WindowBounds) -> Result<Rel> {
 fn fits(call: &AggregateCall, window: &WindowColumn) -> bool {
     let name = call.function.name.as_str();
     let slides = ["avg", "count", "first_value", "last_value", "max", "min", "sum", "$sum0"].contains(&name);
-    slides || !matches!(window.window, WindowKind::Hop { .. })
+    slides || name.starts_with("bitmap_") || !matches!(window.window, WindowKind::Hop { .. })
 }
 
 /// Windows are aggregated by the parts that they share: all of one length, without gaps.
