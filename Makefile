@@ -25,7 +25,7 @@ nightly: setup-test ## run the long tests: 2,000 seeds of the simulation, 10,000
 	FLOTT_KILLS=50 cargo test -p flott --test it killing
 	cargo xtask planted
 
-bench: setup-bench ## measure: Nexmark, sliding windows, and state larger than memory, as ratios in one run
+bench: setup-bench ## measure: Nexmark, sliding windows, joins, formats, and state larger than memory, as ratios in one run
 	cargo run --release -p flott-bench
 
 setup: setup-all ## install what any of these needs

@@ -6,8 +6,9 @@
 //! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
 //! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
-//! chains of joins against one; all in files below the current folder.
+//! chains of joins against one, `flott-bench formats [rows]` formats of files; all in files below the current folder.
 
+mod formats;
 mod joins;
 mod large;
 mod measure;
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
         ["one", query, parallelism, events, rest @ ..] => one(query, parallelism, events, *rest == ["hash"]),
         ["state"] => state_store(STATE_ROWS),
         ["state", rows] => number(rows).and_then(state_store),
+        ["formats"] => formatted(formats::ROWS),
+        ["formats", rows] => number(rows).and_then(formatted),
+        ["formats", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| formats::one(name, r, f))),
         ["joins"] => joined(joins::ROWS),
         ["joins", rows] => number(rows).and_then(joined),
         ["joins", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| joins::one(name, r, f))),
@@ -53,11 +57,12 @@ fn main() -> ExitCode {
         [] => all(EVENTS)
             .and_then(|()| sliding(windows::EVENTS))
             .and_then(|()| joined(joins::ROWS))
+            .and_then(|()| formatted(formats::ROWS))
             .and_then(|()| large_state(large::KEYS)),
         [events] => number(events).and_then(all),
         _ => Err(Error::invalid(
             "usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
-             | flott-bench joins [rows]",
+             | flott-bench joins [rows] | flott-bench formats [rows]",
         )),
     };
     match done {
@@ -124,6 +129,12 @@ fn sliding(events: u64) -> Result<()> {
 fn joined(rows: u64) -> Result<()> {
     print(&format!("\n{}", joins::title(rows)))?;
     joins::names().try_for_each(|name| print(&text_of(&["joins", "one", &name, &rows.to_string()])?))
+}
+
+/// Files of every format, written and read.
+fn formatted(rows: u64) -> Result<()> {
+    print(&format!("\n{}", formats::title(rows)))?;
+    formats::names().try_for_each(|name| print(&text_of(&["formats", "one", name, &rows.to_string()])?))
 }
 
 /// What this program prints with these arguments, in a process of its own.

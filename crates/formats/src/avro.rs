@@ -8,8 +8,8 @@
 //!
 //! Differences to Flink: a timestamp is read in the unit that the writer's schema says (Flink takes the number as it is),
 //! and `timestamp_mapping.legacy` = `false` holds for files too; a decimal of another scale is refused (Flink moves its
-//! point); an enum is read as a string and a fixed as bytes; strings that are no UTF-8 are refused. `encoding` = `json` is
-//! refused by name.
+//! point); an enum is read as a string and a fixed as bytes; strings that are no UTF-8, and times
+//! beyond a day, are refused. `encoding` = `json` is refused by name.
 
 pub(crate) mod confluent;
 mod container;

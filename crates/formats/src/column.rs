@@ -69,6 +69,11 @@ impl Column {
         self.valid.len()
     }
 
+    /// Whether that row is null.
+    pub(crate) fn is_null(&self, row: usize) -> bool {
+        !self.valid[row]
+    }
+
     /// Counts the value that was just pushed into `values`.
     #[inline]
     pub(crate) fn pushed(&mut self) {

@@ -11,6 +11,7 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod scan;
+mod tree_number;
 pub(crate) mod value;
 
 use flott_api::options::OptionReader;
@@ -40,8 +41,12 @@ pub(crate) struct JsonOptions {
     pub(crate) null_key: NullKey,
     pub(crate) plain_decimals: bool,
     pub(crate) ignore_null_fields: bool,
-    /// Flink's other implementation takes a `null` for no record at all.
-    pub(crate) null_is_no_record: bool,
+    /// Whether to do as the one of Flink's two implementations that builds a tree first: a `null` is no record at all, and
+    /// what is no object is an empty map, numbers have gone through a type of Java's when they become texts, a container is
+    /// FALSE, and what is no string has no bytes.
+    pub(crate) builds_tree: bool,
+    /// Whether that type is `BigDecimal`: where a column is a DECIMAL.
+    pub(crate) exact_numbers: bool,
 }
 
 /// Reads the options that all JSON formats have.
@@ -64,7 +69,8 @@ pub(crate) fn common_options(options: &OptionReader<'_>, prefix: &str) -> Result
         },
         plain_decimals: options.value_or(&key("encode.decimal-as-plain-number"), false)?,
         ignore_null_fields: options.value_or(&key("encode.ignore-null-fields"), false)?,
-        null_is_no_record: false,
+        builds_tree: false,
+        exact_numbers: false,
     })
 }
 
@@ -74,7 +80,7 @@ struct Json(JsonOptions);
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {
     let mut json = common_options(options, prefix)?;
     json.fail_on_missing_field = options.value_or(&format!("{prefix}fail-on-missing-field"), false)?;
-    json.null_is_no_record = !options.value_or(&format!("{prefix}decode.json-parser.enabled"), true)?;
+    json.builds_tree = !options.value_or(&format!("{prefix}decode.json-parser.enabled"), true)?;
     if json.fail_on_missing_field && json.ignore_parse_errors {
         let message = format!("options '{prefix}fail-on-missing-field' and '{prefix}ignore-parse-errors' contradict");
         return Err(Error::invalid(message).with_hint("Only one of them may be 'true'."));
@@ -110,6 +116,17 @@ impl Format for Json {
 pub(crate) fn check_types(format: &str, schema: &Schema) -> Result<()> {
     let bad = schema.fields.iter().find(|f| !holds(&f.ty));
     bad.map_or(Ok(()), |f| Err(type_refused(format, &f.name, &f.ty)))
+}
+
+/// Whether there is a DECIMAL in a type.
+pub(crate) fn has_decimal(ty: &LogicalType) -> bool {
+    match &ty.kind {
+        TypeKind::Decimal { .. } => true,
+        TypeKind::Array(element) | TypeKind::Multiset(element) => has_decimal(element),
+        TypeKind::Map(key, value) => has_decimal(key) || has_decimal(value),
+        TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => fields.iter().any(|f| has_decimal(&f.ty)),
+        _ => false,
+    }
 }
 
 /// The keys of a JSON object are strings.

@@ -10,18 +10,21 @@
 //! |---|---|---|
 //! | `avro` | insertions, object containers; a record a message | flink-avro |
 //! | `avro-confluent` | insertions, a record a message, schemas in a registry | flink-avro-confluent-registry |
+//! | `canal-json` | all changes, an event a line | flink-json |
 //! | `csv` | insertions, a record a line | flink-csv |
 //! | `debezium-avro-confluent` | all changes, an event a message, schemas in a registry | flink-avro-confluent-registry |
-//! | `debezium-json` | all changes | flink-json |
+//! | `debezium-json` | all changes, an event a line | flink-json |
 //! | `json` | insertions, an object a line | flink-json |
+//! | `maxwell-json` | all changes, an event a line | flink-json |
+//! | `ogg-json` | all changes, an event a line | flink-json |
 //! | `parquet` | insertions, column chunks | flink-parquet |
 //! | `raw` | insertions of one column | flink-table-runtime |
 
 mod avro;
 mod cells;
+mod changelog;
 mod column;
 mod csv;
-mod debezium;
 mod json;
 mod parquet;
 mod raw;
@@ -260,10 +263,13 @@ type Make = fn(&OptionReader<'_>, &str) -> Result<Box<dyn Format>>;
 const FORMATS: &[(&str, Make)] = &[
     ("avro", avro::make),
     ("avro-confluent", avro::confluent::make),
+    ("canal-json", changelog::canal),
     ("csv", csv::make),
     ("debezium-avro-confluent", avro::debezium::make),
-    ("debezium-json", debezium::make),
+    ("debezium-json", changelog::debezium),
     ("json", json::make),
+    ("maxwell-json", changelog::maxwell),
+    ("ogg-json", changelog::ogg),
     ("parquet", parquet::make),
     ("raw", raw::make),
 ];

@@ -7,7 +7,7 @@ use flott_api::{Error, Field, LogicalType, Schema, TypeKind};
 
 use crate::{DecodeError, Decoder, DecoderSpec, Encoded, EncoderSpec, Format, format};
 
-const TEXT_FORMATS: &[&str] = &["csv", "json", "debezium-json", "raw"];
+const TEXT_FORMATS: &[&str] = &["canal-json", "csv", "debezium-json", "json", "maxwell-json", "ogg-json", "raw"];
 
 fn made(name: &str, pairs: &[(&str, &str)]) -> Box<dyn Format> {
     let options = Options(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect());
@@ -175,7 +175,7 @@ fn unknown_formats_and_types_are_refused() {
     assert_eq!((error.message(), error.hint()), ("format 'jsn' does not exist", Some("Did you mean 'json'?")));
     let map = TypeKind::Map(Box::new(LogicalType::new(TypeKind::Int)), Box::new(LogicalType::string()));
     let schema = Schema::new(vec![Field::new("m", LogicalType::new(map))]);
-    for name in ["csv", "json", "debezium-json", "raw"] {
+    for name in TEXT_FORMATS {
         assert!(made(name, &[]).check(&schema).unwrap_err().message().contains("MAP<INT, STRING>"), "{name}");
     }
 }

@@ -158,3 +158,18 @@ fn raw_reads_as_flink_reads_it() {
 fn debezium_reads_as_flink_reads_it() {
     check("debezium-json", include_str!("recorded/debezium-json.jsonl"));
 }
+
+#[test]
+fn canal_reads_as_flink_reads_it() {
+    check("canal-json", include_str!("recorded/canal-json.jsonl"));
+}
+
+#[test]
+fn maxwell_reads_as_flink_reads_it() {
+    check("maxwell-json", include_str!("recorded/maxwell-json.jsonl"));
+}
+
+#[test]
+fn ogg_reads_as_flink_reads_it() {
+    check("ogg-json", include_str!("recorded/ogg-json.jsonl"));
+}

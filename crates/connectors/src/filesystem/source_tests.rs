@@ -62,7 +62,7 @@ fn json_and_what_the_sink_writes_go_on_anywhere() {
         |from: usize| (from..from + ROWS / 4).map(|i| format!("+I | r{i} | {i} | y")).collect::<Vec<_>>().join("\n");
     let written: Vec<String> = (0..4).map(|i| rows(i * ROWS / 4)).collect();
     let written: Vec<&str> = written.iter().map(String::as_str).collect();
-    for format in ["parquet", "debezium-json", "json"] {
+    for format in ["parquet", "canal-json", "debezium-json", "maxwell-json", "ogg-json", "json"] {
         let path = folder.path().join(format);
         write(&sink_spec(abc(), table(&path, format, &[])), &environment(), 1, &written);
         keeps_the_contract(&path, format, &[]);

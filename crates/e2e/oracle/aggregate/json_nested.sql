@@ -44,7 +44,7 @@ SELECT JSON_OBJECT(k VALUE id) FROM t WHERE k IS NOT NULL;
 
 SELECT JSON_UNQUOTE(JSON_QUOTE(j)) = j, JSON_QUOTE(k) FROM t;
 
--- Through a filter, a union, a limit; not through a join or distinct rows.
+-- Through a filter and a union; not through a limit, a join or distinct rows.
 SELECT id, o FROM (SELECT id, JSON_OBJECT('a' VALUE id) AS o FROM t) WHERE JSON_OBJECT('k' VALUE o) = '{"k":{"a":1}}';
 
 SELECT JSON_OBJECT('k' VALUE o) FROM (SELECT JSON_OBJECT('a' VALUE id) AS o FROM t UNION ALL SELECT JSON_OBJECT('b' VALUE id) AS o FROM t);

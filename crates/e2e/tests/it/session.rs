@@ -265,7 +265,7 @@ impl Runner {
 fn table_answer(table: &TextTable) -> (Option<String>, Vec<String>) {
     let rows = table.rows.iter().map(|row| {
         let cells: Vec<&str> = row.iter().map(|c| c.as_deref().unwrap_or("<NULL>")).collect();
-        format!("+I[{}]", cells.join(", "))
+        format!("+I[{}]", cells.join(", ")).replace('\n', "\\n")
     });
     (Some(schema_text(&table.schema)), rows.collect())
 }

@@ -10,6 +10,8 @@ use super::input::{EMPTY_MAX, Input, Taken};
 use super::schema::{AvroSchema, TypeId};
 use crate::column::{Column, Values};
 
+const DAY_MILLIS: i32 = 86_400_000;
+
 /// How a value of the writer goes into a column.
 pub(super) enum Read {
     /// Nothing; the column gets a null.
@@ -17,6 +19,8 @@ pub(super) enum Read {
     Boolean,
     /// An `int` that is cut to the width of the column, as Flink does.
     Int,
+    /// Milliseconds of a day.
+    Time,
     Long,
     IntToFloat,
     Float,
@@ -252,6 +256,10 @@ fn number(read: &Read, input: &mut Input<'_>, values: &mut Values) -> Taken<()> 
         (Read::Int, Values::Int16(v)) => v.push(input.int()? as i16),
         (Read::Int, Values::Int32(v)) => v.push(input.int()?),
         (Read::Int, Values::Int64(v)) => v.push(i64::from(input.int()?)),
+        (Read::Time, Values::Int32(v)) => match input.int()? {
+            millis @ 0..DAY_MILLIS => v.push(millis),
+            other => return Err(format!("{other} is no time of a day in milliseconds")),
+        },
         (Read::Long, Values::Int64(v)) => v.push(input.long()?),
         (Read::IntToFloat, Values::Float32(v)) => v.push(input.long()? as f32),
         (Read::Float, Values::Float32(v)) => v.push(f32::from_le_bytes(input.array()?)),

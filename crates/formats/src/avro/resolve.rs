@@ -106,10 +106,8 @@ impl<'a> Resolver<'a> {
     fn typed(&self, kind: &Kind, logical: Logical, ty: &LogicalType, wanted: Wanted) -> Option<Read> {
         Some(match (&ty.kind, kind) {
             (TypeKind::Boolean, Kind::Boolean) => Read::Boolean,
-            (
-                TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int | TypeKind::Date | TypeKind::Time(_),
-                Kind::Int,
-            ) => Read::Int,
+            (TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int | TypeKind::Date, Kind::Int) => Read::Int,
+            (TypeKind::Time(_), Kind::Int) => Read::Time,
             (TypeKind::BigInt, Kind::Int) => Read::Int,
             (TypeKind::BigInt, Kind::Long) => Read::Long,
             (TypeKind::Float, Kind::Int | Kind::Long) => Read::IntToFloat,

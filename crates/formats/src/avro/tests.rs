@@ -307,6 +307,9 @@ fn unions_enums_fixeds_and_units_are_resolved() {
     let decimal = schema_of(vec![("a", nullable(TypeKind::Decimal { precision: 5, scale: 1 }))]);
     let fixed = r#"{"type":"fixed","name":"f","size":3,"logicalType":"decimal","precision":5,"scale":1}"#;
     assert_eq!(read(fixed, &[0xff, 0xff, 0x85], &decimal).unwrap(), ["+I | -12.3"]);
+    let time = schema_of(vec![("a", nullable(TypeKind::Time(3)))]);
+    assert_eq!(read(r#""int""#, &[2], &time).unwrap(), ["+I | 1"]);
+    assert_eq!(read(r#""int""#, &[1], &time).unwrap_err(), "field 'a': -1 is no time of a day in milliseconds");
     let millis = schema_of(vec![("a", nullable(TypeKind::Timestamp(3)))]);
     let micros = r#"{"type":"long","logicalType":"timestamp-micros"}"#;
     assert_eq!(read(micros, &[0xa0, 0x9c, 1], &millis).unwrap(), ["+I | 10"]);

@@ -21,7 +21,7 @@ impl JsonDecoder {
     pub(super) fn new(options: JsonOptions, spec: &DecoderSpec) -> Self {
         let schema: Schema = spec.schema.project(&spec.projection);
         JsonDecoder {
-            reader: ValueReader::new(options),
+            reader: ValueReader::new(options, &spec.schema),
             columns: Columns::new(&schema),
             fields: schema.fields,
             skipped: 0,
@@ -36,8 +36,14 @@ impl JsonDecoder {
             self.skipped += u64::from(self.reader.damaged);
             return None;
         };
-        self.columns.cut(before);
-        if self.reader.options.ignore_parse_errors {
+        let options = &self.reader.options;
+        if options.ignore_parse_errors && !options.builds_tree {
+            // The objects of an array before the place that is no JSON are taken, as in Flink.
+            self.columns.roll_back();
+        } else {
+            self.columns.cut(before);
+        }
+        if options.ignore_parse_errors {
             self.skipped += 1;
             return None;
         }
@@ -57,15 +63,33 @@ impl JsonDecoder {
                 let mut first = true;
                 while scan.more(first, b']')? {
                     first = false;
-                    match scan.kind()? {
-                        Kind::Object => self.row(&mut scan)?,
-                        _ => return Err(no_object()),
-                    }
+                    self.element(&mut scan)?;
                 }
                 Ok(())
             }
-            Kind::Null if self.reader.options.null_is_no_record => Ok(scan.literal("null")?),
+            Kind::Null if self.reader.options.builds_tree => Ok(scan.literal("null")?),
             _ => Err(no_object()),
+        }
+    }
+
+    /// One of many rows: null is none, and one that does not fit does not disturb the others where such are skipped.
+    fn element(&mut self, scan: &mut Scanner<'_>) -> Taken<()> {
+        let kind = scan.kind()?;
+        let (start, depth) = (scan.at(), scan.depth());
+        let taken = match kind {
+            Kind::Object => self.row(scan),
+            Kind::Null => return Ok(scan.literal("null")?),
+            _ => Err(no_object()),
+        };
+        match taken {
+            Err(Fail::Mismatch(_)) if self.reader.options.ignore_parse_errors => {
+                self.columns.roll_back();
+                self.reader.damaged = true;
+                scan.back_to(start, depth);
+                scan.skip()?;
+                Ok(())
+            }
+            taken => taken,
         }
     }
 

@@ -52,11 +52,6 @@ impl RowWriter {
         RowWriter { options, fields: fields.to_vec(), plan: Plan::of_fields(fields) }
     }
 
-    /// Whether null fields are left out.
-    pub(crate) fn ignores_nulls(&self) -> bool {
-        self.options.ignore_null_fields
-    }
-
     /// The columns of a batch.
     ///
     /// # Errors

@@ -136,3 +136,56 @@ fn of_a_doubled_key_the_last_value_counts() {
     let rows = read(&schema, &format!("{{\"c1\":{{{}}}}}", many.join(",")));
     assert!(lines(&rows)[0].ends_with("(k38, 38), (k0, 39)]"), "{:?}", lines(&rows));
 }
+
+#[test]
+fn of_an_array_each_object_is_a_row() {
+    let schema = schema(&[TypeKind::Int]);
+    let rows = |pairs: &[(&str, &str)], text: &str| {
+        let spec = DecoderSpec { schema: schema.clone(), projection: vec![0], metadata: Vec::new() };
+        let mut decoder = json(pairs).decoder(&spec).unwrap();
+        let good = decoder.decode(text.as_bytes(), true).is_ok();
+        let rows = if decoder.rows() > 0 { lines(&decoder.take().unwrap()) } else { Vec::new() };
+        (good, rows.join(", "))
+    };
+    let lenient = ("ignore-parse-errors", "true");
+    let tree = ("decode.json-parser.enabled", "false");
+    let both = "+I | 1, +I | 2".to_owned();
+    for pairs in [&[][..], &[lenient], &[tree], &[lenient, tree]] {
+        assert_eq!(rows(pairs, r#"[{"c0":1},null,{"c0":2}]"#), (true, both.clone()), "{pairs:?}");
+    }
+    for pairs in [&[lenient][..], &[lenient, tree]] {
+        assert_eq!(rows(pairs, r#"[{"c0":1},7,{"c0":2},[3]]"#), (true, both.clone()), "{pairs:?}");
+    }
+    assert!(!rows(&[], r#"[{"c0":1},7]"#).0);
+    // The objects before what is no JSON are read one by one, or only as a tree.
+    assert_eq!(rows(&[lenient], r#"[{"c0":1},{"c0":2},x]"#), (true, both));
+    assert_eq!(rows(&[lenient, tree], r#"[{"c0":1},{"c0":2},x]"#), (true, String::new()));
+}
+
+#[test]
+fn a_tree_gives_what_flinks_tree_gives() {
+    let map = TypeKind::Map(Box::new(LogicalType::string()), Box::new(LogicalType::string()));
+    let kinds = [TypeKind::Varchar(99), TypeKind::Boolean, TypeKind::Varbinary(9), map, TypeKind::Double];
+    let row = |kinds: &[TypeKind], text: &str| {
+        let schema = schema(kinds);
+        let projection = (0..schema.len()).collect();
+        let spec = DecoderSpec { schema, projection, metadata: Vec::new() };
+        let mut decoder = json(&[("decode.json-parser.enabled", "false")]).decoder(&spec).unwrap();
+        decoder.decode(text.as_bytes(), true).unwrap();
+        lines(&decoder.take().unwrap()).join("")
+    };
+    let text = r#"{"c0":1e2,"c1":[1],"c2":7,"c3":5,"c4":-0}"#;
+    assert_eq!(row(&kinds, text), "+I | 100.0 | false | NULL | [] | 0");
+    let nested = r#"{"c0":{"x": [1.50, -0, 1e400]},"c4":-0.0}"#;
+    assert_eq!(row(&kinds, nested), "+I | {\"x\":[1.5,0,\"Infinity\"]} | NULL | NULL | NULL | -0");
+    let exact = [TypeKind::Varchar(99), TypeKind::Double, TypeKind::Decimal { precision: 5, scale: 2 }];
+    assert_eq!(row(&exact, r#"{"c0":[100.0, 1.50],"c1":-0.0,"c2":1}"#), "+I | [1E+2,1.5] | 0 | 1.00");
+}
+
+#[test]
+fn the_end_of_a_day_is_its_start() {
+    let schema = schema(&[TypeKind::Time(3)]);
+    assert_eq!(lines(&read(&schema, r#"{"c0":"24:00:00"}"#)), lines(&read(&schema, r#"{"c0":"00:00:00"}"#)));
+    let rows = lines(&read(&schema, "{\"c0\":\"24:00:00.000\"}\n{\"c0\":\"12:34:56.5\"}"));
+    assert_eq!(rows, ["+I | 0", "+I | 45296500"]);
+}

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use flott_api::{Field, TypeKind};
+use flott_api::{Field, Schema, TypeKind};
 
-use super::JsonOptions;
 use super::encode::write_string;
 use super::scan::{Kind, Scanner, Syntax};
+use super::tree_number::write_tree_number;
+use super::{JsonOptions, has_decimal};
 use crate::column::{Column, Values};
 use crate::text::time::{Shape, iso_date, iso_time, timestamp};
 use crate::text::{excerpt, number, trim};
@@ -51,13 +52,39 @@ pub(crate) struct ValueReader {
 }
 
 impl ValueReader {
-    /// A reader with these options.
-    pub(crate) fn new(options: JsonOptions) -> Self {
+    /// A reader with these options, of a table with these columns.
+    pub(crate) fn new(mut options: JsonOptions, schema: &Schema) -> Self {
+        options.exact_numbers = options.builds_tree && schema.fields.iter().any(|field| has_decimal(&field.ty));
         ValueReader { options, scratch: Vec::new(), entries: Vec::new(), damaged: false }
     }
 
     /// Reads an object into the columns of its fields, which all have `rows` rows before.
     pub(crate) fn object(
+        &mut self,
+        scan: &mut Scanner<'_>,
+        fields: &[Field],
+        columns: &mut [Column],
+        rows: usize,
+        top: bool,
+    ) -> Taken<()> {
+        self.members(scan, fields, columns, rows, top)?;
+        for (field, column) in fields.iter().zip(columns) {
+            if column.len() > rows {
+                continue;
+            }
+            if self.options.fail_on_missing_field {
+                return Err(Fail::Mismatch(format!("field '{}' is missing", field.name)));
+            }
+            if !top && !field.ty.nullable {
+                return Err(Fail::Mismatch(format!("field '{}' is missing, but it is {}", field.name, field.ty)));
+            }
+            column.push_null();
+        }
+        Ok(())
+    }
+
+    /// Reads the fields that the object has into row `rows` of their columns, over what lies there.
+    pub(crate) fn members(
         &mut self,
         scan: &mut Scanner<'_>,
         fields: &[Field],
@@ -80,23 +107,11 @@ impl ValueReader {
             let taken = self.value(scan, &mut columns[found], top);
             taken.map_err(|fail| if top { within(&fields[found].name, fail) } else { fail })?;
         }
-        for (field, column) in fields.iter().zip(columns) {
-            if column.len() > rows {
-                continue;
-            }
-            if self.options.fail_on_missing_field {
-                return Err(Fail::Mismatch(format!("field '{}' is missing", field.name)));
-            }
-            if !top && !field.ty.nullable {
-                return Err(Fail::Mismatch(format!("field '{}' is missing, but it is {}", field.name, field.ty)));
-            }
-            column.push_null();
-        }
         Ok(())
     }
 
     /// Reads any value. With `null_allowed` also one that is `NOT NULL` may be null, as at the top.
-    fn value(&mut self, scan: &mut Scanner<'_>, column: &mut Column, null_allowed: bool) -> Taken<()> {
+    pub(crate) fn value(&mut self, scan: &mut Scanner<'_>, column: &mut Column, null_allowed: bool) -> Taken<()> {
         let kind = scan.kind()?;
         let (start, depth, length, maps) = (scan.at(), scan.depth(), column.len(), self.entries.len());
         let null_allowed = null_allowed || column.ty.nullable;
@@ -172,7 +187,11 @@ impl ValueReader {
         let Values::Row(entry) = &mut child.values else { return Ok(false) };
         let [keys, values] = entry.as_mut_slice() else { return Ok(false) };
         if kind != Kind::Object {
-            return Ok(false);
+            if !self.options.builds_tree {
+                return Ok(false);
+            }
+            scan.skip()?;
+            return Ok(end_list(ends, child.len()) && pushed(column));
         }
         let (depth, base) = (scan.depth(), self.entries.len());
         self.find_entries(scan)?;
@@ -219,14 +238,24 @@ impl ValueReader {
     }
 
     fn scalar(&mut self, scan: &mut Scanner<'_>, kind: Kind, column: &mut Column) -> Taken<bool> {
+        if self.options.builds_tree && push_of_tree(column, kind) {
+            scan.skip()?;
+            return Ok(true);
+        }
         match kind {
             Kind::String => {
                 let text = scan.string(&mut self.scratch)?;
-                Ok(push_string(column, text, self.options.iso_timestamps))
+                Ok(push_string(column, text, &self.options))
             }
             Kind::Number => {
                 let (text, integer) = scan.number()?;
-                Ok(push_number(column, text, integer))
+                if self.options.builds_tree && matches!(column.values, Values::Bytes { utf8: true, .. }) {
+                    self.scratch.clear();
+                    write_tree_number(text, self.options.exact_numbers, false, &mut self.scratch);
+                    return Ok(column.push_bytes(&self.scratch));
+                }
+                let signed_zero = !self.options.builds_tree || !(integer || self.options.exact_numbers);
+                Ok(push_number(column, text, integer, signed_zero))
             }
             Kind::True => {
                 scan.literal("true")?;
@@ -243,7 +272,7 @@ impl ValueReader {
                 let text = scan.skip()?;
                 let mut compact = std::mem::take(&mut self.scratch);
                 compact.clear();
-                write_compact(text, &mut compact);
+                write_compact(text, &self.options, &mut compact);
                 let good = column.push_bytes(&compact);
                 self.scratch = compact;
                 Ok(good)
@@ -317,7 +346,8 @@ fn push_some<T>(values: &mut Vec<T>, value: Option<T>) -> bool {
 }
 
 /// A JSON string, which the scanner has seen to be UTF-8, as a value of the column's type.
-fn push_string(column: &mut Column, text: &[u8], iso: bool) -> bool {
+fn push_string(column: &mut Column, text: &[u8], options: &JsonOptions) -> bool {
+    let iso = options.iso_timestamps;
     let separator = if iso { b'T' } else { b' ' };
     let good = match (&mut column.values, &column.ty.kind) {
         (Values::Bytes { utf8: true, .. }, _) => return column.push_bytes(text),
@@ -330,12 +360,13 @@ fn push_string(column: &mut Column, text: &[u8], iso: bool) -> bool {
         (Values::Float32(v), _) => push_some(v, number::float32(trim(text))),
         (Values::Float64(v), _) => push_some(v, number::float64(trim(text))),
         (Values::Decimal(_), TypeKind::Decimal { precision, scale }) => {
-            let value = number::decimal(trim(text), *precision, *scale);
+            // A tree leaves the blanks to BigDecimal, which has none.
+            let text = if options.builds_tree { text } else { trim(text) };
+            let value = number::decimal(text, *precision, *scale);
             return column.push_decimal(value);
         }
         (Values::Int32(v), TypeKind::Date) => push_some(v, iso_date(text)),
-        // Seconds are obligatory here.
-        (Values::Int32(v), TypeKind::Time(p)) => push_some(v, iso_time(text, *p, false).filter(|_| text.len() >= 8)),
+        (Values::Int32(v), TypeKind::Time(p)) => push_some(v, time_of_day(text, *p)),
         (_, TypeKind::Timestamp(p)) => {
             let precision = *p;
             let moment = timestamp(text, Shape { separator, zulu: false, strict: iso });
@@ -351,15 +382,23 @@ fn push_string(column: &mut Column, text: &[u8], iso: bool) -> bool {
     good && pushed(column)
 }
 
-/// A JSON number as a value of the column's type.
-fn push_number(column: &mut Column, text: &[u8], integer: bool) -> bool {
+/// A time with seconds; the end of a day is its start.
+fn time_of_day(text: &[u8], precision: u8) -> Option<i32> {
+    let end = text.strip_prefix(b"24:00:00").is_some_and(|rest| matches!(rest, [] | [b'.', ..]));
+    let zeros = || text[8..].iter().skip(1).all(|b| *b == b'0') && text.len() <= "24:00:00.123456789".len();
+    if end { zeros().then_some(0) } else { iso_time(text, precision, false).filter(|_| text.len() >= 8) }
+}
+
+/// A JSON number as a value of the column's type. Not every one has a negative zero.
+fn push_number(column: &mut Column, text: &[u8], integer: bool, signed_zero: bool) -> bool {
+    let positive = if signed_zero { -0.0 } else { 0.0 };
     let good = match (&mut column.values, &column.ty.kind) {
         (Values::Int32(v), TypeKind::Int) => push_some(v, whole(text, integer).and_then(|n| i32::try_from(n).ok())),
         (Values::Int64(v), TypeKind::BigInt) => push_some(v, whole(text, integer)),
         (Values::Int8(v), _) => push_some(v, number::integer(text)),
         (Values::Int16(v), _) => push_some(v, number::integer(text)),
-        (Values::Float32(v), _) => push_some(v, number::float32(text)),
-        (Values::Float64(v), _) => push_some(v, number::float64(text)),
+        (Values::Float32(v), _) => push_some(v, number::float32(text).map(|x| x + positive as f32)),
+        (Values::Float64(v), _) => push_some(v, number::float64(text).map(|x| x + positive)),
         (Values::Boolean(v), _) => push_some(v, Some(false)),
         (Values::Decimal(_), TypeKind::Decimal { precision, scale }) => {
             let value = number::decimal(text, *precision, *scale);
@@ -381,6 +420,20 @@ fn whole(text: &[u8], integer: bool) -> Option<i64> {
     (value >= i64::MIN as f64 && value < i64::MAX as f64).then_some(value as i64)
 }
 
+/// What a tree gives without a word where the value does not fit: FALSE for an object or array, no bytes for what is no
+/// string.
+fn push_of_tree(column: &mut Column, kind: Kind) -> bool {
+    match (&mut column.values, kind) {
+        (Values::Boolean(v), Kind::Object | Kind::Array) => v.push(false),
+        (Values::Bytes { utf8: false, .. }, kind) if kind != Kind::String => {
+            column.push_null();
+            return true;
+        }
+        _ => return false,
+    }
+    pushed(column)
+}
+
 /// `true` or `false` as a value of the column's type.
 fn push_word(column: &mut Column, word: &[u8]) -> bool {
     match &mut column.values {
@@ -392,7 +445,7 @@ fn push_word(column: &mut Column, word: &[u8]) -> bool {
 }
 
 /// Appends valid JSON without white space, strings written as our own encoder writes them.
-fn write_compact(json: &[u8], out: &mut Vec<u8>) {
+fn write_compact(json: &[u8], options: &JsonOptions, out: &mut Vec<u8>) {
     let mut scan = Scanner::new(json);
     let mut scratch = Vec::new();
     let mut at = 0;
@@ -408,6 +461,15 @@ fn write_compact(json: &[u8], out: &mut Vec<u8>) {
                 at = scan.at();
             }
             b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            b'-' | b'0'..=b'9' if options.builds_tree => {
+                scan.back_to(at, 0);
+                match scan.number() {
+                    Ok((number, _)) => write_tree_number(number, options.exact_numbers, true, out),
+                    // Cannot be, either.
+                    Err(_) => return,
+                }
+                at = scan.at();
+            }
             other => {
                 out.push(other);
                 at += 1;

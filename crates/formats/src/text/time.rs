@@ -202,6 +202,34 @@ pub(crate) fn timestamp(text: &[u8], shape: Shape) -> Option<Moment> {
     Some(Moment { seconds: days_of(year, month, day.min(last)) * DAY_SECONDS + seconds, nanos })
 }
 
+/// `yyyy-[m]m-[d]d[ [h]h:[m]m:[s]s[.fffffffff]]`, as Flink reads a time that no format is given for. A day that the month
+/// does not have is its last one.
+pub(crate) fn short_timestamp(text: &[u8]) -> Option<Moment> {
+    let mut rest = text;
+    let year = i64::from(take_number(&mut rest, 4)?);
+    take_byte(&mut rest, b'-')?;
+    let month = take_short_number(&mut rest).filter(|m| (1..=12).contains(m))?;
+    take_byte(&mut rest, b'-')?;
+    let day = take_short_number(&mut rest).filter(|d| (1..=31).contains(d))?;
+    let (mut seconds, mut nanos) = (0, 0);
+    if !rest.is_empty() {
+        take_byte(&mut rest, b' ')?;
+        let hour = take_short_number(&mut rest)?;
+        take_byte(&mut rest, b':')?;
+        let minute = take_short_number(&mut rest)?;
+        take_byte(&mut rest, b':')?;
+        let second = take_short_number(&mut rest)?;
+        nanos = take_fraction(&mut rest);
+        let midnight = hour == 24 && minute == 0 && second == 0 && nanos == 0;
+        if !rest.is_empty() || (hour > 23 && !midnight) || minute > 59 || second > 59 {
+            return None;
+        }
+        seconds = i64::from((hour * 60 + minute) * 60 + second);
+    }
+    let day = day.min(month_days(year, month));
+    Some(Moment { seconds: days_of(year, month, day) * DAY_SECONDS + seconds, nanos })
+}
+
 /// Appends a year as Java does: at least four digits, a `+` before more.
 fn write_year(year: i64, out: &mut Vec<u8>) {
     match year {
@@ -297,6 +325,21 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(round(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_timestamps_read_as_flink_reads_them() {
+        let second = |text: &str| short_timestamp(text.as_bytes()).map(|m| (m.seconds, m.nanos));
+        assert_eq!(second("2020-05-13 15:40:06.000000"), Some((1_589_384_406, 0)));
+        assert_eq!(second("2020-05-13 15:40:06.1"), Some((1_589_384_406, 100_000_000)));
+        assert_eq!(second("2020-05-13"), Some((1_589_328_000, 0)));
+        assert_eq!(second("2020-02-30 15:40:06"), Some((1_582_990_806, 0)));
+        assert_eq!(second("2020-5-3 15:40:06"), Some((1_588_520_406, 0)));
+        assert_eq!(second("2020-05-13 5:40:06"), Some((1_589_348_406, 0)));
+        assert_eq!(second("2020-05-13 24:00:00"), Some((1_589_414_400, 0)));
+        for text in ["2020-05-13T15:40:06", "2020-05-13 15:40", "2020-05-13 15:40:06Z", " 2020-05-13", "x", ""] {
+            assert_eq!(second(text), None, "{text}");
         }
     }
 

@@ -67,7 +67,7 @@ fn an_option_of_the_wrong_type_is_refused_with_its_value() {
         ),
         (
             "'connector' = 'filesystem', 'path' = '/x', 'format' = 'cvs'",
-            "format 'cvs' does not exist\nThe formats are: csv, ",
+            "format 'cvs' does not exist\nThe formats are: avro, avro-confluent, canal-json, csv, ",
         ),
         ("'connector' = 'filesystem', 'format' = 'csv'", "'path'"),
     ] {

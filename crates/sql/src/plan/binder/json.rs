@@ -97,7 +97,7 @@ impl ExprBinder<'_> {
     fn json_item(&mut self, ast: &Ast) -> Result<Expr> {
         match ast {
             Ast::Nested(inner) => self.json_item(inner),
-            Ast::Function(function) if super::call::function_name(&function.name)? == "json" => {
+            Ast::Function(function) if super::call::function_name(&function.name).is_ok_and(|n| n == "json") => {
                 let (args, _, clauses) = super::call::arguments(&function.args)?;
                 if let Some(clause) = clauses.first() {
                     return Err(Error::unsupported(clause_name(clause)));

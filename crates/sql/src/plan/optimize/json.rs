@@ -1,7 +1,7 @@
 //! Rule: JSON that an inner query makes is put into the JSON of an outer one as it is, and not as a text.
 //!
-//! Flink decides it when it makes code: of both projections it has made one by then, unless groups, joins or the like
-//! stand between them. Here projections stay apart where an expression would be evaluated twice, so it is decided by where
+//! Flink decides it when it makes code: of both projections it has made one by then, unless groups, joins, limits or
+//! the like stand between them. Here projections stay apart where an expression would be evaluated twice, so it is decided by where
 //! a column comes from.
 
 use flott_api::Result;
@@ -44,7 +44,7 @@ fn is_json(rel: &Rel, index: usize) -> bool {
         (Op::Project { exprs }, [input]) => {
             exprs.get(index).is_some_and(|expr| is_json_call(expr, &|column| is_json(input, column)))
         }
-        (Op::Filter { .. } | Op::Sort(_) | Op::Limit { .. }, [input]) => is_json(input, index),
+        (Op::Filter { .. }, [input]) => is_json(input, index),
         (Op::Union, inputs) => !inputs.is_empty() && inputs.iter().all(|input| is_json(input, index)),
         _ => false,
     }

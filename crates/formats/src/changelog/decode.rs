@@ -1,0 +1,246 @@
+//! Events to rows: the parts of an event are found in one scan, then the rows go from their bytes into the columns.
+
+use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Field, Result, RowKind, RowKinds};
+
+use super::envelope::{Images, Parts, mismatch};
+use super::metadata::MetadataReader;
+use super::{AFTER, BEFORE, Changelog, Dialect, OPERATION, Operation};
+use crate::column::Columns;
+use crate::json::decode::next_line;
+use crate::json::scan::{Kind, Scanner};
+use crate::json::value::{Taken, ValueReader};
+use crate::{BadRecord, DecodeError, Decoder, DecoderSpec};
+
+/// Decodes lines and messages.
+pub(super) struct EventDecoder {
+    dialect: &'static Dialect,
+    wrapped: bool,
+    filters: Vec<super::Filter>,
+    reader: ValueReader,
+    /// The physical columns; metadata columns come behind them.
+    fields: Vec<Field>,
+    columns: Columns,
+    metadata: MetadataReader,
+    kinds: Vec<RowKind>,
+    scratch: Vec<u8>,
+    skipped: u64,
+}
+
+/// A row of an event: the part that has all its fields, and those that lie over them.
+#[derive(Clone, Copy)]
+struct Image<'a> {
+    part: usize,
+    fields: &'a [u8],
+    over: Option<&'a [u8]>,
+}
+
+impl EventDecoder {
+    /// A decoder of these columns.
+    pub(super) fn new(format: &Changelog, spec: &DecoderSpec) -> Result<Self> {
+        Ok(EventDecoder {
+            dialect: format.dialect,
+            wrapped: format.schema_include.is_some(),
+            filters: format.filters.clone(),
+            reader: ValueReader::new(format.json.clone(), &spec.schema),
+            fields: spec.schema.project(&spec.projection).fields,
+            columns: Columns::new(&spec.output_schema()),
+            metadata: MetadataReader::new(format.dialect, &spec.metadata)?,
+            kinds: Vec::new(),
+            scratch: Vec::new(),
+            skipped: 0,
+        })
+    }
+
+    /// Decodes one event; what is wrong with it, if such ones are not skipped.
+    fn record(&mut self, text: &[u8]) -> Option<String> {
+        self.reader.damaged = false;
+        let before = self.columns.rows();
+        let Err(fail) = self.event(text) else {
+            self.skipped += u64::from(self.reader.damaged);
+            return None;
+        };
+        if self.reader.options.ignore_parse_errors {
+            // The rows of the event before the one that does not fit are taken, as in Flink.
+            self.columns.roll_back();
+            self.skipped += 1;
+            return None;
+        }
+        self.columns.cut(before);
+        self.kinds.truncate(before);
+        Some(fail.message())
+    }
+
+    fn event(&mut self, text: &[u8]) -> Taken<()> {
+        if Scanner::new(text).is_at_end() {
+            // A tombstone of a log-compacted topic.
+            return Ok(());
+        }
+        let parts = Parts::read(text, self.dialect, self.wrapped)?;
+        for filter in &self.filters {
+            if !filter.takes(&parts, self.dialect, &mut self.scratch)? {
+                return Ok(());
+            }
+        }
+        let gone = if self.dialect.only_changed { AFTER } else { BEFORE };
+        match self.operation(&parts)? {
+            Operation::Insert => self.rows(AFTER, &parts, RowKind::Insert),
+            Operation::Update => self.updates(&parts),
+            Operation::Delete => self.rows(gone, &parts, RowKind::Delete),
+            Operation::Nothing => Ok(()),
+        }
+    }
+
+    fn operation(&mut self, parts: &Parts<'_>) -> Taken<Operation> {
+        let Dialect { operations, parts: names, .. } = self.dialect;
+        let Some(text) = parts.operation(&mut self.scratch)? else {
+            return mismatch(format!("the event has no '{}'", names[OPERATION]));
+        };
+        match operations.iter().find(|(name, _)| name.as_bytes() == text) {
+            Some((_, operation)) => Ok(*operation),
+            None => mismatch(format!(
+                "'{}' is '{}' instead of {}",
+                names[OPERATION],
+                crate::text::excerpt(text),
+                listed(operations)
+            )),
+        }
+    }
+
+    fn rows(&mut self, part: usize, parts: &Parts<'_>, kind: RowKind) -> Taken<()> {
+        let mut images = self.images(part, parts, kind)?;
+        while let Some(fields) = images.next()? {
+            self.row(Image { part, fields, over: None }, parts, kind)?;
+            self.complete(kind);
+        }
+        Ok(())
+    }
+
+    fn updates(&mut self, parts: &Parts<'_>) -> Taken<()> {
+        let mut after = self.images(AFTER, parts, RowKind::UpdateAfter)?;
+        let mut before = None;
+        while let Some(fields) = after.next()? {
+            // Without rows after, those before may be missing.
+            let before = match &mut before {
+                Some(before) => before,
+                none => none.insert(self.images(BEFORE, parts, RowKind::UpdateBefore)?),
+            };
+            let Some(old) = before.next()? else {
+                let [_, before, after, ..] = self.dialect.parts else { return Ok(()) };
+                return mismatch(format!("'{before}' has fewer rows than '{after}'"));
+            };
+            self.update(old, fields, parts)?;
+        }
+        Ok(())
+    }
+
+    /// Both rows of an update, or none.
+    fn update(&mut self, old: &[u8], new: &[u8], parts: &Parts<'_>) -> Taken<()> {
+        let rows = self.columns.rows();
+        let after = Image { part: AFTER, fields: new, over: None };
+        let before = match self.dialect.only_changed {
+            true => Image { over: Some(old), ..after },
+            false => Image { part: BEFORE, fields: old, over: None },
+        };
+        self.row(before, parts, RowKind::UpdateBefore)?;
+        self.complete(RowKind::UpdateBefore);
+        if let Err(fail) = self.row(after, parts, RowKind::UpdateAfter) {
+            self.columns.cut(rows);
+            self.kinds.truncate(rows);
+            return Err(fail);
+        }
+        self.complete(RowKind::UpdateAfter);
+        Ok(())
+    }
+
+    /// The rows of a part that must be there.
+    fn images<'a>(&self, part: usize, parts: &Parts<'a>, kind: RowKind) -> Taken<Images<'a>> {
+        let name = self.dialect.parts[part];
+        match parts.get(part) {
+            Some(text) => Images::new(text, name, self.dialect.many_rows),
+            None => self.no_row(part, kind),
+        }
+    }
+
+    fn no_row<T>(&self, part: usize, kind: RowKind) -> Taken<T> {
+        let hint = if part == BEFORE { self.dialect.hint } else { "" };
+        mismatch(format!("'{}' of a {kind} event is null{hint}", self.dialect.parts[part]))
+    }
+
+    /// Checks that a row is an object.
+    fn object<'a>(&self, text: &'a [u8], part: usize, kind: RowKind) -> Taken<Scanner<'a>> {
+        let mut scan = Scanner::new(text);
+        match scan.kind()? {
+            Kind::Object => Ok(scan),
+            Kind::Null => self.no_row(part, kind),
+            _ if self.dialect.many_rows => {
+                mismatch(format!("'{}' has what is no JSON object", self.dialect.parts[part]))
+            }
+            _ => mismatch(format!("'{}' is no JSON object", self.dialect.parts[part])),
+        }
+    }
+
+    /// Reads a row and its metadata; the caller completes it.
+    fn row(&mut self, image: Image<'_>, parts: &Parts<'_>, kind: RowKind) -> Taken<()> {
+        let mut fields = self.object(image.fields, image.part, kind)?;
+        let mut over = image.over.map(|over| self.object(over, BEFORE, kind)).transpose()?;
+        let rows = self.columns.rows();
+        let (columns, metadata) = self.columns.columns.split_at_mut(self.fields.len());
+        self.reader.object(&mut fields, &self.fields, columns, rows, true)?;
+        if let Some(over) = &mut over {
+            self.reader.members(over, &self.fields, columns, rows, true)?;
+        }
+        self.metadata.push(parts, &mut self.reader, metadata)
+    }
+
+    fn complete(&mut self, kind: RowKind) {
+        self.columns.added(1);
+        self.kinds.push(kind);
+    }
+}
+
+/// The names of the operations: `c, r, u or d`.
+fn listed(operations: &[(&str, Operation)]) -> String {
+    let names: Vec<&str> = operations.iter().map(|(name, _)| *name).collect();
+    match names.split_last() {
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+impl Decoder for EventDecoder {
+    fn decode(&mut self, window: &[u8], end: bool) -> Result<usize, DecodeError> {
+        let mut at = 0;
+        while self.columns.rows() < BATCH_ROWS_MAX {
+            let Some((line, length)) = next_line(&window[at..], end) else { break };
+            if let Some(what) = self.record(line) {
+                return Err(DecodeError::Record(BadRecord { at, what }));
+            }
+            at += length;
+        }
+        Ok(at)
+    }
+
+    fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
+        for (at, message) in messages.iter().enumerate() {
+            let before = self.columns.rows();
+            if let Some(what) = self.record(message) {
+                return Err(DecodeError::Record(BadRecord { at, what }));
+            }
+            rows.push((self.columns.rows() - before) as u32);
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn take(&mut self) -> Result<ChangeBatch> {
+        let kinds = RowKinds::new(std::mem::take(&mut self.kinds));
+        ChangeBatch::new(self.columns.take()?, Some(kinds))
+    }
+
+    fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+}
