@@ -32,9 +32,8 @@ use flott_api::table::ChangelogMode;
 use flott_api::{ChangeBatch, Error, Result, Schema};
 
 use crate::column::Columns;
-use crate::{
-    BadRecord, DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, FileFormat, FileReader, Format, Layout,
-};
+use crate::records::{self, Records};
+use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, FileFormat, FileReader, Format, Layout};
 use container::{Codec, ContainerReader, ContainerWriter};
 use datum::{RowPlan, Table};
 use input::Input;
@@ -119,8 +118,17 @@ struct MessageDecoder {
     columns: Columns,
 }
 
-impl MessageDecoder {
-    fn message(&mut self, message: &[u8]) -> Result<(), String> {
+/// Binary data have no lines, nor other ends that a reader could find.
+fn no_records(format: &str) -> DecodeError {
+    DecodeError::Other(Error::internal(format!("format '{format}' has no records in a stream of bytes")))
+}
+
+impl Records for MessageDecoder {
+    fn count(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn record(&mut self, message: &[u8]) -> Result<(), String> {
         let read = self.plan.row(&self.writer, &mut Input::new(message), &mut self.columns.columns);
         match read {
             Ok(true) => {
@@ -136,22 +144,13 @@ impl MessageDecoder {
     }
 }
 
-/// Binary data have no lines, nor other ends that a reader could find.
-fn no_records(format: &str) -> DecodeError {
-    DecodeError::Other(Error::internal(format!("format '{format}' has no records in a stream of bytes")))
-}
-
 impl Decoder for MessageDecoder {
     fn decode(&mut self, _window: &[u8], _end: bool) -> Result<usize, DecodeError> {
         Err(no_records("avro"))
     }
 
     fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
-        for (at, message) in messages.iter().enumerate() {
-            self.message(message).map_err(|what| DecodeError::Record(BadRecord { at, what }))?;
-            rows.push(1);
-        }
-        Ok(())
+        records::messages(self, messages, rows)
     }
 
     fn rows(&self) -> usize {

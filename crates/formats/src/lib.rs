@@ -28,6 +28,7 @@ mod csv;
 mod json;
 mod parquet;
 mod raw;
+mod records;
 mod text;
 
 use std::ops::Range;

@@ -4,14 +4,12 @@
 
 use flott_api::options::OptionReader;
 use flott_api::table::ChangelogMode;
-use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Field, Result, Schema, TypeKind};
+use flott_api::{ChangeBatch, Error, Field, Result, Schema, TypeKind};
 
 use crate::cells::{Cell, Cells};
 use crate::column::{Columns, Values};
-use crate::json::decode::next_line;
-use crate::{
-    BadRecord, DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout, type_refused,
-};
+use crate::records::{self, Records};
+use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout, type_refused};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Charset {
@@ -103,8 +101,12 @@ struct RawDecoder {
     columns: Columns,
 }
 
-impl RawDecoder {
-    fn record(&mut self, bytes: &[u8]) -> std::result::Result<(), String> {
+impl Records for RawDecoder {
+    fn count(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn record(&mut self, bytes: &[u8]) -> Result<(), String> {
         let raw = self.raw;
         for column in &mut self.columns.columns {
             let good = match &mut column.values {
@@ -145,21 +147,11 @@ impl RawDecoder {
 
 impl Decoder for RawDecoder {
     fn decode(&mut self, window: &[u8], end: bool) -> Result<usize, DecodeError> {
-        let mut at = 0;
-        while self.columns.rows() < BATCH_ROWS_MAX {
-            let Some((line, length)) = next_line(&window[at..], end) else { break };
-            self.record(line).map_err(|what| DecodeError::Record(BadRecord { at, what }))?;
-            at += length;
-        }
-        Ok(at)
+        records::lines(self, window, end)
     }
 
     fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
-        for (at, message) in messages.iter().enumerate() {
-            self.record(message).map_err(|what| DecodeError::Record(BadRecord { at, what }))?;
-            rows.push(1);
-        }
-        Ok(())
+        records::messages(self, messages, rows)
     }
 
     fn rows(&self) -> usize {

@@ -24,7 +24,8 @@ use super::schema::AvroSchema;
 use super::types::{Timestamps, is_type, non_null};
 use super::write::{RecordWriter, branch};
 use crate::column::Columns;
-use crate::{BadRecord, DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout};
+use crate::records::{self, Records};
+use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout};
 
 pub(super) const HEADER_BYTES: usize = 5;
 
@@ -215,16 +216,30 @@ struct ConfluentDecoder {
 }
 
 impl ConfluentDecoder {
-    fn message(&mut self, message: &[u8]) -> Taken<u32> {
+    fn message(&mut self, message: &[u8]) -> Taken<()> {
         if message.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let (writer, data) = self.writers.of(message)?;
         if !writer.plan.row(&writer.schema, &mut Input::new(data), &mut self.columns.columns)? {
             return Err("the record is null".to_owned());
         }
         self.columns.added(1);
-        Ok(1)
+        Ok(())
+    }
+}
+
+impl Records for ConfluentDecoder {
+    fn count(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn record(&mut self, message: &[u8]) -> Result<(), String> {
+        let taken = self.message(message);
+        if taken.is_err() {
+            self.columns.roll_back();
+        }
+        taken
     }
 }
 
@@ -240,16 +255,7 @@ impl Decoder for ConfluentDecoder {
     }
 
     fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
-        for (at, message) in messages.iter().enumerate() {
-            match self.message(message) {
-                Ok(count) => rows.push(count),
-                Err(what) => {
-                    self.columns.roll_back();
-                    return Err(DecodeError::Record(BadRecord { at, what }));
-                }
-            }
-        }
-        Ok(())
+        records::messages(self, messages, rows)
     }
 
     fn rows(&self) -> usize {

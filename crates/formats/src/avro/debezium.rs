@@ -22,7 +22,8 @@ use super::types::{Timestamps, non_null, nullable};
 use super::write::{RecordWriter, branch, bytes, long};
 use crate::cells::Cell;
 use crate::column::Columns;
-use crate::{BadRecord, DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout};
+use crate::records::{self, Records};
+use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout};
 
 struct Debezium(Arc<RegistryOptions>);
 
@@ -226,6 +227,22 @@ impl DebeziumDecoder {
     }
 }
 
+impl Records for DebeziumDecoder {
+    fn count(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn record(&mut self, message: &[u8]) -> Result<(), String> {
+        let before = self.columns.rows();
+        let taken = self.message(message);
+        if taken.is_err() {
+            self.columns.cut(before);
+            self.kinds.truncate(before);
+        }
+        taken
+    }
+}
+
 impl Decoder for DebeziumDecoder {
     fn decode(&mut self, _window: &[u8], _end: bool) -> Result<usize, DecodeError> {
         Err(no_records("debezium-avro-confluent"))
@@ -237,16 +254,7 @@ impl Decoder for DebeziumDecoder {
     }
 
     fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
-        for (at, message) in messages.iter().enumerate() {
-            let before = self.columns.rows();
-            if let Err(what) = self.message(message) {
-                self.columns.cut(before);
-                self.kinds.truncate(before);
-                return Err(DecodeError::Record(BadRecord { at, what }));
-            }
-            rows.push((self.columns.rows() - before) as u32);
-        }
-        Ok(())
+        records::messages(self, messages, rows)
     }
 
     fn rows(&self) -> usize {

@@ -1,15 +1,15 @@
 //! Events to rows: the parts of an event are found in one scan, then the rows go from their bytes into the columns.
 
-use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Field, Result, RowKind, RowKinds};
+use flott_api::{ChangeBatch, Field, Result, RowKind, RowKinds};
 
 use super::envelope::{Images, Parts, mismatch};
 use super::metadata::MetadataReader;
 use super::{AFTER, BEFORE, Changelog, Dialect, OPERATION, Operation};
 use crate::column::Columns;
-use crate::json::decode::next_line;
 use crate::json::scan::{Kind, Scanner};
 use crate::json::value::{Taken, ValueReader};
-use crate::{BadRecord, DecodeError, Decoder, DecoderSpec};
+use crate::records::{self, Records};
+use crate::{DecodeError, Decoder, DecoderSpec};
 
 /// Decodes lines and messages.
 pub(super) struct EventDecoder {
@@ -49,25 +49,6 @@ impl EventDecoder {
             scratch: Vec::new(),
             skipped: 0,
         })
-    }
-
-    /// Decodes one event; what is wrong with it, if such ones are not skipped.
-    fn record(&mut self, text: &[u8]) -> Option<String> {
-        self.reader.damaged = false;
-        let before = self.columns.rows();
-        let Err(fail) = self.event(text) else {
-            self.skipped += u64::from(self.reader.damaged);
-            return None;
-        };
-        if self.reader.options.ignore_parse_errors {
-            // The rows of the event before the one that does not fit are taken, as in Flink.
-            self.columns.roll_back();
-            self.skipped += 1;
-            return None;
-        }
-        self.columns.cut(before);
-        self.kinds.truncate(before);
-        Some(fail.message())
     }
 
     fn event(&mut self, text: &[u8]) -> Taken<()> {
@@ -207,28 +188,37 @@ fn listed(operations: &[(&str, Operation)]) -> String {
     }
 }
 
+impl Records for EventDecoder {
+    fn count(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn record(&mut self, text: &[u8]) -> Result<(), String> {
+        self.reader.damaged = false;
+        let before = self.columns.rows();
+        let Err(fail) = self.event(text) else {
+            self.skipped += u64::from(self.reader.damaged);
+            return Ok(());
+        };
+        if self.reader.options.ignore_parse_errors {
+            // The rows of the event before the one that does not fit are taken, as in Flink.
+            self.columns.roll_back();
+            self.skipped += 1;
+            return Ok(());
+        }
+        self.columns.cut(before);
+        self.kinds.truncate(before);
+        Err(fail.message())
+    }
+}
+
 impl Decoder for EventDecoder {
     fn decode(&mut self, window: &[u8], end: bool) -> Result<usize, DecodeError> {
-        let mut at = 0;
-        while self.columns.rows() < BATCH_ROWS_MAX {
-            let Some((line, length)) = next_line(&window[at..], end) else { break };
-            if let Some(what) = self.record(line) {
-                return Err(DecodeError::Record(BadRecord { at, what }));
-            }
-            at += length;
-        }
-        Ok(at)
+        records::lines(self, window, end)
     }
 
     fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
-        for (at, message) in messages.iter().enumerate() {
-            let before = self.columns.rows();
-            if let Some(what) = self.record(message) {
-                return Err(DecodeError::Record(BadRecord { at, what }));
-            }
-            rows.push((self.columns.rows() - before) as u32);
-        }
-        Ok(())
+        records::messages(self, messages, rows)
     }
 
     fn rows(&self) -> usize {

@@ -1,12 +1,13 @@
 //! JSON objects to batches: each value goes from its bytes straight into its column.
 
-use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Field, Result, Schema};
+use flott_api::{ChangeBatch, Field, Result, Schema};
 
 use super::JsonOptions;
 use super::scan::{Kind, Scanner};
 use super::value::{Fail, Taken, ValueReader};
 use crate::column::Columns;
-use crate::{BadRecord, DecodeError, Decoder, DecoderSpec};
+use crate::records::{self, Records};
+use crate::{DecodeError, Decoder, DecoderSpec};
 
 /// Decodes JSON lines and messages.
 pub(super) struct JsonDecoder {
@@ -26,28 +27,6 @@ impl JsonDecoder {
             fields: schema.fields,
             skipped: 0,
         }
-    }
-
-    /// Decodes one record; what is wrong with it, if the format does not skip such ones.
-    fn record(&mut self, text: &[u8]) -> Option<String> {
-        self.reader.damaged = false;
-        let before = self.columns.rows();
-        let Err(fail) = self.rows_of(text) else {
-            self.skipped += u64::from(self.reader.damaged);
-            return None;
-        };
-        let options = &self.reader.options;
-        if options.ignore_parse_errors && !options.builds_tree {
-            // The objects of an array before the place that is no JSON are taken, as in Flink.
-            self.columns.roll_back();
-        } else {
-            self.columns.cut(before);
-        }
-        if options.ignore_parse_errors {
-            self.skipped += 1;
-            return None;
-        }
-        Some(fail.message())
     }
 
     /// An object is a row, an array of objects many.
@@ -105,38 +84,40 @@ fn no_object() -> Fail {
     Fail::Mismatch("the record is no JSON object".to_owned())
 }
 
-/// The line at the front of `window`, without its end, and how many bytes it takes.
-pub(crate) fn next_line(window: &[u8], end: bool) -> Option<(&[u8], usize)> {
-    let (line, length) = match memchr::memchr(b'\n', window) {
-        Some(i) => (&window[..i], i + 1),
-        None if end && !window.is_empty() => (window, window.len()),
-        None => return None,
-    };
-    Some((line.strip_suffix(b"\r").unwrap_or(line), length))
+impl Records for JsonDecoder {
+    fn count(&self) -> usize {
+        self.columns.rows()
+    }
+
+    fn record(&mut self, text: &[u8]) -> Result<(), String> {
+        self.reader.damaged = false;
+        let before = self.columns.rows();
+        let Err(fail) = self.rows_of(text) else {
+            self.skipped += u64::from(self.reader.damaged);
+            return Ok(());
+        };
+        let options = &self.reader.options;
+        if options.ignore_parse_errors && !options.builds_tree {
+            // The objects of an array before the place that is no JSON are taken, as in Flink.
+            self.columns.roll_back();
+        } else {
+            self.columns.cut(before);
+        }
+        if options.ignore_parse_errors {
+            self.skipped += 1;
+            return Ok(());
+        }
+        Err(fail.message())
+    }
 }
 
 impl Decoder for JsonDecoder {
     fn decode(&mut self, window: &[u8], end: bool) -> Result<usize, DecodeError> {
-        let mut at = 0;
-        while self.columns.rows() < BATCH_ROWS_MAX {
-            let Some((line, length)) = next_line(&window[at..], end) else { break };
-            if let Some(what) = self.record(line) {
-                return Err(DecodeError::Record(BadRecord { at, what }));
-            }
-            at += length;
-        }
-        Ok(at)
+        records::lines(self, window, end)
     }
 
     fn decode_messages(&mut self, messages: &[&[u8]], rows: &mut Vec<u32>) -> Result<(), DecodeError> {
-        for (at, message) in messages.iter().enumerate() {
-            let before = self.columns.rows();
-            if let Some(what) = self.record(message) {
-                return Err(DecodeError::Record(BadRecord { at, what }));
-            }
-            rows.push((self.columns.rows() - before) as u32);
-        }
-        Ok(())
+        records::messages(self, messages, rows)
     }
 
     fn rows(&self) -> usize {

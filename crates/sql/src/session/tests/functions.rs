@@ -7,10 +7,8 @@ use expect_test::expect;
 use super::files::MemoryFiles;
 use super::{run, session_over};
 
-#[test]
-fn functions_of_a_file_catalog_outlive_the_session_and_share_no_names_with_tables() {
-    let files = Arc::<MemoryFiles>::default();
-    let first = "
+/// A session that leaves functions behind, and what calls them, in a catalog in files.
+const FIRST: &str = "
 CREATE CATALOG c WITH ('type' = 'file', 'path' = '/lake');
 CREATE DATABASE c.sales;
 USE c.sales;
@@ -24,7 +22,11 @@ CREATE VIEW v AS SELECT gross(COALESCE(a, 0)) AS g FROM price;
 CREATE TABLE t (a INT NOT NULL, b AS Gross(a)) WITH ('connector' = 'datagen');
 CREATE TEMPORARY FUNCTION gross(net INT NOT NULL) RETURN net;
 ";
-    assert_eq!(run(&mut session_over(&files, &[]).unwrap(), first), "OK\n".repeat(12));
+
+#[test]
+fn functions_of_a_file_catalog_outlive_the_session_and_share_no_names_with_tables() {
+    let files = Arc::<MemoryFiles>::default();
+    assert_eq!(run(&mut session_over(&files, &[]).unwrap(), FIRST), "OK\n".repeat(12));
     let second = "
 CREATE CATALOG c WITH ('type' = 'file', 'path' = '/lake');
 SHOW USER FUNCTIONS FROM c.sales;
