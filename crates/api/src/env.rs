@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::function::FunctionHosts;
 use crate::http::HttpClients;
 use crate::object::ObjectStores;
 use crate::{BoxFuture, Result};
@@ -137,6 +138,8 @@ pub struct Environment {
     pub http: Arc<dyn HttpClients>,
     /// The user's terminal.
     pub console: Arc<dyn Console>,
+    /// Languages that functions of users are written in.
+    pub functions: FunctionHosts,
 }
 
 impl std::fmt::Debug for Environment {

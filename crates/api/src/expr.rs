@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::LogicalType;
+use crate::function::UserFunction;
 
 /// A typed expression over the columns of one row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub enum Expr {
         /// Its type.
         ty: LogicalType,
     },
-    /// A built-in function or operator (`+`, `AND` and `LIKE` are functions too).
+    /// A function or operator (`+`, `AND` and `LIKE` are functions too).
     Call {
         /// Which function.
         function: FunctionId,
@@ -63,19 +64,27 @@ pub enum Expr {
     },
 }
 
-/// A function's lasting name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// A function's lasting name, or what it is if a user brought it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FunctionId {
     /// Lower-case name.
     pub name: String,
     /// Rises when the meaning changes.
     pub version: u16,
+    /// A function of a user: the name is only how it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Box<UserFunction>>,
 }
 
 impl FunctionId {
     /// Version 1 of a function.
     pub fn new(name: impl Into<String>) -> Self {
-        FunctionId { name: name.into(), version: 1 }
+        FunctionId { name: name.into(), version: 1, user: None }
+    }
+
+    /// A function of a user, under the name by which it is called.
+    pub fn of_user(name: impl Into<String>, function: UserFunction) -> Self {
+        FunctionId { user: Some(Box::new(function)), ..FunctionId::new(name) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The nouns and the small traits that every other crate speaks.
 //!
 //! Reading order: what a row is ([`types`], [`batch`]), what happens to it ([`expr`], [`operator`],
-//! [`aggregate`], [`process`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`],
+//! [`aggregate`], [`process`], [`function`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`],
 //! [`lookup`], [`sink`]), and the world
 //! a job runs in ([`env`](mod@env), [`object`], [`http`], [`key_group`], [`ids`], [`metrics`]).
 //!
@@ -13,6 +13,7 @@ pub mod bitmap;
 pub mod env;
 pub mod error;
 pub mod expr;
+pub mod function;
 pub mod http;
 pub mod ids;
 pub mod key_group;

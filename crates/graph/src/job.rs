@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flott_api::function::Artifact;
 use flott_api::ids::OperatorUid;
 use flott_api::table::{SinkSpec, SourceSpec};
 use flott_api::{Error, Result, Schema};
@@ -100,15 +101,6 @@ pub enum Partitioning {
     Pinned,
     /// Everything to everyone.
     Broadcast,
-}
-
-/// A file that a job needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Artifact {
-    /// Where it is.
-    pub uri: String,
-    /// What it must hash to, in hex.
-    pub sha256: String,
 }
 
 #[derive(Serialize, Deserialize)]

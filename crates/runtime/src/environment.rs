@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flott_api::env::{Clock, Environment, Rng, Spawner};
+use flott_api::function::FunctionHosts;
 use flott_api::http::HttpClients;
 
 pub use clock::SystemClock;
@@ -32,7 +33,7 @@ pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Ob
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;
 
-/// The real environment. Its object stores are told nothing of buckets: see [`Objects::new`].
+/// The real environment. It has no hosts of functions: those are plugins. Its object stores are told nothing of buckets: see [`Objects::new`].
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -49,6 +50,7 @@ pub fn real() -> Environment {
         objects: Arc::new(Objects::new(world, BTreeMap::new())),
         http: http_clients(),
         console: Arc::new(Terminal::new()),
+        functions: FunctionHosts::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use super::lookup::LookupTest;
 use super::objects::MemoryObjects;
 use super::state::FakeStateStore;
 use crate::env::{Clock, Console, ConsoleState, Environment, FileSystem, FileSystems, Rng, Spawner, TaskHandle};
+use crate::function::FunctionHosts;
 use crate::http::NoHttp;
 use crate::ids::Subtask;
 use crate::key_group::range_of_subtask;
@@ -82,6 +83,7 @@ impl FakeWorld {
             objects: Arc::new(Arc::clone(&self.objects)),
             http: Arc::new(NoHttp),
             console: Arc::clone(self) as _,
+            functions: FunctionHosts::default(),
         }
     }
 }

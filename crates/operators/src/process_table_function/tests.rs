@@ -187,7 +187,7 @@ fn what_does_not_fit_is_refused() {
     let refused = |spec: ProcessTableFunctionSpec| {
         ProcessTableFunction::new(spec, &process_functions()).err().unwrap().message().to_owned()
     };
-    let other = FunctionId { name: "counter".to_owned(), version: 2 };
+    let other = FunctionId { version: 2, ..FunctionId::new("counter") };
     assert_eq!(
         refused(ProcessTableFunctionSpec { function: other, ..counter.clone() }),
         "there is no process table function 'counter' of version 2 here"

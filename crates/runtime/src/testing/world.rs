@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use flott_api::BoxFuture;
 use flott_api::env::{Clock, Environment};
+use flott_api::function::FunctionHosts;
 use flott_api::http::NoHttp;
 use flott_api::testing::MemoryObjects;
 use tokio::sync::oneshot;
@@ -75,5 +76,6 @@ pub(crate) fn environment(clock: Arc<ManualClock>, objects: Arc<MemoryObjects>, 
         objects: Arc::new(objects),
         http: Arc::new(NoHttp),
         console: Arc::new(Terminal::new()),
+        functions: FunctionHosts::default(),
     }
 }

@@ -113,6 +113,6 @@ impl Difference {
 
 fn aggregate(name: &str, rel: &Rel, column: usize) -> Result<AggregateCall> {
     let resolved = flott_functions::aggregate_type(name, &[rel.columns[column].ty.clone()], false)?;
-    let function = FunctionId { name: resolved.id.name, version: resolved.id.version };
+    let function = resolved.id;
     Ok(AggregateCall { function, args: vec![column], filter: None, distinct: false, ty: resolved.ty })
 }
