@@ -82,11 +82,19 @@ impl FunctionId {
         FunctionId { name: name.into(), version: 1, user: None }
     }
 
-    /// A function of a user, under the name by which it is called.
-    pub fn of_user(name: impl Into<String>, function: UserFunction) -> Self {
-        FunctionId { user: Some(Box::new(function)), ..FunctionId::new(name) }
+    /// A function of a user, under the name by which it is called. No built-in one has such a name.
+    pub fn of_user(called: &str, function: UserFunction) -> Self {
+        FunctionId { user: Some(Box::new(function)), ..FunctionId::new(format!("{OF_USER}{called}")) }
+    }
+
+    /// What people call it.
+    pub fn called(&self) -> &str {
+        self.name.strip_prefix(OF_USER).unwrap_or(&self.name)
     }
 }
+
+/// Before the names of users' functions, so that nobody takes one for a built-in function.
+const OF_USER: &str = "user ";
 
 /// The value of a constant. Which variant belongs to which type is fixed by the type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -24,6 +24,13 @@ pub enum Language {
     WebAssembly,
 }
 
+impl Language {
+    /// Whether its functions run in a process beside the job, and not within expressions.
+    pub fn runs_beside(self) -> bool {
+        self == Language::Python
+    }
+}
+
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -85,6 +92,8 @@ pub struct UserFunction {
     pub returns: LogicalType,
     /// How it takes its rows.
     pub form: CallForm,
+    /// Whether it is called with nulls; otherwise a null argument gives null.
+    pub null_call: bool,
     /// Whether it gives the same for the same arguments, always.
     pub deterministic: bool,
     /// What its host was told, with defaults left out.
@@ -123,8 +132,12 @@ pub trait FunctionHost: Send + Sync {
     ///
     /// # Errors
     /// If its files are gone or have changed, or the language runs in a process of its own.
-    fn kernel(&self, name: &str, function: &UserFunction, environment: &Environment)
-    -> Result<Box<dyn FunctionKernel>> {
+    fn kernel(
+        &self,
+        name: &str,
+        function: &UserFunction,
+        environment: &Environment,
+    ) -> Result<Box<dyn FunctionKernel>> {
         let _: &Environment = environment;
         Err(Error::internal(format!("function '{name}' in {} was called within an expression", function.language)))
     }

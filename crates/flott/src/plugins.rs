@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use flott_api::Result;
 use flott_api::env::Environment;
+use flott_api::function::{Declaration, FunctionHosts, UserFunction};
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
 use flott_api::process::{ProcessFunction, ProcessFunctions};
@@ -30,6 +32,7 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     tables.insert(batch.identifier(), Arc::new(batch));
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     let operators = Arc::new(flott_operators::Factory::new(process_functions()));
+    let environment = Environment { functions: languages(), ..environment };
     Plugins { operators, tables: Arc::new(tables), environment, state_bytes_max }
 }
 
@@ -37,6 +40,11 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
 /// their languages.
 fn process_functions() -> ProcessFunctions {
     ProcessFunctions::default()
+}
+
+/// The languages that functions of users are written in.
+fn languages() -> FunctionHosts {
+    FunctionHosts::default()
 }
 
 /// The object stores that jobs find by URI, told by [`store_options`]. What is missing there is said by the store that needs it.
@@ -55,12 +63,14 @@ pub fn store_options(configuration: &Configuration) -> Options {
 pub struct UserConnectors {
     tables: Arc<TableFactories>,
     functions: ProcessFunctions,
+    environment: Environment,
 }
 
 impl UserConnectors {
     /// Those of these plugins.
     pub fn of(plugins: &Plugins) -> Self {
-        UserConnectors { tables: Arc::clone(&plugins.tables), functions: process_functions() }
+        let environment = plugins.environment.clone();
+        UserConnectors { tables: Arc::clone(&plugins.tables), functions: process_functions(), environment }
     }
 }
 
@@ -80,6 +90,10 @@ impl Connectors for UserConnectors {
 
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         self.functions.find(name).cloned()
+    }
+
+    fn describe_function(&self, declaration: &Declaration) -> Result<UserFunction> {
+        self.environment.functions.get(declaration.language)?.describe(declaration, &self.environment)
     }
 }
 

@@ -6,6 +6,7 @@
 mod branches;
 mod logic;
 mod rows;
+mod user;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
@@ -196,7 +197,10 @@ impl Compiler<'_> {
         match expr {
             Expr::Column { index, .. } => Ok(Node::Column(*index)),
             Expr::Literal { value, ty } => Ok(Node::Constant(literal_array(value, ty, 1)?)),
-            Expr::Call { function, args, ty } => self.call(&function.name, args, ty),
+            Expr::Call { function, args, ty } => match &function.user {
+                Some(user) => self.user(function.called(), user, args),
+                None => self.call(&function.name, args, ty),
+            },
             Expr::Case { branches, otherwise, ty } => {
                 let branches = branches.iter().map(|(c, r)| Ok((self.node(c)?, self.typed(r, ty)?)));
                 let case = Case::new(branches.collect::<Result<_>>()?, self.typed(otherwise, ty)?);

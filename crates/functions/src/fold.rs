@@ -64,7 +64,8 @@ fn folded(expr: &Expr, cx: &CompileContext) -> Result<Option<Expr>> {
 fn is_foldable(expr: &Expr) -> bool {
     let deterministic = match expr {
         Expr::Column { .. } | Expr::Literal { .. } => return false,
-        Expr::Call { function, .. } => is_deterministic(function),
+        // A function of a user is called by jobs only.
+        Expr::Call { function, .. } => function.user.is_none() && is_deterministic(function),
         _ => true,
     };
     deterministic

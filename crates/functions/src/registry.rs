@@ -385,6 +385,9 @@ fn unknown(name: &str) -> Error {
 
 /// When a function gives the same result again. An unknown function counts as volatile.
 pub fn volatility(id: &FunctionId) -> Volatility {
+    if let Some(user) = &id.user {
+        return if user.deterministic { Volatility::Immutable } else { Volatility::Volatile };
+    }
     find(&id.name).map_or(Volatility::Volatile, |f| f.volatility)
 }
 

@@ -14,6 +14,7 @@ mod describe;
 mod drop;
 mod functions;
 mod insert;
+mod languages;
 mod like;
 mod names;
 mod overlay;
@@ -29,6 +30,7 @@ mod view_text;
 use std::sync::Arc;
 
 use flott_api::env::FileSystems;
+use flott_api::function::{Declaration, UserFunction};
 use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
@@ -54,6 +56,14 @@ pub trait Connectors: Send + Sync {
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         let _: &str = name;
         None
+    }
+
+    /// What a declaration of a function in another language means; none is spoken by default.
+    ///
+    /// # Errors
+    /// If nobody speaks the language, or the function is not as declared.
+    fn describe_function(&self, declaration: &Declaration) -> Result<UserFunction> {
+        Err(Error::unsupported(format!("a function in {}: '{}'", declaration.language, declaration.entry)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Functions as catalogs keep them.
 
+use flott_api::function::UserFunction;
 use flott_api::{LogicalType, Schema};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum CatalogFunction {
     /// An expression over its parameters.
     Sql(SqlFunction),
+    /// Something in another language.
+    External(UserFunction),
 }
 
 /// A function whose calls become its expression.

@@ -37,7 +37,7 @@ pub use materialized::{
 };
 pub use object::{
     AlterFunction, AlterObject, AlterObjectAction, CreateConnection, CreateFunction, CreateModel, FunctionBody,
-    FunctionLanguage, FunctionParameter, ObjectKind, ResourceKind, ResourceUri, Scope,
+    FunctionLanguage, FunctionParameter, FunctionSignature, ObjectKind, ResourceKind, ResourceUri, Scope,
 };
 pub(crate) use print::query_text;
 pub use show::{Show, ShowCreateKind, ShowFilter, ShowNamespace, ShowTablesKind};

@@ -44,6 +44,7 @@ pub(super) use self::call::{is_built_in, is_later, is_special};
 pub(super) use self::expr::{call, combine};
 pub(super) use self::json::with_json_columns;
 pub(super) use self::user_function::returned;
+pub(crate) use self::user_function::{is_for_python, python_configuration};
 
 use self::hints::BlockHints;
 use super::rel::{Column, Rel};

@@ -9,6 +9,7 @@ pub(super) mod uid;
 
 use std::collections::{HashMap, HashSet};
 
+use flott_api::expr::Expr;
 use flott_api::table::{ChangelogMode, SourceSpec};
 use flott_api::{Error, Result, Schema};
 use flott_graph::{Edge, JobGraph, Node as JobNode, NodeId, Partitioning, Role};
@@ -207,6 +208,7 @@ impl<'a> Lowering<'a> {
             return Ok(*id);
         }
         self.check_uid(added.of)?;
+        self.artifacts(added.of);
         let Wired { role, stateful, meaning, .. } = added.wired;
         let id = self.push(role, added.name, added.parallelism, schema(&added.of.columns), stateful)?;
         self.name(id, meaning, &edges);
@@ -215,6 +217,20 @@ impl<'a> Lowering<'a> {
             self.shared.insert(fingerprint, id);
         }
         Ok(id)
+    }
+
+    /// The files that the functions of users in a node need.
+    fn artifacts(&mut self, node: &Node) {
+        for expr in node.op.expressions() {
+            expr.visit(&mut |e| {
+                let Expr::Call { function, .. } = e else { return };
+                for artifact in function.user.iter().flat_map(|user| &user.artifacts) {
+                    if !self.graph.artifacts.contains(artifact) {
+                        self.graph.artifacts.push(artifact.clone());
+                    }
+                }
+            });
+        }
     }
 
     /// No two process table functions of a job have one `uid`. Parts that are computed twice are no two.

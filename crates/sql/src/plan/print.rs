@@ -273,7 +273,10 @@ pub(super) fn expr(e: &Expr, input: &[String], style: Style) -> String {
             let mut operands = Vec::with_capacity(args.len());
             flatten(&function.name, args, &mut operands);
             let args: Vec<String> = operands.into_iter().map(|a| expr(a, input, style)).collect();
-            call(&function.name, &args, style)
+            match &function.user {
+                Some(_) => format!("{}({})", alone(function.called()), args.join(", ")),
+                None => call(&function.name, &args, style),
+            }
         }
         Expr::Case { branches, otherwise, .. } => {
             let mut parts: Vec<String> = Vec::new();
@@ -302,6 +305,11 @@ pub(super) fn expr(e: &Expr, input: &[String], style: Style) -> String {
             format!("{}.{name}", expr(row, input, style))
         }
     }
+}
+
+/// The name of a function of a catalog without the catalog, as Flink prints it.
+fn alone(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 /// The operands of `a AND b AND c` on one level; other calls have their own arguments.

@@ -4,6 +4,7 @@
 //! needs its rows together and computes the row kinds that each node may give. `changelog` then asks top-down which
 //! updates are needed. What a kind of node is and does stands in one file of `nodes`; `op` says what it must tell.
 
+mod beside;
 mod changelog;
 mod convert;
 mod interval;
@@ -86,6 +87,7 @@ pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipe
     let rel = if settings.multi_joins { optimize::marked(rel, Multi::Yes) } else { rel };
     let rel = optimize::optimize(rel, &settings.session_zone)?;
     let root = convert::convert(rel)?;
+    beside::check(&root)?;
     let root = match settings.distinct_buckets {
         Some(buckets) => split_distinct::split(root, buckets)?,
         None => root,

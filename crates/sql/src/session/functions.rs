@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use flott_api::{Error, Field, LogicalType, Result, Schema};
 use sqlparser::ast::{Expr, ObjectName};
 
+use super::languages::{self, External};
 use super::names::{location_of, parts, passes};
 use super::text::expression;
 use super::{Outcome, Session, TextTable, built_in};
-use crate::catalog::{CatalogFunction, FunctionPath, SqlFunction};
+use crate::catalog::{CatalogFunction, FoundFunction, FunctionPath, SqlFunction};
 use crate::parser::ast::{
-    AlterFunction, CreateFunction, FunctionBody, FunctionLanguage, FunctionParameter, Scope, ShowFilter, SqlType, Text,
-    name_location,
+    AlterFunction, CreateFunction, FunctionBody, FunctionParameter, Scope, ShowFilter, SqlType, name_location,
 };
 use crate::plan::{self, PlanContext};
 
@@ -21,7 +21,11 @@ impl Session {
         let at = name_location(&create.name);
         let path = self.function_path(create.scope, &create.name).map_err(|e| e.at(at))?;
         let function = match &create.body {
-            FunctionBody::Named { class, language, .. } => return Err(refused(*language, class)),
+            FunctionBody::Named { signature, class, language, resources, options } => {
+                let declared =
+                    External { signature: signature.as_ref(), class, language: *language, resources, options };
+                CatalogFunction::External(self.external_function(&declared)?)
+            }
             FunctionBody::Sql { parameters, returns, body } => {
                 CatalogFunction::Sql(self.sql_function(parameters, returns.as_ref(), body)?)
             }
@@ -36,7 +40,12 @@ impl Session {
         if alter.if_exists && self.catalogs.exact_function(&path)?.is_none() {
             return Ok(Outcome::Done { warning: None });
         }
-        Err(refused(alter.language, &alter.class))
+        let AlterFunction { class, language, .. } = alter;
+        let declared = External { signature: None, class, language: *language, resources: &[], options: &[] };
+        let function = CatalogFunction::External(self.external_function(&declared)?);
+        self.catalogs.drop_function(&path, false).map_err(|e| e.at(name_location(&alter.name)))?;
+        self.catalogs.create_function(&path, function, false)?;
+        Ok(Outcome::Done { warning: None })
     }
 
     /// `DROP FUNCTION`.
@@ -78,16 +87,7 @@ impl Session {
         returns: Option<&SqlType>,
         body: &Expr,
     ) -> Result<SqlFunction> {
-        let mut names = BTreeSet::new();
-        let mut fields = Vec::with_capacity(parameters.len());
-        for parameter in parameters {
-            let FunctionParameter { name, data_type } = parameter;
-            if !names.insert(name.value.as_str()) {
-                return Err(Error::invalid(format!("two parameters are called '{}'", name.value)).at(location_of(name)));
-            }
-            fields.push(Field::new(&name.value, data_type.to_logical().map_err(|e| e.at(location_of(name)))?));
-        }
-        let parameters = Schema::new(fields);
+        let parameters = Schema::new(fields_of(parameters)?);
         let said = returns.map(SqlType::to_logical).transpose()?;
         let returns: LogicalType = plan::function_type(self, body, &parameters, said.as_ref())?;
         let body = expression(&plan::expand_expression(self, body)?);
@@ -121,19 +121,17 @@ impl Session {
             let told = told.ok_or_else(|| Error::invalid(format!("function '{name}' does not exist")).at(at))?;
             return Ok(Outcome::Table(TextTable::of(&INFO, told)));
         };
-        let CatalogFunction::Sql(function) = &found.function;
+        let language = match &found.function {
+            CatalogFunction::Sql(_) => "SQL".to_owned(),
+            CatalogFunction::External(function) => languages::word(function.language).to_string(),
+        };
         let mut rows = vec![
             row("is system function", truth(matches!(found.path, FunctionPath::System(_)))),
             row("is temporary", truth(!matches!(found.path, FunctionPath::Kept(_)))),
-            row("function language", "SQL".to_owned()),
+            row("function language", language),
         ];
         if extended {
-            let parameters = function.parameters.fields.iter().map(|f| format!("{} {}", f.name, f.ty));
-            let signature = format!("{}({})", found.path, parameters.collect::<Vec<_>>().join(", "));
-            rows.push(row("kind", "SCALAR".to_owned()));
-            rows.push(row("signature", signature));
-            rows.push(row("returns", function.returns.to_string()));
-            rows.push(row("body", function.body.clone()));
+            rows.extend(more(&found));
         }
         Ok(Outcome::Table(TextTable::of(&INFO, rows)))
     }
@@ -167,17 +165,41 @@ fn described(name: &str, is_built_in: bool, extended: bool) -> Option<Vec<Vec<Op
     Some(rows)
 }
 
-/// Why a function in another language cannot be created.
-fn refused(language: Option<FunctionLanguage>, class: &Text) -> Error {
-    let hint = "Write it as CREATE FUNCTION f(x INT) RETURN ..";
-    let (what, detail) = match language {
-        Some(FunctionLanguage::Python) => ("Python", "They come with a later issue."),
-        Some(FunctionLanguage::Sql) => ("SQL by a name", "A function in SQL has parameters and an expression."),
-        Some(FunctionLanguage::Scala) => ("Scala", "There is no JVM here to run it."),
-        Some(FunctionLanguage::Java) | None => ("Java", "There is no JVM here to run it."),
+/// What else is told of a function of a user.
+fn more(found: &FoundFunction) -> Vec<Vec<Option<String>>> {
+    let mut rows = vec![row("kind", "SCALAR".to_owned())];
+    let (parameters, returns) = match &found.function {
+        CatalogFunction::Sql(function) => (Some(&function.parameters.fields), &function.returns),
+        CatalogFunction::External(function) => (function.parameters.as_ref(), &function.returns),
     };
-    Error::unsupported(format!("a function in {what}: '{}'", class.value))
-        .at(class.at)
-        .with_detail(detail)
-        .with_hint(hint)
+    let parameters = parameters.map_or_else(
+        || "..".to_owned(),
+        |fields| fields.iter().map(|f| format!("{} {}", f.name, f.ty)).collect::<Vec<_>>().join(", "),
+    );
+    rows.push(row("signature", format!("{}({parameters})", found.path)));
+    rows.push(row("returns", returns.to_string()));
+    match &found.function {
+        CatalogFunction::Sql(function) => rows.push(row("body", function.body.clone())),
+        CatalogFunction::External(function) => {
+            rows.push(row("is deterministic", truth(function.deterministic)));
+            rows.push(row("name there", function.entry.clone()));
+            rows.extend(function.artifacts.iter().map(|a| row("artifact", format!("{} (sha256 {})", a.uri, a.sha256))));
+            rows.extend(function.options.iter().map(|(key, value)| row("option", format!("'{key}' = '{value}'"))));
+        }
+    }
+    rows
+}
+
+/// Parameters as fields.
+pub(super) fn fields_of(parameters: &[FunctionParameter]) -> Result<Vec<Field>> {
+    let mut names = BTreeSet::new();
+    let mut fields = Vec::with_capacity(parameters.len());
+    for parameter in parameters {
+        let FunctionParameter { name, data_type } = parameter;
+        if !names.insert(name.value.as_str()) {
+            return Err(Error::invalid(format!("two parameters are called '{}'", name.value)).at(location_of(name)));
+        }
+        fields.push(Field::new(&name.value, data_type.to_logical().map_err(|e| e.at(location_of(name)))?));
+    }
+    Ok(fields)
 }

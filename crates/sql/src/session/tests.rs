@@ -5,6 +5,7 @@ mod catalogs;
 mod errors;
 mod files;
 mod functions;
+mod languages;
 mod oracle;
 mod recovery;
 mod settings;
@@ -13,6 +14,7 @@ mod views;
 
 use std::sync::Arc;
 
+use flott_api::function::{Declaration, UserFunction};
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
@@ -102,6 +104,10 @@ impl Connectors for Fakes {
 
     fn identifiers(&self) -> Vec<String> {
         IDENTIFIERS.map(str::to_owned).to_vec()
+    }
+
+    fn describe_function(&self, declaration: &Declaration) -> Result<UserFunction> {
+        languages::describe(declaration)
     }
 }
 

@@ -46,8 +46,11 @@ pub struct CreateFunction {
 /// What a function does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FunctionBody {
-    /// `AS 'class' ..`: something with a name in another language.
+    /// `[(a INT, ..) RETURNS t LANGUAGE l] AS 'class' ..`: something with a name in another language. Flink has no
+    /// signature here: its languages say it themselves.
     Named {
+        /// The signature, if it was written.
+        signature: Option<FunctionSignature>,
         /// The class, or whatever the language names a function with.
         class: Text,
         /// `LANGUAGE`.
@@ -67,6 +70,15 @@ pub enum FunctionBody {
         /// Behind `RETURN`.
         body: Box<Expr>,
     },
+}
+
+/// What a function in another language takes and gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionSignature {
+    /// The parameters.
+    pub parameters: Vec<FunctionParameter>,
+    /// `RETURNS`.
+    pub returns: SqlType,
 }
 
 /// A parameter of a function.
@@ -89,6 +101,8 @@ pub enum FunctionLanguage {
     Sql,
     /// `PYTHON`.
     Python,
+    /// `WASM`, which Flink has not.
+    Wasm,
 }
 
 /// `JAR 'uri'`, `ARTIFACT 'uri'`.
@@ -206,6 +220,7 @@ impl fmt::Display for FunctionLanguage {
             FunctionLanguage::Scala => "SCALA",
             FunctionLanguage::Sql => "SQL",
             FunctionLanguage::Python => "PYTHON",
+            FunctionLanguage::Wasm => "WASM",
         })
     }
 }
@@ -233,9 +248,18 @@ impl fmt::Display for CreateFunction {
         if_not_exists(f, self.if_not_exists)?;
         write!(f, "{}", self.name)?;
         match &self.body {
-            FunctionBody::Named { class, language, resources, options } => {
-                write!(f, " AS {class}")?;
-                language_clause(f, *language)?;
+            FunctionBody::Named { signature, class, language, resources, options } => {
+                match signature {
+                    Some(FunctionSignature { parameters, returns }) => {
+                        write!(f, " {} RETURNS {returns}", parens(parameters))?;
+                        language_clause(f, *language)?;
+                        write!(f, " AS {class}")?;
+                    }
+                    None => {
+                        write!(f, " AS {class}")?;
+                        language_clause(f, *language)?;
+                    }
+                }
                 if !resources.is_empty() {
                     write!(f, " USING {}", joined(resources, ", "))?;
                 }

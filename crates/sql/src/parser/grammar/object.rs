@@ -7,8 +7,8 @@ use sqlparser::tokenizer::Token;
 use super::{expression, query, table};
 use crate::parser::ast::{
     AlterFunction, AlterObject, AlterObjectAction, ColumnDef, ColumnKind, CreateConnection, CreateFunction,
-    CreateModel, FunctionBody, FunctionLanguage, FunctionParameter, ObjectKind, ResourceKind, ResourceUri, Scope,
-    Statement, ident_location,
+    CreateModel, FunctionBody, FunctionLanguage, FunctionParameter, FunctionSignature, ObjectKind, ResourceKind,
+    ResourceUri, Scope, Statement, ident_location,
 };
 use crate::parser::cursor::{
     commas, comment, expect, expect_kw, ident, if_exists, if_not_exists, is_token, keys, kw, kws, list, name, one_of,
@@ -22,32 +22,50 @@ pub(super) fn create_function(p: &mut Parser<'_>, scope: Scope) -> PResult<State
     expect_kw(p, "FUNCTION")?;
     let if_not_exists = if_not_exists(p);
     let name = function_name(p, scope)?;
-    let body = if is_token(p, 0, &Token::LParen) { sql_body(p)? } else { named_body(p)? };
+    let body = if is_token(p, 0, &Token::LParen) { body_of_signature(p)? } else { named_body(p)? };
     Ok(Statement::CreateFunction(Box::new(CreateFunction { scope, if_not_exists, name, body })))
 }
 
-/// `AS 'class' ..`.
+/// `AS 'class' [LANGUAGE ..] ..`.
 fn named_body(p: &mut Parser<'_>) -> PResult<FunctionBody> {
     expect_kw(p, "AS")?;
     let class = text(p)?;
     let language = language(p)?;
     let at = location_of(p.peek_token_ref());
-    let resources = if kw(p, "USING") { commas(p, resource)? } else { Vec::new() };
+    let resources = resources(p)?;
     if language == Some(FunctionLanguage::Python) && !resources.is_empty() {
         return Err(fail("USING does not go with LANGUAGE PYTHON", at, ""));
     }
-    Ok(FunctionBody::Named { class, language, resources, options: with_options(p)? })
+    Ok(FunctionBody::Named { signature: None, class, language, resources, options: with_options(p)? })
 }
 
-/// `(a INT, ..) [RETURNS t] [LANGUAGE SQL] RETURN e`.
-fn sql_body(p: &mut Parser<'_>) -> PResult<FunctionBody> {
+/// `(a INT, ..) [RETURNS t] [LANGUAGE SQL] RETURN e`, or `(a INT, ..) RETURNS t LANGUAGE .. AS 'class' ..`.
+fn body_of_signature(p: &mut Parser<'_>) -> PResult<FunctionBody> {
     let parameters = parameters(p)?;
     let returns = if kw(p, "RETURNS") { Some(data_type(p)?) } else { None };
-    if kw(p, "LANGUAGE") {
-        expect_kw(p, "SQL")?;
+    let at = location_of(p.peek_token_ref());
+    let language = language(p)?;
+    if matches!(language, None | Some(FunctionLanguage::Sql)) {
+        expect_kw(p, "RETURN")?;
+        return Ok(FunctionBody::Sql { parameters, returns, body: Box::new(expression(p)?) });
     }
-    expect_kw(p, "RETURN")?;
-    Ok(FunctionBody::Sql { parameters, returns, body: Box::new(expression(p)?) })
+    let Some(returns) = returns else {
+        return Err(fail("a function in another language with parameters needs RETURNS", at, ""));
+    };
+    expect_kw(p, "AS")?;
+    let signature = Some(FunctionSignature { parameters, returns });
+    Ok(FunctionBody::Named {
+        signature,
+        class: text(p)?,
+        language,
+        resources: resources(p)?,
+        options: with_options(p)?,
+    })
+}
+
+/// `USING JAR 'uri', ..`, if it follows.
+fn resources(p: &mut Parser<'_>) -> PResult<Vec<ResourceUri>> {
+    if kw(p, "USING") { commas(p, resource) } else { Ok(Vec::new()) }
 }
 
 /// `(a INT, ..)`, also without any.
@@ -73,8 +91,14 @@ fn language(p: &mut Parser<'_>) -> PResult<Option<FunctionLanguage>> {
     if !kw(p, "LANGUAGE") {
         return Ok(None);
     }
-    let languages = [FunctionLanguage::Java, FunctionLanguage::Scala, FunctionLanguage::Sql, FunctionLanguage::Python];
-    Ok(Some(languages[one_of(p, &["JAVA", "SCALA", "SQL", "PYTHON"])?]))
+    const LANGUAGES: [FunctionLanguage; 5] = [
+        FunctionLanguage::Java,
+        FunctionLanguage::Scala,
+        FunctionLanguage::Sql,
+        FunctionLanguage::Python,
+        FunctionLanguage::Wasm,
+    ];
+    Ok(Some(LANGUAGES[one_of(p, &["JAVA", "SCALA", "SQL", "PYTHON", "WASM"])?]))
 }
 
 /// `JAR 'uri'` or `ARTIFACT 'uri'`.

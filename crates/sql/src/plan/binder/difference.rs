@@ -1,7 +1,7 @@
 //! `INTERSECT` and `EXCEPT`, as Flink plans them: a semi or anti join by all columns; with `ALL` a count of each row on
 //! both sides, and the row so often again.
 
-use flott_api::expr::{Expr, FunctionId, Value};
+use flott_api::expr::{Expr, Value};
 use flott_api::{Error, LogicalType, Result, TypeKind};
 use flott_graph::spec::{AggregateCall, JoinKind, TableFunction};
 

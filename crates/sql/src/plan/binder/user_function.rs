@@ -1,11 +1,17 @@
 //! Calls of functions that users have created.
 //!
+//! A function in another language stays a call, which carries what the function is.
+//!
 //! A call of a function in SQL becomes the function's expression, with the arguments in the place of its parameters, so it
 //! costs what the expression costs. What is not the same each time (`RAND()`) may therefore stand for a parameter that
 //! is used once only.
 
-use flott_api::expr::Expr;
-use flott_api::{Error, Field, LogicalType, Result};
+use std::collections::BTreeMap;
+
+use flott_api::expr::{Expr, FunctionId};
+use flott_api::function::{Language, UserFunction};
+use flott_api::options::Options;
+use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 use flott_functions::{Volatility, implicit_cast, volatility};
 use sqlparser::ast::{Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Spanned};
 
@@ -13,6 +19,7 @@ use super::call::is_built_in;
 use super::expr::{ExprBinder, coerce};
 use super::syntax;
 use crate::catalog::{CatalogFunction, FoundFunction, SqlFunction};
+use crate::plan::Settings;
 use crate::plan::expand::parse_expression;
 use crate::plan::rel::Column;
 use crate::plan::scope::{Scope, at_span};
@@ -30,10 +37,56 @@ impl ExprBinder<'_> {
 
     /// A call of a function of a user.
     pub(super) fn user_call(&mut self, call: &Function, found: &FoundFunction) -> Result<Expr> {
-        let FoundFunction { path, function: CatalogFunction::Sql(function) } = found;
-        let name = path.to_string();
-        let args = self.arguments_of(call, &name, function)?;
-        let body = self.body(&name, function)?;
+        let name = found.path.to_string();
+        match &found.function {
+            CatalogFunction::Sql(function) => self.sql_call(call, &name, function),
+            CatalogFunction::External(function) => self.external_call(call, &name, function),
+        }
+    }
+
+    /// A call of a function in another language.
+    fn external_call(&mut self, call: &Function, name: &str, function: &UserFunction) -> Result<Expr> {
+        let args = match &function.parameters {
+            Some(parameters) => self.arguments_of(call, name, parameters)?,
+            None => self.arguments_as_they_are(call, name)?,
+        };
+        let has_null = !function.null_call && args.iter().any(|arg| arg.ty().nullable);
+        let ty = function.returns.clone().with_nullable(function.returns.nullable || has_null);
+        let mut function = function.clone();
+        if function.language == Language::Python {
+            let configuration = self.cx.configuration();
+            if Settings::read(&configuration)?.batch.is_on {
+                return Err(Error::unsupported(format!("function '{name}' in Python in batch mode"))
+                    .with_hint("SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too."));
+            }
+            let said = std::mem::take(&mut function.options);
+            function.options = python_configuration(&configuration);
+            function.options.extend(said);
+        }
+        Ok(Expr::Call { function: FunctionId::of_user(name, function), args, ty })
+    }
+
+    /// The arguments of a function that takes whatever it is given.
+    fn arguments_as_they_are(&mut self, call: &Function, name: &str) -> Result<Vec<Expr>> {
+        let mut args = Vec::new();
+        for (named, ast) in written(call, name)? {
+            if let Some(named) = named {
+                return Err(Error::invalid(format!("function '{name}' has no parameter '{named}'"))
+                    .with_detail("It does not say how its parameters are called."));
+            }
+            let bound = self.bind(ast)?;
+            if bound.ty().kind == TypeKind::Null {
+                return Err(at_span(super::expr::illegal_null(), ast.span()));
+            }
+            args.push(bound);
+        }
+        Ok(args)
+    }
+
+    /// The expression of a function in SQL.
+    fn sql_call(&mut self, call: &Function, name: &str, function: &SqlFunction) -> Result<Expr> {
+        let args = self.arguments_of(call, name, &function.parameters.fields)?;
+        let body = self.body(name, function)?;
         for (index, parameter) in function.parameters.fields.iter().enumerate() {
             if uses(&body, index) > 1 && is_volatile(&args[index]) {
                 return Err(Error::unsupported(format!(
@@ -56,13 +109,12 @@ impl ExprBinder<'_> {
     }
 
     /// The arguments in the order of the parameters, as values of their types.
-    fn arguments_of(&mut self, call: &Function, name: &str, function: &SqlFunction) -> Result<Vec<Expr>> {
-        let parameters = &function.parameters.fields;
+    fn arguments_of(&mut self, call: &Function, name: &str, parameters: &[Field]) -> Result<Vec<Expr>> {
         let written = written(call, name)?;
         if written.len() != parameters.len() {
             let (takes, given) = (parameters.len(), written.len());
             return Err(Error::invalid(format!("function '{name}' takes {takes} arguments, not {given}"))
-                .with_hint(format!("It is {}.", signature(name, function))));
+                .with_hint(format!("It is {}.", signature(name, parameters))));
         }
         let mut args: Vec<Option<Expr>> = vec![None; parameters.len()];
         for (place, (named, ast)) in written.into_iter().enumerate() {
@@ -70,7 +122,7 @@ impl ExprBinder<'_> {
                 None => place,
                 Some(named) => parameters.iter().position(|p| p.name == *named).ok_or_else(|| {
                     Error::invalid(format!("function '{name}' has no parameter '{named}'"))
-                        .with_hint(format!("It is {}.", signature(name, function)))
+                        .with_hint(format!("It is {}.", signature(name, parameters)))
                 })?,
             };
             let bound = self.bind(ast)?;
@@ -149,10 +201,21 @@ fn taken(arg: Expr, parameter: &Field, name: &str) -> Result<Expr> {
 }
 
 /// A function as its creator wrote it: `f(a INT, b STRING)`.
-pub(super) fn signature(name: &str, function: &SqlFunction) -> String {
+fn signature(name: &str, parameters: &[Field]) -> String {
     let parameter = |f: &Field| format!("{} {}", f.name, f.ty);
-    let parameters: Vec<String> = function.parameters.fields.iter().map(parameter).collect();
+    let parameters: Vec<String> = parameters.iter().map(parameter).collect();
     format!("{name}({})", parameters.join(", "))
+}
+
+/// What the configuration says to the host of functions in Python.
+pub(crate) fn python_configuration(options: &Options) -> BTreeMap<String, String> {
+    let concerns = options.0.iter().filter(|(key, _)| is_for_python(key));
+    concerns.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Whether the host of functions in Python reads such a key.
+pub(crate) fn is_for_python(key: &str) -> bool {
+    ["python.", "table.exec.async-scalar."].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn uses(body: &Expr, parameter: usize) -> usize {
@@ -182,7 +245,7 @@ fn is_volatile(expr: &Expr) -> bool {
 pub(in crate::plan) fn returned(body: &Expr, said: Option<&LogicalType>) -> Result<LogicalType> {
     let Some(said) = said else {
         return match body.ty().kind {
-            flott_api::TypeKind::Null => Err(super::expr::illegal_null()),
+            TypeKind::Null => Err(super::expr::illegal_null()),
             _ => Ok(body.ty().clone()),
         };
     };

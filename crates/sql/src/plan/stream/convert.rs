@@ -10,7 +10,7 @@ use super::nodes::{
     Join, Limit, LookupJoin, MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark,
     WindowJoin, WindowRank, WindowTableFunction,
 };
-use super::{Node, Op, StreamOp, interval};
+use super::{Node, Op, StreamOp, beside, interval};
 use crate::plan::optimize::conjuncts;
 use crate::plan::print;
 use crate::plan::rel::{self, Column, Rel};
@@ -25,7 +25,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         let input = below.iter().cloned().map(convert).collect::<Result<Vec<_>>>()?;
         let columns = projected(exprs, &input, columns);
         let calc = Calc { condition: Some(condition.clone()), exprs: exprs.clone() };
-        return Node::new(Op::Calc(calc), input, columns);
+        return calculated(calc, input, columns);
     }
     let inputs = inputs.into_iter().map(convert).collect::<Result<Vec<_>>>()?;
     let op = match op {
@@ -34,11 +34,11 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Filter { condition } => {
             let calc = Calc { condition: Some(condition), ..Calc::identity(&columns) };
             let columns = projected(&calc.exprs, &inputs, columns);
-            return Node::new(Op::Calc(calc), inputs, columns);
+            return calculated(calc, inputs, columns);
         }
         rel::Op::Project { exprs } => {
             let columns = projected(&exprs, &inputs, columns);
-            return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
+            return calculated(Calc { condition: None, exprs }, inputs, columns);
         }
         rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
         rel::Op::Aggregate { keys, calls, ttl } => {
@@ -177,6 +177,14 @@ fn projected(exprs: &[Expr], inputs: &[Node], mut columns: Vec<Column>) -> Vec<C
         }
     }
     columns
+}
+
+/// A Calc, or the nodes that it is cut into.
+fn calculated(calc: Calc, mut inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
+    match inputs.pop() {
+        Some(input) => beside::calc(calc, input, columns),
+        None => Err(Error::internal("a Calc reads nothing")),
+    }
 }
 
 /// The node over inputs whose rows meet as it needs them.

@@ -9,8 +9,8 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
     IncrementalGroupAggregate, IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner,
-    MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank,
-    WindowTableFunction,
+    MultiJoin, PythonCalc, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin,
+    WindowRank, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -61,6 +61,8 @@ pub(in crate::plan) enum Op {
     OverAggregate(Box<Over>),
     /// What a process table function gives.
     Process(Box<Process>),
+    /// Appends what functions give that run beside the job.
+    PythonCalc(PythonCalc),
     /// The first rows of each partition.
     Rank(Box<Rank>),
     /// Reads a table.
@@ -110,6 +112,7 @@ impl Op {
             Op::MultiJoin(op) => op.as_ref(),
             Op::OverAggregate(op) => op.as_ref(),
             Op::Process(op) => op.as_ref(),
+            Op::PythonCalc(op) => op,
             Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
             Op::TemporalJoin(op) => op.as_ref(),

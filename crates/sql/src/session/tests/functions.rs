@@ -180,17 +180,17 @@ CREATE FUNCTION f(x INT) LANGUAGE PYTHON RETURN x;
     expect![[r#"
         1:22: a function in Java: 'com.example.F' is not supported yet
           There is no JVM here to run it.
-          Write it as CREATE FUNCTION f(x INT) RETURN ..
-        1:22: a function in Python: 'm.f' is not supported yet
-          They come with a later issue.
-          Write it as CREATE FUNCTION f(x INT) RETURN ..
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
+        OK
         1:22: a function in SQL by a name: 'x' is not supported yet
           A function in SQL has parameters and an expression.
-          Write it as CREATE FUNCTION f(x INT) RETURN ..
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
         1:21: a function in Scala: 'com.example.F' is not supported yet
           There is no JVM here to run it.
-          Write it as CREATE FUNCTION f(x INT) RETURN ..
-        OK
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
+        1:31: a function in Java: 'com.example.F' is not supported yet
+          There is no JVM here to run it.
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
         1:34: a function in the place of 'sum' is not supported yet
           Aggregates, window functions and the like are more than functions to the planner.
         1:35: expected AS, found '.'
@@ -198,13 +198,12 @@ CREATE FUNCTION f(x INT) LANGUAGE PYTHON RETURN x;
         illegal use of NULL
           Write CAST(NULL AS type) to say which type is meant.
         1:46: a scalar subquery is not supported yet
-        1:33: function 'f' does not exist
-          Did you mean FLOOR?
+        1:17: function 'default_catalog.default_database.f' exists already
         1:19: precision 12 of type 'TIMESTAMP' is out of range
           A precision is between 0 and 9.
         1:17: database 'default_catalog.nowhere' does not exist
         1:25: expected RETURN, found ';'
-        1:35: expected SQL, found 'PYTHON'
+        1:26: a function in another language with parameters needs RETURNS
     "#]]
     .assert_eq(&answers);
 }

@@ -1,0 +1,206 @@
+//! Functions in other languages: what is kept of them, and how their calls are planned. The hosts are fakes.
+
+use std::collections::BTreeMap;
+
+use expect_test::expect;
+use flott_api::function::{Artifact, CallForm, Declaration, Language, UserFunction};
+use flott_api::{Error, LogicalType, Result, TypeKind};
+
+use super::{check, run, session};
+
+/// The function that the fake hosts know: `m.f` and `m.chance` in Python give a `BIGINT`, all of WebAssembly are there.
+pub(super) fn describe(declaration: &Declaration) -> Result<UserFunction> {
+    let Declaration { language, entry, artifacts, parameters, returns, options } = declaration;
+    let known = *language == Language::WebAssembly || matches!(entry.as_str(), "m.f" | "m.chance");
+    if !known {
+        return Err(Error::invalid(format!("module 'm' has no function '{entry}'")));
+    }
+    let artifacts = artifacts.iter().map(|uri| Artifact { uri: uri.clone(), sha256: "0f".to_owned() });
+    Ok(UserFunction {
+        language: *language,
+        entry: entry.clone(),
+        artifacts: artifacts.collect(),
+        parameters: parameters.clone(),
+        returns: returns.clone().unwrap_or(LogicalType::new(TypeKind::BigInt)),
+        form: CallForm::Row,
+        null_call: *language == Language::Python,
+        deterministic: entry != "m.chance",
+        options: BTreeMap::clone(options),
+    })
+}
+
+const FUNCTIONS: &str = "
+CREATE FUNCTION f AS 'm.f' LANGUAGE PYTHON;
+CREATE FUNCTION chance AS 'm.chance' LANGUAGE PYTHON;
+CREATE FUNCTION w(x BIGINT, `by` DOUBLE NOT NULL) RETURNS BIGINT NOT NULL LANGUAGE WASM AS 'w' USING ARTIFACT '/w.wasm'
+  WITH ('timeout' = '1 s');
+CREATE TABLE t (a INT, b STRING, c BIGINT) WITH ('connector' = 'datagen');
+";
+
+/// The plan that runs, of a query.
+fn planned(query: &str) -> String {
+    let mut session = session();
+    assert_eq!(run(&mut session, FUNCTIONS), "OK\n".repeat(4));
+    let told = run(&mut session, &format!("EXPLAIN {query}"));
+    match told.split_once("== Optimized Execution Plan ==\n") {
+        Some((_, plan)) => format!("{query}\n{plan}\n"),
+        None => format!("{query}\n{told}\n"),
+    }
+}
+
+#[test]
+fn calls_in_a_process_are_cut_out_of_what_is_around_them() {
+    let queries = [
+        "SELECT a, f(b) AS n FROM t",
+        "SELECT f(b), a FROM t WHERE a > 1 AND f(b) > 2",
+        "SELECT f(UPPER(b)) + f(f(b)) AS n, f(UPPER(b)) AS m FROM t",
+        "SELECT f(CAST(f(b) + 1 AS STRING)) FROM t",
+        "SELECT chance(), chance() FROM t",
+        "SELECT f(b) AS n, COUNT(*) FROM t GROUP BY f(b)",
+        "SELECT SUM(f(b, 1)) FROM t",
+    ];
+    let plans: String = queries.into_iter().map(planned).collect();
+    expect![[r#"
+        SELECT a, f(b) AS n FROM t
+        PythonCalc(select=[a, f(b) AS n])
+        +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+        SELECT f(b), a FROM t WHERE a > 1 AND f(b) > 2
+        Calc(select=[f0 AS EXPR$0, a], where=[(f0 > 2)])
+        +- PythonCalc(select=[a, f(b) AS f0])
+           +- Calc(select=[a, b], where=[(a > 1)])
+              +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+        SELECT f(UPPER(b)) + f(f(b)) AS n, f(UPPER(b)) AS m FROM t
+        Calc(select=[(f0 + f1) AS n, f0 AS m])
+        +- PythonCalc(select=[f(f0) AS f0, f(f(b)) AS f1])
+           +- Calc(select=[UPPER(b) AS f0, b])
+              +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+        SELECT f(CAST(f(b) + 1 AS STRING)) FROM t
+        PythonCalc(select=[f(f0) AS EXPR$0])
+        +- Calc(select=[CAST((f0 + 1) AS VARCHAR(2147483647)) AS f0])
+           +- PythonCalc(select=[f(b) AS f0])
+              +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+        SELECT chance(), chance() FROM t
+        PythonCalc(select=[chance() AS EXPR$0, chance() AS EXPR$1])
+        +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+        SELECT f(b) AS n, COUNT(*) FROM t GROUP BY f(b)
+        GroupAggregate(groupBy=[n], select=[n, COUNT(*) AS EXPR$1])
+        +- Exchange(distribution=[hash[n]])
+           +- PythonCalc(select=[f(b) AS n])
+              +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+        SELECT SUM(f(b, 1)) FROM t
+        GroupAggregate(select=[SUM($f0) AS EXPR$0])
+        +- Exchange(distribution=[single])
+           +- PythonCalc(select=[f(b, f1) AS $f0])
+              +- Calc(select=[b, 1 AS f1])
+                 +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+    "#]]
+    .assert_eq(&plans);
+}
+
+#[test]
+fn calls_within_expressions_stay_where_they_are() {
+    let queries =
+        ["SELECT w(a, 1) + 1 FROM t WHERE w(c, 2) > 3", "SELECT 1 FROM t JOIN t AS u ON w(t.c, COALESCE(u.a, 0)) > 1"];
+    let plans: String = queries.into_iter().map(planned).collect();
+    expect![[r#"
+        SELECT w(a, 1) + 1 FROM t WHERE w(c, 2) > 3
+        Calc(select=[(w(CAST(a AS BIGINT), 1E0) + 1) AS EXPR$0], where=[(w(c, 2E0) > 3)])
+        +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
+
+        SELECT 1 FROM t JOIN t AS u ON w(t.c, u.a) > 1
+        1:47: parameter 'by' of function 'default_catalog.default_database.w' is DOUBLE NOT NULL, not INT
+          Say what is to stand for null: COALESCE(x, ..).
+
+    "#]]
+    .assert_eq(&plans);
+}
+
+#[test]
+fn what_cannot_be_called_is_refused() {
+    let script = format!(
+        "{FUNCTIONS}
+SELECT * FROM t JOIN t AS u ON f(t.b) + u.a > 1;
+SELECT f(NULL) FROM t;
+SELECT f(x => b) FROM t;
+SELECT w(a) FROM t;
+SELECT w(b, 1) FROM t;
+SELECT w(c, CAST(NULL AS DOUBLE)) FROM t;
+SELECT w(`by` => 1, x => a) FROM t;
+CREATE FUNCTION g AS 'm.g' LANGUAGE PYTHON;
+CREATE FUNCTION g(x INT) RETURNS INT LANGUAGE WASM AS 'g' USING JAR '/g.jar';
+CREATE FUNCTION g AS 'g' LANGUAGE WASM USING ARTIFACT '/g.wasm' WITH ('a' = '1', 'a' = '2');
+DESCRIBE FUNCTION EXTENDED w;
+DESCRIBE FUNCTION EXTENDED f;
+ALTER FUNCTION f AS 'm.chance' LANGUAGE PYTHON;
+DESCRIBE FUNCTION EXTENDED f;
+SET 'execution.runtime-mode' = 'batch';
+SELECT f(b) FROM t;"
+    );
+    check(
+        &script,
+        &expect![[r#"
+        OK
+        OK
+        OK
+        OK
+        function 'default_catalog.default_database.f' in Python in this place is not supported yet
+          It can stand in SELECT and WHERE, and in what is grouped, ordered or aggregated.
+          Compute it in a subquery first: (SELECT .., f(x) AS y FROM t).
+        9:10: illegal use of NULL
+          Write CAST(NULL AS type) to say which type is meant.
+        10:8: function 'default_catalog.default_database.f' has no parameter 'x'
+          It does not say how its parameters are called.
+        11:8: function 'default_catalog.default_database.w' takes 2 arguments, not 1
+          It is default_catalog.default_database.w(x BIGINT, by DOUBLE NOT NULL).
+        12:10: parameter 'x' of function 'default_catalog.default_database.w' is BIGINT, not STRING
+          Use CAST(.. AS BIGINT).
+        13:18: parameter 'by' of function 'default_catalog.default_database.w' is DOUBLE NOT NULL, not DOUBLE
+          Say what is to stand for null: COALESCE(x, ..).
+        query 7: EXPR$0 BIGINT
+        15:22: module 'm' has no function 'm.g'
+        16:69: JAR '/g.jar' for a function in WebAssembly is not supported yet
+          Write USING ARTIFACT 'file'.
+        17:82: option 'a' is given twice
+        [info name | info value]
+        is system function | false
+        is temporary | false
+        function language | WASM
+        kind | SCALAR
+        signature | default_catalog.default_database.w(x BIGINT, by DOUBLE NOT NULL)
+        returns | BIGINT NOT NULL
+        is deterministic | true
+        name there | w
+        artifact | /w.wasm (sha256 0f)
+        option | 'timeout' = '1 s'
+        [info name | info value]
+        is system function | false
+        is temporary | false
+        function language | PYTHON
+        kind | SCALAR
+        signature | default_catalog.default_database.f(..)
+        returns | BIGINT
+        is deterministic | true
+        name there | m.f
+        OK
+        [info name | info value]
+        is system function | false
+        is temporary | false
+        function language | PYTHON
+        kind | SCALAR
+        signature | default_catalog.default_database.f(..)
+        returns | BIGINT
+        is deterministic | false
+        name there | m.chance
+        OK
+        23:8: function 'default_catalog.default_database.f' in Python in batch mode is not supported yet
+          SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too.
+    "#]],
+    );
+}
