@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use flott_api::env::Environment;
+use flott_api::function::FunctionHosts;
+#[cfg(feature = "python")]
+use flott_api::function::Language;
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
 use flott_api::process::{ProcessFunction, ProcessFunctions};
@@ -30,6 +33,7 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     tables.insert(batch.identifier(), Arc::new(batch));
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     let operators = Arc::new(flott_operators::Factory::new(process_functions()));
+    let environment = Environment { functions: languages(), ..environment };
     Plugins { operators, tables: Arc::new(tables), environment, state_bytes_max }
 }
 
@@ -37,6 +41,22 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
 /// their languages.
 fn process_functions() -> ProcessFunctions {
     ProcessFunctions::default()
+}
+
+/// The languages that functions of users are written in.
+fn languages() -> FunctionHosts {
+    let hosts = FunctionHosts::default();
+    #[cfg(feature = "python")]
+    let hosts = hosts.with(Language::Python, Arc::new(python()));
+    hosts
+}
+
+/// Python, which may address half of the memory and what its libraries reserve without using it, unless users say otherwise.
+#[cfg(feature = "python")]
+fn python() -> flott_python::PythonHost {
+    const RESERVED_BYTES: u64 = 2 << 30;
+    let memory = memory_bytes() as u64 / 2 + RESERVED_BYTES;
+    flott_python::PythonHost::new(flott_python::Defaults::of_variables(Some(memory)))
 }
 
 /// The object stores that jobs find by URI, told by [`store_options`]. What is missing there is said by the store that needs it.

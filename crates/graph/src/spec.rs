@@ -22,6 +22,7 @@ mod mini_batch;
 mod multi_join;
 mod over;
 mod process;
+mod python_calc;
 mod rank;
 mod sink;
 mod sort;
@@ -47,6 +48,7 @@ pub use mini_batch::{
 pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{Frame, FrameBound, FrameUnit, OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;
+pub use python_calc::PythonCalcSpec;
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};
