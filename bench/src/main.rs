@@ -6,9 +6,10 @@
 //! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
 //! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
-//! chains of joins against one, `flott-bench formats [rows]` formats of files; all in files below the current folder.
+//! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python; all in files below the current folder.
 
 mod formats;
+mod functions;
 mod joins;
 mod large;
 mod measure;
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
         ["formats"] => formatted(formats::ROWS),
         ["formats", rows] => number(rows).and_then(formatted),
         ["formats", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| formats::one(name, r, f))),
+        ["functions"] => in_python(functions::ROWS),
+        ["functions", rows] => number(rows).and_then(in_python),
         ["joins"] => joined(joins::ROWS),
         ["joins", rows] => number(rows).and_then(joined),
         ["joins", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| joins::one(name, r, f))),
@@ -58,11 +61,12 @@ fn main() -> ExitCode {
             .and_then(|()| sliding(windows::EVENTS))
             .and_then(|()| joined(joins::ROWS))
             .and_then(|()| formatted(formats::ROWS))
+            .and_then(|()| in_python(functions::ROWS))
             .and_then(|()| large_state(large::KEYS)),
         [events] => number(events).and_then(all),
         _ => Err(Error::invalid(
             "usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
-             | flott-bench joins [rows] | flott-bench formats [rows]",
+             | flott-bench joins [rows] | flott-bench formats [rows] | flott-bench functions [rows]",
         )),
     };
     match done {
@@ -104,6 +108,13 @@ fn state_store(rows: u64) -> Result<()> {
     let failed = |e: std::io::Error| Error::external("no thread can be started").with_source(e);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
     in_folder(|folder| runtime.block_on(state::measure(&flott_runtime::environment::real(), rows, folder)))
+}
+
+/// Functions in Python alone.
+fn in_python(rows: u64) -> Result<()> {
+    let failed = |e: std::io::Error| Error::external("no thread can be started").with_source(e);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
+    in_folder(|folder| runtime.block_on(functions::measure(&flott_runtime::environment::real(), rows, folder)))
 }
 
 /// Jobs with state that is larger than their memory.

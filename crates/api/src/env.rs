@@ -1,4 +1,4 @@
-//! The world a job runs in, behind traits: time, randomness, tasks, files and the network.
+//! The world a job runs in, behind traits: time, randomness, tasks, files, programs and the network.
 //!
 //! `clippy.toml` bans the raw ones. A simulation puts its own behind these traits.
 
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::function::FunctionHosts;
 use crate::http::HttpClients;
 use crate::object::ObjectStores;
+use crate::program::Programs;
 use crate::{BoxFuture, Result};
 
 /// Time.
@@ -136,6 +137,8 @@ pub struct Environment {
     pub objects: Arc<dyn ObjectStores>,
     /// Services that speak HTTP.
     pub http: Arc<dyn HttpClients>,
+    /// Programs beside this process.
+    pub programs: Arc<dyn Programs>,
     /// The user's terminal.
     pub console: Arc<dyn Console>,
     /// Languages that functions of users are written in.

@@ -13,6 +13,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use serde::{Deserialize, Serialize};
 
 use crate::env::Environment;
+use crate::ids::Subtask;
 use crate::{BoxFuture, Error, Field, LogicalType, Result};
 
 /// A language that a function can be written in.
@@ -142,20 +143,34 @@ pub trait FunctionHost: Send + Sync {
         Err(Error::internal(format!("function '{name}' in {} was called within an expression", function.language)))
     }
 
-    /// A process that makes calls. `arguments` are the types of the columns that batches will have.
+    /// A process that makes calls.
     ///
     /// # Errors
     /// If it cannot be started or a function cannot be found, or the language needs no process.
     fn start<'a>(
         &'a self,
-        calls: &'a [FunctionCall],
-        arguments: &'a [LogicalType],
+        calls: &'a FunctionCalls,
         environment: &'a Environment,
     ) -> BoxFuture<'a, Result<Box<dyn FunctionProcess>>> {
-        let _: (&[LogicalType], &Environment) = (arguments, environment);
-        let named = calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>().join(", ");
+        let _: &Environment = environment;
+        let named = calls.calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>().join(", ");
         Box::pin(async move { Err(Error::internal(format!("no process runs {named}"))) })
     }
+}
+
+/// What a process is started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionCalls {
+    /// The calls that it makes for each batch.
+    pub calls: Vec<FunctionCall>,
+    /// The types of the columns that batches will have.
+    pub arguments: Vec<LogicalType>,
+    /// Which instance of the operator calls.
+    pub subtask: Subtask,
+    /// The number of key groups.
+    pub max_parallelism: u32,
+    /// `table.local-time-zone`, an IANA name or an offset.
+    pub session_zone: String,
 }
 
 /// A function within an expression.
@@ -174,6 +189,12 @@ pub trait FunctionProcess: Send {
     /// # Errors
     /// `Data` if a function fails on a row; `External` if the process is gone or does not answer in time.
     fn call(&mut self, arguments: RecordBatch) -> BoxFuture<'_, Result<Vec<ArrayRef>>>;
+
+    /// There are no more batches: functions may close what they have opened. A process that is dropped without is killed.
+    ///
+    /// # Errors
+    /// If a function fails to.
+    fn close(&mut self) -> BoxFuture<'_, Result<()>>;
 }
 
 /// The languages that this process knows.
@@ -193,11 +214,7 @@ impl FunctionHosts {
     /// # Errors
     /// If this binary was built without it.
     pub fn get(&self, language: Language) -> Result<&Arc<dyn FunctionHost>> {
-        self.0.get(&language).ok_or_else(|| {
-            Error::unsupported(format!("a function in {language}"))
-                .with_detail("This Flott was built without it.")
-                .with_hint("Build it with its default features.")
-        })
+        self.0.get(&language).ok_or_else(|| Error::unsupported(format!("a function in {language}")))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Reading order: what a row is ([`types`], [`batch`]), what happens to it ([`expr`], [`operator`],
 //! [`aggregate`], [`process`], [`function`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`],
 //! [`lookup`], [`sink`]), and the world
-//! a job runs in ([`env`](mod@env), [`object`], [`http`], [`key_group`], [`ids`], [`metrics`]).
+//! a job runs in ([`env`](mod@env), [`object`], [`http`], [`program`], [`key_group`], [`ids`], [`metrics`]).
 //!
 //! **Invariant.** This crate names neither DataFusion nor tokio, and does no I/O.
 
@@ -23,6 +23,7 @@ pub mod object;
 pub mod operator;
 pub mod options;
 pub mod process;
+pub mod program;
 pub mod row_kind;
 pub mod sink;
 pub mod source;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use flott_api::Result;
 use flott_api::env::Environment;
+#[cfg(feature = "python")]
+use flott_api::function::Language;
 use flott_api::function::{Declaration, FunctionHosts, UserFunction};
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
@@ -44,7 +46,18 @@ fn process_functions() -> ProcessFunctions {
 
 /// The languages that functions of users are written in.
 fn languages() -> FunctionHosts {
-    FunctionHosts::default()
+    let hosts = FunctionHosts::default();
+    #[cfg(feature = "python")]
+    let hosts = hosts.with(Language::Python, Arc::new(python()));
+    hosts
+}
+
+/// Python, which may address half of the memory and what its libraries reserve without using it, unless users say otherwise.
+#[cfg(feature = "python")]
+fn python() -> flott_python::PythonHost {
+    const RESERVED_BYTES: u64 = 2 << 30;
+    let memory = memory_bytes() as u64 / 2 + RESERVED_BYTES;
+    flott_python::PythonHost::new(flott_python::Defaults::of_variables(Some(memory)))
 }
 
 /// The object stores that jobs find by URI, told by [`store_options`]. What is missing there is said by the store that needs it.

@@ -26,6 +26,7 @@ use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::multi_join::MultiJoin;
 use crate::over_aggregate::OverAggregate;
 use crate::process_table_function::ProcessTableFunction;
+use crate::python_calc::PythonCalc;
 use crate::rank::Rank;
 use crate::session_aggregate::SessionAggregate;
 use crate::session_table_function::SessionTableFunction;
@@ -82,6 +83,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<MultiJoin>(),
     entry::<OverAggregate>(),
     (ProcessTableFunctionSpec::KIND, process_table_function),
+    entry::<PythonCalc>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
     entry::<TemporalJoin>(),

@@ -2,7 +2,7 @@
 //! gives what Flink's operator of the same name gives, computed a batch at a time.
 //!
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
-//! [`watermark_assigner`], [`window_table_function`], [`drop_update_before`] and
+//! [`watermark_assigner`], [`window_table_function`], [`python_calc`], [`drop_update_before`] and
 //! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
 //! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
 //! [`match_recognize`], [`process_table_function`] and [`window_aggregate`]. They share
@@ -37,6 +37,7 @@ pub mod mini_batch_assigner;
 pub mod multi_join;
 pub mod over_aggregate;
 pub mod process_table_function;
+pub mod python_calc;
 pub mod rank;
 pub mod session_aggregate;
 pub mod session_table_function;

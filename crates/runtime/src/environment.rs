@@ -1,4 +1,4 @@
-//! The real world: the machine's clock, randomness, tokio's tasks, local files and the terminal.
+//! The real world: the machine's clock, randomness, tokio's tasks, local files, programs and the terminal.
 //!
 //! This folder is the one place that touches them; everybody else takes
 //! [`Environment`]. [`real`] must be called within a tokio runtime, whose worker threads are the
@@ -11,6 +11,7 @@ mod files;
 mod http;
 mod memory;
 mod objects;
+mod programs;
 mod random;
 mod spawner;
 
@@ -30,6 +31,7 @@ pub use memory::memory_bytes;
 #[cfg(feature = "s3")]
 pub use objects::S3Objects;
 pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Objects, StoreWorld};
+pub use programs::LocalPrograms;
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;
 
@@ -49,6 +51,7 @@ pub fn real() -> Environment {
         files: Arc::new(LocalFiles::new()),
         objects: Arc::new(Objects::new(world, BTreeMap::new())),
         http: http_clients(),
+        programs: Arc::new(LocalPrograms::new()),
         console: Arc::new(Terminal::new()),
         functions: FunctionHosts::default(),
     }

@@ -17,6 +17,7 @@ const FLOORS: &[(&str, i8)] = &[
     ("flott-sql", 2),
     ("flott-operators", 2),
     ("flott-runtime", 2),
+    ("flott-python", 3),
     ("flott-connector-*", 3),
     ("flott-batch", 3),
     ("flott-cdc", 3),

@@ -11,16 +11,17 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
+use super::functions::function_hosts;
 use super::lookup::LookupTest;
 use super::objects::MemoryObjects;
 use super::state::FakeStateStore;
 use crate::env::{Clock, Console, ConsoleState, Environment, FileSystem, FileSystems, Rng, Spawner, TaskHandle};
-use crate::function::FunctionHosts;
 use crate::http::NoHttp;
 use crate::ids::Subtask;
 use crate::key_group::range_of_subtask;
 use crate::metrics::OperatorMetrics;
 use crate::operator::{OpenContext, Output, TimeDomain, Timer, Timers};
+use crate::program::NoPrograms;
 use crate::state::{StateMemory, StateStore};
 use crate::{BoxFuture, ChangeBatch, Error, Result, Watermark};
 
@@ -82,8 +83,9 @@ impl FakeWorld {
             files: Arc::clone(self) as _,
             objects: Arc::new(Arc::clone(&self.objects)),
             http: Arc::new(NoHttp),
+            programs: Arc::new(NoPrograms),
             console: Arc::clone(self) as _,
-            functions: FunctionHosts::default(),
+            functions: function_hosts(),
         }
     }
 }

@@ -30,7 +30,8 @@ impl Spawner for TokioSpawner {
     }
 
     fn blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
-        let done = self.runtime.spawn_blocking(work);
+        let span = tracing::Span::current();
+        let done = self.runtime.spawn_blocking(move || span.in_scope(work));
         Box::pin(async move {
             if let Err(e) = done.await {
                 match e.try_into_panic() {

@@ -6,6 +6,7 @@ use flott_api::BoxFuture;
 use flott_api::env::{Clock, Environment};
 use flott_api::function::FunctionHosts;
 use flott_api::http::NoHttp;
+use flott_api::program::NoPrograms;
 use flott_api::testing::MemoryObjects;
 use tokio::sync::oneshot;
 
@@ -75,6 +76,7 @@ pub(crate) fn environment(clock: Arc<ManualClock>, objects: Arc<MemoryObjects>, 
         files: Arc::new(LocalFiles::new()),
         objects: Arc::new(objects),
         http: Arc::new(NoHttp),
+        programs: Arc::new(NoPrograms),
         console: Arc::new(Terminal::new()),
         functions: FunctionHosts::default(),
     }
