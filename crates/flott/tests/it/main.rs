@@ -5,6 +5,7 @@ mod checking;
 mod flott;
 mod killing;
 mod ledger;
+mod python;
 mod recovery;
 mod rescaling;
 mod results;
