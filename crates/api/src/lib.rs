@@ -32,6 +32,7 @@ pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod types;
+pub mod variant;
 
 pub use batch::{ChangeBatch, Mark, Watermark};
 pub use error::{Error, ErrorKind, Location, Result};

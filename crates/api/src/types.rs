@@ -2,9 +2,12 @@
 //! ([`arrow`]) and never the other way.
 
 pub mod arrow;
+mod class_name;
 mod text;
 
 use serde::{Deserialize, Serialize};
+
+pub use class_name::is_class_name;
 
 /// The length of a `STRING` or `BYTES`.
 pub const LENGTH_MAX: u32 = i32::MAX as u32;

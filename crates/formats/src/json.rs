@@ -124,7 +124,7 @@ pub(crate) fn has_decimal(ty: &LogicalType) -> bool {
         TypeKind::Decimal { .. } => true,
         TypeKind::Array(element) | TypeKind::Multiset(element) => has_decimal(element),
         TypeKind::Map(key, value) => has_decimal(key) || has_decimal(value),
-        TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => fields.iter().any(|f| has_decimal(&f.ty)),
+        TypeKind::Row(fields) => fields.iter().any(|f| has_decimal(&f.ty)),
         _ => false,
     }
 }
@@ -135,7 +135,7 @@ fn holds(ty: &LogicalType) -> bool {
         TypeKind::Array(element) => holds(element),
         TypeKind::Map(key, value) => key.kind.is_character() && holds(value),
         TypeKind::Multiset(element) => element.kind.is_character(),
-        TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => fields.iter().all(|f| holds(&f.ty)),
+        TypeKind::Row(fields) => fields.iter().all(|f| holds(&f.ty)),
         TypeKind::Null => true,
         kind => {
             kind.is_numeric()

@@ -140,6 +140,9 @@ fn infer_row(call: &Inference<'_>) -> Result<Signature> {
 fn infer_item(call: &Inference<'_>) -> Result<Signature> {
     call.arity(2, 2)?;
     let (container, key) = (&call.args[0], &call.args[1]);
+    if container.kind == TypeKind::Variant {
+        return crate::variant::infer_item(call);
+    }
     let (key_kind, element) = match &container.kind {
         TypeKind::Array(element) if key.kind.is_integer() => (TypeKind::Int, element),
         TypeKind::Map(k, v) if key.kind != TypeKind::Null && common_type(&[k, key]).is_some() => (k.kind.clone(), v),
@@ -174,8 +177,12 @@ fn infer_cardinality(call: &Inference<'_>) -> Result<Signature> {
 }
 
 fn infer_typeof(call: &Inference<'_>) -> Result<Signature> {
-    call.arity(1, 1)?;
-    Ok(call.unchanged(LogicalType::string()))
+    call.arity(1, 2)?;
+    // Whether the type must be one that can be written down: all can.
+    match call.args.get(1).is_none_or(|serializable| serializable.kind == TypeKind::Boolean) {
+        true => Ok(call.unchanged(LogicalType::string())),
+        false => Err(call.mismatch()),
+    }
 }
 
 fn bind_array(binding: &Binding<'_>) -> Result<Kernel> {
@@ -268,6 +275,7 @@ fn bind_row(binding: &Binding<'_>) -> Result<Kernel> {
 fn bind_item(binding: &Binding<'_>) -> Result<Kernel> {
     Ok(match binding.args[0].kind {
         TypeKind::Map(_, _) => Box::new(map_value),
+        TypeKind::Variant => crate::variant::bind_item(binding),
         _ => Box::new(array_element),
     })
 }

@@ -272,7 +272,10 @@ impl Compiler<'_> {
             zone: self.zone,
             environment: self.environment,
         })?;
-        self.folded(Node::Call(Call::of(function, kernel, nodes)))
+        let mut call = Call::of(function, kernel, nodes);
+        // A variant may hold another value than the one that is asked for.
+        call.fallible |= types.first().is_some_and(|first| first.kind == TypeKind::Variant);
+        self.folded(Node::Call(call))
     }
 
     fn lazy(&self, name: &str, args: &[Expr], ty: &LogicalType) -> Result<Node> {

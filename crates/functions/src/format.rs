@@ -67,7 +67,11 @@ impl ValueWriter {
             TypeKind::Array(element) => self.list(array, row, &element.kind, out),
             TypeKind::Map(key, value) => self.entries(array, row, (&key.kind, &value.kind), out),
             TypeKind::Multiset(element) => self.entries(array, row, (&element.kind, &TypeKind::Int), out),
-            TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => self.fields(array, row, fields, out),
+            TypeKind::Row(fields) => self.fields(array, row, (fields, false), out),
+            // Java's text of an object does not name its fields.
+            TypeKind::Structured { fields, .. } => {
+                self.fields(array, row, (fields, self.style != TextStyle::Print), out)
+            }
             TypeKind::Timestamp(p) => self.moment(array, row, *p, false, out),
             TypeKind::TimestampLtz(p) => self.moment(array, row, *p, true, out),
             _ => self.scalar(array, row, kind, out),
@@ -105,6 +109,7 @@ impl ValueWriter {
                 time::write_months(array.as_primitive::<Int32Type>().value(row).into(), print, out);
             }
             TypeKind::IntervalDayTime => time::write_day_time(array.as_primitive::<Int64Type>().value(row), print, out),
+            TypeKind::Variant => crate::variant::write_text(array.as_binary::<i32>().value(row), out)?,
             TypeKind::Bitmap => crate::bitmap::write_text(array.as_binary::<i32>().value(row), out)?,
             _ => match array.as_binary_opt::<i32>() {
                 Some(bytes) => self.bytes(bytes.value(row), out),
@@ -180,12 +185,22 @@ impl ValueWriter {
         Ok(())
     }
 
-    fn fields(&mut self, array: &dyn Array, row: usize, fields: &[Field], out: &mut dyn Write) -> Result<()> {
+    /// The fields, each behind its name if they are named.
+    fn fields(
+        &mut self,
+        array: &dyn Array,
+        row: usize,
+        (fields, named): (&[Field], bool),
+        out: &mut dyn Write,
+    ) -> Result<()> {
         let columns = array.as_struct();
         let (open, close) = if self.style == TextStyle::Print { ("+I[", "]") } else { ("(", ")") };
         put(out, open);
         for (i, (column, field)) in columns.columns().iter().zip(fields).enumerate() {
             put(out, if i > 0 { ", " } else { "" });
+            if named {
+                put_fmt(out, format_args!("{}=", field.name));
+            }
             self.write(column, row, &field.ty.kind, out)?;
         }
         put(out, close);

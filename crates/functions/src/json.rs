@@ -10,8 +10,8 @@ mod make;
 mod path;
 mod query;
 mod quote;
-mod scan;
-mod string;
+pub(crate) mod scan;
+pub(crate) mod string;
 mod tree;
 mod value;
 

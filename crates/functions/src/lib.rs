@@ -17,6 +17,7 @@ mod format;
 mod hash;
 mod json;
 mod math;
+mod object;
 mod operand;
 #[cfg(test)]
 mod oracle;
@@ -28,6 +29,7 @@ mod text;
 mod time;
 mod typing;
 mod value;
+mod variant;
 
 pub use cast::decimal_to_double;
 pub use compile::{CompileContext, CompiledExpr, EvalContext, compile};
@@ -35,8 +37,7 @@ pub use fold::fold_constants;
 pub use format::{TextStyle, format_value};
 pub use json::{is_json_call, write_json_text};
 pub use registry::{
-    Resolved, Volatility, function_names, is_deterministic, is_known, is_not_yet, resolve, resolve_with_literals,
-    volatility,
+    Resolved, Volatility, function_names, is_deterministic, is_known, resolve, resolve_with_literals, volatility,
 };
 pub use time::local::{LocalTimeFormat, TimeZone};
 pub use typing::aggregate::{aggregate_type, is_null_of_nothing, is_variance};

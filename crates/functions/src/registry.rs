@@ -12,7 +12,10 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::operand::Args;
 use crate::time::zone::Zone;
-use crate::{arithmetic, bitmap, collection, compare, condition, hash, json, math, predicate, random, text, time};
+use crate::{
+    arithmetic, bitmap, collection, compare, condition, hash, json, math, object, predicate, random, text, time,
+    variant,
+};
 
 /// What a call means: which function, the types its arguments are coerced to, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,7 +299,7 @@ impl Give {
     }
 }
 
-static FAMILIES: [&[Function]; 11] = [
+static FAMILIES: [&[Function]; 13] = [
     arithmetic::FUNCTIONS,
     bitmap::FUNCTIONS,
     collection::FUNCTIONS,
@@ -305,9 +308,11 @@ static FAMILIES: [&[Function]; 11] = [
     hash::FUNCTIONS,
     json::FUNCTIONS,
     math::FUNCTIONS,
+    object::FUNCTIONS,
     predicate::FUNCTIONS,
     random::FUNCTIONS,
     time::FUNCTIONS,
+    variant::FUNCTIONS,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> =
@@ -359,23 +364,12 @@ pub fn resolve_with_literals(name: &str, args: &[LogicalType], literals: &[Optio
     Ok(Resolved { id: FunctionId::new(function.name), args: signature.args, ty: signature.ty })
 }
 
-/// Flink's functions that Flott does not have yet: they are refused as such, not as misspelt.
-const NOT_YET: &str = " object_of object_update parse_json reinterpret source_watermark try_parse_json ";
-
-/// Whether Flink has a scalar function or operator of that lower-case name, also if it is not built yet.
+/// Whether there is a scalar function or operator of that lower-case name.
 pub fn is_known(name: &str) -> bool {
-    find(name).is_some() || is_not_yet(name)
-}
-
-/// Whether Flink has a scalar function of that lower-case name and it is not built yet.
-pub fn is_not_yet(name: &str) -> bool {
-    NOT_YET.contains(&format!(" {name} "))
+    find(name).is_some()
 }
 
 fn unknown(name: &str) -> Error {
-    if is_not_yet(name) {
-        return Error::unsupported(format!("function '{}'", name.to_uppercase()));
-    }
     let e = Error::invalid(format!("function '{name}' does not exist"));
     match flott_api::error::nearest(name, BY_NAME.keys().copied()) {
         Some(nearest) => e.with_hint(format!("Did you mean {}?", nearest.to_uppercase())),

@@ -36,6 +36,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     current::LOCALTIMESTAMP,
     current::NOW,
     current::PROCTIME,
+    current::SOURCE_WATERMARK,
     extract::EXTRACT,
     extract::YEAR,
     extract::QUARTER,

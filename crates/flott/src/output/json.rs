@@ -71,7 +71,9 @@ fn put_value(array: &dyn Array, row: usize, ty: &LogicalType, zone: &str, out: &
         }
         TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => put_row(array, row, fields, zone, out)?,
         kind => match array.as_binary_opt::<i32>() {
-            Some(bytes) if !kind.is_datetime() && *kind != TypeKind::Bitmap => put_base64(bytes.value(row), out),
+            Some(bytes) if kind.is_binary() || matches!(kind, TypeKind::Raw { .. }) => {
+                put_base64(bytes.value(row), out)
+            }
             _ => put_as_text(array, row, ty, zone, out)?,
         },
     }

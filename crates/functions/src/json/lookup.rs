@@ -56,6 +56,14 @@ pub(super) fn check_texts(call: &Inference<'_>) -> Result<()> {
     }
 }
 
+/// The same, and the input may be a variant.
+pub(super) fn check_input(call: &Inference<'_>) -> Result<()> {
+    match call.args[0].kind == TypeKind::Variant && call.args[1].kind.is_character() {
+        true => Ok(()),
+        false => check_texts(call),
+    }
+}
+
 /// The words of a clause.
 pub(super) fn clause<'b>(binding: &'b Binding<'_>, index: usize) -> Result<&'b str> {
     binding.text(index).ok_or_else(|| Error::internal(format!("clause {index} of '{}' is missing", binding.name)))

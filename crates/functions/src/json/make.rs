@@ -7,11 +7,12 @@
 
 use arrow_array::ArrayRef;
 use flott_api::expr::Expr;
+use flott_api::variant::java_order;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::scan::Scanner;
 use super::string::{Column, check, write_json_text};
-use super::tree::{Tree, java_order};
+use super::tree::Tree;
 use crate::operand::{Args, TextWriter};
 use crate::registry::{Binding, Inference, Kernel, Signature};
 

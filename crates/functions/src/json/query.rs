@@ -1,5 +1,5 @@
 //! `JSON_QUERY(input, path [RETURNING type] [wrapper] [{NULL | EMPTY ARRAY | EMPTY OBJECT | ERROR} ON EMPTY] [.. ON
-//! ERROR])`: an object or array out of a JSON text, as JSON or as an `ARRAY<STRING>`.
+//! ERROR])`: an object or array out of a JSON text or a variant, as JSON or as an `ARRAY<STRING>`.
 //!
 //! `WITH UNCONDITIONAL WRAPPER` puts an array around whatever is found, `WITH CONDITIONAL WRAPPER` around what is none.
 //! A text, number or truth value counts as empty in a lax path and as an error in a strict one. The names of objects
@@ -12,11 +12,12 @@ use arrow_array::{Array, ArrayRef, ListArray};
 use arrow_schema::DataType;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
-use super::lookup::{Paths, asked_error, check_texts, clause};
+use super::lookup::{Paths, asked_error, check_input, clause};
 use super::path::{Answer, Outcome};
 use super::tree::{Id, Node};
 use crate::operand::{Args, TextWriter};
 use crate::registry::{Binding, Inference, Kernel, Signature};
+use crate::variant::over_texts;
 
 const EMPTY: &str = "the result is empty";
 const SCALAR: &str = "a strict path leads to neither an object nor an array";
@@ -25,7 +26,7 @@ const NO_EMPTY_OBJECT: &str = "an empty object is no array";
 
 pub(super) fn infer(call: &Inference<'_>) -> Result<Signature> {
     call.arity(6, 6)?;
-    check_texts(call)?;
+    check_input(call)?;
     let kind = call.args[2].kind.clone();
     let fits = match &kind {
         TypeKind::Varchar(_) => true,
@@ -140,10 +141,11 @@ enum Got {
 pub(super) fn bind(binding: &Binding<'_>) -> Result<Kernel> {
     let clauses = Clauses::bind(binding)?;
     let ty = binding.ty.arrow();
-    Ok(match clauses.returns_array {
+    let kernel: Kernel = match clauses.returns_array {
         true => Box::new(move |args| arrays(&clauses, &ty, args)),
         false => Box::new(move |args| texts(&clauses, args)),
-    })
+    };
+    Ok(over_texts(binding, kernel))
 }
 
 fn each<'a>(clauses: &'a Clauses, args: &Args<'a>, mut take: impl FnMut(Got, &Answer<'a>) -> Result<()>) -> Result<()> {

@@ -8,16 +8,16 @@ use std::ops::Range;
 
 /// A text that is no JSON: where, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
-    pub(super) at: usize,
-    pub(super) why: &'static str,
+pub(crate) struct Malformed {
+    pub(crate) at: usize,
+    pub(crate) why: &'static str,
 }
 
-pub(super) type Scan<T> = Result<T, Malformed>;
+pub(crate) type Scan<T> = Result<T, Malformed>;
 
 /// What a value begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Object,
     Array,
     Text,
@@ -35,7 +35,7 @@ const NUMBER_LENGTH_MAX: usize = 1000;
 const NAME_LENGTH_MAX: usize = 50_000;
 
 /// A place in a text.
-pub(super) struct Scanner<'a> {
+pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
@@ -44,38 +44,38 @@ pub(super) struct Scanner<'a> {
 
 /// A text between quotes, as it was written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Raw<'a> {
+pub(crate) struct Raw<'a> {
     text: &'a str,
     escaped: bool,
 }
 
 impl<'a> Raw<'a> {
     /// The text that it means. Half of a surrogate pair becomes a question mark, as where Java encodes it.
-    pub(super) fn text(self) -> Cow<'a, str> {
+    pub(crate) fn text(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(unescaped(self.text)) } else { Cow::Borrowed(self.text) }
     }
 
-    pub(super) fn is(self, name: &str) -> bool {
+    pub(crate) fn is(self, name: &str) -> bool {
         if self.escaped { unescaped(self.text) == name } else { self.text == name }
     }
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Scanner { text, at: 0, depth: 0, depth_max: DEPTH_MAX }
     }
 
     /// At a value within a text that has been read over.
-    pub(super) fn within(text: &'a str, at: usize) -> Self {
+    pub(crate) fn within(text: &'a str, at: usize) -> Self {
         // What is around it does not count again.
         Scanner { text, at, depth: 1, depth_max: DEPTH_MAX + 1 }
     }
 
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn text_at(&self, range: Range<usize>) -> &'a str {
+    pub(crate) fn text_at(&self, range: Range<usize>) -> &'a str {
         self.text.get(range).unwrap_or_default()
     }
 
@@ -94,7 +94,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Goes to the next value and says what it is.
-    pub(super) fn kind(&mut self) -> Scan<Kind> {
+    pub(crate) fn kind(&mut self) -> Scan<Kind> {
         self.blanks();
         Ok(match self.peek() {
             Some(b'{') => Kind::Object,
@@ -110,7 +110,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Enters the object or array that begins here.
-    pub(super) fn enter(&mut self) -> Scan<()> {
+    pub(crate) fn enter(&mut self) -> Scan<()> {
         self.depth += 1;
         if self.depth > self.depth_max {
             return self.fail("values nest more than 1000 deep");
@@ -120,7 +120,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Goes to the next element, or leaves the array.
-    pub(super) fn element(&mut self, first: bool) -> Scan<bool> {
+    pub(crate) fn element(&mut self, first: bool) -> Scan<bool> {
         self.blanks();
         match self.peek() {
             Some(b']') => self.leave(),
@@ -134,7 +134,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Goes to the value of the next entry and gives its name, or leaves the object.
-    pub(super) fn entry(&mut self, first: bool) -> Scan<Option<Raw<'a>>> {
+    pub(crate) fn entry(&mut self, first: bool) -> Scan<Option<Raw<'a>>> {
         self.blanks();
         match self.peek() {
             Some(b'}') => return self.leave().map(|_| None),
@@ -167,7 +167,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The text in quotes that begins here.
-    pub(super) fn string(&mut self) -> Scan<Raw<'a>> {
+    pub(crate) fn string(&mut self) -> Scan<Raw<'a>> {
         let bytes = self.text.as_bytes();
         self.at += 1;
         let (start, mut escaped) = (self.at, false);
@@ -202,7 +202,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The number that begins here, and whether it is an integer.
-    pub(super) fn number(&mut self) -> Scan<(&'a str, bool)> {
+    pub(crate) fn number(&mut self) -> Scan<(&'a str, bool)> {
         let start = self.at;
         self.at += usize::from(self.peek() == Some(b'-'));
         let whole = self.digits();
@@ -268,7 +268,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads `true`, `false` or `null`.
-    pub(super) fn literal(&mut self, kind: Kind) -> Scan<()> {
+    pub(crate) fn literal(&mut self, kind: Kind) -> Scan<()> {
         let word = match kind {
             Kind::True => "true",
             Kind::False => "false",
@@ -286,14 +286,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads over the next value.
-    pub(super) fn skip(&mut self) -> Scan<Kind> {
+    pub(crate) fn skip(&mut self) -> Scan<Kind> {
         let kind = self.kind()?;
         self.skip_of(kind)?;
         Ok(kind)
     }
 
     /// Reads over the value of that kind that begins here.
-    pub(super) fn skip_of(&mut self, kind: Kind) -> Scan<()> {
+    pub(crate) fn skip_of(&mut self, kind: Kind) -> Scan<()> {
         match kind {
             Kind::Text => self.string().map(|_| ()),
             Kind::Number => self.number().map(|_| ()),
@@ -321,7 +321,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// Takes the escapes out of a text that is well formed.
-pub(super) fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {

@@ -2,8 +2,9 @@
 //! `JSON_ARRAYAGG` collect.
 //!
 //! Numbers are written as Java's `BigDecimal` writes them, timestamps as ISO 8601, bytes as base64, rows and maps as
-//! objects. A null is SQL's null at the top and JSON's below. Dates, times and intervals are refused, as in Flink.
+//! objects, variants as they are. A null is SQL's null at the top and JSON's below. Dates, times and intervals are refused, as in Flink.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -15,9 +16,9 @@ use arrow_array::{
 use arrow_buffer::NullBuffer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flott_api::variant::java_order;
 use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 
-use super::tree::java_order;
 use crate::format::number::{write_double, write_java_decimal};
 use crate::format::time::write_iso_timestamp;
 use crate::format::{boolean, put, put_fmt};
@@ -36,7 +37,9 @@ pub(super) fn infer_json_string(call: &Inference<'_>) -> Result<Signature> {
 pub(super) fn check(kind: &TypeKind) -> std::result::Result<(), String> {
     match kind {
         TypeKind::Char(_) | TypeKind::Varchar(_) | TypeKind::Binary(_) | TypeKind::Varbinary(_) => Ok(()),
-        TypeKind::Boolean | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_) | TypeKind::Null => Ok(()),
+        TypeKind::Boolean | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_) | TypeKind::Null | TypeKind::Variant => {
+            Ok(())
+        }
         kind if kind.is_numeric() => Ok(()),
         TypeKind::Array(element) => check(&element.kind),
         TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => {
@@ -89,6 +92,7 @@ enum Values {
     Decimal(Decimal128Array, u32),
     Timestamp(Moments, bool),
     Bytes(BinaryArray),
+    Variant(BinaryArray),
     Array(ListArray, Box<Column>),
     Map(ListArray, StringArray, Box<Column>),
     /// The fields with their names, quoted.
@@ -111,6 +115,7 @@ impl Column {
             TypeKind::Timestamp(_) => Values::Timestamp(Moments::read(array)?, false),
             TypeKind::TimestampLtz(_) => Values::Timestamp(Moments::read(array)?, true),
             TypeKind::Binary(_) | TypeKind::Varbinary(_) => Values::Bytes(array.as_binary().clone()),
+            TypeKind::Variant => Values::Variant(array.as_binary().clone()),
             TypeKind::Array(element) => {
                 let list: &ListArray = array.as_list();
                 Values::Array(list.clone(), Box::new(Column::of(list.values(), &element.kind)?))
@@ -153,6 +158,7 @@ impl Column {
                 put(out, "\"");
             }
             Values::Bytes(a) => put_fmt(out, format_args!("\"{}\"", STANDARD.encode(a.value(row)))),
+            Values::Variant(a) => return crate::variant::write_text(a.value(row), out),
             Values::Array(lists, elements) => return write_array(lists, elements, row, out),
             Values::Map(maps, keys, values) => return write_map(maps, (keys, values), row, out),
             Values::Row(fields) => return write_row(fields, row, out),
@@ -225,12 +231,13 @@ fn write_row(fields: &[(String, Column)], row: usize, out: &mut String) -> Resul
     Ok(())
 }
 
-/// Writes a JSON string, with the escapes that it must have.
+/// See [`write_text`].
 pub fn write_json_text(text: &str, out: &mut String) {
     write_text(text, out);
 }
 
-fn write_text(text: &str, out: &mut String) {
+/// Writes a JSON string, with the escapes that it must have.
+pub(crate) fn write_text(text: &str, out: &mut dyn Write) {
     put(out, "\"");
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c < ' ' || matches!(c, '"' | '\\')) {

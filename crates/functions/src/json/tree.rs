@@ -7,9 +7,10 @@
 //! numbers as Java's `BigDecimal`.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
+
+use flott_api::variant::java_order;
 
 use super::scan::{Kind, Scan, Scanner};
 use super::string::{write_json_text, write_scaled};
@@ -293,16 +294,6 @@ pub(super) fn write_decimal(text: &str, out: &mut String) {
     };
     put(out, if negative && digits != "0" { "-" } else { "" });
     write_scaled(digits, fraction.len() as i64 - exponent, out);
-}
-
-/// The order of Java's strings: by UTF-16 units.
-pub(super) fn java_order(a: &str, b: &str) -> Ordering {
-    // Below U+E000 the units are in the order of the bytes.
-    let plain = |text: &str| text.bytes().all(|byte| byte < 0xee);
-    match plain(a) && plain(b) {
-        true => a.cmp(b),
-        false => a.encode_utf16().cmp(b.encode_utf16()),
-    }
 }
 
 #[cfg(test)]

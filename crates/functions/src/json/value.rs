@@ -1,5 +1,5 @@
 //! `JSON_VALUE(input, path [RETURNING type] [{NULL | ERROR | DEFAULT x} ON EMPTY] [.. ON ERROR])`: a text, number or
-//! truth value out of a JSON text.
+//! truth value out of a JSON text or a variant.
 //!
 //! The type is `STRING` unless said, else `BOOLEAN`, `INTEGER` or `DOUBLE`; a value of another kind fails, `DOUBLE`
 //! taking numbers with a point or an exponent only, as in Flink. An object or array counts as empty in a lax path and
@@ -12,12 +12,13 @@ use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int32Type};
 use arrow_array::{Array, ArrayRef};
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
-use super::lookup::{Paths, asked_error, check_texts, clause};
+use super::lookup::{Paths, asked_error, check_input, clause};
 use super::path::{Answer, Outcome};
 use super::scan::Kind;
 use super::tree::{Id, Node};
 use crate::operand::{Args, TextWriter};
 use crate::registry::{Binding, Inference, Kernel, Signature};
+use crate::variant::over_texts;
 
 const EMPTY: &str = "the result is empty";
 const NO_SCALAR: &str = "a strict path leads to an object or array";
@@ -28,7 +29,7 @@ const ON_ERROR: usize = 6;
 
 pub(super) fn infer(call: &Inference<'_>) -> Result<Signature> {
     call.arity(7, 7)?;
-    check_texts(call)?;
+    check_input(call)?;
     let kind = call.args[2].kind.clone();
     let fits = matches!(kind, TypeKind::Varchar(_) | TypeKind::Boolean | TypeKind::Int | TypeKind::Double);
     if !fits {
@@ -81,12 +82,13 @@ pub(super) fn bind(binding: &Binding<'_>) -> Result<Kernel> {
         on_empty: instead(binding, ON_EMPTY)?,
         on_error: instead(binding, ON_ERROR)?,
     };
-    Ok(match binding.ty.kind {
+    let kernel: Kernel = match binding.ty.kind {
         TypeKind::Boolean => Box::new(move |args| booleans(&clauses, args)),
         TypeKind::Int => Box::new(move |args| numbers::<Int32Type>(&clauses, args, integer)),
         TypeKind::Double => Box::new(move |args| numbers::<Float64Type>(&clauses, args, double)),
         _ => Box::new(move |args| texts(&clauses, args)),
-    })
+    };
+    Ok(over_texts(binding, kernel))
 }
 
 /// Looks the rows up one after the other.

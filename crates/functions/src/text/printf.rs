@@ -90,8 +90,8 @@ enum Values<'a> {
 
 impl<'a> Values<'a> {
     fn of(operand: &'a Operand, kind: &TypeKind) -> Result<Self> {
-        use TypeKind::{Bitmap, Decimal, Timestamp, TimestampLtz};
-        let only_text = matches!(kind, Bitmap | Decimal { .. } | Timestamp(_) | TimestampLtz(_));
+        use TypeKind::{Bitmap, Decimal, Timestamp, TimestampLtz, Variant};
+        let only_text = matches!(kind, Bitmap | Decimal { .. } | Timestamp(_) | TimestampLtz(_) | Variant);
         if !only_text {
             return Ok(Values::Typed(operand));
         }

@@ -1,15 +1,19 @@
 //! The time that it is: `CURRENT_TIMESTAMP`, `PROCTIME`, `CURRENT_WATERMARK`, ..
 //!
+//! `SOURCE_WATERMARK()` has no value: it says that a source makes its watermarks itself, and stands alone behind
+//! `WATERMARK FOR .. AS`.
+//!
 //! All rows of a batch see the same moment.
 
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Date32Array, Time32MillisecondArray};
-use flott_api::{LogicalType, Result, TypeKind};
+use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::civil::DAY_MS;
 use super::moments::Moments;
 use super::zone::ZoneCache;
+use crate::operand::Args;
 use crate::registry::{Binding, Body, Function, Infer, Inference, Kernel, Signature};
 
 pub(super) const CURRENT_DATE: Function = now("current_date", |c| given(c, TypeKind::Date));
@@ -21,6 +25,8 @@ pub(super) const PROCTIME: Function = now("proctime", |c| given(c, TypeKind::Tim
 pub(super) const LOCALTIMESTAMP: Function = now("localtimestamp", |c| given(c, TypeKind::Timestamp(3)));
 pub(super) const CURRENT_WATERMARK: Function =
     Function::new("current_watermark", Infer::By(infer_watermark), Body::Bound(bind_watermark)).stable();
+pub(super) const SOURCE_WATERMARK: Function =
+    Function::new("source_watermark", Infer::By(infer_source_watermark), Body::Plain(source_watermark)).fallible();
 
 const fn now(name: &'static str, infer: fn(&Inference<'_>) -> Result<Signature>) -> Function {
     Function::new(name, Infer::By(infer), Body::Bound(bind_now)).stable()
@@ -58,6 +64,20 @@ fn infer_watermark(call: &Inference<'_>) -> Result<Signature> {
         return Err(call.mismatch_because("CURRENT_WATERMARK takes a time attribute."));
     }
     Ok(call.unchanged(call.args[0].clone().with_nullable(true)))
+}
+
+fn infer_source_watermark(call: &Inference<'_>) -> Result<Signature> {
+    call.arity(0, 0)?;
+    Ok(call.unchanged(LogicalType::new(TypeKind::TimestampLtz(3))))
+}
+
+fn source_watermark(args: &Args<'_>) -> Result<ArrayRef> {
+    match args.rows {
+        0 => Ok(arrow_array::new_empty_array(&TypeKind::TimestampLtz(3).arrow())),
+        _ => Err(Error::invalid("SOURCE_WATERMARK() has no value")
+            .with_detail("It says that a source makes its watermarks itself.")
+            .with_hint("Use it alone in WATERMARK FOR .. AS SOURCE_WATERMARK().")),
+    }
 }
 
 fn bind_watermark(binding: &Binding<'_>) -> Result<Kernel> {

@@ -8,7 +8,8 @@ use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 /// # Errors
 /// If it is not, with Flink's advice where it has one.
 pub fn explicit_cast(from: &LogicalType, to: &LogicalType, try_cast: bool) -> Result<()> {
-    if castable(&from.kind, &to.kind) {
+    // Within arrays, maps and rows a variant stays one.
+    if castable(&from.kind, &to.kind) && from.kind != TypeKind::Variant {
         return Ok(());
     }
     let word = if try_cast { "TRY_CAST" } else { "CAST" };
@@ -24,6 +25,10 @@ fn advice(from: &TypeKind, to: &TypeKind) -> Option<&'static str> {
         (n, t) if n.is_numeric() && t.is_timestamp() => {
             Some("Use TO_TIMESTAMP_LTZ(numeric, precision), or TO_TIMESTAMP(FROM_UNIXTIME(numeric)).")
         }
+        (TypeKind::Variant, _) => {
+            Some("Use JSON_STRING(variant), or JSON_VALUE(variant, '$' RETURNING ..) for a number or truth value.")
+        }
+        (_, TypeKind::Variant) => Some("Use PARSE_JSON on a text of JSON; JSON_STRING makes one of a value."),
         (t, n) if t.is_timestamp() && n.is_numeric() => Some("Use UNIX_TIMESTAMP(CAST(timestamp AS STRING))."),
         _ => None,
     }

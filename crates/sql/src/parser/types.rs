@@ -1,9 +1,9 @@
 //! What a written type means: `SqlType` to `LogicalType`, with Flink's defaults.
 
 use flott_api::error::{Error, Result};
-use flott_api::types::{DECIMAL_PRECISION_MAX, Field, LENGTH_MAX, LogicalType, TypeKind};
+use flott_api::types::{DECIMAL_PRECISION_MAX, Field, LENGTH_MAX, LogicalType, TypeKind, is_class_name};
 
-use super::ast::{RowField, SqlType, SqlTypeKind, TimeZoneKind, name_location};
+use super::ast::{RowField, SqlType, SqlTypeKind, Text, TimeZoneKind, name_location};
 
 /// The precision of `DECIMAL` alone.
 const DECIMAL_PRECISION: u32 = 10;
@@ -52,9 +52,7 @@ fn nested_kind(of: &SqlTypeKind) -> Result<TypeKind> {
         SqlTypeKind::Multiset(element) => TypeKind::Multiset(Box::new(element.to_logical()?)),
         SqlTypeKind::Map(key, value) => TypeKind::Map(Box::new(key.to_logical()?), Box::new(value.to_logical()?)),
         SqlTypeKind::Row(row) => TypeKind::Row(fields(row)?),
-        SqlTypeKind::Structured(class, row) => {
-            TypeKind::Structured { class: class.value.clone(), fields: fields(row)? }
-        }
+        SqlTypeKind::Structured(class, row) => structured(class, row)?,
         SqlTypeKind::Raw(class, serializer) => {
             TypeKind::Raw { class: class.value.clone(), serializer: serializer.value.clone() }
         }
@@ -65,6 +63,14 @@ fn nested_kind(of: &SqlTypeKind) -> Result<TypeKind> {
         }
         other => return Err(Error::internal(format!("type '{other}' has no meaning"))),
     })
+}
+
+fn structured(class: &Text, row: &[RowField]) -> Result<TypeKind> {
+    if !is_class_name(&class.value) {
+        return Err(Error::invalid(format!("'{}' is no name of a class", class.value))
+            .with_hint("It is made of identifiers and points, as com.example.User."));
+    }
+    Ok(TypeKind::Structured { class: class.value.clone(), fields: fields(row)? })
 }
 
 fn fields(row: &[RowField]) -> Result<Vec<Field>> {

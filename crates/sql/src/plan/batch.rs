@@ -19,13 +19,14 @@ use flott_graph::spec::{
 };
 
 use super::optimize::{self, conjuncts};
-use super::rel::{self, Column, Op, Rel, Scan, TimeAttribute, schema};
+use super::rel::{self, Column, Op, Rel, Scan, TimeAttribute, check_orders, schema};
 use super::stream::{Node, Op as StreamOp, Pairing, Pipeline, Sink};
 use super::{Settings, binder};
 use crate::catalog::ObjectPath;
 
 /// Plans the way of a bounded relation's rows to a sink.
 pub(super) fn plan(settings: &Settings, rel: Rel, sink: Sink) -> Result<Pipeline> {
+    check_orders(&rel)?;
     let logical = rel.clone();
     let rel = optimize::optimize_bounded(without_watermarks(rel), &settings.session_zone)?;
     let columns: Vec<Column> = rel.columns.iter().map(|c| Column { window: None, time: None, ..c.clone() }).collect();

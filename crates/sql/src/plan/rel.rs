@@ -10,6 +10,7 @@ mod multi_join;
 mod order;
 mod process;
 mod state_ttl;
+mod unordered;
 mod window;
 
 use flott_api::expr::{Expr, Value};
@@ -26,6 +27,7 @@ pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};
 pub use process::{Given, Invocation, Process};
 pub use state_ttl::StateTtl;
+pub use unordered::check_orders;
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
 use crate::catalog::ObjectPath;

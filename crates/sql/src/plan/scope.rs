@@ -272,7 +272,14 @@ pub(super) fn field_access(input: Expr, name: &Ident) -> Result<Expr> {
                 .at(at));
         }
     };
-    let Some(index) = fields.iter().position(|f| f.name == name.value) else {
+    let place = |is: fn(&str, &str) -> bool| fields.iter().position(|f| is(&f.name, &name.value));
+    let exactly = place(|a, b| a == b);
+    // As in Flink, case does not count in the fields of objects, unless it tells two of them apart.
+    let found = match &input.ty().kind {
+        TypeKind::Structured { .. } => exactly.or_else(|| place(str::eq_ignore_ascii_case)),
+        _ => exactly,
+    };
+    let Some(index) = found else {
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         return Err(Error::invalid(format!("field '{}' does not exist", name.value))
             .with_hint(format!("The fields are: {}.", names.join(", ")))

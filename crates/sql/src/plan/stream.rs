@@ -28,7 +28,7 @@ pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::share;
 pub(super) use sink::Sink;
 
-use super::rel::{Column, Multi, Rel};
+use super::rel::{Column, Multi, Rel, check_orders};
 use super::{Settings, optimize};
 
 /// One way from sources to a sink.
@@ -83,6 +83,7 @@ pub(super) fn is_interval_join(kind: JoinKind, parts: &[Expr], sides: [&[Column]
 
 /// Plans the way of a relation's rows to a sink.
 pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipeline> {
+    check_orders(&rel)?;
     let logical = rel.clone();
     let rel = if settings.multi_joins { optimize::marked(rel, Multi::Yes) } else { rel };
     let rel = optimize::optimize(rel, &settings.session_zone)?;

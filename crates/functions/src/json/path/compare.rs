@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use flott_api::variant::java_order;
+
 use super::evaluate::{Eval, Run, Stop};
 use super::filter::{Operator, Value};
-use crate::json::tree::{Id, Node, SMALL_OBJECT, java_order};
+use crate::json::tree::{Id, Node, SMALL_OBJECT};
 use crate::pattern::Pattern;
 
 impl Run<'_, '_> {

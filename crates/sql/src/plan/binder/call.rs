@@ -125,7 +125,7 @@ pub(in crate::plan) fn is_built_in(name: &str) -> bool {
 
 /// Whether a function is refused by name, as it comes later.
 pub(in crate::plan) fn is_later(name: &str) -> bool {
-    UNBUILT.contains(&name) || flott_functions::is_not_yet(name)
+    UNBUILT.contains(&name)
 }
 
 /// Whether a function is more than a scalar function that is called by name.

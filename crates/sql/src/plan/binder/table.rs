@@ -1,12 +1,16 @@
 //! A table of the catalog as a relation: the scan, then computed columns, then the watermark.
 
+use std::ops::ControlFlow;
+
 use flott_api::expr::Expr;
 use flott_api::lookup::LookupDescription;
 use flott_api::options::Options;
 use flott_api::table::{MetadataColumn, SourceDescription, TableContext};
 use flott_api::{Error, Result, Schema, TypeKind};
+use sqlparser::ast::{Expr as Ast, visit_expressions};
 
 use super::Binder;
+use super::call::function_name;
 use super::expr::coerce;
 use crate::catalog::{CatalogTable, Column as TableColumn, ColumnKind, ObjectPath, Watermark};
 use crate::plan::expand::parse_expression;
@@ -15,6 +19,9 @@ use crate::plan::scope::Scope;
 
 /// The finest timestamp that can be a rowtime.
 const ROWTIME_PRECISION_MAX: u8 = 3;
+
+/// The function that says that a source makes its watermarks.
+const SOURCE_WATERMARK: &str = "source_watermark";
 
 impl Binder<'_> {
     /// The rows of a table.
@@ -27,6 +34,7 @@ impl Binder<'_> {
         let context = table_context(path, &table, &self.settings.session_zone);
         let description = factory.describe_source(&context).map_err(|e| e.context(format!("table '{path}'")))?;
         let rel = self.described((path, &table), context, (description, None))?;
+        no_source_watermark(&table).map_err(|e| e.context(format!("table '{path}'")))?;
         self.watermarked(rel, table.watermark.as_ref()).map_err(|e| e.context(format!("table '{path}'")))
     }
 
@@ -143,9 +151,15 @@ impl Binder<'_> {
         };
         check_rowtime(&rel.columns[rowtime])?;
         let scope = Scope::of_columns(rel.columns.clone());
-        let bound = parse_expression(expression)
+        let mut bound = parse_expression(expression)
             .and_then(|ast| self.exprs(&scope, "a watermark").bind(&ast))
             .map_err(|e| e.with_location(None).context(format!("watermark of column '{column}'")))?;
+        // Alone it is of the type that is asked for.
+        if let Expr::Call { function, ty, .. } = &mut bound
+            && function.name == SOURCE_WATERMARK
+        {
+            *ty = rel.columns[rowtime].ty.clone();
+        }
         if !bound.ty().kind.is_timestamp()
             || std::mem::discriminant(&bound.ty().kind) != std::mem::discriminant(&rel.columns[rowtime].ty.kind)
         {
@@ -156,6 +170,28 @@ impl Binder<'_> {
         let mut columns = rel.columns.clone();
         columns[rowtime].time = Some(TimeAttribute::Rowtime);
         Ok(Rel { op: Op::Watermark { rowtime, watermark }, inputs: vec![rel], columns })
+    }
+}
+
+/// Refuses a table whose source is to make the watermarks: no connector says that it does.
+fn no_source_watermark(table: &CatalogTable) -> Result<()> {
+    let Some(Watermark { column, expression }) = &table.watermark else { return Ok(()) };
+    let is_call = |expr: &Ast| match expr {
+        Ast::Function(call) => function_name(&call.name).is_ok_and(|name| name == SOURCE_WATERMARK),
+        _ => false,
+    };
+    let found = visit_expressions(&parse_expression(expression)?, |expr| match is_call(expr) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => {
+            let hint = format!("Say how they follow from the rows, as in {column} - INTERVAL '5' SECOND.");
+            Err(Error::unsupported(format!("the watermark SOURCE_WATERMARK() of column '{column}'"))
+                .with_detail("The connector makes no watermarks of its own.")
+                .with_hint(hint))
+        }
     }
 }
 
