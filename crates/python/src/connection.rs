@@ -49,8 +49,8 @@ impl Connection {
         let mut connection = Connection { channel, program, executable, subject, timeout_ms: settings.timeout_ms };
         let sources: serde_json::Map<String, serde_json::Value> =
             SOURCES.iter().map(|(name, source)| ((*name).to_owned(), json!(source))).collect();
-        connection.send(sent::SOURCES, &serde_json::Value::Object(sources).to_string())?;
-        connection.send(sent::BEGIN, &json!({ "files": settings.files }).to_string())?;
+        connection.send(sent::SOURCES, serde_json::Value::Object(sources).to_string())?;
+        connection.send(sent::BEGIN, json!({ "files": settings.files }).to_string())?;
         Ok(connection)
     }
 

@@ -60,8 +60,9 @@ async fn what_comes_in_goes_out_in_every_form() {
     let types = SCALARS.map(|(_, ty, _, _)| ty);
     let (cells, nulls) = (SCALARS.map(|(_, _, cell, _)| cell).join(" | "), SCALARS.map(|_| "NULL").join(" | "));
     for form in ["general", "pandas", "arrow"] {
-        let call =
-            |(at, (name, ..)): (usize, &(&str, &str, &str, &str))| world.call(&format!("values.{name}_{form}"), &[at]);
+        let call = |(at, (name, kind, ..)): (usize, &(&str, &str, &str, &str))| {
+            world.known_call(&format!("values.{name}_{form}"), ty(kind), at)
+        };
         let calls: Vec<_> = SCALARS.iter().enumerate().map(call).collect();
         let rows = world.rows(&calls, &types, &format!("{cells};{nulls};{cells}")).await.unwrap();
         assert_eq!(rows, [&cells, &nulls, &cells].map(String::clone), "{form}");
@@ -181,7 +182,7 @@ async fn results_that_do_not_fit_are_told_without_their_value() {
 async fn arguments_of_types_without_a_place_in_python_are_refused() {
     let Some(world) = world("arguments_of_types_without_a_place_in_python_are_refused") else { return };
     let mut call = world.call("values.shown", &[0]);
-    call.function.returns = flott_api::LogicalType::new(TypeKind::Bitmap);
+    call.function.returns = LogicalType::new(TypeKind::Bitmap);
     let error = world.error(&[call], &["INT"], "1").await;
     assert_eq!(error.message(), "function 'shown': type BITMAP in functions in Python is not supported yet");
     let years = world.error(&[world.call("values.shown", &[0])], &["DATE"], "5000000").await;
