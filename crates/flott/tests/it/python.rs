@@ -74,7 +74,25 @@ fn functions_of_rows_of_batches_and_async_ones_are_called_from_sql() {
            SELECT twice(x) + 1 AS n, shout(s) AS s, pair(later(twice(x)), LOWER(shout(s))) AS p
            FROM v WHERE later(x) > 1 AND x <> 2;
            SELECT SUM(twice(x)) AS n FROM v;";
-    expect![[""]].assert_eq(&results_of(&script));
+    expect![[r#"
+        +----+----------------------+--------------------------------+--------------------------------+
+        | op |                    n |                              s |                              p |
+        +----+----------------------+--------------------------------+--------------------------------+
+        | +I |                    3 |                             A! |                        (3, a!) |
+        | +I |                    7 |                         <NULL> |                      (7, NULL) |
+        +----+----------------------+--------------------------------+--------------------------------+
+        2 rows in set
+        +----+----------------------+
+        | op |                    n |
+        +----+----------------------+
+        | +I |                    2 |
+        | -U |                    2 |
+        | +U |                    6 |
+        | -U |                    6 |
+        | +U |                   12 |
+        +----+----------------------+
+        5 rows in set
+    "#]].assert_eq(&results_of(&script));
 }
 
 /// The processes that `marked` was opened in, in order.
@@ -110,8 +128,11 @@ fn a_python_that_is_killed_restarts_its_own_job_only_and_no_row_is_lost_or_doubl
         + "INSERT INTO to_python SELECT id, marked(id) FROM from_python;
            INSERT INTO to_sql SELECT id, id * 10 FROM from_sql;";
     let marked = folder.path().join("marks");
-    let child =
-        flott(&["run", "-e", &script]).env("FLOTT_TEST_MARKS", &marked).env("FLOTT_LOG", "info").spawn().unwrap();
+    let child = flott(&["run", "-e", &script])
+        .env("FLOTT_TEST_MARKS", &marked)
+        .env("FLOTT_LOG", "info")
+        .spawn()
+        .unwrap();
     let mut killed = BTreeSet::new();
     while killed.len() < 2 {
         // The newest process, some time after it was opened; a batch is under way or is not.
