@@ -92,7 +92,8 @@ fn functions_of_rows_of_batches_and_async_ones_are_called_from_sql() {
         | +U |                   12 |
         +----+----------------------+
         5 rows in set
-    "#]].assert_eq(&results_of(&script));
+    "#]]
+    .assert_eq(&results_of(&script));
 }
 
 /// The processes that `marked` was opened in, in order.
@@ -128,11 +129,8 @@ fn a_python_that_is_killed_restarts_its_own_job_only_and_no_row_is_lost_or_doubl
         + "INSERT INTO to_python SELECT id, marked(id) FROM from_python;
            INSERT INTO to_sql SELECT id, id * 10 FROM from_sql;";
     let marked = folder.path().join("marks");
-    let child = flott(&["run", "-e", &script])
-        .env("FLOTT_TEST_MARKS", &marked)
-        .env("FLOTT_LOG", "info")
-        .spawn()
-        .unwrap();
+    let child =
+        flott(&["run", "-e", &script]).env("FLOTT_TEST_MARKS", &marked).env("FLOTT_LOG", "info").spawn().unwrap();
     let mut killed = BTreeSet::new();
     while killed.len() < 2 {
         // The newest process, some time after it was opened; a batch is under way or is not.
