@@ -123,12 +123,8 @@ pub trait FunctionHost: Send + Sync {
     ///
     /// # Errors
     /// If its files are gone or have changed, or the language runs in a process of its own.
-    fn kernel(
-        &self,
-        name: &str,
-        function: &UserFunction,
-        environment: &Environment,
-    ) -> Result<Box<dyn FunctionKernel>> {
+    fn kernel(&self, name: &str, function: &UserFunction, environment: &Environment)
+    -> Result<Box<dyn FunctionKernel>> {
         let _: &Environment = environment;
         Err(Error::internal(format!("function '{name}' in {} was called within an expression", function.language)))
     }
