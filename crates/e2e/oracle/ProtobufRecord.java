@@ -14,6 +14,9 @@ import org.apache.flink.formats.protobuf.serialize.PbRowDataSerializationSchema;
 import org.apache.flink.formats.protobuf.util.PbFormatUtils;
 import org.apache.flink.formats.protobuf.util.PbToRowTypeUtil;
 import org.apache.flink.table.data.ArrayData;
+import org.apache.flink.table.data.GenericArrayData;
+import org.apache.flink.table.data.GenericMapData;
+import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.runtime.typeutils.InternalTypeInfo;
 import org.apache.flink.table.types.logical.ArrayType;
@@ -26,13 +29,18 @@ import org.apache.flink.table.types.logical.RowType;
  * numbers, whether defaults are read, the message, the row (or ERROR), and the message that Flink writes of the row.
  *
  * <p>Needs flink-protobuf, protobuf-java, janino, Flink's own jars and the classes that protoc makes of
- * crates/formats/src/protobuf/flink/*.proto; prints crates/formats/src/protobuf/flink/messages.tsv. A number as argument makes so many times more of them.
+ * crates/formats/src/protobuf/flink/*.proto; prints crates/formats/src/protobuf/flink/messages.tsv. A number as argument makes so many times more of them,
+ * and the argument nulls prints crates/formats/src/protobuf/flink/nulls.tsv instead.
  */
 public class ProtobufRecord {
     static final Random RANDOM = new Random(42);
     static int scale = 1;
 
     public static void main(String[] args) throws Exception {
+        if (args.length > 0 && args[0].equals("nulls")) {
+            nulls();
+            return;
+        }
         if (args.length > 0) scale = Integer.parseInt(args[0]);
         for (String name : new String[] {"org.flott.three.Types3$All", "org.flott.two.Second$All"}) {
             Descriptor descriptor = PbFormatUtils.getDescriptor(name);
@@ -64,6 +72,27 @@ public class ProtobufRecord {
                         System.out.println(head + "\t" + text(row, type) + "\t" + again);
                     }
                 }
+            }
+        }
+    }
+
+    /** What Flink writes for a null in each list and for a null under null in each map. */
+    static void nulls() throws Exception {
+        for (String name : new String[] {"org.flott.three.Types3$All", "org.flott.two.Second$All"}) {
+            for (boolean numbers : new boolean[] {false, true}) {
+                RowType type = PbToRowTypeUtil.generateRowType(PbFormatUtils.getDescriptor(name), numbers);
+                var write = new PbRowDataSerializationSchema(type, new PbFormatConfig(name, false, false, "NIL"));
+                write.open(null);
+                GenericRowData row = new GenericRowData(type.getFieldCount());
+                for (int i = 0; i < type.getFieldCount(); i++) {
+                    LogicalType field = type.getTypeAt(i);
+                    // A message without fields is refused where one is required.
+                    if (name.contains("two") && type.getFieldNames().get(i).equals("inners")) continue;
+                    if (field instanceof ArrayType) row.setField(i, new GenericArrayData(new Object[] {null}));
+                    if (field instanceof MapType) row.setField(i, new GenericMapData(java.util.Collections.singletonMap(null, null)));
+                    if (type.getFieldNames().get(i).equals("must")) row.setField(i, 1);
+                }
+                System.out.println(name + "\t" + numbers + "\t" + hex(write.serialize(row)));
             }
         }
     }

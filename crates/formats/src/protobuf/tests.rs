@@ -8,6 +8,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::schema;
 use crate::cells::{Cell, Cells, element_range};
+use crate::column::{Column, Columns, Values};
 use crate::{DecodeError, Decoder, DecoderSpec, Encoded, EncoderSpec, Format, Layout, format};
 
 const TYPES3: &str = include_str!("flink/types3.proto");
@@ -296,6 +297,65 @@ fn a_message_that_no_row_can_become_is_refused_for_writing() {
     let error = encode(&*format, &schema, &flott_api::testing::batch(&schema, "+I | NULL")).unwrap_err();
     assert!(error.message().contains("required field 'must' is null"), "{error}");
     assert!(matches!(format.layout(), Layout::Messages));
+}
+
+/// A row with a null in each list, and one under null in each map, as `ProtobufRecord.java` makes it.
+fn nulls(schema: &Schema, but: &str) -> ChangeBatch {
+    let mut columns = Columns::new(schema);
+    for (column, field) in columns.columns.iter_mut().zip(&schema.fields) {
+        match &mut column.values {
+            Values::List { ends, child } if field.name != but => {
+                if let Values::Row(parts) = &mut child.values
+                    && matches!(field.ty.kind, TypeKind::Map(..))
+                {
+                    parts.iter_mut().for_each(Column::push_null);
+                    child.pushed();
+                } else {
+                    child.push_null();
+                }
+                ends.push(1);
+                column.pushed();
+            }
+            Values::Int32(values) if field.name == "must" => {
+                values.push(1);
+                column.pushed();
+            }
+            _ => column.push_null(),
+        }
+    }
+    columns.added(1);
+    ChangeBatch::inserts(columns.take().unwrap())
+}
+
+#[test]
+fn nulls_in_lists_and_maps_are_written_as_flink_writes_them() {
+    for line in include_str!("flink/nulls.tsv").lines() {
+        let parts: Vec<&str> = line.split('\t').collect();
+        let (format, schema) = of_group([parts[0], parts[1], "false"]);
+        let but = if parts[0].contains("two") { "inners" } else { "" };
+        let messages = encode(&*format, &schema, &nulls(&schema, but)).unwrap();
+        assert_eq!(hex(&messages[0]), parts[2], "{line}");
+    }
+    let (format, schema) = of_group(["org.flott.two.Second$All", "false", "false"]);
+    let error = encode(&*format, &schema, &nulls(&schema, "")).unwrap_err();
+    assert!(error.to_string().contains("field 'a' is required"), "{error}");
+}
+
+#[test]
+fn the_last_of_a_maps_entries_counts_in_small_maps_and_in_large_ones() {
+    let format = made(&options("flott.three.All", TYPES3, &[])).unwrap();
+    let map = TypeKind::Map(Box::new(LogicalType::string()), Box::new(nullable(TypeKind::BigInt)));
+    let schema = schema_of(vec![("counts", nullable(map))]);
+    for keys in [3, 40] {
+        let entry = |i: u8| [0xba, 1, 5, 0x0a, 1, b'0' + i % keys, 0x10, i];
+        let message: Vec<u8> = (0..100).flat_map(entry).collect();
+        let read = decode(&mut *decoder(&*format, &schema, &[0]), &[&message, &message[8..16]]).unwrap().unwrap();
+        let rows = texts(&read, &schema);
+        assert_eq!(rows[0].matches('=').count(), usize::from(keys));
+        assert!(rows[0].contains("'30=99") == (keys == 3) && rows[0].contains("'31=97") == (keys == 3), "{}", rows[0]);
+        assert!(rows[0].contains("'30=80") == (keys == 40), "{}", rows[0]);
+        assert_eq!(rows[1], "({'31=1})");
+    }
 }
 
 #[test]

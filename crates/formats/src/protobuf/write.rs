@@ -110,7 +110,15 @@ impl Writer {
             (Kind::Text(_), Cells::Text(a)) => put_bytes(a.value(row).as_bytes(), out),
             (Kind::Bytes, _) if null => out.push(0),
             (Kind::Bytes, Cells::Bytes(a)) => put_bytes(a.value(row), out),
-            (Kind::Message(_), _) if null => out.push(0),
+            (Kind::Message(message), _) if null => {
+                if let Some(field) = message.fields.iter().find(|f| f.required) {
+                    return Err(Error::data(format!(
+                        "a null stands for a message whose field '{}' is required",
+                        field.name
+                    )));
+                }
+                out.push(0);
+            }
             (Kind::Message(message), Cells::Row(children)) => {
                 let start = begin(out);
                 self.message(message, children, row, out)?;
