@@ -18,6 +18,7 @@
 //! | `maxwell-json` | all changes, an event a line | flink-json |
 //! | `ogg-json` | all changes, an event a line | flink-json |
 //! | `parquet` | insertions, column chunks | flink-parquet |
+//! | `protobuf` | insertions, a message a record | flink-protobuf |
 //! | `raw` | insertions of one column | flink-table-runtime |
 
 mod avro;
@@ -27,6 +28,7 @@ mod column;
 mod csv;
 mod json;
 mod parquet;
+mod protobuf;
 mod raw;
 mod records;
 mod text;
@@ -272,6 +274,7 @@ const FORMATS: &[(&str, Make)] = &[
     ("maxwell-json", changelog::maxwell),
     ("ogg-json", changelog::ogg),
     ("parquet", parquet::make),
+    ("protobuf", protobuf::make),
     ("raw", raw::make),
 ];
 

@@ -70,6 +70,15 @@ fn an_option_of_the_wrong_type_is_refused_with_its_value() {
             "format 'cvs' does not exist\nThe formats are: avro, avro-confluent, canal-json, csv, ",
         ),
         ("'connector' = 'filesystem', 'format' = 'csv'", "'path'"),
+        (
+            "'connector' = 'filesystem', 'path' = '/x', 'format' = 'protobuf', 'protobuf.message-class-name' = 'a.B'",
+            "format 'protobuf' needs option 'protobuf.schema' or 'protobuf.descriptor-set'",
+        ),
+        (
+            "'connector' = 'filesystem', 'path' = '/x', 'format' = 'protobuf', 'protobuf.message-class-name' = 'B', \
+             'protobuf.schema' = 'syntax = \"proto3\"; message B { int32 i = 1; }'",
+            "format 'protobuf' cannot be used for files",
+        ),
     ] {
         assert_refused_with(&explain(options), &["1:", expected]);
     }
