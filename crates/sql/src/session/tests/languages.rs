@@ -136,10 +136,6 @@ SELECT w(`by` => 1, x => a) FROM t;
 CREATE FUNCTION g AS 'm.g' LANGUAGE PYTHON;
 CREATE FUNCTION g(x INT) RETURNS INT LANGUAGE WASM AS 'g' USING JAR '/g.jar';
 CREATE FUNCTION g AS 'g' LANGUAGE WASM USING ARTIFACT '/g.wasm' WITH ('a' = '1', 'a' = '2');
-DESCRIBE FUNCTION EXTENDED w;
-DESCRIBE FUNCTION EXTENDED f;
-ALTER FUNCTION f AS 'm.chance' LANGUAGE PYTHON;
-DESCRIBE FUNCTION EXTENDED f;
 SET 'execution.runtime-mode' = 'batch';
 SELECT f(b) FROM t;"
     );
@@ -168,6 +164,22 @@ SELECT f(b) FROM t;"
         16:69: JAR '/g.jar' for a function in WebAssembly is not supported yet
           Write USING ARTIFACT 'file'.
         17:82: option 'a' is given twice
+        OK
+        19:8: function 'default_catalog.default_database.f' in Python in batch mode is not supported yet
+          SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too.
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_known_of_them_is_told() {
+    let script = "DESCRIBE FUNCTION EXTENDED w;
+DESCRIBE FUNCTION EXTENDED f;
+ALTER FUNCTION f AS 'm.chance' LANGUAGE PYTHON;
+DESCRIBE FUNCTION EXTENDED f;";
+    let mut session = session();
+    assert_eq!(run(&mut session, FUNCTIONS), "OK\n".repeat(4));
+    expect![[r#"
         [info name | info value]
         is system function | false
         is temporary | false
@@ -198,9 +210,6 @@ SELECT f(b) FROM t;"
         returns | BIGINT
         is deterministic | false
         name there | m.chance
-        OK
-        23:8: function 'default_catalog.default_database.f' in Python in batch mode is not supported yet
-          SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too.
-    "#]],
-    );
+    "#]]
+    .assert_eq(&run(&mut session, script));
 }
