@@ -63,6 +63,7 @@ impl TableFactory for Fake {
             metadata: vec![path],
             push_downs: PushDowns::default(),
             parallelism: None,
+            dead_letters: None,
         })
     }
 
