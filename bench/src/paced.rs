@@ -39,6 +39,7 @@ impl TableFactory for Paced {
             metadata: Vec::new(),
             push_downs: PushDowns::default(),
             parallelism: Some(1),
+            dead_letters: None,
         })
     }
 

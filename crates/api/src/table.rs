@@ -13,7 +13,8 @@ use crate::lookup::LookupFactory;
 use crate::options::Options;
 use crate::sink::Sink;
 use crate::source::{Boundedness, Source};
-use crate::{LogicalType, Result, RowKind, Schema};
+use crate::types::LENGTH_MAX;
+use crate::{LogicalType, Result, RowKind, Schema, TypeKind};
 
 /// Which row kinds a stream may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,6 +103,24 @@ pub struct MetadataColumn {
     pub ty: LogicalType,
 }
 
+/// Metadata columns of dead letters, for the planner alone: what a source gives whose
+/// [`dead_letters`](SourceDescription::dead_letters) are asked for. The bytes of a record that the format cannot read.
+pub const DEAD_LETTER_RAW: &str = "dead-letter.raw";
+/// What is wrong with it; null for records that can be read.
+pub const DEAD_LETTER_CAUSE: &str = "dead-letter.cause";
+/// Where it lies.
+pub const DEAD_LETTER_ORIGIN: &str = "dead-letter.origin";
+
+/// The metadata columns of dead letters.
+pub fn dead_letter_columns() -> [MetadataColumn; 3] {
+    let column = |key: &str, ty| MetadataColumn { key: key.to_owned(), ty };
+    [
+        column(DEAD_LETTER_RAW, LogicalType::new(TypeKind::Varbinary(LENGTH_MAX))),
+        column(DEAD_LETTER_CAUSE, LogicalType::string()),
+        column(DEAD_LETTER_ORIGIN, LogicalType::string()),
+    ]
+}
+
 /// What the planner may leave to the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PushDowns {
@@ -128,6 +147,9 @@ pub struct SourceDescription {
     pub push_downs: PushDowns,
     /// A parallelism that its options fix (`scan.parallelism`).
     pub parallelism: Option<u32>,
+    /// The table, as its options name it, that records go to which its format cannot read. If one of
+    /// [`dead_letter_columns`] is asked for, such a record is a row that is null in all other columns.
+    pub dead_letters: Option<String>,
 }
 
 /// What a sink is like.
@@ -173,11 +195,20 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
-    /// The columns that it emits.
+    /// The columns that it emits. Beside dead letters all may be null.
     pub fn output_schema(&self) -> Schema {
         let mut schema = self.schema.project(&self.projection);
         schema.fields.extend(self.metadata.iter().map(|(key, ty)| crate::Field::new(key, ty.clone())));
+        if self.has_dead_letters() {
+            schema.fields.iter_mut().for_each(|f| f.ty.nullable = true);
+        }
         schema
+    }
+
+    /// Whether records that the format cannot read are rows.
+    pub fn has_dead_letters(&self) -> bool {
+        let of_dead_letters = |key: &String| dead_letter_columns().iter().any(|c| c.key == *key);
+        self.metadata.iter().any(|(key, _)| of_dead_letters(key))
     }
 }
 

@@ -73,6 +73,7 @@ impl TableFactory for Datagen {
             metadata: Vec::new(),
             push_downs: PushDowns { projection: true, limit: true, ..PushDowns::default() },
             parallelism: options.parallelism,
+            dead_letters: None,
         })
     }
 

@@ -37,6 +37,7 @@ mod cursor;
 mod enumerator;
 mod names;
 mod options;
+mod origins;
 mod partition;
 mod partition_commit;
 mod reader;
@@ -73,6 +74,7 @@ impl TableFactory for FileSystemTable {
             metadata: metadata(),
             push_downs: PushDowns { projection: true, limit: true, ..PushDowns::default() },
             parallelism: None,
+            dead_letters: format.dead_letter_table().map(str::to_owned),
         })
     }
 
@@ -157,6 +159,8 @@ fn metadata() -> Vec<MetadataColumn> {
     columns.into_iter().map(|(key, ty)| MetadataColumn { key: key.to_owned(), ty }).collect()
 }
 
+#[cfg(test)]
+mod dead_letters_tests;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]

@@ -39,6 +39,7 @@ impl TableFactory for Nexmark {
             metadata: Vec::new(),
             push_downs: PushDowns { projection: true, ..PushDowns::default() },
             parallelism: options.parallelism,
+            dead_letters: None,
         })
     }
 

@@ -29,11 +29,14 @@ use std::ops::Range;
 use flott_api::env::ReadFile;
 use flott_api::options::OptionReader;
 use flott_api::table::ChangelogMode;
-use flott_api::{ChangeBatch, Error, Result, Schema};
+use flott_api::{ChangeBatch, Error, Result, RowKind, Schema};
 
 use crate::column::Columns;
 use crate::records::{self, Records};
-use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, FileFormat, FileReader, Format, Layout};
+use crate::{
+    DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, FileFormat, FileReader, Format, Layout,
+    dead_letters,
+};
 use container::{Codec, ContainerReader, ContainerWriter};
 use datum::{RowPlan, Table};
 use input::Input;
@@ -44,6 +47,7 @@ use write::RecordWriter;
 struct Avro {
     timestamps: Timestamps,
     codec: Codec,
+    dead_letters: Option<String>,
 }
 
 /// Reads the options under `prefix`.
@@ -54,7 +58,8 @@ pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn F
             .with_hint("Use 'binary', or format 'json' for what people read."));
     }
     let timestamps = timestamps(options, prefix)?;
-    Ok(Box::new(Avro { timestamps, codec: Codec::read(options, &key("codec"))? }))
+    let dead_letters = dead_letters::table(options, prefix, false)?;
+    Ok(Box::new(Avro { timestamps, codec: Codec::read(options, &key("codec"))?, dead_letters }))
 }
 
 fn timestamps(options: &OptionReader<'_>, prefix: &str) -> Result<Timestamps> {
@@ -71,6 +76,9 @@ impl Format for Avro {
         self.timestamps.check("avro", schema)
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.dead_letters.as_deref()
+    }
     fn layout(&self) -> Layout<'_> {
         Layout::File(self)
     }
@@ -80,7 +88,7 @@ impl Format for Avro {
         let writer = AvroSchema::parse(&self.timestamps.schema_of(&spec.schema.fields).to_string())?;
         let table = Table::new(&spec.schema, &spec.projection, self.timestamps);
         let plan = RowPlan::new(&writer, writer.root, &table, None);
-        Ok(Box::new(MessageDecoder { writer, plan, columns: Columns::new(&spec.output_schema()) }))
+        Ok(Box::new(MessageDecoder { writer, plan, columns: Columns::of(spec) }))
     }
 
     /// Of messages, unless lines would end: then of a file.
@@ -124,8 +132,12 @@ fn no_records(format: &str) -> DecodeError {
 }
 
 impl Records for MessageDecoder {
-    fn count(&self) -> usize {
-        self.columns.rows()
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn columns_mut(&mut self) -> (&mut Columns, Option<&mut Vec<RowKind>>) {
+        (&mut self.columns, None)
     }
 
     fn record(&mut self, message: &[u8]) -> Result<(), String> {
@@ -162,7 +174,7 @@ impl Decoder for MessageDecoder {
     }
 
     fn take_skipped(&mut self) -> u64 {
-        0
+        self.columns.take_dead_letters()
     }
 }
 

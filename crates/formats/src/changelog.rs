@@ -131,6 +131,9 @@ impl Format for Changelog {
         check_types(self.dialect.name, schema)
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.json.dead_letters.as_deref()
+    }
     fn layout(&self) -> Layout<'_> {
         Layout::Records { splittable: true }
     }

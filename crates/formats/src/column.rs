@@ -18,6 +18,9 @@ use flott_api::types::TimestampUnit;
 use flott_api::types::arrow::nano_fields;
 use flott_api::{Error, Field, LogicalType, Result, Schema, TypeKind};
 
+use crate::DecoderSpec;
+use crate::dead_letters::DeadLetters;
+
 /// The values of a column, by their layout.
 pub(crate) enum Values {
     /// `NULL`
@@ -115,6 +118,11 @@ impl Column {
         ends.push(data.len() as i32);
         self.valid.push(true);
         true
+    }
+
+    /// Makes a row null.
+    fn nullify(&mut self, row: usize) {
+        self.nulls += usize::from(std::mem::take(&mut self.valid[row]));
     }
 
     /// Drops all rows from `rows` on, also those of children that were pushed without their parent.
@@ -294,13 +302,24 @@ pub(crate) struct Columns {
     pub(crate) columns: Vec<Column>,
     schema: arrow_schema::SchemaRef,
     rows: usize,
+    /// Positions of those that are `NOT NULL`.
+    not_null: Vec<usize>,
+    /// What the records were that do not fit, if they are kept.
+    dead_letters: Option<DeadLetters>,
 }
 
 impl Columns {
     /// Empty columns of these types.
     pub(crate) fn new(schema: &Schema) -> Self {
         let columns = schema.fields.iter().map(|f| Column::new(&f.ty)).collect();
-        Columns { columns, schema: schema.arrow(), rows: 0 }
+        let not_null = (0..schema.len()).filter(|&c| !schema.fields[c].ty.nullable).collect();
+        Columns { columns, schema: schema.arrow(), rows: 0, not_null, dead_letters: None }
+    }
+
+    /// The columns that a decoder emits.
+    pub(crate) fn of(spec: &DecoderSpec) -> Self {
+        let dead_letters = spec.dead_letters.then(DeadLetters::new);
+        Columns { schema: spec.output_schema().arrow(), dead_letters, ..Columns::new(&spec.table_schema()) }
     }
 
     /// The number of complete rows.
@@ -324,6 +343,59 @@ impl Columns {
     pub(crate) fn roll_back(&mut self) {
         let rows = self.rows;
         self.columns.iter_mut().for_each(|c| c.truncate(rows));
+        if let Some(dead_letters) = &mut self.dead_letters {
+            dead_letters.truncate(rows);
+        }
+    }
+
+    /// What is null in the rows from `first` on and may not be.
+    pub(crate) fn missing(&self, first: usize) -> Option<String> {
+        let has_null = |c: &&usize| (first..self.rows).any(|row| self.columns[**c].is_null(row));
+        let column = *self.not_null.iter().find(has_null)?;
+        Some(format!("field '{}' is NULL, but it is {}", self.schema.field(column).name(), self.columns[column].ty))
+    }
+
+    /// Whether records that do not fit are kept.
+    pub(crate) fn keeps_dead_letters(&self) -> bool {
+        self.dead_letters.is_some()
+    }
+
+    /// How many records were kept that do not fit, since the last call.
+    pub(crate) fn take_dead_letters(&mut self) -> u64 {
+        self.dead_letters.as_mut().map_or(0, |d| std::mem::take(&mut d.count))
+    }
+
+    /// Says that the decoder is done with so many bytes of its window.
+    pub(crate) fn took(&mut self, bytes: usize) {
+        if let Some(dead_letters) = &mut self.dead_letters {
+            dead_letters.taken += bytes as u64;
+        }
+    }
+
+    /// Adds a record that does not fit as a row, if such are kept and there is room.
+    pub(crate) fn push_dead(&mut self, record: &[u8], cause: &str, at: Place) -> bool {
+        if self.dead_letters.is_none() {
+            return false;
+        }
+        self.roll_back();
+        self.columns.iter_mut().for_each(Column::push_null);
+        self.added(1);
+        let kept = self.mark_dead(self.rows - 1, record, cause, at);
+        if !kept {
+            self.cut(self.rows - 1);
+        }
+        kept
+    }
+
+    /// Says that a row is a record that does not fit. No row behind it may be one yet.
+    pub(crate) fn mark_dead(&mut self, row: usize, record: &[u8], cause: &str, at: Place) -> bool {
+        let Some(dead_letters) = &mut self.dead_letters else { return false };
+        self.columns.iter_mut().for_each(|c| c.nullify(row));
+        let place = match at {
+            Place::Byte(offset) => dead_letters.taken + offset as u64,
+            Place::Message(number) => number as u64,
+        };
+        dead_letters.push(row, record, cause, place)
     }
 
     /// All rows; the columns are empty then.
@@ -331,11 +403,25 @@ impl Columns {
     /// # Errors
     /// If a null lies where a nested type says `NOT NULL`.
     pub(crate) fn take(&mut self) -> Result<RecordBatch> {
-        let arrays = self.columns.iter_mut().map(Column::take).collect::<Result<Vec<_>>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        self.rows = 0;
+        let rows = std::mem::take(&mut self.rows);
+        let mut arrays = self.columns.iter_mut().map(Column::take).collect::<Result<Vec<_>>>()?;
+        if let Some(dead_letters) = &mut self.dead_letters {
+            for column in dead_letters.filled(rows) {
+                arrays.push(column.take()?);
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
     }
+}
+
+/// Where a record lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// It begins at this byte of the window.
+    Byte(usize),
+    /// It is the message of this number.
+    Message(usize),
 }
 
 #[cfg(test)]

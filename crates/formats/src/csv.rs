@@ -16,7 +16,7 @@ use flott_api::options::OptionReader;
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
 
-use crate::{Decoder, DecoderSpec, Encoder, EncoderSpec, Format, Layout, type_refused};
+use crate::{Decoder, DecoderSpec, Encoder, EncoderSpec, Format, Layout, dead_letters, type_refused};
 
 /// The options of `csv`.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct CsvOptions {
     array_delimiter: Vec<u8>,
     allow_comments: bool,
     ignore_parse_errors: bool,
+    /// The table for records that do not fit.
+    dead_letters: Option<String>,
     scientific_decimals: bool,
     trim_spaces: bool,
     ignore_trailing: bool,
@@ -52,6 +54,7 @@ pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn F
         ))
         .with_detail("There is a quote character, and it is disabled.".to_owned()));
     }
+    let ignore_parse_errors = flag("ignore-parse-errors", false)?;
     Ok(Box::new(Csv(CsvOptions {
         field_delimiter: character(options, &key("field-delimiter"))?.unwrap_or(b','),
         quote: quoting.then(|| quote.unwrap_or(b'"')),
@@ -59,7 +62,8 @@ pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn F
         null_literal: options.text(&key("null-literal")).map(|t| t.as_bytes().to_vec()),
         array_delimiter: options.text(&key("array-element-delimiter")).unwrap_or(";").as_bytes().to_vec(),
         allow_comments: flag("allow-comments", false)?,
-        ignore_parse_errors: flag("ignore-parse-errors", false)?,
+        ignore_parse_errors,
+        dead_letters: dead_letters::table(options, prefix, ignore_parse_errors)?,
         scientific_decimals: flag("write-bigdecimal-in-scientific-notation", true)?,
         trim_spaces: flag("trim-spaces", false)?,
         ignore_trailing: flag("ignore-trailing-unmappable", false)?,
@@ -102,6 +106,9 @@ impl Format for Csv {
         bad.map_or(Ok(()), |f| Err(type_refused("csv", &f.name, &f.ty)))
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.0.dead_letters.as_deref()
+    }
     fn layout(&self) -> Layout<'_> {
         // A quoted field may hold a line feed, so nobody knows from the middle where a record begins.
         Layout::Records { splittable: false }

@@ -18,7 +18,7 @@ use flott_api::options::OptionReader;
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
 
-use crate::{Decoder, DecoderSpec, Encoder, EncoderSpec, Format, Layout, type_refused};
+use crate::{Decoder, DecoderSpec, Encoder, EncoderSpec, Format, Layout, dead_letters, type_refused};
 
 /// What becomes of a null key of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) enum NullKey {
 pub(crate) struct JsonOptions {
     pub(crate) fail_on_missing_field: bool,
     pub(crate) ignore_parse_errors: bool,
+    /// The table for records that do not fit.
+    pub(crate) dead_letters: Option<String>,
     /// Timestamps as ISO 8601 instead of SQL.
     pub(crate) iso_timestamps: bool,
     pub(crate) null_key: NullKey,
@@ -54,9 +56,11 @@ pub(crate) fn common_options(options: &OptionReader<'_>, prefix: &str) -> Result
     let key = |name: &str| format!("{prefix}{name}");
     let literal = options.text(&key("map-null-key.literal")).unwrap_or("null").to_owned();
     let modes = [("FAIL", 0), ("DROP", 1), ("LITERAL", 2)];
+    let ignore_parse_errors = options.value_or(&key("ignore-parse-errors"), false)?;
     Ok(JsonOptions {
         fail_on_missing_field: false,
-        ignore_parse_errors: options.value_or(&key("ignore-parse-errors"), false)?,
+        ignore_parse_errors,
+        dead_letters: dead_letters::table(options, prefix, ignore_parse_errors)?,
         iso_timestamps: options.choice(
             &key("timestamp-format.standard"),
             &[("SQL", false), ("ISO-8601", true)],
@@ -97,6 +101,9 @@ impl Format for Json {
         check_types("json", schema)
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.0.dead_letters.as_deref()
+    }
     fn layout(&self) -> Layout<'_> {
         Layout::Records { splittable: true }
     }

@@ -26,6 +26,7 @@ mod cells;
 mod changelog;
 mod column;
 mod csv;
+mod dead_letters;
 mod json;
 mod parquet;
 mod protobuf;
@@ -58,6 +59,11 @@ pub trait Format: Send + Sync {
     /// # Errors
     /// Names the column and the type that it cannot.
     fn check(&self, schema: &Schema) -> Result<()>;
+
+    /// The table that records which do not fit go to, if the option `dead-letter.table` names one.
+    fn dead_letter_table(&self) -> Option<&str> {
+        None
+    }
 
     /// How its files are made.
     fn layout(&self) -> Layout<'_>;
@@ -98,11 +104,25 @@ pub struct DecoderSpec {
     pub projection: Vec<usize>,
     /// The format's metadata columns to append behind them: key and type.
     pub metadata: Vec<(String, LogicalType)>,
+    /// Whether a record that does not fit becomes a row: null in all these columns, which may be null then, and behind
+    /// them its bytes without the line's end, what is wrong with it, and where it begins: the bytes that the decoder had
+    /// taken before it, or the number of its message.
+    pub dead_letters: bool,
 }
 
 impl DecoderSpec {
     /// The columns that are emitted.
     pub fn output_schema(&self) -> Schema {
+        let mut schema = self.table_schema();
+        if self.dead_letters {
+            schema.fields.iter_mut().for_each(|f| f.ty.nullable = true);
+            schema.fields.extend(dead_letters::fields());
+        }
+        schema
+    }
+
+    /// The columns of the table and its metadata.
+    fn table_schema(&self) -> Schema {
         let mut schema = self.schema.project(&self.projection);
         schema.fields.extend(self.metadata.iter().map(|(key, ty)| flott_api::Field::new(key, ty.clone())));
         schema
@@ -188,7 +208,7 @@ pub trait Decoder: Send {
     /// If a null lies where a nested type says `NOT NULL`.
     fn take(&mut self) -> Result<ChangeBatch>;
 
-    /// How many malformed records were skipped, or got nulls, since the last call.
+    /// How many malformed records were skipped, got nulls or became dead letters since the last call.
     fn take_skipped(&mut self) -> u64;
 }
 

@@ -27,13 +27,13 @@ use std::sync::Arc;
 
 use flott_api::options::OptionReader;
 use flott_api::table::ChangelogMode;
-use flott_api::{ChangeBatch, Error, Field, Result, Schema};
+use flott_api::{ChangeBatch, Error, Field, Result, RowKind, Schema};
 use prost_reflect::MessageDescriptor;
 
 use crate::cells::Cell;
 use crate::column::Columns;
 use crate::records::{self, Records};
-use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout};
+use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout, dead_letters};
 use plan::{Message, Planner};
 use read::Reader;
 use write::{Writer, check_complete};
@@ -43,6 +43,7 @@ struct Protobuf {
     ignore_errors: bool,
     defaults: bool,
     null_text: Arc<str>,
+    dead_letters: Option<String>,
 }
 
 /// Reads the options under `prefix`.
@@ -51,7 +52,9 @@ pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn F
     let ignore_errors = options.value_or(&key("ignore-parse-errors"), false)?;
     let defaults = options.value_or(&key("read-default-values"), false)?;
     let null_text = options.text(&key("write-null-string-literal")).unwrap_or_default().into();
-    Ok(Box::new(Protobuf { message: schema::message(options, prefix)?, ignore_errors, defaults, null_text }))
+    let dead_letters = dead_letters::table(options, prefix, ignore_errors)?;
+    let message = schema::message(options, prefix)?;
+    Ok(Box::new(Protobuf { message, ignore_errors, defaults, null_text, dead_letters }))
 }
 
 impl Protobuf {
@@ -77,6 +80,10 @@ impl Format for Protobuf {
         self.whole(schema).map(drop)
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.dead_letters.as_deref()
+    }
+
     fn layout(&self) -> Layout<'_> {
         Layout::Messages
     }
@@ -85,7 +92,7 @@ impl Format for Protobuf {
         Ok(Box::new(ProtobufDecoder {
             plan: self.plan(&spec.schema, &spec.projection)?,
             reader: Reader::default(),
-            columns: Columns::new(&spec.output_schema()),
+            columns: Columns::of(spec),
             ignore_errors: self.ignore_errors,
             skipped: 0,
         }))
@@ -108,8 +115,12 @@ struct ProtobufDecoder {
 }
 
 impl Records for ProtobufDecoder {
-    fn count(&self) -> usize {
-        self.columns.rows()
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn columns_mut(&mut self) -> (&mut Columns, Option<&mut Vec<RowKind>>) {
+        (&mut self.columns, None)
     }
 
     fn record(&mut self, message: &[u8]) -> Result<(), String> {
@@ -148,7 +159,7 @@ impl Decoder for ProtobufDecoder {
     }
 
     fn take_skipped(&mut self) -> u64 {
-        std::mem::take(&mut self.skipped)
+        std::mem::take(&mut self.skipped) + self.columns.take_dead_letters()
     }
 }
 

@@ -4,12 +4,14 @@
 
 use flott_api::options::OptionReader;
 use flott_api::table::ChangelogMode;
-use flott_api::{ChangeBatch, Error, Field, Result, Schema, TypeKind};
+use flott_api::{ChangeBatch, Error, Field, Result, RowKind, Schema, TypeKind};
 
 use crate::cells::{Cell, Cells};
 use crate::column::{Columns, Values};
 use crate::records::{self, Records};
-use crate::{DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout, type_refused};
+use crate::{
+    DecodeError, Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, Layout, dead_letters, type_refused,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Charset {
@@ -24,6 +26,11 @@ struct Raw {
     little_endian: bool,
 }
 
+struct RawFormat {
+    raw: Raw,
+    dead_letters: Option<String>,
+}
+
 /// Reads the options under `prefix`.
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {
     let charsets = [
@@ -35,13 +42,14 @@ pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn F
         ("latin1", Charset::Latin1),
     ];
     let orders = [("big-endian", false), ("little-endian", true)];
-    Ok(Box::new(Raw {
+    let raw = Raw {
         charset: options.choice(&format!("{prefix}charset"), &charsets, Charset::Utf8)?,
         little_endian: options.choice(&format!("{prefix}endianness"), &orders, false)?,
-    }))
+    };
+    Ok(Box::new(RawFormat { raw, dead_letters: dead_letters::table(options, prefix, false)? }))
 }
 
-impl Format for Raw {
+impl Format for RawFormat {
     fn changelog(&self) -> ChangelogMode {
         ChangelogMode::INSERT_ONLY
     }
@@ -61,19 +69,22 @@ impl Format for Raw {
         if good { Ok(()) } else { Err(type_refused("raw", &field.name, &field.ty)) }
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.dead_letters.as_deref()
+    }
     fn layout(&self) -> Layout<'_> {
         Layout::Records { splittable: true }
     }
 
     fn decoder(&self, spec: &DecoderSpec) -> Result<Box<dyn Decoder>> {
         self.check(&spec.schema)?;
-        let columns = Columns::new(&spec.schema.project(&spec.projection));
-        Ok(Box::new(RawDecoder { raw: *self, field: spec.schema.fields[0].clone(), columns }))
+        let columns = Columns::of(spec);
+        Ok(Box::new(RawDecoder { raw: self.raw, field: spec.schema.fields[0].clone(), columns }))
     }
 
     fn encoder(&self, spec: &EncoderSpec) -> Result<Box<dyn Encoder>> {
         self.check(&spec.schema)?;
-        Ok(Box::new(RawEncoder { raw: *self, field: spec.schema.fields[0].clone(), line_ends: spec.line_ends }))
+        Ok(Box::new(RawEncoder { raw: self.raw, field: spec.schema.fields[0].clone(), line_ends: spec.line_ends }))
     }
 }
 
@@ -102,8 +113,12 @@ struct RawDecoder {
 }
 
 impl Records for RawDecoder {
-    fn count(&self) -> usize {
-        self.columns.rows()
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn columns_mut(&mut self) -> (&mut Columns, Option<&mut Vec<RowKind>>) {
+        (&mut self.columns, None)
     }
 
     fn record(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -163,7 +178,7 @@ impl Decoder for RawDecoder {
     }
 
     fn take_skipped(&mut self) -> u64 {
-        0
+        self.columns.take_dead_letters()
     }
 }
 

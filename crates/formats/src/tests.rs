@@ -39,7 +39,9 @@ fn schema_of(name: &str) -> Schema {
 
 fn decoder(format: &dyn Format, schema: &Schema) -> Box<dyn Decoder> {
     let projection = (0..schema.len()).collect();
-    format.decoder(&DecoderSpec { schema: schema.clone(), projection, metadata: Vec::new() }).unwrap()
+    format
+        .decoder(&DecoderSpec { schema: schema.clone(), projection, metadata: Vec::new(), dead_letters: false })
+        .unwrap()
 }
 
 /// Feeds `text` in pieces, as a connector does.
@@ -161,7 +163,8 @@ fn random_and_damaged_bytes_are_errors_or_rows_in_pieces_of_any_size() {
 #[test]
 fn only_the_columns_asked_for_are_read() {
     for (name, text) in [("csv", "x,7,,,,,,,,\n".as_bytes()), ("json", b"{\"c0\":\"x\",\"c1\":7,\"c2\":\"bad\"}\n")] {
-        let spec = DecoderSpec { schema: schema_of(name), projection: vec![1, 0], metadata: Vec::new() };
+        let spec =
+            DecoderSpec { schema: schema_of(name), projection: vec![1, 0], metadata: Vec::new(), dead_letters: false };
         let mut decoder = made(name, &[]).decoder(&spec).unwrap();
         decoder.decode(text, true).unwrap();
         assert_eq!(lines(&decoder.take().unwrap()), ["+I | 7 | x"], "{name}");

@@ -10,6 +10,7 @@
 mod batch;
 mod binder;
 pub mod context;
+mod dead_letters;
 mod expand;
 mod explain;
 mod lower;
@@ -194,7 +195,7 @@ fn explained(cx: &dyn PlanContext, statement: &Statement, details: &[ExplainDeta
             let sink = stream::Sink::nowhere(&rel.columns, &settings);
             match settings.batch.is_on {
                 true => vec![batch::plan(&settings, rel, sink)?],
-                false => stream::with_mini_batches(&settings, vec![stream::plan(&settings, rel, sink)?])?,
+                false => query_pipelines(cx, &settings, stream::plan(&settings, rel, sink)?)?,
             }
         }
         Statement::Insert(insert) => insert_pipelines(cx, &settings, std::slice::from_ref(insert))?,
@@ -219,6 +220,7 @@ fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert
     if settings.batch.is_on {
         return Ok(pipelines);
     }
+    let pipelines = dead_letters::with_dead_letters(cx, settings, pipelines)?;
     stream::with_mini_batches(settings, stream::share(pipelines))
 }
 
@@ -228,5 +230,14 @@ fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id:
     if settings.batch.is_on {
         return Ok(vec![batch::plan(settings, rel, sink)?]);
     }
-    stream::with_mini_batches(settings, vec![stream::plan(settings, rel, sink)?])
+    query_pipelines(cx, settings, stream::plan(settings, rel, sink)?)
+}
+
+/// The pipeline of a query, with those of the dead letters that it comes across.
+fn query_pipelines(cx: &dyn PlanContext, settings: &Settings, query: Pipeline) -> Result<Vec<Pipeline>> {
+    let mut pipelines = dead_letters::with_dead_letters(cx, settings, vec![query])?;
+    if pipelines.len() > 1 {
+        pipelines = stream::share(pipelines);
+    }
+    stream::with_mini_batches(settings, pipelines)
 }

@@ -128,6 +128,7 @@ impl LookupFactory for LookupTest {
                 metadata: Vec::new(),
                 push_downs: PushDowns { projection: true, ..PushDowns::default() },
                 parallelism: None,
+                dead_letters: None,
             },
             sync: settings.sync,
             asynchronous: settings.asynchronous,

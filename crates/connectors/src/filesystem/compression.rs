@@ -54,21 +54,36 @@ impl Read for ReadOnly {
     }
 }
 
-/// Which line, from 1, the byte at `offset` lies in.
-pub(super) fn line_of(mut input: impl Read, offset: u64) -> io::Result<u64> {
-    struct Lines(u64);
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.iter().filter(|b| **b == b'\n').count() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+/// Counts the lines of an input as far as somebody asks.
+pub(super) struct Lines {
+    input: Box<dyn Read + Send>,
+    at: u64,
+    line: u64,
+}
+
+impl Lines {
+    /// At the begin of an input.
+    pub(super) fn of(input: Box<dyn Read + Send>) -> Self {
+        Lines { input: Box::new(BufReader::with_capacity(BUFFER_BYTES, input)), at: 0, line: 1 }
     }
-    let mut lines = Lines(1);
-    io::copy(&mut input.by_ref().take(offset), &mut lines)?;
-    Ok(lines.0)
+
+    /// Which line, from 1, the byte at `offset` lies in. No offset is before the last one.
+    pub(super) fn at(&mut self, offset: u64) -> io::Result<u64> {
+        struct Feeds(u64);
+        impl Write for Feeds {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 += bytes.iter().filter(|b| **b == b'\n').count() as u64;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut feeds = Feeds(0);
+        self.at += io::copy(&mut self.input.by_ref().take(offset.saturating_sub(self.at)), &mut feeds)?;
+        self.line += feeds.0;
+        Ok(self.line)
+    }
 }
 
 /// Skips `bytes` of the input, or all of it.

@@ -8,7 +8,8 @@ use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 use flott_formats::{Decoder, FileReader, Layout};
 
 use super::blocking::io_error;
-use super::compression::{Compression, line_of, skip};
+use super::compression::{Compression, skip};
+use super::origins::{Origins, place};
 use super::source::Shared;
 use super::split::{FileSplit, Position};
 
@@ -52,6 +53,8 @@ pub(super) struct RecordCursor {
     ended: bool,
     /// Rows that were emitted before a restart, and are decoded again.
     rows_to_skip: u64,
+    /// Where dead letters come from, if there may be such.
+    origins: Option<Origins>,
     /// A record that does not fit: it fails the split when the rows before it are out.
     failure: Option<Error>,
 }
@@ -84,6 +87,7 @@ impl Cursor {
                     file.seek(SeekFrom::Start(start)).map_err(failed)?;
                     let input = compression.decode(file).map_err(failed)?;
                     let mut cursor = RecordCursor::new(input, decoder, split, environment, start);
+                    cursor.keep_dead_letters(shared);
                     if align {
                         cursor.align()?;
                     } else if shared.options.format != "raw" {
@@ -94,6 +98,7 @@ impl Cursor {
                 let mut input = compression.decode(file).map_err(failed)?;
                 skip(&mut input, start).map_err(failed)?;
                 let mut cursor = RecordCursor::new(input, decoder, split, environment, start);
+                cursor.keep_dead_letters(shared);
                 if shared.options.format != "raw" {
                     cursor.skip_byte_order_mark()?;
                 }
@@ -152,8 +157,13 @@ impl RecordCursor {
             base,
             ended: false,
             rows_to_skip: split.position.rows,
+            origins: None,
             failure: None,
         }
+    }
+
+    fn keep_dead_letters(&mut self, shared: &Shared) {
+        self.origins = shared.decoder.dead_letters.then(|| Origins::new(&self.environment, &self.split.path));
     }
 
     fn step(&mut self) -> Result<Step> {
@@ -161,6 +171,9 @@ impl RecordCursor {
             return Err(failure);
         }
         let mut from = self.base + self.at as u64;
+        if let Some(origins) = &mut self.origins {
+            origins.begin(from);
+        }
         let mut decoded = 0;
         loop {
             let window = &self.window[self.at..];
@@ -201,6 +214,10 @@ impl RecordCursor {
             return Ok(Vec::new());
         }
         let batch = self.decoder.take()?;
+        let batch = match &mut self.origins {
+            Some(origins) => origins.named(batch)?,
+            None => batch,
+        };
         let behind = Position { offset: self.base + self.at as u64, rows: 0 };
         let again = (self.rows_to_skip as usize).min(batch.len());
         self.rows_to_skip -= again as u64;
@@ -298,17 +315,7 @@ impl RecordCursor {
         Ok(())
     }
 
-    /// `file 'x.csv', line 3`. The file is read again for it, so that reading need not count lines.
     fn place(&self, offset: u64) -> String {
-        let path = &self.split.path;
-        let line = || {
-            let (files, inside) = self.environment.files.resolve(path).ok()?;
-            let file = files.open(&inside).ok()?;
-            line_of(Compression::of(path).decode(file).ok()?, offset).ok()
-        };
-        match line() {
-            Some(line) => format!("file '{path}', line {line}"),
-            None => format!("file '{path}', byte {offset}"),
-        }
+        place(&self.environment, &self.split.path, offset)
     }
 }

@@ -60,6 +60,10 @@ impl FileOptions {
                 .with_detail("Its records do not say where they end, and a line feed may stand within them.")
                 .with_hint("Use it for messages, or format 'avro' for files."));
         }
+        if format.dead_letter_table().is_some() && !matches!(format.layout(), Layout::Records { .. }) {
+            return Err(Error::invalid(format!("option '{identifier}.dead-letter.table' cannot be used for files"))
+                .with_detail(format!("A file of format '{identifier}' can be read as a whole, or cannot.")));
+        }
         refuse(&reader)?;
         let day_ms = 86_400_000;
         let read = FileOptions {

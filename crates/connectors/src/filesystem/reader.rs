@@ -67,7 +67,7 @@ impl FileSplitReader {
     /// The decoded rows as the columns that were asked for.
     fn complete(&self, split: &OpenSplit, batch: ChangeBatch) -> Result<ChangeBatch> {
         let decoded = |column: (usize, &OutputColumn)| matches!(column, (i, OutputColumn::Decoded(d)) if i == *d);
-        if self.shared.columns.iter().enumerate().all(decoded) {
+        if self.shared.columns.iter().enumerate().all(decoded) && !self.shared.decoder.dead_letters {
             return Ok(batch);
         }
         let rows = batch.len();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flott_api::env::Environment;
 use flott_api::source::{Boundedness, ReaderContext, Source, SplitEnumerator, SplitReader};
-use flott_api::table::SourceSpec;
+use flott_api::table::{SourceSpec, dead_letter_columns};
 use flott_api::{Error, LogicalType, Result, Schema};
 use flott_formats::{DecoderSpec, Format};
 
@@ -65,8 +65,14 @@ impl FileSource {
                 }
             }
         }
-        columns.extend(spec.metadata.iter().map(|(key, _)| OutputColumn::Metadata(key.clone())));
-        let decoder = DecoderSpec { schema: stored, projection: decoded, metadata: Vec::new() };
+        // Dead letters are decoded behind the others.
+        let of_dead_letters = |key: &String| dead_letter_columns().iter().position(|c| c.key == *key);
+        columns.extend(spec.metadata.iter().map(|(key, _)| match of_dead_letters(key) {
+            Some(place) => OutputColumn::Decoded(decoded.len() + place),
+            None => OutputColumn::Metadata(key.clone()),
+        }));
+        let dead_letters = spec.has_dead_letters();
+        let decoder = DecoderSpec { schema: stored, projection: decoded, metadata: Vec::new(), dead_letters };
         let shared = Shared {
             options,
             format,

@@ -1,5 +1,6 @@
 //! What is wrong, huge or hostile: it runs, or is refused with its place and its limit; never a panic, never a hang.
 
+mod dead_letters;
 mod files;
 mod jobs;
 mod statements;

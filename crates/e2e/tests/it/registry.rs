@@ -94,7 +94,7 @@ async fn read(
     messages: &[Vec<u8>],
 ) -> Result<Vec<String>, String> {
     let projection = (0..columns.len()).collect();
-    let spec = DecoderSpec { schema: schema(columns), projection, metadata: Vec::new() };
+    let spec = DecoderSpec { schema: schema(columns), projection, metadata: Vec::new(), dead_letters: false };
     let mut decoder = format.decoder(&spec).unwrap();
     let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
     decoder.prepare(environment, &messages).await.map_err(|e| e.to_string())?;

@@ -14,6 +14,7 @@ mod batch;
 mod cleaning;
 mod conflicts;
 mod crashes;
+mod dead_letters;
 mod differential;
 mod nexmark;
 mod recorded;

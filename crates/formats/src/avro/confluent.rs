@@ -14,7 +14,7 @@ use std::sync::Arc;
 use flott_api::env::Environment;
 use flott_api::options::OptionReader;
 use flott_api::table::ChangelogMode;
-use flott_api::{BoxFuture, ChangeBatch, Error, Field, LogicalType, Result, Schema, TypeKind};
+use flott_api::{BoxFuture, ChangeBatch, Error, Field, LogicalType, Result, RowKind, Schema, TypeKind};
 
 use super::datum::{RowPlan, Table};
 use super::input::{Input, Taken};
@@ -70,6 +70,9 @@ impl Format for Confluent {
         given_schema(&self.0, &row_type(&schema.fields)).map(drop)
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.0.dead_letters.as_deref()
+    }
     fn layout(&self) -> Layout<'_> {
         Layout::Messages
     }
@@ -78,11 +81,7 @@ impl Format for Confluent {
         self.check(&spec.schema)?;
         let mut table = Table::new(&spec.schema, &spec.projection, Timestamps::Legacy);
         table.reader = given_schema(&self.0, &row_type(&spec.schema.fields))?;
-        Ok(Box::new(ConfluentDecoder {
-            writers: Writers::new(&self.0),
-            table,
-            columns: Columns::new(&spec.output_schema()),
-        }))
+        Ok(Box::new(ConfluentDecoder { writers: Writers::new(&self.0), table, columns: Columns::of(spec) }))
     }
 
     fn encoder(&self, spec: &EncoderSpec) -> Result<Box<dyn Encoder>> {
@@ -230,8 +229,12 @@ impl ConfluentDecoder {
 }
 
 impl Records for ConfluentDecoder {
-    fn count(&self) -> usize {
-        self.columns.rows()
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn columns_mut(&mut self) -> (&mut Columns, Option<&mut Vec<RowKind>>) {
+        (&mut self.columns, None)
     }
 
     fn record(&mut self, message: &[u8]) -> Result<(), String> {
@@ -267,7 +270,7 @@ impl Decoder for ConfluentDecoder {
     }
 
     fn take_skipped(&mut self) -> u64 {
-        0
+        self.columns.take_dead_letters()
     }
 }
 

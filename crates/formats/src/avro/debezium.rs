@@ -54,6 +54,9 @@ impl Format for Debezium {
         self.given(&schema.fields).map(drop)
     }
 
+    fn dead_letter_table(&self) -> Option<&str> {
+        self.0.dead_letters.as_deref()
+    }
     fn layout(&self) -> Layout<'_> {
         Layout::Messages
     }
@@ -65,7 +68,7 @@ impl Format for Debezium {
         Ok(Box::new(DebeziumDecoder {
             writers: Writers::new(&self.0),
             table,
-            columns: Columns::new(&spec.output_schema()),
+            columns: Columns::of(spec),
             kinds: Vec::new(),
         }))
     }
@@ -228,8 +231,12 @@ impl DebeziumDecoder {
 }
 
 impl Records for DebeziumDecoder {
-    fn count(&self) -> usize {
-        self.columns.rows()
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn columns_mut(&mut self) -> (&mut Columns, Option<&mut Vec<RowKind>>) {
+        (&mut self.columns, Some(&mut self.kinds))
     }
 
     fn record(&mut self, message: &[u8]) -> Result<(), String> {
@@ -267,7 +274,7 @@ impl Decoder for DebeziumDecoder {
     }
 
     fn take_skipped(&mut self) -> u64 {
-        0
+        self.columns.take_dead_letters()
     }
 }
 

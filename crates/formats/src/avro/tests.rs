@@ -89,7 +89,12 @@ fn read_with(
     skip: u64,
 ) -> Result<Vec<ChangeBatch>> {
     let Layout::File(files) = format.layout() else { return Err(Error::internal("not a file format")) };
-    let spec = DecoderSpec { schema: schema.clone(), projection: projection.to_vec(), metadata: Vec::new() };
+    let spec = DecoderSpec {
+        schema: schema.clone(),
+        projection: projection.to_vec(),
+        metadata: Vec::new(),
+        dead_letters: false,
+    };
     let mut reader = files.reader(Box::new(Cursor::new(file.to_vec())), &spec, range, skip)?;
     let mut rows = Vec::new();
     while let Some(batch) = reader.next_batch()? {
@@ -117,7 +122,7 @@ fn messages(format: &dyn Format, schema: &Schema, rows: &[ChangeBatch]) -> Vec<V
 
 fn decoded(format: &dyn Format, schema: &Schema, messages: &[Vec<u8>], per_call: usize) -> Result<Vec<String>, String> {
     let projection = (0..schema.len()).collect();
-    let spec = DecoderSpec { schema: schema.clone(), projection, metadata: Vec::new() };
+    let spec = DecoderSpec { schema: schema.clone(), projection, metadata: Vec::new(), dead_letters: false };
     let mut decoder = format.decoder(&spec).unwrap();
     let mut rows = Vec::new();
     for piece in messages.chunks(per_call) {
@@ -450,7 +455,7 @@ fn damaged_bytes_are_errors_and_no_panics() {
 #[test]
 fn a_bad_message_leaves_the_rows_before_it() {
     let (format, schema) = (avro(&[]), schema_of(vec![("a", LogicalType::string()), ("b", LogicalType::string())]));
-    let spec = DecoderSpec { schema, projection: vec![0, 1], metadata: Vec::new() };
+    let spec = DecoderSpec { schema, projection: vec![0, 1], metadata: Vec::new(), dead_letters: false };
     let mut decoder = format.decoder(&spec).unwrap();
     let bad: [&[u8]; 2] = [&[2, 2, b'x', 0], &[2, 2, b'y', 2, 2, 0xff]];
     let error = decoder.decode_messages(&bad, &mut Vec::new()).unwrap_err();

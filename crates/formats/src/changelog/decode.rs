@@ -43,7 +43,7 @@ impl EventDecoder {
             filters: format.filters.clone(),
             reader: ValueReader::new(format.json.clone(), &spec.schema),
             fields: spec.schema.project(&spec.projection).fields,
-            columns: Columns::new(&spec.output_schema()),
+            columns: Columns::of(spec),
             metadata: MetadataReader::new(format.dialect, &spec.metadata)?,
             kinds: Vec::new(),
             scratch: Vec::new(),
@@ -189,8 +189,12 @@ fn listed(operations: &[(&str, Operation)]) -> String {
 }
 
 impl Records for EventDecoder {
-    fn count(&self) -> usize {
-        self.columns.rows()
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn columns_mut(&mut self) -> (&mut Columns, Option<&mut Vec<RowKind>>) {
+        (&mut self.columns, Some(&mut self.kinds))
     }
 
     fn record(&mut self, text: &[u8]) -> Result<(), String> {
@@ -231,6 +235,6 @@ impl Decoder for EventDecoder {
     }
 
     fn take_skipped(&mut self) -> u64 {
-        std::mem::take(&mut self.skipped)
+        std::mem::take(&mut self.skipped) + self.columns.take_dead_letters()
     }
 }

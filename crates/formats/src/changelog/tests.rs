@@ -30,7 +30,9 @@ fn decoded(format: &dyn Format, metadata: &[&str], text: &str) -> Result<Vec<Str
     let offered = format.metadata();
     let ty = |key: &&str| offered.iter().find(|m| m.key == **key).map(|m| (m.key.clone(), m.ty.clone())).unwrap();
     let metadata = metadata.iter().map(ty).collect();
-    let mut decoder = format.decoder(&DecoderSpec { schema: schema(), projection: vec![0, 1], metadata }).unwrap();
+    let mut decoder = format
+        .decoder(&DecoderSpec { schema: schema(), projection: vec![0, 1], metadata, dead_letters: false })
+        .unwrap();
     match decoder.decode(text.as_bytes(), true) {
         Ok(_) if decoder.rows() == 0 => Ok(Vec::new()),
         Ok(_) => Ok(lines(&decoder.take().unwrap())),
@@ -238,7 +240,7 @@ fn the_rows_before_a_bad_one_are_taken_where_such_are_skipped() {
     assert_eq!(decoded(&*strict, &[], insert).unwrap_err(), "'data' of a +I event is null");
     assert_eq!(decoded(&*strict, &[], update).unwrap_err(), "'old' has fewer rows than 'data'");
     let lenient = ignoring("canal-json");
-    let spec = DecoderSpec { schema: schema(), projection: vec![0], metadata: Vec::new() };
+    let spec = DecoderSpec { schema: schema(), projection: vec![0], metadata: Vec::new(), dead_letters: false };
     let mut decoder = lenient.decoder(&spec).unwrap();
     let (mut rows, messages) = (Vec::new(), [insert.as_bytes(), update.as_bytes(), b"", b"x"]);
     decoder.decode_messages(&messages, &mut rows).unwrap();
@@ -249,7 +251,7 @@ fn the_rows_before_a_bad_one_are_taken_where_such_are_skipped() {
 #[test]
 fn a_bad_message_is_named_and_leaves_nothing() {
     let messages: [&[u8]; 2] = [br#"{"data":{"id":1},"type":"insert"}"#, br#"{"data":{"id":"x"},"type":"insert"}"#];
-    let spec = DecoderSpec { schema: schema(), projection: vec![0], metadata: Vec::new() };
+    let spec = DecoderSpec { schema: schema(), projection: vec![0], metadata: Vec::new(), dead_letters: false };
     let mut decoder = made("maxwell-json", &[]).decoder(&spec).unwrap();
     let error = decoder.decode_messages(&messages, &mut Vec::new()).unwrap_err();
     let DecodeError::Record(bad) = error else { panic!() };

@@ -77,7 +77,8 @@ fn every_type_is_written_as_flink_writes_it() {
 #[test]
 fn messages_name_the_column() {
     let schema = schema(&[TypeKind::Varchar(9), TypeKind::Int, TypeKind::Date]);
-    let spec = DecoderSpec { schema: schema.clone(), projection: vec![0, 1, 2], metadata: Vec::new() };
+    let spec =
+        DecoderSpec { schema: schema.clone(), projection: vec![0, 1, 2], metadata: Vec::new(), dead_letters: false };
     let message = |text: &str| {
         let error = csv(&[]).decoder(&spec).unwrap().decode(text.as_bytes(), true).unwrap_err();
         let DecodeError::Record(bad) = error else { panic!() };

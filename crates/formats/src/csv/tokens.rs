@@ -55,6 +55,8 @@ pub(super) struct Tokenizer {
     special: [bool; 256],
     /// Unescaped fields.
     pub(super) scratch: Vec<u8>,
+    /// Where the last line begins, behind its comments.
+    pub(super) begin: usize,
 }
 
 enum End {
@@ -77,7 +79,7 @@ impl Tokenizer {
         for byte in [b'\r', b'\n', options.field_delimiter].into_iter().chain(options.escape) {
             special[byte as usize] = true;
         }
-        Tokenizer { options, slots, special, scratch: Vec::new() }
+        Tokenizer { options, slots, special, scratch: Vec::new(), begin: 0 }
     }
 
     /// Splits the line at `*at`, puts the fields that were asked for into `row`, and moves `*at` behind it, also
@@ -91,6 +93,7 @@ impl Tokenizer {
         if *at >= window.len() {
             return Line::None;
         }
+        self.begin = *at;
         match self.fields(window, at, end, row) {
             Ok(count) => Line::Fields(count),
             Err(Stop::Incomplete) => {

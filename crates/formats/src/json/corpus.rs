@@ -32,7 +32,9 @@ fn json() -> Box<dyn Format> {
 /// The rows of a message with a column `v`, if it is read.
 fn read(message: &[u8], kind: TypeKind) -> Option<ChangeBatch> {
     let schema = Schema::new(vec![Field::new("v", LogicalType::new(kind))]);
-    let mut decoder = json().decoder(&DecoderSpec { schema, projection: vec![0], metadata: Vec::new() }).unwrap();
+    let mut decoder = json()
+        .decoder(&DecoderSpec { schema, projection: vec![0], metadata: Vec::new(), dead_letters: false })
+        .unwrap();
     decoder.decode_messages(&[message], &mut Vec::new()).ok()?;
     decoder.take().ok()
 }

@@ -1,6 +1,6 @@
 //! JSON objects to batches: each value goes from its bytes straight into its column.
 
-use flott_api::{ChangeBatch, Field, Result, Schema};
+use flott_api::{ChangeBatch, Field, Result, RowKind};
 
 use super::JsonOptions;
 use super::scan::{Kind, Scanner};
@@ -20,11 +20,10 @@ pub(super) struct JsonDecoder {
 impl JsonDecoder {
     /// A decoder of these columns.
     pub(super) fn new(options: JsonOptions, spec: &DecoderSpec) -> Self {
-        let schema: Schema = spec.schema.project(&spec.projection);
         JsonDecoder {
             reader: ValueReader::new(options, &spec.schema),
-            columns: Columns::new(&schema),
-            fields: schema.fields,
+            columns: Columns::of(spec),
+            fields: spec.schema.project(&spec.projection).fields,
             skipped: 0,
         }
     }
@@ -85,8 +84,12 @@ fn no_object() -> Fail {
 }
 
 impl Records for JsonDecoder {
-    fn count(&self) -> usize {
-        self.columns.rows()
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn columns_mut(&mut self) -> (&mut Columns, Option<&mut Vec<RowKind>>) {
+        (&mut self.columns, None)
     }
 
     fn record(&mut self, text: &[u8]) -> Result<(), String> {
@@ -129,6 +132,6 @@ impl Decoder for JsonDecoder {
     }
 
     fn take_skipped(&mut self) -> u64 {
-        std::mem::take(&mut self.skipped)
+        std::mem::take(&mut self.skipped) + self.columns.take_dead_letters()
     }
 }

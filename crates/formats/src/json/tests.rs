@@ -25,7 +25,12 @@ fn written(pairs: &[(&str, &str)], schema: &Schema, rows: &ChangeBatch) -> Resul
 }
 
 fn read(schema: &Schema, text: &str) -> ChangeBatch {
-    let spec = DecoderSpec { schema: schema.clone(), projection: (0..schema.len()).collect(), metadata: Vec::new() };
+    let spec = DecoderSpec {
+        schema: schema.clone(),
+        projection: (0..schema.len()).collect(),
+        metadata: Vec::new(),
+        dead_letters: false,
+    };
     let mut decoder = json(&[]).decoder(&spec).unwrap();
     decoder.decode(text.as_bytes(), true).unwrap();
     decoder.take().unwrap()
@@ -114,7 +119,7 @@ fn null_keys_follow_their_mode() {
 #[test]
 fn messages_name_the_field() {
     let schema = schema(&[TypeKind::Varchar(9), TypeKind::Int]);
-    let spec = DecoderSpec { schema, projection: vec![0, 1], metadata: Vec::new() };
+    let spec = DecoderSpec { schema, projection: vec![0, 1], metadata: Vec::new(), dead_letters: false };
     let message = |text: &str| {
         let error = json(&[]).decoder(&spec).unwrap().decode(text.as_bytes(), true).unwrap_err();
         let DecodeError::Record(bad) = error else { panic!() };
@@ -141,7 +146,8 @@ fn of_a_doubled_key_the_last_value_counts() {
 fn of_an_array_each_object_is_a_row() {
     let schema = schema(&[TypeKind::Int]);
     let rows = |pairs: &[(&str, &str)], text: &str| {
-        let spec = DecoderSpec { schema: schema.clone(), projection: vec![0], metadata: Vec::new() };
+        let spec =
+            DecoderSpec { schema: schema.clone(), projection: vec![0], metadata: Vec::new(), dead_letters: false };
         let mut decoder = json(pairs).decoder(&spec).unwrap();
         let good = decoder.decode(text.as_bytes(), true).is_ok();
         let rows = if decoder.rows() > 0 { lines(&decoder.take().unwrap()) } else { Vec::new() };
@@ -169,7 +175,7 @@ fn a_tree_gives_what_flinks_tree_gives() {
     let row = |kinds: &[TypeKind], text: &str| {
         let schema = schema(kinds);
         let projection = (0..schema.len()).collect();
-        let spec = DecoderSpec { schema, projection, metadata: Vec::new() };
+        let spec = DecoderSpec { schema, projection, metadata: Vec::new(), dead_letters: false };
         let mut decoder = json(&[("decode.json-parser.enabled", "false")]).decoder(&spec).unwrap();
         decoder.decode(text.as_bytes(), true).unwrap();
         lines(&decoder.take().unwrap()).join("")

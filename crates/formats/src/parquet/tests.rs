@@ -53,7 +53,12 @@ fn read(
 ) -> Result<Vec<ChangeBatch>> {
     let format = parquet(&[]);
     let Layout::File(files) = format.layout() else { return Err(Error::internal("not a file format")) };
-    let spec = DecoderSpec { schema: schema.clone(), projection: projection.to_vec(), metadata: Vec::new() };
+    let spec = DecoderSpec {
+        schema: schema.clone(),
+        projection: projection.to_vec(),
+        metadata: Vec::new(),
+        dead_letters: false,
+    };
     let mut reader = files.reader(Box::new(Cursor::new(file)), &spec, range, skip)?;
     let mut batches = Vec::new();
     while let Some(batch) = reader.next_batch()? {
@@ -94,7 +99,8 @@ fn nested_types_come_back() {
 "#;
     let options = Options::default();
     let decoder = format("json", &OptionReader::new(&options, "test"), "").unwrap();
-    let spec = DecoderSpec { schema: schema.clone(), projection: vec![0, 1, 2], metadata: Vec::new() };
+    let spec =
+        DecoderSpec { schema: schema.clone(), projection: vec![0, 1, 2], metadata: Vec::new(), dead_letters: false };
     let mut decoder = decoder.decoder(&spec).unwrap();
     assert_eq!(decoder.decode(json, true).unwrap(), json.len());
     let rows = decoder.take().unwrap();

@@ -66,7 +66,12 @@ fn listed(field: &FieldDescriptor, ty: LogicalType) -> LogicalType {
 }
 
 fn decoder(format: &dyn Format, schema: &Schema, projection: &[usize]) -> Box<dyn Decoder> {
-    let spec = DecoderSpec { schema: schema.clone(), projection: projection.to_vec(), metadata: Vec::new() };
+    let spec = DecoderSpec {
+        schema: schema.clone(),
+        projection: projection.to_vec(),
+        metadata: Vec::new(),
+        dead_letters: false,
+    };
     format.decoder(&spec).unwrap()
 }
 

@@ -44,7 +44,7 @@ pub(super) fn plan(settings: &Settings, rel: Rel, sink: Sink) -> Result<Pipeline
         upsert_keys: Vec::new(),
     };
     // There are no changes: what ON CONFLICT says is not looked at, as in Flink.
-    Ok(Pipeline { logical, root, sink })
+    Ok(Pipeline { logical, root, sink, dead_letters_of: None })
 }
 
 /// The connectors and formats that a job's batch plans need.
@@ -87,6 +87,7 @@ fn scan_of(plan: &BatchPlan, columns: &[Column], sink: &Sink) -> Result<Scan> {
             metadata: Vec::new(),
             push_downs: PushDowns::default(),
             parallelism: Some(1),
+            dead_letters: None,
         },
         lookup: None,
     })

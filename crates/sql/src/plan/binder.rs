@@ -6,6 +6,7 @@ mod aggregate;
 mod aggregate_call;
 mod call;
 mod changelog;
+mod dead_letters;
 mod difference;
 mod expr;
 mod from;

@@ -16,7 +16,7 @@ use flott_graph::{Edge, JobGraph, Node as JobNode, NodeId, Partitioning, Role};
 
 use super::rel::{Column, schema};
 use super::stream::{Calc, Distribution, Node, Op, Pipeline, StreamOp, Wired, Wiring};
-use super::{PlanContext, PlannedJob, Settings, print};
+use super::{PlanContext, PlannedJob, Settings, dead_letters, print};
 use uid::{Naming, Uids};
 
 /// Makes one job of all pipelines.
@@ -30,12 +30,14 @@ pub(super) fn lower(_: &dyn PlanContext, settings: &Settings, pipelines: Vec<Pip
     graph.name = settings.job_name.clone().unwrap_or_else(|| default_name(&pipelines));
     graph.factories.sort_unstable();
     graph.factories.dedup();
+    dead_letters::check_read_once(&graph)?;
     Ok(PlannedJob { graph, schema, warnings: Vec::new() })
 }
 
 /// The job's name, as Flink makes it.
 fn default_name(pipelines: &[Pipeline]) -> String {
-    match pipelines {
+    let of_user: Vec<&Pipeline> = pipelines.iter().filter(|p| p.dead_letters_of.is_none()).collect();
+    match of_user.as_slice() {
         [one] if one.sink.is_collect() => "collect".to_owned(),
         all => {
             let names: Vec<&str> = all.iter().map(|p| p.sink.name.as_str()).collect();
@@ -283,7 +285,7 @@ impl<'a> Lowering<'a> {
 
     /// What may be shared, as text; nothing for what may not.
     fn fingerprint(&self, added: &Added<'_>, edges: &[Incoming]) -> Result<Option<String>> {
-        if !self.sharing || is_volatile(added.of) {
+        if is_volatile(added.of) || !(self.sharing || is_read_once(added.of)) {
             return Ok(None);
         }
         let role = serde_json::to_string(&added.wired.role);
@@ -333,6 +335,11 @@ fn relabelled(mut node: Node, columns: &[Column]) -> Node {
     }
     let calc = Op::Calc(Calc::identity(&node.columns));
     Node { columns: columns.to_vec(), ..node.behind(calc) }
+}
+
+/// Whether a node is the one reader of a table: what is computed anew begins behind it.
+fn is_read_once(node: &Node) -> bool {
+    matches!(&node.op, Op::Source(scan) if scan.description.dead_letters.is_some())
 }
 
 pub(super) fn is_volatile(node: &Node) -> bool {

@@ -25,7 +25,7 @@ use flott_graph::spec::JoinKind;
 pub(super) use mini_batch::{may_have_two_phases, with_mini_batches};
 pub(super) use nodes::{Calc, Distribution, Pairing, kind_name};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
-pub(super) use share::share;
+pub(super) use share::{identity, share};
 pub(super) use sink::Sink;
 
 use super::rel::{Column, Multi, Rel, check_orders};
@@ -40,6 +40,8 @@ pub(super) struct Pipeline {
     pub(super) root: Node,
     /// The sink.
     pub(super) sink: Sink,
+    /// The table whose dead letters go this way.
+    pub(super) dead_letters_of: Option<String>,
 }
 
 /// A node of the stream plan.
@@ -95,5 +97,12 @@ pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipe
     };
     sink.settle_conflicts(&root, settings)?;
     let root = trend::take_nothing_back(changelog::satisfy(&root, &sink)?);
-    Ok(Pipeline { logical, root, sink })
+    Ok(Pipeline { logical, root, sink, dead_letters_of: None })
+}
+
+/// Plans the way of dead letters to their sink. Each is an insertion, whatever their table gives.
+pub(super) fn plan_dead_letters(rel: Rel, sink: Sink, of: String) -> Result<Pipeline> {
+    let root = convert::convert(rel.clone())?;
+    let root = Node { changelog: ChangelogMode::INSERT_ONLY, upsert_keys: Vec::new(), ..root };
+    Ok(Pipeline { logical: rel, root, sink, dead_letters_of: Some(of) })
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod batch;
+mod dead_letters;
 mod explain;
 mod graph;
 mod hints;
@@ -40,7 +41,8 @@ use crate::parser::ast::{self, Statement};
 use crate::parser::{parse_script, parse_statement};
 
 /// A connector that reads and writes nothing. Its options say what it claims: `source` and `sink` the row kinds,
-/// `written-down` that it needs `-U`, `push` the push-downs, `ends` that it is bounded, `scan` and `sink-parallelism` the parallelism.
+/// `written-down` that it needs `-U`, `push` the push-downs, `ends` that it is bounded, `scan` and `sink-parallelism` the parallelism,
+/// `..dead-letter.table` where records go that it cannot read.
 pub(super) struct Fake;
 
 fn mode(text: Option<&str>) -> ChangelogMode {
@@ -55,6 +57,10 @@ fn mode(text: Option<&str>) -> ChangelogMode {
 
 fn option<'t>(table: &'t TableContext, key: &str) -> Option<&'t str> {
     table.options.0.get(key).map(String::as_str)
+}
+
+fn dead_letter_table(table: &TableContext) -> Option<String> {
+    table.options.0.iter().find(|(key, _)| key.ends_with(".dead-letter.table")).map(|(_, name)| name.clone())
 }
 
 fn fake_metadata() -> Vec<MetadataColumn> {
@@ -81,6 +87,7 @@ impl TableFactory for Fake {
                 ..PushDowns::default()
             },
             parallelism: option(table, "scan").and_then(|p| p.parse().ok()),
+            dead_letters: dead_letter_table(table),
         })
     }
 

@@ -65,6 +65,7 @@ impl TableFactory for Fake {
             metadata: vec![path],
             push_downs: PushDowns::default(),
             parallelism: None,
+            dead_letters: None,
         })
     }
 

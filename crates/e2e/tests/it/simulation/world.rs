@@ -17,6 +17,7 @@ use flott_api::table::{
 use flott_api::testing::objects::FaultyObjects;
 use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor, lines, process_functions};
 use flott_api::{ChangeBatch, Error, Result};
+use flott_runtime::environment::LocalFiles;
 use flott_runtime::{JobHandle, JobOutcome, Plugins, SubmitOptions, TableFactories, submit};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
@@ -199,6 +200,7 @@ impl Outside {
         let executor = SimExecutor::new(start.seed);
         let mut environment = executor.environment(&FakeWorld::at(0));
         environment.objects = stores;
+        environment.files = Arc::new(LocalFiles::new());
         let mut tables: TableFactories =
             flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
         let write_ms = if start.unaligned.is_some() { SLOW_WRITE_MS } else { 0 };
@@ -259,6 +261,23 @@ impl Outside {
         let newest = all.iter().filter_map(|(path, bytes)| Some((of(path)?, path, bytes))).max();
         let manifest = newest.and_then(|(_, path, bytes)| decode_manifest(path, bytes).ok());
         manifest.is_some_and(|m| m.in_flight().any(|rows| rows.rows > 0))
+    }
+
+    /// What the newest checkpoint has and nobody has committed: ids and rows.
+    pub(super) fn uncommitted(&self) -> Vec<(String, String)> {
+        let of = |path: &String| path.split("/chk-").nth(1)?.split('/').next()?.parse::<u64>().ok();
+        let all = self.objects.all();
+        let newest = all.iter().filter_map(|(path, bytes)| Some((of(path)?, path, bytes))).max();
+        let manifest = newest.and_then(|(_, path, bytes)| decode_manifest(path, bytes).ok());
+        let visible = self.ledger.visible.lock().unwrap();
+        let waiting = manifest.into_iter().flat_map(|m| m.operators).flat_map(|o| o.committables);
+        let waiting = waiting.filter(|c| !visible.contains_key(&c.id));
+        waiting.map(|c| (c.id, String::from_utf8(c.payload.to_vec()).unwrap())).collect()
+    }
+
+    /// Whether what has this id is committed.
+    pub(super) fn has_committed(&self, id: &str) -> bool {
+        self.ledger.visible.lock().unwrap().contains_key(id)
     }
 
     /// The same world once more, which goes its own way from here on.

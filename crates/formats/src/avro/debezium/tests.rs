@@ -43,7 +43,7 @@ fn event(before: Option<u8>, after: Option<u8>, op: u8) -> Vec<u8> {
 }
 
 fn decoded(fake: &Arc<FakeRegistry>, messages: &[&[u8]], per_call: usize) -> Result<Vec<String>, String> {
-    let spec = DecoderSpec { schema: schema(), projection: vec![0, 1], metadata: Vec::new() };
+    let spec = DecoderSpec { schema: schema(), projection: vec![0, 1], metadata: Vec::new(), dead_letters: false };
     let mut decoder = debezium(&[]).decoder(&spec).unwrap();
     let (environment, mut rows, mut counts) = (fake.environment(), Vec::new(), Vec::new());
     for piece in messages.chunks(per_call) {

@@ -3,6 +3,7 @@
 use flott_api::options::{OptionReader, Options};
 use flott_api::{Error, Result};
 
+use crate::dead_letters;
 use crate::text::base64;
 
 /// How a registry is reached, and under what a sink registers. It has no `Debug`: there are secrets in it.
@@ -17,6 +18,8 @@ pub(in crate::avro) struct RegistryOptions {
     pub(in crate::avro) subject: Option<String>,
     /// The schema, if the user gives one.
     pub(in crate::avro) schema: Option<String>,
+    /// The table for messages that do not fit.
+    pub(in crate::avro) dead_letters: Option<String>,
     prefix: String,
 }
 
@@ -102,6 +105,7 @@ impl RegistryOptions {
             keystore: texts.get("ssl.keystore.location"),
             subject: either("subject"),
             schema: either("schema"),
+            dead_letters: dead_letters::table(options, prefix, false)?,
             prefix: prefix.to_owned(),
         })
     }

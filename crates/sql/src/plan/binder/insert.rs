@@ -61,6 +61,18 @@ impl Binder<'_> {
         Ok((rel, Sink { on_conflict: *on_conflict, ..sink }))
     }
 
+    /// All columns of a table, by name, from a query that has them.
+    pub(super) fn insert_all(&self, path: &ObjectPath, table: &CatalogTable, query: Rel) -> Result<(Rel, Sink)> {
+        let context = table_context(path, table, &self.settings.session_zone);
+        let described = self.cx.factory(connector_of(path, table)?)?.describe_sink(&context);
+        let description = described.map_err(|e| e.context(format!("table '{path}'")))?;
+        let columns = table.columns.iter().collect();
+        let target = Target { path, table, description, fixed: BTreeMap::new(), columns };
+        let (rel, written) = self.assigned(&target, query)?;
+        let sink = target.sink(&rel, written, false, self.settings)?;
+        Ok((rel, sink))
+    }
+
     fn static_partition(
         &self,
         path: &ObjectPath,

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 use flott_api::expr::Expr;
 use flott_api::lookup::LookupDescription;
 use flott_api::options::Options;
-use flott_api::table::{MetadataColumn, SourceDescription, TableContext};
+use flott_api::table::{MetadataColumn, PushDowns, SourceDescription, TableContext, dead_letter_columns};
 use flott_api::{Error, Result, Schema, TypeKind};
 use sqlparser::ast::{Expr as Ast, visit_expressions};
 
 use super::Binder;
 use super::call::function_name;
+use super::dead_letters::without_dead_letters;
 use super::expr::coerce;
 use crate::catalog::{CatalogTable, Column as TableColumn, ColumnKind, ObjectPath, Watermark};
 use crate::plan::expand::parse_expression;
@@ -59,23 +60,34 @@ impl Binder<'_> {
         &self,
         (path, table): (&ObjectPath, &CatalogTable),
         context: TableContext,
-        (description, lookup): (SourceDescription, Option<LookupDescription>),
+        (mut description, lookup): (SourceDescription, Option<LookupDescription>),
     ) -> Result<Rel> {
+        self.check_dead_letters(path, &description, lookup.is_some())?;
         let connector = connector_of(path, table)?;
         let schema = context.schema;
         let metadata = metadata_columns(path, table, &description)?;
         let primary_key = key_positions(table, &schema)?;
         let projection: Vec<usize> = (0..schema.len()).collect();
         let columns = schema.fields.iter().map(|f| Column::new(&f.name, f.ty.clone()));
-        let columns =
+        let mut columns: Vec<Column> =
             columns.chain(metadata.iter().map(|m| Column::new(&m.column.name, m.offered.ty.clone()))).collect();
+        let mut read: Vec<_> = metadata.iter().map(|m| (m.offered.key.clone(), m.offered.ty.clone())).collect();
+        let declared = columns.clone();
+        let has_dead_letters = description.dead_letters.is_some();
+        if has_dead_letters {
+            // A limit would count dead letters, and scans with other filters are read twice.
+            description.push_downs = PushDowns { limit: false, filter: false, ..description.push_downs };
+            read.extend(dead_letter_columns().map(|c| (c.key, c.ty)));
+            columns.extend(dead_letter_columns().map(|c| Column::new(c.key, c.ty)));
+            columns.iter_mut().for_each(|c| c.ty.nullable = true);
+        }
         let scan = Scan {
             path: path.clone(),
             connector: connector.to_owned(),
             options: context.options,
             schema,
             projection,
-            metadata: metadata.iter().map(|m| (m.offered.key.clone(), m.offered.ty.clone())).collect(),
+            metadata: read,
             filters: Vec::new(),
             limit: None,
             partition_keys: context.partition_keys,
@@ -84,6 +96,7 @@ impl Binder<'_> {
             lookup,
         };
         let rel = Rel { op: Op::Scan(Box::new(scan)), inputs: Vec::new(), columns };
+        let rel = if has_dead_letters { without_dead_letters(rel, declared)? } else { rel };
         self.declared_columns(rel, table)
     }
 

@@ -40,7 +40,11 @@ impl Lowering<'_> {
         let spec = sink_spec(sink, declared, &root);
         let id =
             self.push(Role::Sink(spec), print::sink(sink, &sink.columns), parallelism, Schema::default(), false)?;
-        self.name(id, sink.name.clone(), &edges);
+        let meaning = match &pipeline.dead_letters_of {
+            Some(of) => format!("{}\ndead letters of {of}", sink.name),
+            None => sink.name.clone(),
+        };
+        self.name(id, meaning, &edges);
         self.connect(id, edges);
         Ok(())
     }

@@ -30,7 +30,7 @@ fn placeholder() -> Node {
 }
 
 /// What makes two scans the same read.
-fn identity(scan: &Scan) -> String {
+pub(in crate::plan) fn identity(scan: &Scan) -> String {
     format!("{} {:?} {:?}", scan.path, scan.options, scan.filters)
 }
 

@@ -1,7 +1,7 @@
 //! Filters, then computes columns.
 
 use flott_api::expr::Expr;
-use flott_api::table::ChangelogMode;
+use flott_api::table::{ChangelogMode, DEAD_LETTER_CAUSE};
 use flott_api::{Result, RowKind, TypeKind};
 use flott_graph::spec::{CalcSpec, Spec};
 
@@ -34,7 +34,12 @@ impl Calc {
     /// without its `-U`.
     fn hides_updates(&self, input: &Node) -> bool {
         let Some(condition) = &self.condition else { return false };
-        let columns = condition.columns();
+        // A row was never a dead letter before.
+        let is_cause = |column: &usize| input.columns[*column].name == DEAD_LETTER_CAUSE;
+        let columns: Vec<usize> = condition.columns().into_iter().filter(|column| !is_cause(column)).collect();
+        if columns.is_empty() && !condition.columns().is_empty() {
+            return false;
+        }
         let by_key = input.upsert_keys.iter().any(|key| columns.iter().all(|column| key.contains(column)));
         !by_key && input.changelog.contains(RowKind::UpdateAfter)
     }
