@@ -11,6 +11,9 @@ import java.util.List;
 import java.util.Timer;
 import java.util.TimerTask;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.flink.configuration.Configuration;
@@ -41,6 +44,10 @@ public final class Record {
   private static final long JOB_MS_MAX = 30_000;
   /** Longer results are recorded as the rows that remain. */
   private static final int CHANGES_MAX = 6000;
+  /** How many parts of a long file of expressions are asked at a time: a job waits more than it works. */
+  private static final int THREADS = 8;
+  /** Expressions of one job. */
+  private static final int CASES_MAX = 40;
   /** Files that are looked up in: Flink's connector of files cannot. */
   private static final String LOOKUP_FILES = "lookup-test";
   private static final String ORACLE = "crates/e2e/oracle/";
@@ -69,7 +76,7 @@ public final class Record {
     config.setString("taskmanager.memory.network.min", "128m");
     config.setString("taskmanager.memory.network.max", "128m");
     cluster = new MiniCluster(new MiniClusterConfiguration.Builder()
-        .setConfiguration(config).setNumTaskManagers(1).setNumSlotsPerTaskManager(4).build());
+        .setConfiguration(config).setNumTaskManagers(1).setNumSlotsPerTaskManager(THREADS).build());
     cluster.start();
     for (int i = 1; i < args.length; i++) {
       Path file = Path.of(args[i]);
@@ -286,13 +293,28 @@ public final class Record {
   }
 
   private static String expressions(Path file, Path tmp) throws Exception {
+    List<String> texts = fill(Files.readString(file), tmp).lines().map(String::strip).collect(Collectors.toList());
+    boolean directs = texts.stream().anyMatch(text -> text.startsWith("--! "));
+    StringBuilder out = new StringBuilder();
+    for (Object line : directs ? expressionsInTurn(texts) : expressionsAtATime(texts)) {
+      if (line instanceof Case) {
+        Case one = (Case) line;
+        out.append(one.expression).append('\t').append(one.type == null ? "refused" : one.type).append('\t')
+            .append(one.result).append('\n');
+      } else {
+        out.append(line).append('\n');
+      }
+    }
+    return out.toString();
+  }
+
+  private static List<Object> expressionsInTurn(List<String> texts) throws Exception {
     TableEnvironment tables = tables(false);
     tables.createTemporarySystemFunction("V", V.class);
     List<Object> lines = new ArrayList<>();
     List<Case> open = new ArrayList<>();
     String from = "";
-    for (String raw : fill(Files.readString(file), tmp).split("\n")) {
-      String text = raw.strip();
+    for (String text : texts) {
       if (text.startsWith("--! run ")) {
         tables.executeSql(text.substring(8));
         lines.add(text);
@@ -320,17 +342,7 @@ public final class Record {
       }
     }
     execute(tables, open, from);
-    StringBuilder out = new StringBuilder();
-    for (Object line : lines) {
-      if (line instanceof Case) {
-        Case one = (Case) line;
-        out.append(one.expression).append('\t').append(one.type == null ? "refused" : one.type).append('\t')
-            .append(one.result).append('\n');
-      } else {
-        out.append(line).append('\n');
-      }
-    }
-    return out.toString();
+    return lines;
   }
 
   private static String select(List<Case> cases, String from) {
@@ -351,9 +363,42 @@ public final class Record {
   }
 
   private static void execute(TableEnvironment tables, List<Case> cases, String from) {
-    for (int i = 0; i < cases.size(); i += 40) {
-      executeSome(tables, cases.subList(i, Math.min(cases.size(), i + 40)), from);
+    for (int i = 0; i < cases.size(); i += CASES_MAX) {
+      executeSome(tables, cases.subList(i, Math.min(cases.size(), i + CASES_MAX)), from);
     }
+  }
+
+  /** A file without directives: its expressions do not depend on what stands before. */
+  private static List<Object> expressionsAtATime(List<String> texts) throws Exception {
+    List<Object> lines = new ArrayList<>();
+    List<Case> all = new ArrayList<>();
+    for (String text : texts) {
+      if (text.isEmpty() || text.startsWith("--")) {
+        lines.add(text);
+      } else {
+        Case one = new Case();
+        one.expression = text;
+        lines.add(one);
+        all.add(one);
+      }
+    }
+    ExecutorService threads = Executors.newFixedThreadPool(THREADS);
+    List<Future<?>> parts = new ArrayList<>();
+    for (int i = 0; i < all.size(); i += CASES_MAX) {
+      List<Case> part = all.subList(i, Math.min(all.size(), i + CASES_MAX));
+      parts.add(threads.submit(() -> {
+        TableEnvironment tables = tables(false);
+        tables.createTemporarySystemFunction("V", V.class);
+        part.forEach(one -> plan(tables, one, ""));
+        execute(tables, part.stream().filter(one -> one.type != null).collect(Collectors.toList()), "");
+        return null;
+      }));
+    }
+    for (Future<?> part : parts) {
+      part.get();
+    }
+    threads.shutdown();
+    return lines;
   }
 
   private static void executeSome(TableEnvironment tables, List<Case> cases, String from) {

@@ -62,6 +62,8 @@ pub(crate) fn cast(from: &TypeKind, to: &TypeKind, mode: Mode) -> Result<Cast> {
             let arrow = to.arrow();
             Ok(Box::new(move |array| Ok(arrow_array::new_null_array(&arrow, array.len()))))
         }
+        // No expression makes a value of another's class; a null of it may be declared.
+        (Raw { .. }, to) => Ok(only_nulls(to)),
         (_, Char(_) | Varchar(_)) => Ok(text::to_text(from, to, mode)),
         // What a column of bitmaps holds are their bytes.
         (Bitmap, Varbinary(_)) => Ok(Box::new(|array| Ok(array.clone()))),
@@ -71,6 +73,14 @@ pub(crate) fn cast(from: &TypeKind, to: &TypeKind, mode: Mode) -> Result<Cast> {
         (from, to) if from.is_nested() => nested::cast(from, to, mode),
         (from, to) => time::cast(from, to, mode.zone),
     }
+}
+
+fn only_nulls(to: &TypeKind) -> Cast {
+    let arrow = to.arrow();
+    Box::new(move |array| match array.null_count() == array.len() {
+        true => Ok(arrow_array::new_null_array(&arrow, array.len())),
+        false => Err(Error::unsupported("a cast of values of type RAW")),
+    })
 }
 
 fn is_number_like(kind: &TypeKind) -> bool {

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod beyond;
+mod cast_pairs;
 mod expressions;
 mod known;
 mod registry;

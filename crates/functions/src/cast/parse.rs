@@ -38,6 +38,11 @@ fn timestamps(array: &ArrayRef, to: &TypeKind, zone: Option<Zone>, lenient: bool
     let mut zone = zone.map(ZoneCache::new);
     let (mut millis, mut nanos) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
     let mut valid = Vec::with_capacity(texts.len());
+    // A text is cut as it stands, also before 1970; a timestamp would be cut towards it.
+    let step = match to {
+        TypeKind::Timestamp(p) | TypeKind::TimestampLtz(p) => 10_i64.pow(3 - u32::from(*p).min(3)),
+        _ => 1,
+    };
     for text in texts {
         let read = text.and_then(read_timestamp);
         if let (None, Some(text), false) = (read, text, lenient) {
@@ -45,6 +50,7 @@ fn timestamps(array: &ArrayRef, to: &TypeKind, zone: Option<Zone>, lenient: bool
         }
         valid.push(read.is_some());
         let (local, nano) = read.unwrap_or((0, 0));
+        let local = local - local.rem_euclid(step);
         millis.push(zone.as_mut().map_or(local, |z| z.utc(local)));
         nanos.push(nano);
     }
@@ -71,7 +77,7 @@ pub(crate) fn read_date(text: &str) -> Option<i32> {
     (year <= 9999 && date.exists()).then(|| date.days() as i32)
 }
 
-/// `12`, `12:34`, `1:2:3`, `12:34:56.789`; digits beyond the precision are cut.
+/// `12`, `12:34`, `1:2:3`, `12:34:56.789`; digits beyond the precision are cut, after the fourth one has rounded the third.
 pub(crate) fn read_time(text: &str, precision: u8) -> Option<i32> {
     let text = text.trim_matches(' ');
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -82,10 +88,11 @@ pub(crate) fn read_time(text: &str, precision: u8) -> Option<i32> {
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let nanos = read_fraction(fraction)?;
+    let rounded = (read_fraction(fraction)? + 500_000) / 1_000_000;
     let step = 10_i64.pow(3 - u32::from(precision.min(3)));
-    let millis = nanos / 1_000_000 / step * step;
-    Some((hour * HOUR_MS + minute * MINUTE_MS + second * 1000 + millis) as i32)
+    // Flink's rounding goes on to 24:00:00, which is no time.
+    let millis = (hour * HOUR_MS + minute * MINUTE_MS + second * 1000 + rounded).min(DAY_MS - 1);
+    Some((millis / step * step) as i32)
 }
 
 /// Up to nine digits as nanoseconds.
@@ -111,7 +118,7 @@ pub(crate) fn read_timestamp(text: &str) -> Option<(i64, i32)> {
 
 fn read_strict_date(text: &str) -> Option<i64> {
     let mut parts = text.splitn(3, '-');
-    let year = parts.next().filter(|y| y.len() == 4).and_then(|y| number(y, 4))?;
+    let year = parts.next().filter(|y| y.len() == 4).and_then(|y| number(y, 4)).filter(|y| *y > 0)?;
     let month = number(parts.next()?, 2).filter(|m| (1..=12).contains(m))?;
     let day = number(parts.next()?, 2).filter(|d| (1..=31).contains(d))?;
     Some(Date { year, month, day: day.min(days_of_month(year, month)) }.days())
@@ -147,6 +154,9 @@ mod tests {
         assert_eq!(read_date("-0001-01-01"), None);
         assert_eq!(read_time("1:2:3", 0), Some(3_723_000));
         assert_eq!(read_time("12:34:56.789", 0), Some(45_296_000));
+        assert_eq!(read_time("12:34:56.7895", 3), Some(45_296_790));
+        assert_eq!(read_time("12:34:56.9995", 0), Some(45_297_000));
+        assert_eq!(read_time("23:59:59.9999999", 3), Some(86_399_999));
         assert_eq!(read_time("24:00:00", 0), None);
     }
 
@@ -156,7 +166,15 @@ mod tests {
         assert_eq!(at("1970-1-2 0:0:0.0000005"), Some((DAY_MS, 500)));
         assert_eq!(at("2021-02-29 00:00:00"), at("2021-02-28"));
         assert_eq!(at("2020-02-29 24:00:00"), at("2020-03-01"));
-        for bad in ["2020-02-29T12:34:56", "2020-02-29 12:34", " 2020-02-29", "12:34:56", "", "2020-02-29 12:34:56Z"] {
+        for bad in [
+            "2020-02-29T12:34:56",
+            "2020-02-29 12:34",
+            " 2020-02-29",
+            "12:34:56",
+            "",
+            "2020-02-29 12:34:56Z",
+            "0000-01-01",
+        ] {
             assert_eq!(at(bad), None, "{bad}");
         }
     }

@@ -31,16 +31,19 @@ pub(super) fn cast(from: &TypeKind, to: &TypeKind, zone: Zone) -> Result<Cast> {
         }),
         (_, Date) => Box::new(move |a| {
             let Moments { millis, nulls, .. } = local(Moments::read(a)?, from_ltz, zone);
-            // Flink divides towards 0, so a time before 1970 may give the next day.
-            let days = millis.iter().map(|m| (m / DAY_MS) as i32).collect();
+            // Flink divides towards 0 where no zone is asked, so a time before 1970 may give the next day.
+            let day = |m: &i64| if from_ltz { m.div_euclid(DAY_MS) } else { m / DAY_MS };
+            let days = millis.iter().map(|m| day(m) as i32).collect();
             Ok(arc(Date32Array::try_new(days, nulls)?))
         }),
         (_, Time(p)) => {
             let step = 10_i64.pow(3 - u32::from((*p).min(3)));
             Box::new(move |a| {
                 let Moments { millis, nulls, .. } = local(Moments::read(a)?, from_ltz, zone);
-                let cut = |m: i64| (m - m % step) as i32;
-                let times = millis.iter().map(|m| cut(m.rem_euclid(DAY_MS))).collect();
+                // As with dates: the timestamp is cut towards 0 before its time is taken, unless it has come from a zone.
+                let begin = |m: i64| if from_ltz { m.rem_euclid(DAY_MS) } else { m };
+                let cut = |m: i64| (m - m % step).rem_euclid(DAY_MS) as i32;
+                let times = millis.iter().map(|m| cut(begin(*m))).collect();
                 Ok(arc(Time32MillisecondArray::try_new(times, nulls)?))
             })
         }

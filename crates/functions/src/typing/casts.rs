@@ -38,10 +38,10 @@ fn castable(from: &TypeKind, to: &TypeKind) -> bool {
     use TypeKind::*;
     match (from, to) {
         (Null, _) => !matches!(to, Descriptor),
-        (_, Char(_) | Varchar(_)) => !matches!(from, Descriptor | Raw { .. } | Variant | TimestampTz(_)),
+        (_, Char(_) | Varchar(_)) => !matches!(from, Descriptor | Variant | TimestampTz(_)),
         (Char(_) | Varchar(_), Boolean | Binary(_) | Varbinary(_) | Date | Time(_)) => true,
         (Char(_) | Varchar(_), to) => to.is_numeric() || to.is_timestamp(),
-        (Binary(_) | Varbinary(_), Binary(_) | Varbinary(_)) => true,
+        (Binary(_) | Varbinary(_) | Raw { .. }, Binary(_) | Varbinary(_)) => true,
         // A bitmap that is cut or padded is none.
         (Bitmap, Varbinary(LENGTH_MAX)) => true,
         (from, to) if from.is_numeric() || *from == Boolean => to.is_numeric() || *to == Boolean,
