@@ -311,9 +311,9 @@ fn count_width(count: usize) -> usize {
 /// How many bytes hold a number.
 fn width(largest: usize) -> Result<usize> {
     match largest {
-        ..=0xff => Ok(1),
-        ..=0xffff => Ok(2),
-        ..=0xff_ffff => Ok(3),
+        0..=0xff => Ok(1),
+        0x100..=0xffff => Ok(2),
+        0x1_0000..=0xff_ffff => Ok(3),
         _ => Err(too_large()),
     }
 }
