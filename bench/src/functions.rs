@@ -74,9 +74,9 @@ async fn one(environment: &Environment, name: &str, columns: &[usize], rows: u64
         ("python.executable".to_owned(), python()?),
         ("python.pythonpath".to_owned(), folder.to_string_lossy().into_owned()),
     ]);
-    let (entry, batch) = name.split_once(", ").map_or((name, None), |(entry, batch)| (entry, Some(batch)));
-    if let Some(batch) = batch {
-        options.insert("python.fn-execution.arrow.batch.size".to_owned(), batch.to_owned());
+    let (entry, size) = name.split_once(", ").map_or((name, None), |(entry, size)| (entry, Some(size)));
+    if let Some(size) = size {
+        options.insert("python.fn-execution.arrow.batch.size".to_owned(), size.to_owned());
     }
     let host = PythonHost::new(Defaults::default());
     let (parameters, returns, artifacts) = (None, None, Vec::new());

@@ -21,7 +21,7 @@ fn file(families: &[Family]) -> String {
     let mut out = String::from("-- Written by crates/e2e/tests/it/cast_pairs.rs.\n");
     for source in SOURCES.iter().filter(|source| families.contains(&source.family)) {
         for target in TARGETS {
-            let _ = writeln!(out, "-- {} to {}", source.ty, target.ty);
+            writeln!(out, "-- {} to {}", source.ty, target.ty).unwrap();
             pair(source, target, &mut out);
         }
     }
@@ -37,23 +37,23 @@ fn pair(source: &Source, target: &Target, out: &mut String) {
     let ty = target.ty;
     // A row has no value without a type.
     if source.family == Family::Untyped {
-        let _ = writeln!(out, "CAST(NULL AS {ty})\nTRY_CAST(NULL AS {ty})");
+        writeln!(out, "CAST(NULL AS {ty})\nTRY_CAST(NULL AS {ty})").unwrap();
         return;
     }
     if !is_likely(source.family, target.family) {
         let value = &values[0];
-        let _ = writeln!(out, "CAST(V({value}) AS {ty})\nTRY_CAST(V({value}) AS {ty})");
+        writeln!(out, "CAST(V({value}) AS {ty})\nTRY_CAST(V({value}) AS {ty})").unwrap();
         return;
     }
     for value in &values {
-        let _ = writeln!(out, "CAST(V({value}) AS {ty})\nTRY_CAST(V({value}) AS {ty})\nCAST({value} AS {ty})");
+        writeln!(out, "CAST(V({value}) AS {ty})\nTRY_CAST(V({value}) AS {ty})\nCAST({value} AS {ty})").unwrap();
         if source.family == Family::Text {
-            let _ = writeln!(out, "TRY_CAST({value} AS {ty})");
+            writeln!(out, "TRY_CAST({value} AS {ty})").unwrap();
         }
     }
     let null = format!("CAST(NULL AS {})", source.ty);
     if values != [null.as_str()] {
-        let _ = writeln!(out, "CAST(V({null}) AS {ty})\nTRY_CAST(V({null}) AS {ty})\nCAST({null} AS {ty})");
+        writeln!(out, "CAST(V({null}) AS {ty})\nTRY_CAST(V({null}) AS {ty})\nCAST({null} AS {ty})").unwrap();
     }
 }
 
