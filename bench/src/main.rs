@@ -114,7 +114,9 @@ fn state_store(rows: u64) -> Result<()> {
 fn in_python(rows: u64) -> Result<()> {
     let failed = |e: std::io::Error| Error::external("no thread can be started").with_source(e);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
-    in_folder(|folder| runtime.block_on(functions::measure(&flott_runtime::environment::real(), rows, folder)))
+    in_folder(|folder| {
+        runtime.block_on(async { functions::measure(&flott_runtime::environment::real(), rows, folder).await })
+    })
 }
 
 /// Jobs with state that is larger than their memory.
