@@ -107,7 +107,9 @@ fn in_folder(measure: impl FnOnce(&Path) -> Result<String>) -> Result<()> {
 fn state_store(rows: u64) -> Result<()> {
     let failed = |e: std::io::Error| Error::external("no thread can be started").with_source(e);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
-    in_folder(|folder| runtime.block_on(state::measure(&flott_runtime::environment::real(), rows, folder)))
+    in_folder(|folder| {
+        runtime.block_on(async { state::measure(&flott_runtime::environment::real(), rows, folder).await })
+    })
 }
 
 /// Functions in Python alone.
