@@ -114,9 +114,15 @@ fn calls_within_expressions_stay_where_they_are() {
         Calc(select=[(w(CAST(a AS BIGINT), 1E0) + 1) AS EXPR$0], where=[(w(c, 2E0) > 3)])
         +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])
 
-        SELECT 1 FROM t JOIN t AS u ON w(t.c, u.a) > 1
-        1:47: parameter 'by' of function 'default_catalog.default_database.w' is DOUBLE NOT NULL, not INT
-          Say what is to stand for null: COALESCE(x, ..).
+        SELECT 1 FROM t JOIN t AS u ON w(t.c, COALESCE(u.a, 0)) > 1
+        Calc(select=[1 AS EXPR$0])
+        +- Join(joinType=[InnerJoin], where=[(w(c, CAST(COALESCE(a, 0) AS DOUBLE)) > 1)], select=[c, a], leftInputSpec=[NoUniqueKey], rightInputSpec=[NoUniqueKey])
+           :- Exchange(distribution=[single])
+           :  +- Calc(select=[c])
+           :     +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c])(reuse_id=[1])
+           +- Exchange(distribution=[single])
+              +- Calc(select=[a])
+                 +- Reused(reference_id=[1])
 
     "#]]
     .assert_eq(&plans);
