@@ -72,6 +72,7 @@ impl Format for RawFormat {
     fn dead_letter_table(&self) -> Option<&str> {
         self.dead_letters.as_deref()
     }
+
     fn layout(&self) -> Layout<'_> {
         Layout::Records { splittable: true }
     }

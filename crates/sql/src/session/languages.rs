@@ -10,6 +10,7 @@ use flott_api::{Error, Result};
 
 use super::Session;
 use super::functions::fields_of;
+use crate::config::OPTIONS;
 use crate::parser::ast::{FunctionLanguage, FunctionSignature, ResourceKind, ResourceUri, SqlOption, Text};
 use crate::plan::{self, PlanContext};
 
@@ -49,7 +50,7 @@ impl Session {
         }
         let mut all = written.clone();
         if language == Language::Python {
-            if let Some(option) = options.iter().find(|option| !plan::is_for_python(&option.key.value)) {
+            if let Some(option) = options.iter().find(|option| !is_read_by_python(&option.key.value)) {
                 return Err(Error::invalid(format!("a function in Python has no option '{}'", option.key.value))
                     .at(option.key.at)
                     .with_detail(
@@ -70,6 +71,11 @@ impl Session {
         let described = self.connectors.describe_function(&declaration).map_err(|e| e.at(class.at))?;
         Ok(UserFunction { options: written, ..described })
     }
+}
+
+/// Whether the host of Python reads such a key; one that is misspelt would be ignored.
+fn is_read_by_python(key: &str) -> bool {
+    plan::is_for_python(key) && OPTIONS.iter().any(|option| option.key == key)
 }
 
 /// The language, if somebody here speaks it.

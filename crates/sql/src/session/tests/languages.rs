@@ -140,6 +140,7 @@ SELECT w(b, 1) FROM t;
 SELECT w(c, CAST(NULL AS DOUBLE)) FROM t;
 SELECT w(`by` => 1, x => a) FROM t;
 CREATE FUNCTION g AS 'm.g' LANGUAGE PYTHON;
+CREATE FUNCTION g AS 'm.f' LANGUAGE PYTHON WITH ('python.fn-execution.timeot' = '1 s');
 CREATE FUNCTION g(x INT) RETURNS INT LANGUAGE WASM AS 'g' USING JAR '/g.jar';
 CREATE FUNCTION g AS 'g' LANGUAGE WASM USING ARTIFACT '/g.wasm' WITH ('a' = '1', 'a' = '2');
 SET 'execution.runtime-mode' = 'batch';
@@ -148,32 +149,34 @@ SELECT f(b) FROM t;"
     check(
         &script,
         &expect![[r#"
-        OK
-        OK
-        OK
-        OK
-        function 'default_catalog.default_database.f' in Python in this place is not supported yet
-          It can stand in SELECT and WHERE, and in what is grouped, ordered or aggregated.
-          Compute it in a subquery first: (SELECT .., f(x) AS y FROM t).
-        9:10: illegal use of NULL
-          Write CAST(NULL AS type) to say which type is meant.
-        10:8: function 'default_catalog.default_database.f' has no parameter 'x'
-          It does not say how its parameters are called.
-        11:8: function 'default_catalog.default_database.w' takes 2 arguments, not 1
-          It is default_catalog.default_database.w(x BIGINT, by DOUBLE NOT NULL).
-        12:10: parameter 'x' of function 'default_catalog.default_database.w' is BIGINT, not STRING
-          Use CAST(.. AS BIGINT).
-        13:18: parameter 'by' of function 'default_catalog.default_database.w' is DOUBLE NOT NULL, not DOUBLE
-          Say what is to stand for null: COALESCE(x, ..).
-        query 7: EXPR$0 BIGINT
-        15:22: module 'm' has no function 'm.g'
-        16:69: JAR '/g.jar' for a function in WebAssembly is not supported yet
-          Write USING ARTIFACT 'file'.
-        17:82: option 'a' is given twice
-        OK
-        19:8: function 'default_catalog.default_database.f' in Python in batch mode is not supported yet
-          SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too.
-    "#]],
+            OK
+            OK
+            OK
+            OK
+            function 'default_catalog.default_database.f' in Python in this place is not supported yet
+              It can stand in SELECT and WHERE, and in what is grouped, ordered or aggregated.
+              Compute it in a subquery first: (SELECT .., f(x) AS y FROM t).
+            9:10: illegal use of NULL
+              Write CAST(NULL AS type) to say which type is meant.
+            10:8: function 'default_catalog.default_database.f' has no parameter 'x'
+              It does not say how its parameters are called.
+            11:8: function 'default_catalog.default_database.w' takes 2 arguments, not 1
+              It is default_catalog.default_database.w(x BIGINT, by DOUBLE NOT NULL).
+            12:10: parameter 'x' of function 'default_catalog.default_database.w' is BIGINT, not STRING
+              Use CAST(.. AS BIGINT).
+            13:18: parameter 'by' of function 'default_catalog.default_database.w' is DOUBLE NOT NULL, not DOUBLE
+              Say what is to stand for null: COALESCE(x, ..).
+            query 7: EXPR$0 BIGINT
+            15:22: module 'm' has no function 'm.g'
+            16:50: a function in Python has no option 'python.fn-execution.timeot'
+              Its options are those of the configuration, python.* and table.exec.async-scalar.*.
+            17:69: JAR '/g.jar' for a function in WebAssembly is not supported yet
+              Write USING ARTIFACT 'file'.
+            18:82: option 'a' is given twice
+            OK
+            20:8: function 'default_catalog.default_database.f' in Python in batch mode is not supported yet
+              SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too.
+        "#]],
     );
 }
 
