@@ -87,13 +87,25 @@ fn create_durably(folder: &Path, durable: &BTreeSet<PathBuf>) -> io::Result<()> 
                 // Somebody else made it, perhaps just now. Folders above ours may not be readable.
                 sync(above).or_else(|e| if e.kind() == ErrorKind::PermissionDenied { Ok(()) } else { Err(e) })?;
             }
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                return Err(io::Error::new(ErrorKind::NotADirectory, format!("'{}' is no folder", folder.display())));
-            }
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => return Err(unusable(folder)),
             Err(e) => return Err(e),
         }
     }
     Ok(())
+}
+
+/// Why a name that is taken is no folder to put something in.
+fn unusable(folder: &Path) -> io::Error {
+    // It was a folder, and another process has removed it since: the caller tries again.
+    if !exists(folder) || folder.is_dir() {
+        return ErrorKind::NotFound.into();
+    }
+    io::Error::new(ErrorKind::NotADirectory, format!("'{}' is no folder", folder.display()))
+}
+
+/// Also a link to nowhere is something.
+fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Makes the names in a folder durable.
