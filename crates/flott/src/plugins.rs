@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flott_api::Result;
 use flott_api::env::Environment;
-#[cfg(feature = "python")]
+#[cfg(any(feature = "python", feature = "wasm"))]
 use flott_api::function::Language;
 use flott_api::function::{Declaration, FunctionHosts, UserFunction};
 use flott_api::object::ObjectStores;
@@ -49,6 +49,8 @@ fn languages() -> FunctionHosts {
     let hosts = FunctionHosts::default();
     #[cfg(feature = "python")]
     let hosts = hosts.with(Language::Python, Arc::new(python()));
+    #[cfg(feature = "wasm")]
+    let hosts = hosts.with(Language::WebAssembly, Arc::new(flott_wasm::WasmHost::default()));
     hosts
 }
 

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, i8)] = &[
     ("flott-functions", 1),
     ("flott-graph", 1),
     ("flott-state", 1),
+    ("flott-wasm", 1),
     ("flott-cep", 1),
     ("flott-connectors", 2),
     ("flott-sql", 2),

@@ -7,7 +7,7 @@ use super::tree::{File, Rust};
 
 /// Crates whose code reaches files and sockets only through `flott_api::env`.
 const SEALED: &[&str] =
-    &["api", "formats", "functions", "graph", "state", "cep", "connectors", "sql", "operators", "runtime"];
+    &["api", "formats", "functions", "graph", "state", "wasm", "cep", "connectors", "sql", "operators", "runtime"];
 
 /// The one real environment, which others reach through the traits of `flott_api::env`.
 const REAL_ENVIRONMENT: &str = "crates/runtime/src/env";

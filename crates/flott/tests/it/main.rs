@@ -14,3 +14,4 @@ mod s3;
 mod shell;
 mod state_check;
 mod stopping;
+mod wasm;

@@ -90,5 +90,5 @@ fn spoken(language: Option<FunctionLanguage>, class: &Text) -> Result<Language> 
     Err(Error::unsupported(format!("a function in {what}: '{}'", class.value))
         .at(class.at)
         .with_detail(detail)
-        .with_hint("Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python."))
+        .with_hint("Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly."))
 }

@@ -135,7 +135,7 @@ END;",
         &expect![[r#"
             1:22: a function in Java: 'x' is not supported yet
               There is no JVM here to run it.
-              Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python.
+              Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
             CREATE MODEL is not supported yet
             3:15: function 'default_catalog.default_database.f' does not exist
             LOAD MODULE is not supported yet

@@ -180,17 +180,17 @@ CREATE FUNCTION f(x INT) LANGUAGE PYTHON RETURN x;
     expect![[r#"
         1:22: a function in Java: 'com.example.F' is not supported yet
           There is no JVM here to run it.
-          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python.
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
         OK
         1:22: a function in SQL by a name: 'x' is not supported yet
           A function in SQL has parameters and an expression.
-          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python.
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
         1:21: a function in Scala: 'com.example.F' is not supported yet
           There is no JVM here to run it.
-          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python.
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
         1:31: a function in Java: 'com.example.F' is not supported yet
           There is no JVM here to run it.
-          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python.
+          Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
         1:34: a function in the place of 'sum' is not supported yet
           Aggregates, window functions and the like are more than functions to the planner.
         1:35: expected AS, found '.'
