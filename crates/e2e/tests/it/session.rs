@@ -52,7 +52,11 @@ impl Connectors for Known {
 
 /// Rows that a query's sink was given, as text.
 #[derive(Clone, Default)]
-struct Collected(Arc<Mutex<Vec<String>>>);
+struct Collected {
+    rows: Arc<Mutex<Vec<String>>>,
+    /// The zone of the session that shows them.
+    zone: Arc<Mutex<String>>,
+}
 
 impl TableFactory for Collected {
     fn identifier(&self) -> &'static str {
@@ -104,13 +108,17 @@ struct CollectWriter {
 
 /// The changes of a batch as the recordings have them, a line each.
 pub(crate) fn row_texts(schema: &Schema, batch: &ChangeBatch) -> Vec<String> {
+    row_texts_in("UTC", schema, batch)
+}
+
+fn row_texts_in(zone: &str, schema: &Schema, batch: &ChangeBatch) -> Vec<String> {
     let text = |row: usize| {
         let cells = schema.fields.iter().zip(batch.rows().columns()).map(|(field, column)| {
             if column.is_null(row) {
                 return "<NULL>".to_owned();
             }
             let mut text = String::new();
-            format_value(column.as_ref(), row, &field.ty, "UTC", TextStyle::Cell, &mut text).unwrap();
+            format_value(column.as_ref(), row, &field.ty, zone, TextStyle::Cell, &mut text).unwrap();
             text
         });
         let cells: Vec<String> = cells.collect();
@@ -123,7 +131,8 @@ pub(crate) fn row_texts(schema: &Schema, batch: &ChangeBatch) -> Vec<String> {
 #[async_trait]
 impl SinkWriter for CollectWriter {
     async fn write(&mut self, batch: ChangeBatch) -> Result<()> {
-        self.rows.0.lock().unwrap().extend(row_texts(&self.schema, &batch));
+        let rows = row_texts_in(&self.rows.zone.lock().unwrap(), &self.schema, &batch);
+        self.rows.rows.lock().unwrap().extend(rows);
         Ok(())
     }
 
@@ -234,6 +243,8 @@ impl Runner {
                 None => return,
             };
             rest = rest[taken..].trim_start().trim_start_matches(';');
+            let zone = session.configuration().get("table.local-time-zone").unwrap_or("UTC");
+            zone.clone_into(&mut self.rows.zone.lock().unwrap());
             let answer = result.and_then(|outcome| self.answer(outcome, plugins));
             let answer = answer.unwrap_or_else(|e| Answer { failed: Some(e.to_string()), ..Answer::default() });
             answers.push((text.to_owned(), answer));
@@ -253,7 +264,7 @@ impl Runner {
                     submit(&job.graph.to_bytes()?, plugins, SubmitOptions::default())?.wait().await
                 });
                 answer.failed = ended.err().map(|e| e.to_string());
-                answer.changes = std::mem::take(&mut self.rows.0.lock().unwrap());
+                answer.changes = std::mem::take(&mut self.rows.rows.lock().unwrap());
                 answer.printed = std::mem::take(&mut self.console.0.lock().unwrap());
             }
             _ => {}
