@@ -108,7 +108,7 @@ async fn one(environment: &Environment, name: &str, columns: &[usize], rows: u64
     Ok(seconds)
 }
 
-fn batch() -> Result<RecordBatch> {
+pub(crate) fn batch() -> Result<RecordBatch> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..BATCH_ROWS_MAX as i64));
     let texts: ArrayRef = Arc::new(StringArray::from(vec![TEXT; BATCH_ROWS_MAX]));
     Ok(RecordBatch::try_from_iter([("a", numbers), ("s", texts)])?)

@@ -6,13 +6,15 @@
 //! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
 //! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
-//! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python; all in files below the current folder.
+//! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python and
+//! WebAssembly; all in files below the current folder.
 
 mod formats;
 mod functions;
 mod joins;
 mod large;
 mod measure;
+mod modules;
 mod nexmark;
 mod paced;
 mod run;
@@ -45,8 +47,8 @@ fn main() -> ExitCode {
         ["formats"] => formatted(formats::ROWS),
         ["formats", rows] => number(rows).and_then(formatted),
         ["formats", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| formats::one(name, r, f))),
-        ["functions"] => in_python(functions::ROWS),
-        ["functions", rows] => number(rows).and_then(in_python),
+        ["functions"] => functions_of_users(functions::ROWS),
+        ["functions", rows] => number(rows).and_then(functions_of_users),
         ["joins"] => joined(joins::ROWS),
         ["joins", rows] => number(rows).and_then(joined),
         ["joins", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| joins::one(name, r, f))),
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
             .and_then(|()| sliding(windows::EVENTS))
             .and_then(|()| joined(joins::ROWS))
             .and_then(|()| formatted(formats::ROWS))
-            .and_then(|()| in_python(functions::ROWS))
+            .and_then(|()| functions_of_users(functions::ROWS))
             .and_then(|()| large_state(large::KEYS)),
         [events] => number(events).and_then(all),
         _ => Err(Error::invalid(
@@ -112,12 +114,16 @@ fn state_store(rows: u64) -> Result<()> {
     })
 }
 
-/// Functions in Python alone.
-fn in_python(rows: u64) -> Result<()> {
+/// Functions in Python, then ones in WebAssembly.
+fn functions_of_users(rows: u64) -> Result<()> {
     let failed = |e: std::io::Error| Error::external("no thread can be started").with_source(e);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
     in_folder(|folder| {
-        runtime.block_on(async { functions::measure(&flott_runtime::environment::real(), rows, folder).await })
+        runtime.block_on(async {
+            let environment = flott_runtime::environment::real();
+            let report = functions::measure(&environment, rows, folder).await?;
+            Ok::<_, Error>(format!("{report}\n{}", modules::measure(&environment, 10 * rows, folder)?))
+        })
     })
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::env::Environment;
 use crate::ids::Subtask;
-use crate::{BoxFuture, Error, Field, LogicalType, Result};
+use crate::{BoxFuture, Error, Field, LogicalType, Result, TypeKind};
 
 /// A language that a function can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,19 +78,37 @@ pub enum CallForm {
     Async,
 }
 
+/// What a function gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FunctionKind {
+    /// A value for a row.
+    #[default]
+    Scalar,
+    /// Rows for a row: a call gives the array of them.
+    Table,
+    /// A value for the rows of a group.
+    Aggregate,
+}
+
 /// A function as its host has found it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UserFunction {
     /// Its language.
     pub language: Language,
+    /// What it gives.
+    #[serde(default)]
+    pub kind: FunctionKind,
     /// What the language calls it.
     pub entry: String,
     /// Its files.
     pub artifacts: Vec<Artifact>,
     /// Its parameters; none if it takes whatever it is given.
     pub parameters: Option<Vec<Field>>,
-    /// Its result.
+    /// Its result; of a table function an array of rows, neither of which is null.
     pub returns: LogicalType,
+    /// What an aggregate function remembers of a group; nothing if it is none.
+    #[serde(default)]
+    pub accumulator: Option<LogicalType>,
     /// How it takes its rows.
     pub form: CallForm,
     /// Whether it is called with nulls; otherwise a null argument gives null.
@@ -158,12 +176,13 @@ pub trait FunctionHost: Send + Sync {
     }
 }
 
-/// What a process is started for.
+/// What a process is started for: calls of functions that give something for each row, or of aggregate functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionCalls {
     /// The calls that it makes for each batch.
     pub calls: Vec<FunctionCall>,
-    /// The types of the columns that batches will have.
+    /// The types of the columns that batches will have. Batches for aggregate functions have more behind them: see
+    /// [`FunctionProcess::call`].
     pub arguments: Vec<LogicalType>,
     /// Which instance of the operator calls.
     pub subtask: Subtask,
@@ -171,6 +190,70 @@ pub struct FunctionCalls {
     pub max_parallelism: u32,
     /// `table.local-time-zone`, an IANA name or an offset.
     pub session_zone: String,
+}
+
+impl FunctionCalls {
+    /// Whether they are of aggregate functions.
+    pub fn aggregate(&self) -> bool {
+        self.calls.first().is_some_and(|call| call.function.kind == FunctionKind::Aggregate)
+    }
+
+    /// The types of all columns that batches have.
+    ///
+    /// # Errors
+    /// If an aggregate function remembers nothing.
+    pub fn sent(&self) -> Result<Vec<LogicalType>> {
+        let mut types = self.arguments.clone();
+        if self.aggregate() {
+            types.push(LogicalType::not_null(TypeKind::Int));
+            for call in &self.calls {
+                types.push(LogicalType::not_null(TypeKind::TinyInt));
+                types.push(call.function.remembered()?.clone().with_nullable(true));
+            }
+        }
+        Ok(types)
+    }
+
+    /// The types of all columns that are given.
+    ///
+    /// # Errors
+    /// If an aggregate function remembers nothing.
+    pub fn given(&self) -> Result<Vec<LogicalType>> {
+        let mut types = Vec::new();
+        for FunctionCall { function, .. } in &self.calls {
+            if self.aggregate() {
+                types.push(function.remembered()?.clone());
+                types.push(function.returns.clone().with_nullable(true));
+            }
+            types.push(function.returns.clone());
+        }
+        Ok(types)
+    }
+}
+
+impl UserFunction {
+    /// What an aggregate function remembers of a group.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn remembered(&self) -> Result<&LogicalType> {
+        let none = || Error::internal(format!("function '{}' aggregates and remembers nothing", self.entry));
+        self.accumulator.as_ref().ok_or_else(none)
+    }
+
+    /// The columns of a table function.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn columns(&self) -> Result<&[Field]> {
+        match &self.returns.kind {
+            TypeKind::Array(row) if self.kind == FunctionKind::Table => match &row.kind {
+                TypeKind::Row(fields) => Ok(fields),
+                _ => Err(Error::internal(format!("function '{}' gives rows without fields", self.entry))),
+            },
+            _ => Err(Error::internal(format!("function '{}' gives no rows", self.entry))),
+        }
+    }
 }
 
 /// A function within an expression.
@@ -185,6 +268,12 @@ pub trait FunctionKernel: Send + Sync {
 /// A process that makes calls.
 pub trait FunctionProcess: Send {
     /// One column for each of the calls it was started for, with a row for each row of the batch.
+    ///
+    /// Aggregate functions get behind the arguments the number of each row's group (`INT`; groups are numbered as they come),
+    /// and for each call two more: what the row does to it (`TINYINT`: 1 added, -1 taken back, 0 nothing), and its
+    /// accumulator before the batch, in the first row of each group; null if there is none yet. They give three columns for each
+    /// call, with a row for each group: its accumulator, its value before the batch, which is null if there was none, and its
+    /// value.
     ///
     /// # Errors
     /// `Data` if a function fails on a row; `External` if the process is gone or does not answer in time.

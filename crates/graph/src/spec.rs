@@ -48,7 +48,7 @@ pub use mini_batch::{
 pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{Frame, FrameBound, FrameUnit, OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;
-pub use python_calc::PythonCalcSpec;
+pub use python_calc::{PythonCalcSpec, PythonCorrelateSpec, PythonGroupAggregateSpec, aggregate_calls};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};

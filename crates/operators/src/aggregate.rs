@@ -2,10 +2,12 @@
 //!
 //! Reading order: [`function`] finds the implementation of a call. Where a number or two per group is enough, `cell`
 //! holds the loops and `count`, `sum`, `average`, `welford`, `extreme` what differs; `listed` and `list_text` keep the
-//! list of a group's values, `counted` how often each came, `bitmap` sets of integers; `lag` and `ranking` know the order of rows; [`sliding`] is
+//! list of a group's values, `counted` how often each came, `bitmap` sets of integers; `lag` and `ranking` know the order of rows; [`beside`] keeps what functions of
+//! users remember that run beside the job; [`sliding`] is
 //! what becomes of an aggregate in a window that slides. [`groups`] is what operators use.
 
 mod average;
+mod beside;
 mod bitmap;
 mod cell;
 mod count;
@@ -30,6 +32,7 @@ use flott_graph::spec::AggregateCall;
 use flott_state::canonical::form;
 
 use average::{AverageDecimal, AverageFloat, AverageInt};
+use beside::Beside;
 use bitmap::BitmapAggregate;
 use cell::Cells;
 use count::Count;
@@ -97,6 +100,11 @@ pub fn function(call: &AggregateCall, args: &[LogicalType], retract: bool) -> Re
     }
 }
 
+/// What keeps the accumulator of a function that runs beside the job; nothing if the call is of another one.
+fn beside(call: &AggregateCall) -> Option<Box<dyn Aggregate>> {
+    call.function.user.is_some().then(|| Box::new(Beside { ty: call.ty.arrow() }) as Box<dyn Aggregate>)
+}
+
 /// Whether nulls are values of their own to it, also under `DISTINCT`.
 fn takes_nulls(call: &AggregateCall) -> bool {
     matches!(call.function.name.as_str(), "array_agg" | "single_value" | "json_arrayagg_null_on_null")
@@ -104,7 +112,7 @@ fn takes_nulls(call: &AggregateCall) -> bool {
 
 fn unsupported(call: &AggregateCall) -> Error {
     let (function, args) = (&call.function, call.args.len());
-    Error::unsupported(format!("aggregate function '{}' of {args} arguments", function.name.to_uppercase()))
+    Error::unsupported(format!("aggregate function '{}' of {args} arguments", function.called().to_uppercase()))
 }
 
 fn wrong_type(arg: &DataType, call: &AggregateCall) -> Error {

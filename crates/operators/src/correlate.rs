@@ -6,11 +6,14 @@
 //! kind, and what one row gives stays together, so an old row takes back just what it gave. A batch that gives more than
 //! [`PAIRS_MAX`] pairs is worked on in halves.
 
+mod joining;
 mod pairs;
 
-use arrow_array::{BooleanArray, RecordBatch, UInt32Array};
+pub(crate) use joining::Joining;
+pub(crate) use pairs::Elements;
+
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use arrow_select::take::take;
 use async_trait::async_trait;
 use flott_api::env::Environment;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Stateful};
@@ -18,8 +21,7 @@ use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
 use flott_graph::spec::{CorrelateSpec, TableFunction};
 
-use self::pairs::{Elements, Pairs};
-use crate::emit::{emit, record_batch, replace_marks};
+use crate::emit::emit;
 use crate::factory::FromSpec;
 
 /// So many rows are made at a time.
@@ -118,48 +120,17 @@ impl Correlate {
                 Elements::unnested(&argument, &collection.ty().kind, *with_ordinality)?
             }
             TableFunction::Repeat { .. } => Elements::repeated(&argument)?,
+            TableFunction::User { .. } => {
+                return Err(Error::internal("a correlate cannot call what runs beside the job"));
+            }
         };
         if elements.len() > PAIRS_MAX && batch.len() > 1 {
             return Ok(None);
         }
-        let mut pairs = elements.pairs();
-        if let Some(condition) = &compiled.condition {
-            let rows = self.rows(batch, &elements, &pairs)?;
-            pairs.keep(&passing(condition, &rows, cx)?);
-        }
-        if self.spec.outer {
-            pairs = pairs.with_missing(batch.len());
-        }
-        let rows = self.rows(batch, &elements, &pairs)?;
-        changes(batch, rows, &pairs).map(Some)
+        let Compiled { condition, .. } = compiled;
+        let joining = Joining { condition: condition.as_ref(), outer: self.spec.outer, output: &self.output };
+        joining.join(batch, &elements, cx).map(Some)
     }
-
-    fn rows(&self, batch: &ChangeBatch, elements: &Elements, pairs: &Pairs) -> Result<RecordBatch> {
-        let of_rows = UInt32Array::from(pairs.rows.clone());
-        let of_elements = UInt32Array::from(pairs.elements.clone());
-        let mut columns = Vec::with_capacity(self.output.fields().len());
-        for column in batch.rows().columns() {
-            columns.push(take(column, &of_rows, None)?);
-        }
-        columns.extend(elements.columns(&of_elements, &pairs.ordinals)?);
-        record_batch(&self.output, columns, pairs.rows.len())
-    }
-}
-
-fn passing(condition: &CompiledExpr, rows: &RecordBatch, cx: &EvalContext) -> Result<BooleanArray> {
-    if rows.num_rows() == 0 {
-        Ok(BooleanArray::from(Vec::<bool>::new()))
-    } else {
-        condition.evaluate_predicate(rows, cx)
-    }
-}
-
-/// The rows with the kinds of those that gave them, and marks in their place.
-fn changes(batch: &ChangeBatch, rows: RecordBatch, pairs: &Pairs) -> Result<ChangeBatch> {
-    let kinds = batch.kinds().map(|kinds| kinds.take(pairs.rows.iter().map(|r| *r as usize)));
-    let before = |row: usize| pairs.rows.partition_point(|r| (*r as usize) < row);
-    let marks = replace_marks(batch.marks(), before);
-    ChangeBatch::new(rows, kinds)?.with_marks(marks)
 }
 
 #[cfg(test)]

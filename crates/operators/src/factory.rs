@@ -27,6 +27,8 @@ use crate::multi_join::MultiJoin;
 use crate::over_aggregate::OverAggregate;
 use crate::process_table_function::ProcessTableFunction;
 use crate::python_calc::PythonCalc;
+use crate::python_correlate::PythonCorrelate;
+use crate::python_group_aggregate::PythonGroupAggregate;
 use crate::rank::Rank;
 use crate::session_aggregate::SessionAggregate;
 use crate::session_table_function::SessionTableFunction;
@@ -84,6 +86,8 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<OverAggregate>(),
     (ProcessTableFunctionSpec::KIND, process_table_function),
     entry::<PythonCalc>(),
+    entry::<PythonCorrelate>(),
+    entry::<PythonGroupAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
     entry::<TemporalJoin>(),

@@ -2,7 +2,7 @@
 //! gives what Flink's operator of the same name gives, computed a batch at a time.
 //!
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
-//! [`watermark_assigner`], [`window_table_function`], [`python_calc`], [`drop_update_before`] and
+//! [`watermark_assigner`], [`window_table_function`], [`python_calc`], [`python_correlate`], [`drop_update_before`] and
 //! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
 //! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
 //! [`match_recognize`], [`process_table_function`] and [`window_aggregate`]. They share
@@ -11,6 +11,7 @@
 //! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
 
 pub mod aggregate;
+mod beside;
 pub mod calc;
 pub mod changelog;
 pub mod changelog_normalize;
@@ -38,6 +39,8 @@ pub mod multi_join;
 pub mod over_aggregate;
 pub mod process_table_function;
 pub mod python_calc;
+pub mod python_correlate;
+pub mod python_group_aggregate;
 pub mod rank;
 pub mod session_aggregate;
 pub mod session_table_function;

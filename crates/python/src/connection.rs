@@ -14,7 +14,8 @@ use crate::settings::{Settings, TIMEOUT};
 
 const BOOTSTRAP: &str = include_str!("worker/bootstrap.py");
 /// Our side, module by module.
-const SOURCES: [(&str, &str); 12] = [
+const SOURCES: [(&str, &str); 13] = [
+    ("flott_aggregates", include_str!("worker/aggregates.py")),
     ("flott_calls", include_str!("worker/calls.py")),
     ("flott_failure", include_str!("worker/failure.py")),
     ("flott_load", include_str!("worker/load.py")),

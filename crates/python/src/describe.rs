@@ -1,7 +1,7 @@
 //! What a declared function is: a process of Python is asked, and ends behind the answer.
 
 use flott_api::env::Environment;
-use flott_api::function::{Artifact, CallForm, Declaration, Language, UserFunction};
+use flott_api::function::{Artifact, CallForm, Declaration, FunctionKind, Language, UserFunction};
 use flott_api::{Error, Field, LogicalType, Result};
 use serde::Deserialize;
 
@@ -18,9 +18,11 @@ struct Described {
     deterministic: bool,
     /// The types of its arguments, if it has said them.
     inputs: Option<Vec<String>>,
-    /// What only a scalar function has.
+    /// What those have that can be called.
     result: Option<String>,
     form: Option<String>,
+    /// What only an aggregate function has.
+    accumulator: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -62,8 +64,14 @@ fn check(declaration: &Declaration) -> Result<()> {
 fn function(declaration: &Declaration, described: Described) -> Result<UserFunction> {
     let (Some(result), Some(form)) = (described.result, described.form) else {
         return Err(Error::unsupported(format!("a {} function in Python", described.kind))
-            .with_detail("Scalar functions (@udf) are."));
+            .with_detail("Scalar functions (@udf), table functions (@udtf) and aggregate functions (@udaf) are."));
     };
+    let kind = match described.kind.as_str() {
+        "table" => FunctionKind::Table,
+        "aggregate" => FunctionKind::Aggregate,
+        _ => FunctionKind::Scalar,
+    };
+    let accumulator = described.accumulator.map(|accumulator| known(&accumulator)).transpose()?;
     let form = match form.as_str() {
         "general" => CallForm::Row,
         "pandas" | "arrow" => CallForm::Batch,
@@ -75,10 +83,12 @@ fn function(declaration: &Declaration, described: Described) -> Result<UserFunct
     Ok(UserFunction {
         null_call: true,
         language: Language::Python,
+        kind,
         entry: declaration.entry.clone(),
         artifacts: described.file.into_iter().map(|file| Artifact { uri: file.path, sha256: file.sha256 }).collect(),
         parameters,
         returns,
+        accumulator,
         form,
         deterministic: described.deterministic,
         options: declaration.options.clone(),

@@ -51,9 +51,9 @@ pub(crate) fn message(calls: &FunctionCalls) -> Result<Value> {
         "max_number_of_parallel_subtasks": calls.max_parallelism,
         "index_of_this_subtask": calls.subtask.index,
     });
-    let zone = &calls.session_zone;
+    let (zone, aggregate) = (&calls.session_zone, calls.aggregate());
     let calls = calls.calls.iter().map(call).collect::<Result<Vec<_>>>()?;
-    Ok(json!({ "zone": zone, "place": place, "arguments": arguments, "calls": calls }))
+    Ok(json!({ "zone": zone, "place": place, "arguments": arguments, "calls": calls, "aggregate": aggregate }))
 }
 
 fn call(call: &FunctionCall) -> Result<Value> {
@@ -75,6 +75,7 @@ fn call(call: &FunctionCall) -> Result<Value> {
         "name": call.name,
         "entry": function.entry,
         "sha256": function.artifacts.first().map(|artifact| &artifact.sha256),
+        "accumulator": function.accumulator.as_ref().map(to_python).transpose()?,
         "returns": to_python(&function.returns).map_err(|e| e.context(format!("function '{}'", call.name)))?,
         "arguments": arguments,
         "async": asynchronous,

@@ -10,7 +10,7 @@ use arrow_select::concat::concat;
 use flott_api::env::{Environment, Spawner};
 use flott_api::function::{FunctionCalls, FunctionProcess};
 use flott_api::program::RunningProgram;
-use flott_api::{BoxFuture, Error, Result};
+use flott_api::{BoxFuture, Error, LogicalType, Result};
 use serde::Deserialize;
 
 use crate::connection::Connection;
@@ -39,12 +39,13 @@ impl PythonProcess {
         let settings = opening::settings(calls, defaults)?;
         let subject = opening::subject(&calls.calls);
         let message = opening::message(calls)?;
-        let (types, results) = types(calls);
+        let (types, results) = types(calls)?;
+        let per_row = !calls.aggregate();
         let (programs, named) = (Arc::clone(&environment.programs), subject.clone());
         let spawner = Arc::clone(&environment.spawner);
         let opened = blocking(spawner.as_ref(), move || {
             let connection = Connection::start(programs.as_ref(), &settings, named)?;
-            Calls::open(connection, &message.to_string(), (types, results), settings.pandas_rows)
+            Calls::open(connection, &message.to_string(), (types, results, per_row), settings.pandas_rows)
         });
         let calls = opened.await?;
         Ok(PythonProcess { program: calls.connection.program(), calls: Some(calls), spawner, subject })
@@ -95,10 +96,10 @@ async fn blocking<T: Send + 'static>(spawner: &dyn Spawner, work: impl FnOnce() 
     result.expect("blocking work is done when its future is")
 }
 
-/// The schema of the arguments, and the types of the results.
-fn types(calls: &FunctionCalls) -> (SchemaRef, Vec<DataType>) {
-    let fields = calls.arguments.iter().map(|ty| Field::new("", ty.arrow(), true)).collect::<Vec<_>>();
-    (Arc::new(Schema::new(fields)), calls.calls.iter().map(|call| call.function.returns.arrow()).collect())
+/// The schema of what is sent, and the types of what is given.
+fn types(calls: &FunctionCalls) -> Result<(SchemaRef, Vec<DataType>)> {
+    let fields = calls.sent()?.iter().map(|ty| Field::new("", ty.arrow(), true)).collect::<Vec<_>>();
+    Ok((Arc::new(Schema::new(fields)), calls.given()?.iter().map(LogicalType::arrow).collect()))
 }
 
 /// The calls of a process that has opened them. All of it blocks.
@@ -108,6 +109,8 @@ struct Calls {
     reader: StreamDecoder,
     arguments: SchemaRef,
     results: Vec<DataType>,
+    /// Whether there is a result for each row.
+    per_row: bool,
     rows_max: usize,
 }
 
@@ -115,7 +118,7 @@ impl Calls {
     fn open(
         mut connection: Connection,
         message: &str,
-        (arguments, results): (SchemaRef, Vec<DataType>),
+        (arguments, results, per_row): (SchemaRef, Vec<DataType>, bool),
         pandas_rows: usize,
     ) -> Result<Self> {
         connection.send(sent::OPEN, message)?;
@@ -128,7 +131,7 @@ impl Calls {
         let mut writer = StreamWriter::try_new(Vec::new(), &arguments)?;
         connection.send(sent::SCHEMA, std::mem::take(writer.get_mut()))?;
         let rows_max = if opened.pandas { pandas_rows } else { usize::MAX };
-        Ok(Calls { connection, writer, reader, arguments, results, rows_max })
+        Ok(Calls { connection, writer, reader, arguments, results, per_row, rows_max })
     }
 
     /// A column for each call.
@@ -165,7 +168,7 @@ impl Calls {
         let batch = self.reader.decode(&mut answer).map_err(unreadable)?;
         let batch = batch.ok_or_else(|| self.connection.unclear("Python's results have an open end".to_owned()))?;
         let types = batch.columns().iter().map(|column| column.data_type());
-        if batch.num_rows() != rows || !types.eq(&self.results) {
+        if (self.per_row && batch.num_rows() != rows) || !types.eq(&self.results) {
             return Err(self.connection.unclear("Python's results have other types or rows".to_owned()));
         }
         Ok(batch.columns().to_vec())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flott_api::env::Environment;
-use flott_api::function::{Artifact, CallForm, Declaration, FunctionHost, FunctionKernel, UserFunction};
+use flott_api::function::{Artifact, CallForm, Declaration, FunctionHost, FunctionKernel, FunctionKind, UserFunction};
 use flott_api::options::Options;
 use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 use sha2::{Digest, Sha256};
@@ -45,11 +45,13 @@ impl FunctionHost for WasmHost {
         let module = self.module(&artifact, &bytes)?;
         check(&module, entry, &shape, uri)?;
         let function = UserFunction {
+            kind: FunctionKind::Scalar,
             language: *language,
             entry: entry.clone(),
             artifacts: vec![artifact],
             parameters: Some(parameters.clone()),
             returns: returns.clone(),
+            accumulator: None,
             form: CallForm::Row,
             null_call: settings.nulls,
             deterministic: settings.deterministic,

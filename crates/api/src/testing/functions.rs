@@ -5,20 +5,24 @@
 //! | `sum` | the sum of its arguments, all `BIGINT`; null if one is |
 //! | `counted` | its first argument |
 //! | `broken` | an error |
+//! | `total` | an aggregate: the sum of its argument; it remembers the sum |
+//! | `count_down` | a table function: for n the rows n - 1 .. 0 of one `BIGINT` and its square; none for null |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_array::types::{Int8Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Int64Array, ListArray, RecordBatch, StructArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::DataType;
 
 use crate::env::Environment;
 use crate::function::{
-    CallArgument, CallForm, Declaration, FunctionCall, FunctionCalls, FunctionHost, FunctionHosts, FunctionProcess,
-    Language, UserFunction,
+    CallArgument, CallForm, Declaration, FunctionCall, FunctionCalls, FunctionHost, FunctionHosts, FunctionKind,
+    FunctionProcess, Language, UserFunction,
 };
-use crate::{BoxFuture, Error, LogicalType, Result};
+use crate::{BoxFuture, Error, Field, LogicalType, Result, TypeKind};
 
 /// What was called so far in this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,14 +58,31 @@ pub fn user_function(entry: &str, returns: LogicalType) -> UserFunction {
     UserFunction {
         null_call: true,
         language: Language::Python,
+        kind: FunctionKind::Scalar,
         entry: entry.to_owned(),
         artifacts: Vec::new(),
         parameters: None,
         returns,
+        accumulator: None,
         form: CallForm::Row,
         deterministic: true,
         options: BTreeMap::new(),
     }
+}
+
+/// The table function of the tests.
+pub fn count_down() -> UserFunction {
+    let bigint = || LogicalType::new(TypeKind::BigInt);
+    let row = LogicalType::not_null(TypeKind::Row(vec![Field::new("n", bigint()), Field::new("square", bigint())]));
+    let returns = LogicalType::not_null(TypeKind::Array(Box::new(row)));
+    UserFunction { kind: FunctionKind::Table, ..user_function("count_down", returns) }
+}
+
+/// The aggregate of the tests.
+pub fn total() -> UserFunction {
+    let bigint = LogicalType::not_null(TypeKind::BigInt);
+    let kind = FunctionKind::Aggregate;
+    UserFunction { kind, accumulator: Some(bigint.clone()), ..user_function("total", bigint) }
 }
 
 /// See the module.
@@ -79,25 +100,28 @@ impl FunctionHost for FakeHost {
         calls: &'a FunctionCalls,
         _: &'a Environment,
     ) -> BoxFuture<'a, Result<Box<dyn FunctionProcess>>> {
-        let process = Box::new(FakeProcess(calls.calls.clone())) as Box<dyn FunctionProcess>;
+        let process = Box::new(FakeProcess(calls.clone())) as Box<dyn FunctionProcess>;
         Box::pin(std::future::ready(Ok(process)))
     }
 }
 
-struct FakeProcess(Vec<FunctionCall>);
+struct FakeProcess(FunctionCalls);
 
 impl FunctionProcess for FakeProcess {
     fn call(&mut self, arguments: RecordBatch) -> BoxFuture<'_, Result<Vec<ArrayRef>>> {
-        called(&self.0[0].function.entry, |called| {
+        called(&self.0.calls[0].function.entry, |called| {
             called.rows += arguments.num_rows();
             called.columns_max = called.columns_max.max(arguments.num_columns());
         });
-        let results = self.0.iter().map(|call| evaluate(call, &arguments)).collect();
+        let results = match self.0.aggregate() {
+            true => totals(&self.0, &arguments),
+            false => self.0.calls.iter().map(|call| evaluate(call, &arguments)).collect(),
+        };
         Box::pin(std::future::ready(results))
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<()>> {
-        called(&self.0[0].function.entry, |called| called.closed += 1);
+        called(&self.0.calls[0].function.entry, |called| called.closed += 1);
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -111,6 +135,7 @@ fn evaluate(call: &FunctionCall, batch: &RecordBatch) -> Result<ArrayRef> {
     match call.function.entry.as_str() {
         "sum" => Ok(Arc::new(sum(&arguments, batch.num_rows()))),
         "counted" => Ok(Arc::clone(&arguments[0])),
+        "count_down" => counted_down(arguments[0].as_primitive::<Int64Type>(), &call.function),
         _ => Err(Error::data(format!("function '{}' failed", call.name))),
     }
 }
@@ -119,4 +144,48 @@ fn sum(arguments: &[ArrayRef], rows: usize) -> Int64Array {
     let value =
         |array: &ArrayRef, row: usize| array.is_valid(row).then(|| array.as_primitive::<Int64Type>().value(row));
     (0..rows).map(|row| arguments.iter().map(|array| value(array, row)).sum::<Option<i64>>()).collect()
+}
+
+fn counted_down(numbers: &Int64Array, function: &UserFunction) -> Result<ArrayRef> {
+    let lengths = numbers.iter().map(|n| n.unwrap_or(0).max(0) as usize);
+    let DataType::List(element) = function.returns.arrow() else {
+        return Err(Error::internal("a table function gives no list"));
+    };
+    let DataType::Struct(fields) = element.data_type().clone() else {
+        return Err(Error::internal("a table function gives no rows"));
+    };
+    let values: Vec<i64> = numbers.iter().flat_map(|n| (0..n.unwrap_or(0)).rev()).collect();
+    let squares = values.iter().map(|n| n * n).collect::<Vec<_>>();
+    let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(values)), Arc::new(Int64Array::from(squares))];
+    let rows = StructArray::try_new(fields, columns, None)?;
+    Ok(Arc::new(ListArray::try_new(element, OffsetBuffer::from_lengths(lengths), Arc::new(rows), None)?))
+}
+
+/// Every aggregate is `total`.
+fn totals(calls: &FunctionCalls, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    let first = calls.arguments.len();
+    let groups = batch.column(first).as_primitive::<Int32Type>();
+    let mut given: Vec<ArrayRef> = Vec::new();
+    for (at, call) in calls.calls.iter().enumerate() {
+        let [CallArgument::Column(column)] = call.args[..] else {
+            return Err(Error::data(format!("function '{}' takes a column", call.name)));
+        };
+        let numbers = batch.column(column).as_primitive::<Int64Type>();
+        let changes = batch.column(first + 1 + 2 * at).as_primitive::<Int8Type>();
+        let accumulators = batch.column(first + 2 + 2 * at).as_primitive::<Int64Type>();
+        let (mut sums, mut before) = (Vec::new(), Vec::new());
+        for row in 0..batch.num_rows() {
+            let group = groups.value(row) as usize;
+            if group == sums.len() {
+                let known = accumulators.is_valid(row).then(|| accumulators.value(row));
+                before.push(known);
+                sums.push(known.unwrap_or(0));
+            }
+            let number = if numbers.is_valid(row) { numbers.value(row) } else { 0 };
+            sums[group] += i64::from(changes.value(row)) * number;
+        }
+        let sums: ArrayRef = Arc::new(Int64Array::from(sums));
+        given.extend([Arc::clone(&sums), Arc::new(Int64Array::from(before)), sums]);
+    }
+    Ok(given)
 }

@@ -12,8 +12,9 @@ use crate::ledger::pause;
 
 const MODULE: &str = "
 import asyncio, os
-from pyflink.table import DataTypes, ScalarFunction
-from pyflink.table.udf import udf
+from pyflink.common import Row
+from pyflink.table import AggregateFunction, DataTypes, ScalarFunction
+from pyflink.table.udf import udaf, udf, udtf
 
 @udf(result_type=DataTypes.BIGINT())
 def twice(x):
@@ -41,6 +42,34 @@ class Marked(ScalarFunction):
         return x * 10
 
 marked = udf(Marked(), result_type=DataTypes.BIGINT())
+
+@udtf(result_types=['INT', 'STRING'])
+def words(s):
+    if s is not None:
+        yield from enumerate(s.split())
+
+class WeightedAverage(AggregateFunction):
+    def create_accumulator(self):
+        return Row(0, 0)
+
+    def get_value(self, accumulator):
+        return None if accumulator[1] == 0 else accumulator[0] / accumulator[1]
+
+    def accumulate(self, accumulator, value, weight):
+        accumulator[0] += value * weight
+        accumulator[1] += weight
+
+    def retract(self, accumulator, value, weight):
+        accumulator[0] -= value * weight
+        accumulator[1] -= weight
+
+    def get_result_type(self):
+        return 'DOUBLE'
+
+    def get_accumulator_type(self):
+        return 'ROW<f0 BIGINT, f1 BIGINT>'
+
+weighted = udaf(WeightedAverage())
 ";
 
 /// The Python of the tests; nothing if they are left out. That is said past the harness, which swallows what tests print.
@@ -60,7 +89,7 @@ fn python(test: &str) -> Option<String> {
 fn functions(python: &str, folder: &Path) -> String {
     let module = folder.join("m.py");
     std::fs::write(&module, MODULE).unwrap();
-    let names = ["twice", "shout", "pair", "later", "marked"];
+    let names = ["twice", "shout", "pair", "later", "marked", "words", "weighted"];
     let create = names.map(|name| format!("CREATE FUNCTION {name} AS 'm.{name}' LANGUAGE PYTHON;\n"));
     format!("SET 'python.executable' = '{python}';\nSET 'python.files' = '{}';\n", module.display()) + &create.concat()
 }
@@ -92,6 +121,52 @@ fn functions_of_rows_of_batches_and_async_ones_are_called_from_sql() {
         | +U |                   12 |
         +----+----------------------+
         5 rows in set
+    "#]]
+    .assert_eq(&results_of(&script));
+}
+
+#[test]
+fn table_functions_and_aggregates_are_called_from_sql() {
+    let Some(python) = python("table_functions_and_aggregates_are_called_from_sql") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let script = functions(&python, folder.path())
+        + "CREATE TEMPORARY VIEW v AS SELECT * FROM (VALUES (1, 'a b'), (2, 'c'), (3, CAST(NULL AS STRING))) AS t(x, s);
+           SELECT x, n, w FROM v, LATERAL TABLE(words(s)) AS p(n, w);
+           SELECT x, shout(w) AS w FROM v LEFT JOIN LATERAL TABLE(words(s)) AS p(n, w) ON n < 1;
+           SELECT s, MAX(a) AS a FROM (
+             SELECT s, weighted(twice(x), x) AS a FROM (VALUES (1, 'a'), (2, 'b'), (3, 'a')) AS t(x, s) GROUP BY s
+           ) GROUP BY s;
+           SELECT weighted(n, 1) AS w FROM (SELECT s, COUNT(*) AS n FROM (VALUES ('a'), ('b'), ('a')) AS t(s) GROUP BY s);";
+    expect![[r#"
+        +----+-------------+-------------+--------------------------------+
+        | op |           x |           n |                              w |
+        +----+-------------+-------------+--------------------------------+
+        | +I |           1 |           0 |                              a |
+        | +I |           1 |           1 |                              b |
+        | +I |           2 |           0 |                              c |
+        +----+-------------+-------------+--------------------------------+
+        3 rows in set
+        +----+-------------+--------------------------------+
+        | op |           x |                              w |
+        +----+-------------+--------------------------------+
+        | +I |           1 |                             A! |
+        | +I |           2 |                             C! |
+        | +I |           3 |                         <NULL> |
+        +----+-------------+--------------------------------+
+        3 rows in set
+        +----+--------------------------------+--------------------------------+
+        | op |                              s |                              a |
+        +----+--------------------------------+--------------------------------+
+        | +I |                              a |                            5.0 |
+        | +I |                              b |                            4.0 |
+        +----+--------------------------------+--------------------------------+
+        2 rows in set
+        +----+--------------------------------+
+        | op |                              w |
+        +----+--------------------------------+
+        | +I |                            1.5 |
+        +----+--------------------------------+
+        1 row in set
     "#]]
     .assert_eq(&results_of(&script));
 }

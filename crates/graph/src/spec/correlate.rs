@@ -17,6 +17,11 @@ pub enum TableFunction {
         /// Whether a column with the element's number, from 1, comes behind.
         with_ordinality: bool,
     },
+    /// The rows that a table function of a user gives. The planner makes another node of it: the function runs beside the job.
+    User {
+        /// The call, over the columns of the row; its value is the array of the rows.
+        call: Expr,
+    },
     /// As many rows without columns; none of a number that is not positive, or null.
     Repeat {
         /// The number, over the columns of the row.
@@ -29,6 +34,7 @@ impl TableFunction {
     pub fn argument(&self) -> &Expr {
         match self {
             TableFunction::Unnest { collection, .. } => collection,
+            TableFunction::User { call } => call,
             TableFunction::Repeat { times } => times,
         }
     }
@@ -40,6 +46,7 @@ impl TableFunction {
             TableFunction::Unnest { with_ordinality, .. } => {
                 TableFunction::Unnest { collection: argument, with_ordinality }
             }
+            TableFunction::User { .. } => TableFunction::User { call: argument },
             TableFunction::Repeat { .. } => TableFunction::Repeat { times: argument },
         }
     }

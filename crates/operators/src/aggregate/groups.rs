@@ -13,7 +13,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field};
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, Change, MapView, MergeInput, PerGroup, Running, SlotColumn, StateShape, View, ViewKind,
+    Aggregate, AggregateInput, BytesColumn, Change, MapView, MergeInput, PerGroup, Running, SlotColumn, StateShape,
+    View, ViewKind,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
@@ -36,6 +37,8 @@ const INTEGER_BYTES: usize = 10;
 enum Life {
     /// They are folded in.
     Folded,
+    /// The same, but for functions of users: who owns their process folds rows into them.
+    Beside,
     /// They come as the state of slices, and leave with them.
     Sliding,
 }
@@ -58,6 +61,8 @@ struct Call {
     distinct: Option<usize>,
     /// Names its part of the state.
     fingerprint: String,
+    /// Whether it runs beside the job.
+    beside: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -127,6 +132,19 @@ impl Plan {
         Self::of(input, keys, calls, (options, Life::Folded))
     }
 
+    /// The same, where functions of users may be among the calls: the operator folds rows into them.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with_beside(
+        input: &Schema,
+        keys: &[usize],
+        calls: &[AggregateCall],
+        options: MapViewOptions,
+    ) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Beside))
+    }
+
     /// The plan of a window that slides over slices that have the state of [`Plan::new`] of the same calls.
     ///
     /// # Errors
@@ -164,6 +182,10 @@ impl Plan {
         }
         let function = match life {
             Life::Folded => function(call, &args, self.options.retract)?,
+            Life::Beside => match super::beside(call) {
+                Some(beside) => beside,
+                None => function(call, &args, self.options.retract)?,
+            },
             // Of values that come with the first slice and go with the last one too.
             Life::Sliding => {
                 sliding(call, &args, self.options.retract || call.distinct)?.ok_or_else(|| unmerged(call))?
@@ -182,7 +204,8 @@ impl Plan {
         let (shape, args) = (function.shape(), call.args.clone());
         let sliding = if life == Life::Sliding { "sliding " } else { "" };
         let fingerprint = format!("{sliding}{}", fingerprint(input, call));
-        self.calls.push(Call { shape, function, args, filter: call.filter, distinct, fingerprint });
+        let beside = call.function.user.is_some();
+        self.calls.push(Call { shape, function, args, filter: call.filter, distinct, fingerprint, beside });
         Ok(())
     }
 
@@ -300,6 +323,10 @@ fn fingerprint(input: &Schema, call: &AggregateCall) -> String {
     let args: Vec<String> = call.args.iter().map(|a| named(input, *a)).collect();
     let distinct = if call.distinct { "DISTINCT " } else { "" };
     let (function, filter) = (&call.function, filter_of(input, call));
+    if let Some(user) = &call.function.user {
+        let remembered = user.accumulator.as_ref().map(ToString::to_string).unwrap_or_default();
+        return format!("{}-{} with {remembered}({distinct}{}){filter}", user.language, user.entry, args.join(", "));
+    }
     format!("{}-{}({distinct}{}){filter}", function.name, function.version, args.join(", "))
 }
 
@@ -351,6 +378,38 @@ impl Groups {
             call.function.fold(&input(&args, rows, &changes), &mut state.lend())?;
         }
         Ok(())
+    }
+
+    /// Folds rows into their groups, but for the calls that run beside the job. For each of those it gives what the rows do to
+    /// it.
+    ///
+    /// # Errors
+    /// If the rows do not fit the plan.
+    pub fn fold_here(&mut self, plan: &Plan, rows: &Rows<'_>) -> Result<Vec<Vec<Change>>> {
+        let seen = self.distinct(plan, rows)?;
+        let mut beside = Vec::new();
+        for (call, state) in plan.calls.iter().zip(&mut self.calls) {
+            let changes = call.changes(rows, &seen)?;
+            if call.beside {
+                let all = || rows.changes.map_or_else(|| vec![Change::Add; rows.groups.len()], <[Change]>::to_vec);
+                beside.push(changes.unwrap_or_else(all));
+                continue;
+            }
+            let args = call.args(rows);
+            call.function.fold(&input(&args, rows, &changes), &mut state.lend())?;
+        }
+        Ok(beside)
+    }
+
+    /// The accumulators of a call that runs beside the job.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn accumulators(&mut self, call: usize) -> Result<&mut BytesColumn> {
+        match self.calls.get_mut(call).map(|call| call.slots.as_mut_slice()) {
+            Some([SlotColumn::Bytes(bytes)]) => Ok(bytes),
+            _ => Err(Error::internal("an aggregate has no accumulator of bytes")),
+        }
     }
 
     /// Folds rows into their groups in order, with each call's value around each row.

@@ -8,7 +8,7 @@ use arrow_select::take::take;
 use flott_api::{Error, Result, TypeKind};
 
 /// All elements of a batch: whose each is, and where it lies.
-pub(super) struct Elements {
+pub(crate) struct Elements {
     /// The columns of the elements, in one piece for all rows.
     columns: Vec<ArrayRef>,
     with_ordinality: bool,
@@ -27,7 +27,7 @@ pub(super) struct Pairs {
 
 impl Elements {
     /// The elements of a collection of this type.
-    pub(super) fn unnested(collection: &ArrayRef, kind: &TypeKind, with_ordinality: bool) -> Result<Self> {
+    pub(crate) fn unnested(collection: &ArrayRef, kind: &TypeKind, with_ordinality: bool) -> Result<Self> {
         let list = collection
             .as_list_opt::<i32>()
             .ok_or_else(|| Error::internal(format!("UNNEST got values that lie as {}", collection.data_type())))?;

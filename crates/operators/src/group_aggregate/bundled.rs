@@ -66,6 +66,26 @@ impl Bundled {
         (self.groups.len() - 1) as u32
     }
 
+    /// The number of each row's group among those of the mini-batch, in the order in which they came.
+    pub(crate) fn places(&self) -> &[u32] {
+        &self.places
+    }
+
+    /// Each group once.
+    pub(crate) fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
+    /// Whether each was there before.
+    pub(crate) fn existed(&self) -> &[bool] {
+        &self.existed
+    }
+
+    /// Says what the value of an aggregate was before, of each group.
+    pub(crate) fn set_before(&mut self, call: usize, values: ArrayRef) {
+        self.before[call] = values;
+    }
+
     /// The group of a row.
     pub(crate) fn group(&self, row: usize) -> u32 {
         self.groups[self.places[row] as usize]
@@ -105,10 +125,21 @@ impl Bundled {
         self,
         plan: &Plan,
         state: &mut KeyedState<Groups>,
-        (keys, emit_update_before, schema): (&[ArrayRef], bool, &SchemaRef),
+        output: (&[ArrayRef], bool, &SchemaRef),
         now_ms: i64,
     ) -> Result<ChangeBatch> {
         let after = state.entries_mut().values(plan, &self.groups)?;
+        self.end_with(after, state, output, now_ms)
+    }
+
+    /// The same with these values of the aggregates.
+    pub(crate) fn end_with(
+        self,
+        after: Vec<ArrayRef>,
+        state: &mut KeyedState<Groups>,
+        (keys, emit_update_before, schema): (&[ArrayRef], bool, &SchemaRef),
+        now_ms: i64,
+    ) -> Result<ChangeBatch> {
         let rows: Vec<i64> = self.groups.iter().map(|g| state.entries().rows[*g as usize]).collect();
         let effect = |(existed, rows): (&bool, &i64)| match (existed, rows) {
             (false, 0) => Effect::Ignored,

@@ -1,6 +1,6 @@
 //! Calls of the functions of the tests: alone, within each other, without arguments, failing.
 
-use flott_api::function::UserFunction;
+use flott_api::function::{CallArgument, FunctionCall, UserFunction};
 use flott_api::testing::functions::{calls_of, user_function};
 use flott_api::testing::{Case, check, check_restorable};
 use flott_api::{Field, LogicalType, Schema, TypeKind};

@@ -2,11 +2,12 @@
 import asyncio
 import inspect
 import operator
+import types
 
 import flott_values as values
 import pyarrow as pa
 from flott_failure import Failure
-from flott_load import is_async, load
+from flott_load import is_async, kind_of, load
 
 
 class Batch:
@@ -59,49 +60,70 @@ class Argument:
         return pandas.series(self._call.evaluate(batch), self._call.type)
 
 
-class Call:
-    """A call with its function, opened."""
+class Bound:
+    """A function, found and opened."""
 
-    def __init__(self, spec, context):
+    def __init__(self, spec):
         self.name = spec["name"]
         self.type = spec["returns"]
-        self.arguments = [Argument(argument, context) for argument in spec["arguments"]]
-        self._encode = values.encoder(self.type)
-        self._arrow = values.arrow_type(self.type)
+
+    def open(self, spec, context):
         try:
-            self._bind(spec, context)
+            self.declared, file = load(spec["entry"])
+            expected = spec.get("sha256")
+            if expected and (file is None or file["sha256"] != expected):
+                where = "its module" if file is None else "file '%s'" % file["path"]
+                raise Failure("changed", "%s is not what it was when the function was created" % where)
+            self.function = self.declared._func
+            self.bind()
+            if hasattr(self.function, "open"):
+                try:
+                    self.function.open(context.of_function())
+                except BaseException as e:
+                    raise Failure("open", "its method open() failed", cause=e)
         except Failure as failure:
             failure.function = failure.function or self.name
             raise
-
-    def _bind(self, spec, context):
-        declared, file = load(spec["entry"])
-        expected = spec.get("sha256")
-        if expected and (file is None or file["sha256"] != expected):
-            where = "its module" if file is None else "file '%s'" % file["path"]
-            raise Failure("changed", "%s is not what it was when the function was created" % where)
-        self._function = declared._func
-        self._eval = getattr(self._function, "eval", self._function)
-        self._form = "async" if is_async(declared) else declared._func_type
-        self._context = context
-        self._async = spec["async"]
-        if self._form in ("pandas", "arrow") and not self.arguments:
-            raise Failure("declaration", "a function that takes whole columns needs an argument")
-        if self._form == "pandas":
-            context.need_pandas()
-        if hasattr(self._function, "open"):
-            try:
-                self._function.open(context.of_function())
-            except BaseException as e:
-                raise Failure("open", "its method open() failed", cause=e)
 
     def calls(self):
         inner = [call for argument in self.arguments for call in argument.calls()]
         return [*inner, self]
 
     def close(self):
-        if hasattr(self._function, "close"):
-            self._function.close()
+        if hasattr(self.function, "close"):
+            self.function.close()
+
+    @staticmethod
+    def failed(cause, columns, row):
+        if isinstance(cause, MemoryError):
+            return Failure("memory", "it ran out of memory", row, cause)
+        failure = Failure("row", "it raised", row, cause)
+        failure.arguments = [column[row] for column in columns]
+        return failure
+
+
+class Call(Bound):
+    """A call with its function, opened."""
+
+    def __init__(self, spec, context):
+        super().__init__(spec)
+        self.arguments = [Argument(argument, context) for argument in spec["arguments"]]
+        self._encode = values.encoder(self.type)
+        self._arrow = values.arrow_type(self.type)
+        self._context = context
+        self._async = spec["async"]
+        self.open(spec, context)
+
+    def bind(self):
+        self._eval = getattr(self.function, "eval", self.function)
+        self._gives_rows = kind_of(self.declared) == "table"
+        if self._gives_rows:
+            self._eval = _listed(self._eval)
+        self._form = "async" if is_async(self.declared) else self.declared._func_type
+        if self._form in ("pandas", "arrow") and not self.arguments:
+            raise Failure("declaration", "a function that takes whole columns needs an argument")
+        if self._form == "pandas":
+            self._context.need_pandas()
 
     def evaluate(self, batch):
         """The column of its results."""
@@ -135,10 +157,10 @@ class Call:
         try:
             results = list(map(self._eval, first, *columns[1:]))
         except BaseException as e:
-            raise self._failed(e, columns, rows - operator.length_hint(first) - 1)
+            raise self.failed(e, columns, rows - operator.length_hint(first) - 1)
         if len(results) != rows:
             # That is how map takes this exception.
-            raise self._failed(StopIteration(), columns, len(results))
+            raise self.failed(StopIteration(), columns, len(results))
         return results
 
     def _without_arguments(self, rows):
@@ -147,15 +169,8 @@ class Call:
             for _ in range(rows):
                 results.append(self._eval())
         except BaseException as e:
-            raise self._failed(e, [], len(results))
+            raise self.failed(e, [], len(results))
         return results
-
-    def _failed(self, cause, columns, row):
-        if isinstance(cause, MemoryError):
-            return Failure("memory", "it ran out of memory", row, cause)
-        failure = Failure("row", "it raised", row, cause)
-        failure.arguments = [column[row] for column in columns]
-        return failure
 
     def _all_at_once(self, columns, rows):
         results, todo = [None] * rows, iter(range(rows))
@@ -168,7 +183,7 @@ class Call:
                     failure.row = row
                     raise
                 except BaseException as e:
-                    raise self._failed(e, columns, row)
+                    raise self.failed(e, columns, row)
 
         async def workers():
             tasks = [asyncio.ensure_future(work()) for _ in range(min(self._async["capacity"], rows))]
@@ -213,9 +228,20 @@ class Call:
             try:
                 self._encode([result])
             except Exception as e:
-                why = _why(result, e)
+                why = self._why_not(result) if self._gives_rows else values.why(result, e)
                 return Failure("result", "its result does not fit its type %s: %s" % (self.type["text"], why), row)
         return Failure("result", "its results do not fit their type %s" % self.type["text"], cause=error)
+
+    def _why_not(self, rows):
+        """Why a row of a table function does not fit."""
+        for row in rows:
+            try:
+                self._encode([[row]])
+            except values.Unfit as e:
+                return "a row of it: %s" % e
+            except Exception:
+                return "a row of it is of types (%s)" % ", ".join(type(value).__name__ for value in row)
+        return "its rows are too many"
 
     def _pandas(self, batch):
         pandas = self._context.pandas
@@ -265,22 +291,32 @@ class Call:
             raise Failure("result", "it gave %d results for %d rows" % (len(result), batch.rows))
 
 
-def _why(result, error):
-    """Why a result does not fit, without its value."""
-    if isinstance(error, values.Unfit):
-        return str(error)
-    name = type(result).__name__
-    if isinstance(error, (TypeError, AttributeError, KeyError)):
-        return "it is of type %s" % name
-    return "this %s is out of range" % name
+def _listed(function):
+    """A table function as one that gives the list of its rows: of a list, a range or a generator the items, of nothing none,
+    and of anything else that itself, as in PyFlink. What is no row is the only column of one."""
+
+    def rows(*args):
+        result = function(*args)
+        if result is None:
+            return []
+        if not isinstance(result, (list, range, types.GeneratorType)):
+            result = (result,)
+        return [row if isinstance(row, tuple) else _row(row) for row in result]
+
+    return rows
+
+
+def _row(result):
+    """Its fields by their places: its own names mean nothing."""
+    return tuple(result) if hasattr(result, "get_fields_by_names") else (result,)
 
 
 def _akin(one, other):
     """Whether values of one type may become those of the other, if they fit."""
-    types = pa.types
-    numbers = lambda t: types.is_integer(t) or types.is_floating(t) or types.is_decimal(t)
-    texts = lambda t: types.is_string(t) or types.is_large_string(t) or types.is_dictionary(t) or t == pa.string_view()
-    bytes_ = lambda t: types.is_binary(t) or types.is_large_binary(t) or types.is_fixed_size_binary(t)
-    kinds = [numbers, texts, bytes_, types.is_date, types.is_time, types.is_timestamp]
-    kinds += [lambda t: types.is_list(t) or types.is_large_list(t), types.is_struct]
-    return types.is_null(one) or any(kind(one) and kind(other) for kind in kinds)
+    of = pa.types
+    numbers = lambda t: of.is_integer(t) or of.is_floating(t) or of.is_decimal(t)
+    texts = lambda t: of.is_string(t) or of.is_large_string(t) or of.is_dictionary(t) or t == pa.string_view()
+    bytes_ = lambda t: of.is_binary(t) or of.is_large_binary(t) or of.is_fixed_size_binary(t)
+    kinds = [numbers, texts, bytes_, of.is_date, of.is_time, of.is_timestamp]
+    kinds += [lambda t: of.is_list(t) or of.is_large_list(t), of.is_struct]
+    return of.is_null(one) or any(kind(one) and kind(other) for kind in kinds)

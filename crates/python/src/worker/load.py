@@ -55,19 +55,34 @@ def kind_of(declared):
     return "scalar"
 
 
+def rows_type(declared):
+    """The type of all rows that a table function gives for one. As in PyFlink, columns are f0, f1 .. unless it is said in SQL."""
+    said = declared._result_types
+    if isinstance(said, str):
+        text = said if said.lstrip().upper().startswith("ROW") else "ROW<f0 %s>" % said
+    else:
+        text = "ROW<%s>" % ", ".join("f%d %s" % (at, sql_type(t)) for at, t in enumerate(said))
+    return "ARRAY<%s NOT NULL> NOT NULL" % text
+
+
 def describe(entry):
     """All that the host must know of a function."""
     declared, file = load(entry)
     kind = kind_of(declared)
     described = {"kind": kind, "file": file, "deterministic": bool(declared._deterministic)}
-    if kind != "scalar":
+    if kind == "table aggregate" or (kind == "aggregate" and declared._func_type != "general"):
+        described["kind"] = "%s %s" % (declared._func_type, kind) if kind == "aggregate" else kind
         return described
     if is_async(declared) and declared._func_type != "general":
         raise Failure("declaration", "an async function takes a row at a time: leave out func_type")
+    if is_async(declared) and kind != "scalar":
+        raise Failure("declaration", "an async function gives one value for one row")
     try:
         inputs = declared._input_types
         described["inputs"] = None if inputs is None else [sql_type(t) for t in inputs]
-        described["result"] = sql_type(declared._result_type)
+        described["result"] = rows_type(declared) if kind == "table" else sql_type(declared._result_type)
+        if kind == "aggregate":
+            described["accumulator"] = "%s NOT NULL" % sql_type(declared._accumulator_type).removesuffix(" NOT NULL")
     except TypeError as e:
         raise Failure("declaration", str(e))
     described["form"] = "async" if is_async(declared) else declared._func_type

@@ -268,4 +268,6 @@ def _sql_kind(data_type):
     if name == "RowType":
         fields = ("`%s` %s" % (f.name.replace("`", "``"), sql_type(f.data_type)) for f in data_type.fields)
         return "ROW<%s>" % ", ".join(fields)
+    if name in ("ListViewType", "MapViewType"):
+        raise TypeError("list views and map views are not supported: let accumulators have an ARRAY or a MAP")
     raise TypeError("functions in Python do not know the type %s" % name)

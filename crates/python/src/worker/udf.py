@@ -95,11 +95,35 @@ class TableFunction(UserDefinedFunction):
 
 
 class ImperativeAggregateFunction(UserDefinedFunction):
-    """A state for each group."""
+    """What is remembered of each group."""
+
+    @abc.abstractmethod
+    def create_accumulator(self):
+        pass
+
+    @abc.abstractmethod
+    def accumulate(self, accumulator, *args):
+        pass
+
+    def retract(self, accumulator, *args):
+        raise RuntimeError("rows are taken back, and it has no method retract()")
+
+    def merge(self, accumulator, accumulators):
+        raise RuntimeError("groups are put together, and it has no method merge()")
+
+    def get_result_type(self):
+        raise RuntimeError("it has no result type: declare one, or define get_result_type()")
+
+    def get_accumulator_type(self):
+        raise RuntimeError("it has no accumulator type: declare one, or define get_accumulator_type()")
 
 
 class AggregateFunction(ImperativeAggregateFunction):
     """A value for each group."""
+
+    @abc.abstractmethod
+    def get_value(self, accumulator):
+        pass
 
 
 class TableAggregateFunction(ImperativeAggregateFunction):
@@ -109,7 +133,9 @@ class TableAggregateFunction(ImperativeAggregateFunction):
 class Declared:
     """A function with what its decorator says of it."""
 
-    def __init__(self, func, kind, func_type, input_types, result_type, deterministic, name):
+    def __init__(
+        self, func, kind, func_type, input_types, result_type, deterministic, name, accumulator_type=None
+    ):
         if inspect.isclass(func) or not (isinstance(func, UserDefinedFunction) or callable(func)):
             raise TypeError("%r is no function and no instance of a class of functions" % (func,))
         if deterministic is None:
@@ -120,9 +146,20 @@ class Declared:
         self._kind = kind
         self._func_type = func_type
         self._input_types = _types(input_types)
-        self._result_type = result_type
+        if kind == "table":
+            self._result_types = result_type if isinstance(result_type, str) else _types(result_type)
+        elif kind == "aggregate" and func_type == "general":
+            self._aggregates(func, result_type, accumulator_type)
+        else:
+            self._result_type = result_type
         self._deterministic = deterministic
         self._name = name or getattr(func, "__name__", type(func).__name__)
+
+    def _aggregates(self, func, result_type, accumulator_type):
+        if not isinstance(func, AggregateFunction):
+            raise TypeError("%r is no instance of a class of AggregateFunction" % (func,))
+        self._result_type = func.get_result_type() if result_type is None else result_type
+        self._accumulator_type = func.get_accumulator_type() if accumulator_type is None else accumulator_type
 
     def alias(self, *names):
         self._alias_names = names
@@ -159,6 +196,8 @@ def udf(f=None, input_types=None, result_type=None, deterministic=None, name=Non
 
 def udtf(f=None, input_types=None, result_types=None, deterministic=None, name=None):
     """A function that gives rows for each row."""
+    if result_types is None:
+        raise TypeError("udtf() needs the argument result_types")
     said = {"input_types": input_types, "result_type": result_types, "deterministic": deterministic, "name": name}
     return _declare("table", f, "general", ("general",), **said)
 
@@ -174,7 +213,7 @@ def udaf(
 ):
     """A function that gives a value for each group."""
     said = {"input_types": input_types, "result_type": result_type, "deterministic": deterministic, "name": name}
-    return _declare("aggregate", f, func_type, ("general", "pandas"), **said)
+    return _declare("aggregate", f, func_type, ("general", "pandas"), accumulator_type=accumulator_type, **said)
 
 
 def udtaf(

@@ -207,6 +207,16 @@ class Unfit(Exception):
     """A value that its type does not have. Its text has no part of the value."""
 
 
+def why(value, error):
+    """Why a value does not fit, without the value."""
+    if isinstance(error, Unfit):
+        return str(error)
+    name = type(value).__name__
+    if isinstance(error, (TypeError, AttributeError, KeyError)):
+        return "it is of type %s" % name
+    return "this %s is out of range" % name
+
+
 def encoder(t):
     """What makes a column of a list of values; it raises whatever a value that does not fit makes Python or Arrow raise."""
     encode = _encoder(t)

@@ -2,6 +2,7 @@
 import asyncio
 import sys
 
+import flott_aggregates
 import flott_calls
 import flott_udf
 import flott_values as values
@@ -43,14 +44,29 @@ class Worker:
 
     def __init__(self, opening):
         context = Context(opening)
-        self._types = opening["arguments"]
-        self._calls = [flott_calls.Call(call, context) for call in opening["calls"]]
+        self._types = list(opening["arguments"])
+        self._calls = self._aggregates(opening, context) if opening["aggregate"] else self._functions(opening, context)
         # The modules are loaded now, and with them the class of rows is known.
         self._decoders = [values.decoder(t, context.zone) for t in self._types]
-        self._results = pa.schema([pa.field("", values.arrow_type(call.type)) for call in self._calls])
+        self._results = pa.schema([pa.field("", values.arrow_type(t)) for t in self._given])
         self._arguments = None
-
+        self._aggregate = opening["aggregate"]
         self.pandas = context.pandas is not None
+
+    def _functions(self, opening, context):
+        calls = [flott_calls.Call(call, context) for call in opening["calls"]]
+        self._given = [call.type for call in calls]
+        return calls
+
+    def _aggregates(self, opening, context):
+        arguments = len(self._types)
+        self._types.append({"kind": "INT", "nullable": False})
+        self._given = []
+        for call in opening["calls"]:
+            self._types += [{"kind": "TINYINT", "nullable": False}, {**call["accumulator"], "nullable": True}]
+            self._given += [call["accumulator"], call["returns"], call["returns"]]
+        calls = enumerate(opening["calls"])
+        return [flott_aggregates.Aggregate(call, context, at, arguments) for at, call in calls]
 
     def results(self):
         return self._results.serialize()
@@ -67,6 +83,8 @@ class Worker:
         batch = pa.ipc.read_record_batch(payload, self._arguments)
         given = flott_calls.Batch(batch.columns, batch.num_rows, self._decoders, self._types)
         results = [call.evaluate(given) for call in self._calls]
+        if self._aggregate:
+            results = [column for columns in results for column in columns]
         return pa.RecordBatch.from_arrays(results, schema=self._results).serialize()
 
     def close(self):

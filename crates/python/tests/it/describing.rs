@@ -31,6 +31,7 @@ async fn functions_are_what_their_decorators_say() {
     assert_eq!(shown("arrays"), "TIMESTAMP_LTZ(3) Batch true");
     assert_eq!(shown("later"), "STRING Async true");
     assert_eq!(shown("later_too"), "STRING Async true");
+    assert_eq!(shown("split"), "ARRAY<ROW<`f0` INT, `f1` STRING> NOT NULL> NOT NULL Row true");
 }
 
 #[tokio::test]
@@ -50,8 +51,7 @@ async fn what_is_no_function_is_refused_by_name() {
         let expected = format!("function 'declared.{name}': a {kind} function in Python is not supported yet");
         assert_eq!(refused(&format!("declared.{name}")), expected);
     };
-    unbuilt("split", "table");
-    unbuilt("mean", "aggregate");
+    unbuilt("mean", "pandas aggregate");
     unbuilt("top", "table aggregate");
     let multiset = "type MULTISET<INT> in functions in Python is not supported yet";
     assert_eq!(refused("declared.counted"), format!("function 'declared.counted': {multiset}"));

@@ -148,3 +148,33 @@ async fn a_process_ends_with_its_owner() {
     }
     panic!("process {pid} is still there after 5 s");
 }
+
+#[tokio::test]
+async fn table_functions_give_the_list_of_their_rows() {
+    let Some(world) = world("table_functions_give_the_list_of_their_rows") else { return };
+    let split = world.call("forms.split", &[0]);
+    let columns: Vec<&str> = split.function.columns().unwrap().iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(columns, ["f0", "f1"]);
+    let parts = world.rows(&[split], &["STRING"], "a,b;NULL;c").await.unwrap();
+    assert_eq!(parts, ["[(0, a), (1, b)]", "[]", "[(0, c)]"]);
+    let calls = ["listed", "ranged", "nothing", "single", "pair", "named"]
+        .map(|name| world.call(&format!("forms.{name}"), &[0]));
+    assert_eq!(calls[5].function.columns().unwrap()[1].name, "b", "what is said in SQL has names");
+    let rows = world.rows(&calls, &["BIGINT"], "2;0").await.unwrap();
+    let expected =
+        ["[(0), (1)] | [(0), (1)] | [] | [(2)] | [(2, 2)] | [(2, r)]", "[] | [] | [] | [(0)] | [(0, 0)] | [(0, r)]"];
+    assert_eq!(rows, expected);
+    let within = world.call_of("forms.listed", vec![within(world.call("forms.add", &[0, 0]))]);
+    assert_eq!(world.rows(&[within], &["BIGINT"], "1").await.unwrap(), ["[(0), (1)]"]);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_fit_and_generators_that_fail_are_told() {
+    let Some(world) = world("rows_that_do_not_fit_and_generators_that_fail_are_told") else { return };
+    let late = told(&world.error(&[world.call("forms.late", &[0])], &["BIGINT"], "1;3;4").await);
+    assert!(late.contains("row 2") && late.contains("ValueError: no ?"), "{late}");
+    let wide = told(&world.error(&[world.call("forms.wide", &[0])], &["BIGINT"], "1").await);
+    assert!(wide.contains("a row of it: it has 3 fields instead of 2"), "{wide}");
+    let texts = told(&world.error(&[world.call("forms.texts", &[0])], &["BIGINT"], "1").await);
+    assert!(texts.contains("a row of it is of types (str)") && !texts.contains("secret"), "{texts}");
+}

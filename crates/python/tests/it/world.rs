@@ -181,7 +181,14 @@ pub(crate) async fn answers(
     let table = table.split(';').map(|row| format!("+I | {row}")).collect::<Vec<_>>().join("\n");
     let arguments = batch(&schema, &table).rows().clone();
     let columns = process.call(arguments).await?;
-    let results = Schema::new(calls.iter().map(|call| Field::new("", call.function.returns.clone())).collect());
+    let given = FunctionCalls {
+        calls: calls.to_vec(),
+        arguments: Vec::new(),
+        subtask: Subtask { index: 0, parallelism: 1 },
+        max_parallelism: 128,
+        session_zone: String::new(),
+    };
+    let results = Schema::new(given.given()?.into_iter().map(|ty| Field::new("", ty)).collect());
     let rows = arrow_array::RecordBatch::try_new(results.arrow(), columns).unwrap();
     Ok(lines(&ChangeBatch::inserts(rows)).iter().map(|line| line.trim_start_matches("+I | ").to_owned()).collect())
 }

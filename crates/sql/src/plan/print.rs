@@ -130,6 +130,9 @@ pub(super) fn aggregate_text(call: &AggregateCall, input: &[String], suffix: &st
     let args = if args.is_empty() { star.to_owned() } else { args };
     let distinct = if call.distinct { "DISTINCT " } else { "" };
     let filter = call.filter.map(|f| format!(" FILTER {}", input[f])).unwrap_or_default();
+    if call.function.user.is_some() {
+        return format!("{}({distinct}{args}){filter}", alone(call.function.called()));
+    }
     // How it treats nulls is not part of what Flink shows.
     let (name, suffix) = match call.function.name.as_str() {
         "$max_of_rising" => ("max", ""),
@@ -155,6 +158,7 @@ pub(super) fn join_kind(kind: JoinKind) -> &'static str {
 pub(super) fn table_function(function: &TableFunction, input: &[String], style: Style) -> String {
     let argument = expr(function.argument(), input, style);
     let name = match function {
+        TableFunction::User { .. } => return argument,
         TableFunction::Unnest { with_ordinality: false, .. } => "$UNNEST_ROWS$1",
         TableFunction::Unnest { with_ordinality: true, .. } => "$UNNEST_ROWS_WITH_ORDINALITY$1",
         TableFunction::Repeat { .. } => "$REPLICATE_ROWS$1",

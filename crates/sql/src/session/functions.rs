@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use flott_api::function::FunctionKind;
 use flott_api::{Error, Field, LogicalType, Result, Schema};
 use sqlparser::ast::{Expr, ObjectName};
 
@@ -167,7 +168,12 @@ fn described(name: &str, is_built_in: bool, extended: bool) -> Option<Vec<Vec<Op
 
 /// What else is told of a function of a user.
 fn more(found: &FoundFunction) -> Vec<Vec<Option<String>>> {
-    let mut rows = vec![row("kind", "SCALAR".to_owned())];
+    let kind = match &found.function {
+        CatalogFunction::External(function) if function.kind == FunctionKind::Table => "TABLE",
+        CatalogFunction::External(function) if function.kind == FunctionKind::Aggregate => "AGGREGATE",
+        CatalogFunction::External(_) | CatalogFunction::Sql(_) => "SCALAR",
+    };
+    let mut rows = vec![row("kind", kind.to_owned())];
     let (parameters, returns) = match &found.function {
         CatalogFunction::Sql(function) => (Some(&function.parameters.fields), &function.returns),
         CatalogFunction::External(function) => (function.parameters.as_ref(), &function.returns),

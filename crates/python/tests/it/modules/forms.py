@@ -3,8 +3,8 @@ import os
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyflink.table import AsyncScalarFunction, ScalarFunction
-from pyflink.table.udf import udf
+from pyflink.table import AsyncScalarFunction, DataTypes, Row, ScalarFunction, TableFunction
+from pyflink.table.udf import udf, udtf
 
 add = udf(lambda a, b: None if a is None or b is None else a + b, result_type="BIGINT")
 constant = udf(lambda: 7, result_type="INT")
@@ -104,3 +104,30 @@ retried = udf(Retried(), result_type="INT")
 async def slow(a):
     await asyncio.sleep(a)
     return a
+
+
+class Split(TableFunction):
+    def open(self, function_context):
+        self.separator = ","
+
+    def eval(self, s):
+        for at, part in enumerate((s or "").split(self.separator) if s else []):
+            yield at, part
+
+
+split = udtf(Split(), input_types=[DataTypes.STRING()], result_types=[DataTypes.INT(), DataTypes.STRING()])
+listed = udtf(lambda n: list(range(n)), result_types="BIGINT")
+ranged = udtf(lambda n: range(n), result_types=DataTypes.BIGINT())
+nothing = udtf(lambda n: None, result_types=["BIGINT"])
+single = udtf(lambda n: n, result_types=["BIGINT"])
+pair = udtf(lambda n: (n, str(n)), result_types=["BIGINT", "STRING"])
+named = udtf(lambda n: [Row(x=n, y="r")], result_types="ROW<a BIGINT, b STRING>")
+wide = udtf(lambda n: [(1, 2, 3)], result_types=["BIGINT", "BIGINT"])
+texts = udtf(lambda n: [1, "secret"], result_types=["BIGINT"])
+
+
+@udtf(result_types=["BIGINT"])
+def late(n):
+    yield n
+    if n == 3:
+        raise ValueError("no %d" % n)

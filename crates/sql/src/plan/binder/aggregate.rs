@@ -77,12 +77,26 @@ impl Aggregates {
         let args = args.into_iter().zip(&resolved.args).map(|(a, ty)| coerce(a, ty)).collect();
         let may_be_empty = flott_functions::is_null_of_nothing(name) && (!self.grouped || filter.is_some());
         let ty = resolved.ty.clone().with_nullable(resolved.ty.nullable || may_be_empty);
-        let call = Call { function: resolved.id, args, filter, distinct, ty: ty.clone() };
+        Ok(self.reference(Call { function: resolved.id, args, filter, distinct, ty }))
+    }
+
+    /// The same for an aggregate function of a user.
+    pub(super) fn add_user(
+        &mut self,
+        function: FunctionId,
+        (args, filter, distinct): (Vec<Expr>, Option<Expr>, bool),
+        ty: LogicalType,
+    ) -> Expr {
+        self.reference(Call { function, args, filter, distinct, ty })
+    }
+
+    fn reference(&mut self, call: Call) -> Expr {
+        let ty = call.ty.clone();
         let index = self.calls.iter().position(|c| *c == call).unwrap_or_else(|| {
             self.calls.push(call);
             self.calls.len() - 1
         });
-        Ok(Expr::column(CALLS_FROM + index, ty))
+        Expr::column(CALLS_FROM + index, ty)
     }
 }
 

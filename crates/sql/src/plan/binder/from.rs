@@ -41,6 +41,13 @@ impl Binder<'_> {
 
     pub(super) fn table_factor(&self, factor: &TableFactor) -> Result<(Rel, Scope)> {
         if let Some(call) = TableCall::of(factor) {
+            if self.exprs(&Scope::default(), "TABLE").user_function(call.name)?.is_some() {
+                // Over one row without columns that can be named.
+                let one = (Rel::one_row(), Scope::default());
+                let (rel, scope) = self.bind_user_table(one, &call, false)?;
+                let own: Vec<usize> = (1..rel.columns.len()).collect();
+                return Ok((rel.pick(&own), scope));
+            }
             check_call(factor, &call)?;
             let rel = self.bind_table_function(&call)?;
             return scoped(rel, call.alias, Vec::new());

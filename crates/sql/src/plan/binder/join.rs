@@ -4,12 +4,14 @@ use flott_api::expr::Expr;
 use flott_api::{Error, Result, TypeKind};
 use flott_graph::spec::{JoinKind, TableFunction};
 use sqlparser::ast::{
-    Expr as Ast, Ident, JoinConstraint, JoinOperator, ObjectName, Spanned, TableAlias, TableFactor, TableVersion,
+    Expr as Ast, Function, FunctionArgumentList, FunctionArguments, Ident, JoinConstraint, JoinOperator, ObjectName,
+    Spanned, TableAlias, TableFactor, TableVersion,
 };
 
 use super::from::alias_name;
 use super::query::renamed;
 use super::{Binder, call, combine, refuse, syntax};
+use crate::parser::ast::view::TableCall;
 use crate::plan::TimeAttribute;
 use crate::plan::rel::{self, Column, Correlate, LookupHints, Multi, Op, Rel, TemporalJoin, unnested};
 use crate::plan::scope::{Scope, at_span};
@@ -23,7 +25,14 @@ impl Binder<'_> {
         let located = |e| at_span(e, factor.span());
         let (kind, constraint) = join_kind(operator).map_err(located)?;
         if let TableFactor::UNNEST { .. } = factor {
-            return self.bind_lateral(left, factor, (kind, constraint)).map_err(located);
+            let outer = is_outer(kind).map_err(located)?;
+            let tables = self.bind_unnest(left, factor, outer).map_err(located)?;
+            return self.lateral(tables, constraint).map_err(located);
+        }
+        if let Some(call) = TableCall::of(factor).filter(|call| call.lateral) {
+            let outer = is_outer(kind).map_err(located)?;
+            let tables = self.bind_user_table(left, &call, outer).map_err(located)?;
+            return self.lateral(tables, constraint).map_err(located);
         }
         if let TableFactor::Derived { lateral: true, subquery, alias, sample } = factor {
             refuse::clause(sample.is_some(), "TABLESAMPLE")?;
@@ -126,23 +135,8 @@ impl Binder<'_> {
         self.folded(bound)
     }
 
-    /// A table function behind the tables whose columns it reads.
-    fn bind_lateral(
-        &self,
-        left: Tables,
-        factor: &TableFactor,
-        (kind, constraint): (JoinKind, &JoinConstraint),
-    ) -> Result<Tables> {
-        let outer = match kind {
-            JoinKind::Inner => false,
-            JoinKind::Left => true,
-            _ => {
-                return Err(Error::invalid(format!("a table function in a {} join", print_kind(kind))).with_detail(
-                    "It is called for each row of the left, so only INNER and LEFT joins have a meaning.",
-                ));
-            }
-        };
-        let (rel, scope) = self.bind_unnest(left, factor, outer)?;
+    /// A table function behind the tables whose columns it reads, under a condition.
+    fn lateral(&self, (rel, scope): Tables, constraint: &JoinConstraint) -> Result<Tables> {
         let condition = match constraint {
             JoinConstraint::None => return Ok((rel, scope)),
             JoinConstraint::On(ast) => self.on(ast, &scope)?,
@@ -155,6 +149,33 @@ impl Binder<'_> {
         };
         correlate.condition = Some(condition);
         Ok((Rel { op: Op::Correlate(correlate), inputs, columns }, scope))
+    }
+
+    /// A table function of the user, called for each row of the tables so far.
+    pub(super) fn bind_user_table(&self, (left, scope): Tables, call: &TableCall<'_>, outer: bool) -> Result<Tables> {
+        refuse::clause(call.with_ordinality, "WITH ORDINALITY")?;
+        let found = self.exprs(&scope, "LATERAL TABLE").user_function(call.name)?;
+        let found = found.ok_or_else(|| {
+            Error::invalid(format!("there is no table function '{}' that LATERAL TABLE could call", call.name))
+                .with_hint("CREATE FUNCTION f AS 'module.f' LANGUAGE PYTHON makes one of Python's @udtf.")
+        })?;
+        let bound = self.exprs(&scope, "LATERAL TABLE").table_call(&as_function(call), &found)?;
+        let bound = self.folded(bound)?;
+        let columns = match &bound {
+            Expr::Call { function, .. } => function.user.as_ref().map(|user| user.columns()).transpose()?,
+            _ => None,
+        };
+        let columns = columns.ok_or_else(|| Error::internal("a table function of a user is no call"))?;
+        let columns = columns.iter().map(|field| Column::new(&field.name, field.ty.clone())).collect();
+        let own = Rel::values(Vec::new(), columns);
+        let own = call.alias.map_or(Ok(own.clone()), |alias| renamed(own, alias))?.columns;
+        let qualifier = call.alias.iter().map(|a| alias_name(&a.name)).collect();
+        let function = TableFunction::User { call: bound };
+        let rel = left.correlate(Correlate { function, condition: None, outer }, own.clone());
+        let mut scope = scope.beside(Scope::new(own, qualifier))?;
+        // A single row without a FROM has a column that has no name.
+        scope.retype(&rel.columns[rel.columns.len() - scope.columns.len()..]);
+        Ok((rel, scope))
     }
 
     /// `UNNEST` of a collection that the tables so far have.
@@ -183,6 +204,31 @@ impl Binder<'_> {
         // A single row without a FROM has a column that has no name.
         scope.retype(&rel.columns[rel.columns.len() - scope.columns.len()..]);
         Ok((rel, scope))
+    }
+}
+
+/// Whether a row without any of the function stays: it is called for each row of the left.
+fn is_outer(kind: JoinKind) -> Result<bool> {
+    match kind {
+        JoinKind::Inner => Ok(false),
+        JoinKind::Left => Ok(true),
+        _ => Err(Error::invalid(format!("a table function in a {} join", print_kind(kind)))
+            .with_detail("It is called for each row of the left, so only INNER and LEFT joins have a meaning.")),
+    }
+}
+
+/// The call as one that stands in an expression.
+fn as_function(call: &TableCall<'_>) -> Function {
+    let args = FunctionArgumentList { duplicate_treatment: None, args: call.args.to_vec(), clauses: Vec::new() };
+    Function {
+        name: call.name.clone(),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(args),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
     }
 }
 

@@ -9,11 +9,13 @@
 use std::collections::BTreeMap;
 
 use flott_api::expr::{Expr, FunctionId};
-use flott_api::function::{Language, UserFunction};
+use flott_api::function::{FunctionKind, Language, UserFunction};
 use flott_api::options::Options;
 use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 use flott_functions::{Volatility, implicit_cast, volatility};
-use sqlparser::ast::{Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Spanned};
+use sqlparser::ast::{
+    DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Spanned,
+};
 
 use super::call::is_built_in;
 use super::expr::{ExprBinder, coerce};
@@ -40,18 +42,51 @@ impl ExprBinder<'_> {
         let name = found.path.to_string();
         match &found.function {
             CatalogFunction::Sql(function) => self.sql_call(call, &name, function),
+            CatalogFunction::External(function) if function.kind == FunctionKind::Table => {
+                Err(Error::invalid(format!("function '{name}' gives rows and no value"))
+                    .with_hint(format!("Join with it: FROM t, LATERAL TABLE({name}(..)).")))
+            }
+            CatalogFunction::External(function) if function.kind == FunctionKind::Aggregate => {
+                self.user_aggregate(call, &name, function)
+            }
             CatalogFunction::External(function) => self.external_call(call, &name, function),
         }
     }
 
-    /// A call of a function in another language.
-    fn external_call(&mut self, call: &Function, name: &str, function: &UserFunction) -> Result<Expr> {
+    /// A call of an aggregate function in another language.
+    fn user_aggregate(&mut self, call: &Function, name: &str, function: &UserFunction) -> Result<Expr> {
+        if call.over.is_some() {
+            return Err(Error::unsupported(format!("function '{name}' in {} with OVER", function.language))
+                .with_hint("It can be called in SELECT and HAVING with GROUP BY."));
+        }
+        if self.aggregates.is_none() {
+            return Err(Error::invalid(format!("aggregate function '{name}' in {}", self.clause))
+                .with_hint("Aggregates belong in SELECT and HAVING."));
+        }
+        let mut bare = Function { filter: None, ..call.clone() };
+        let mut distinct = false;
+        if let FunctionArguments::List(list) = &mut bare.args {
+            distinct = list.duplicate_treatment.take() == Some(DuplicateTreatment::Distinct);
+        }
+        let mut rows = ExprBinder::new(self.cx, self.scope, "an aggregate");
         let args = match &function.parameters {
-            Some(parameters) => self.arguments_of(call, name, parameters)?,
-            None => self.arguments_as_they_are(call, name)?,
+            Some(parameters) => rows.arguments_of(&bare, name, parameters)?,
+            None => rows.arguments_as_they_are(&bare, name)?,
         };
-        let has_null = !function.null_call && args.iter().any(|arg| arg.ty().nullable);
-        let ty = function.returns.clone().with_nullable(function.returns.nullable || has_null);
+        let filter = call.filter.as_ref().map(|filter| rows.condition(filter)).transpose()?;
+        if distinct && args.is_empty() {
+            return Err(Error::invalid(format!("function '{name}' of DISTINCT nothing")));
+        }
+        let ty = function.returns.clone();
+        let function = FunctionId::of_user(name, self.configured(name, function)?);
+        match &mut self.aggregates {
+            Some(aggregates) => Ok(aggregates.add_user(function, (args, filter, distinct), ty)),
+            None => Err(Error::internal("an aggregate without a place")),
+        }
+    }
+
+    /// A function as it is called under the configuration.
+    fn configured(&self, name: &str, function: &UserFunction) -> Result<UserFunction> {
         let mut function = function.clone();
         if function.language == Language::Python {
             let configuration = self.cx.configuration();
@@ -63,6 +98,30 @@ impl ExprBinder<'_> {
             function.options = python_configuration(&configuration);
             function.options.extend(said);
         }
+        Ok(function)
+    }
+
+    /// A call of a table function in another language.
+    pub(super) fn table_call(&mut self, call: &Function, found: &FoundFunction) -> Result<Expr> {
+        let name = found.path.to_string();
+        match &found.function {
+            CatalogFunction::External(function) if function.kind == FunctionKind::Table => {
+                self.external_call(call, &name, function)
+            }
+            _ => Err(Error::invalid(format!("function '{name}' gives a value and no rows"))
+                .with_hint("Call it where a value may stand, as in SELECT.")),
+        }
+    }
+
+    /// A call of a function in another language.
+    fn external_call(&mut self, call: &Function, name: &str, function: &UserFunction) -> Result<Expr> {
+        let args = match &function.parameters {
+            Some(parameters) => self.arguments_of(call, name, parameters)?,
+            None => self.arguments_as_they_are(call, name)?,
+        };
+        let has_null = !function.null_call && args.iter().any(|arg| arg.ty().nullable);
+        let ty = function.returns.clone().with_nullable(function.returns.nullable || has_null);
+        let function = self.configured(name, function)?;
         Ok(Expr::Call { function: FunctionId::of_user(name, function), args, ty })
     }
 

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use flott_api::expr::Expr;
 use flott_api::{Error, Result};
 
-use super::nodes::{Calc, PythonCalc};
+use super::nodes::{Calc, PythonCalc, PythonCorrelate};
 use super::{Node, Op, StreamOp};
 use crate::plan::optimize::{conjuncts, is_immutable, remapped};
 use crate::plan::print;
-use crate::plan::rel::Column;
+use crate::plan::rel::{Column, Correlate};
 
 /// The column of a result until all columns below it are known: this and its number.
 const RESULTS: usize = 1 << 32;
@@ -38,6 +38,35 @@ pub(super) fn calc(calc: Calc, input: Node, columns: Vec<Column>) -> Result<Node
         return Ok(Node { columns, ..node });
     }
     Node::new(Op::Calc(Calc { condition: conjunction(above), exprs }), vec![node], columns)
+}
+
+/// The node that calls a table function for each row of another one. What its arguments need is computed below it.
+pub(super) fn correlate(correlate: Correlate, input: Node, columns: Vec<Column>) -> Result<Node> {
+    let Correlate { function, condition, outer } = correlate;
+    let Expr::Call { function, args, ty } = function.argument().clone() else {
+        return Err(Error::internal("a table function of a user is no call"));
+    };
+    let width = input.columns.len();
+    let mut above: Vec<Expr> = input.columns.iter().enumerate().map(|(c, of)| Expr::column(c, of.ty.clone())).collect();
+    above.extend(args);
+    let mut node = input;
+    while above[width..].iter().any(|arg| calls_beside(arg) && !is_ready(arg)) {
+        node = cut(node, Vec::new(), &mut above)?;
+    }
+    let call = Expr::Call { function, args: above.split_off(width), ty };
+    let kept: Vec<usize> = above.iter().flat_map(Expr::columns).collect();
+    let mut arguments = Vec::new();
+    arguments_of(&call, &mut arguments);
+    let (input, forwarded, at) = below(node, Vec::new(), &kept, &arguments)?;
+    let call = over_columns(call, &arguments, &at);
+    let op = PythonCorrelate { call, forwarded, condition, outer };
+    Node::new(Op::PythonCorrelate(Box::new(op)), vec![input], columns)
+}
+
+/// A call whose arguments are columns now.
+fn over_columns(call: Expr, arguments: &[Expr], at: &[usize]) -> Expr {
+    let argument = |e: &Expr| arguments.iter().position(|a| a == e).map(|i| Expr::column(at[i], e.ty().clone()));
+    call.replace(&mut |e| if is_beside(e) { None } else { argument(e) })
 }
 
 /// Whether a function of an expression runs in a process.
@@ -74,9 +103,7 @@ fn cut(input: Node, early: Vec<Expr>, above: &mut [Expr]) -> Result<Node> {
     calls.iter().for_each(|call| arguments_of(call, &mut arguments));
 
     let (input, forwarded, at) = below(input, early, &kept, &arguments)?;
-    let argument = |e: &Expr| arguments.iter().position(|a| a == e).map(|i| Expr::column(at[i], e.ty().clone()));
-    let over = |call: Expr| call.replace(&mut |e| if is_beside(e) { None } else { argument(e) });
-    let calls: Vec<Expr> = calls.into_iter().map(over).collect();
+    let calls: Vec<Expr> = calls.into_iter().map(|call| over_columns(call, &arguments, &at)).collect();
     let results = calls.iter().enumerate().map(|(i, call)| Column::new(format!("f{i}"), call.ty().clone()));
     let columns = named(forwarded.iter().map(|column| input.columns[*column].clone()).chain(results).collect());
     for expr in above.iter_mut() {
@@ -146,22 +173,30 @@ fn named(columns: Vec<Column>) -> Vec<Column> {
 
 /// Refuses such calls where nothing cuts them out.
 pub(super) fn check(node: &Node) -> Result<()> {
-    if !matches!(node.op, Op::PythonCalc(_)) {
-        for expr in node.op.expressions() {
-            let mut refused = None;
-            expr.visit(&mut |e| match e {
-                Expr::Call { function, .. } if is_beside(e) => refused = refused.or(Some(function)),
-                _ => {}
-            });
-            if let Some(function) = refused {
-                let language = function.user.as_ref().map(|user| user.language.to_string()).unwrap_or_default();
-                return Err(Error::unsupported(format!(
-                    "function '{}' in {language} in this place",
-                    function.called()
-                ))
+    if let Op::WindowAggregate(windows) = &node.op
+        && let Some(call) = windows.calls.iter().find(|call| call.function.user.is_some())
+    {
+        return Err(Error::unsupported(format!("aggregate function '{}' over windows", call.function.called()))
+            .with_detail("Functions of users aggregate groups without windows.")
+            .with_hint("Group by the window as a value: in a subquery, CAST(window_start AS TIMESTAMP(3))."));
+    }
+    let within = match &node.op {
+        Op::PythonCalc(_) => Vec::new(),
+        // Its arguments may be calls.
+        Op::PythonCorrelate(op) => op.condition.iter().collect(),
+        op => op.expressions(),
+    };
+    for expr in within {
+        let mut refused = None;
+        expr.visit(&mut |e| match e {
+            Expr::Call { function, .. } if is_beside(e) => refused = refused.or(Some(function)),
+            _ => {}
+        });
+        if let Some(function) = refused {
+            let language = function.user.as_ref().map(|user| user.language.to_string()).unwrap_or_default();
+            return Err(Error::unsupported(format!("function '{}' in {language} in this place", function.called()))
                 .with_detail("It can stand in SELECT and WHERE, and in what is grouped, ordered or aggregated.")
                 .with_hint("Compute it in a subquery first: (SELECT .., f(x) AS y FROM t)."));
-            }
         }
     }
     node.inputs.iter().try_for_each(check)

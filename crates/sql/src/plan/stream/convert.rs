@@ -3,7 +3,7 @@
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
-use flott_graph::spec::JoinKind;
+use flott_graph::spec::{JoinKind, TableFunction};
 
 use super::nodes::{
     Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, Interval, IntervalJoin,
@@ -68,6 +68,9 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             let mut columns = timed(columns, &inputs);
             columns.iter_mut().skip(width).for_each(|column| column.time = None);
             return gathering(Op::TemporalJoin(Box::new(op)), inputs, columns);
+        }
+        rel::Op::Correlate(correlate) if matches!(correlate.function, TableFunction::User { .. }) => {
+            return beside::correlate(*correlate, only(inputs)?, columns);
         }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
@@ -180,11 +183,13 @@ fn projected(exprs: &[Expr], inputs: &[Node], mut columns: Vec<Column>) -> Vec<C
 }
 
 /// A Calc, or the nodes that it is cut into.
-fn calculated(calc: Calc, mut inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
-    match inputs.pop() {
-        Some(input) => beside::calc(calc, input, columns),
-        None => Err(Error::internal("a Calc reads nothing")),
-    }
+fn calculated(calc: Calc, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
+    beside::calc(calc, only(inputs)?, columns)
+}
+
+/// The input of what has one.
+fn only(mut inputs: Vec<Node>) -> Result<Node> {
+    inputs.pop().ok_or_else(|| Error::internal("a node reads nothing"))
 }
 
 /// The node over inputs whose rows meet as it needs them.

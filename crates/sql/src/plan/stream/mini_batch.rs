@@ -71,7 +71,11 @@ fn is_put_together(call: &AggregateCall, only_insertions: bool) -> bool {
     let name = call.function.name.as_str();
     // A row that goes changes a variance by where the mean was, which the first phase does not know. (Flink loses it.)
     let needs_the_mean = name == "$welford_m2$1" && !only_insertions;
-    !matches!(name, "first_value" | "last_value") && !name.starts_with("json_arrayagg") && !needs_the_mean
+    let is_of_user = call.function.user.is_some();
+    !is_of_user
+        && !matches!(name, "first_value" | "last_value")
+        && !name.starts_with("json_arrayagg")
+        && !needs_the_mean
 }
 
 /// Where mini-batches are ended.
@@ -124,6 +128,8 @@ fn needs_watermark(node: &Node) -> bool {
             | Op::LocalGroupAggregate(_)
             | Op::MultiJoin(_)
             | Op::LookupJoin(_)
+            | Op::PythonCalc(_)
+            | Op::PythonCorrelate(_)
             | Op::ToChangelog(_)
     );
     !only_passes_on(&node.op) && !indifferent && node.inputs.iter().any(has_rowtime)

@@ -9,8 +9,8 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
     IncrementalGroupAggregate, IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner,
-    MultiJoin, PythonCalc, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin,
-    WindowRank, WindowTableFunction,
+    MultiJoin, PythonCalc, PythonCorrelate, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark,
+    WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -63,6 +63,8 @@ pub(in crate::plan) enum Op {
     Process(Box<Process>),
     /// Appends what functions give that run beside the job.
     PythonCalc(PythonCalc),
+    /// Joins rows with those of a function that runs beside the job.
+    PythonCorrelate(Box<PythonCorrelate>),
     /// The first rows of each partition.
     Rank(Box<Rank>),
     /// Reads a table.
@@ -113,6 +115,7 @@ impl Op {
             Op::OverAggregate(op) => op.as_ref(),
             Op::Process(op) => op.as_ref(),
             Op::PythonCalc(op) => op,
+            Op::PythonCorrelate(op) => op.as_ref(),
             Op::Rank(op) => op.as_ref(),
             Op::Source(op) => op.as_ref(),
             Op::TemporalJoin(op) => op.as_ref(),

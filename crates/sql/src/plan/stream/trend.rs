@@ -73,7 +73,12 @@ fn trends(node: &Node) -> Trends {
         Op::Union(_) => of_all(node),
         Op::Rank(rank) => of_first_rows(rank, input()?, node.columns.len()),
         Op::IntervalJoin(_) | Op::OverAggregate(_) if node.changelog.is_insert_only() => all(node, Trend::Stays),
-        Op::Correlate(_) | Op::DropUpdateBefore(_) | Op::Expand(_) | Op::LookupJoin(_) | Op::Watermark(_) => {
+        Op::Correlate(_)
+        | Op::DropUpdateBefore(_)
+        | Op::Expand(_)
+        | Op::LookupJoin(_)
+        | Op::PythonCorrelate(_)
+        | Op::Watermark(_) => {
             let below = trends(input()?)?;
             all(node, if only_stay(&below) { Trend::Stays } else { Trend::Any })
         }

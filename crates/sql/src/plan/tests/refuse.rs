@@ -204,7 +204,8 @@ fn functions_and_statements_are_refused_by_name() {
         SELECT * FROM t FOR SYSTEM_TIME AS OF TIMESTAMP '2020-01-01 00:00:00'
             1:15: FOR SYSTEM_TIME AS OF is not supported yet
         SELECT * FROM t, LATERAL TABLE(f(a)) AS x(y)
-            1:26: LATERAL TABLE is not supported yet
+            1:26: there is no table function 'f' that LATERAL TABLE could call
+              CREATE FUNCTION f AS 'module.f' LANGUAGE PYTHON makes one of Python's @udtf.
         SELECT a FROM t /*+ LOOKUP('table' = 't') */
             1:21: the hint 'LOOKUP' behind a table is not supported yet
         SELECT mycat.mydb.f(a) FROM t

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use expect_test::expect;
-use flott_api::function::{Artifact, CallForm, Declaration, Language, UserFunction};
+use flott_api::function::{Artifact, CallForm, Declaration, FunctionKind, Language, UserFunction};
+use flott_api::testing::functions::{count_down, total};
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::{check, run, session};
@@ -11,17 +12,28 @@ use super::{check, run, session};
 /// The function that the fake hosts know: `m.f` and `m.chance` in Python give a `BIGINT`, all of WebAssembly are there.
 pub(super) fn describe(declaration: &Declaration) -> Result<UserFunction> {
     let Declaration { language, entry, artifacts, parameters, returns, options } = declaration;
-    let known = *language == Language::WebAssembly || matches!(entry.as_str(), "m.f" | "m.chance");
+    let known =
+        *language == Language::WebAssembly || matches!(entry.as_str(), "m.f" | "m.chance" | "m.down" | "m.total");
     if !known {
         return Err(Error::invalid(format!("module 'm' has no function '{entry}'")));
+    }
+    let told = match entry.as_str() {
+        "m.down" => Some(count_down()),
+        "m.total" => Some(total()),
+        _ => None,
+    };
+    if let Some(told) = told {
+        return Ok(UserFunction { entry: entry.clone(), options: options.clone(), ..told });
     }
     let artifacts = artifacts.iter().map(|uri| Artifact { uri: uri.clone(), sha256: "0f".to_owned() });
     Ok(UserFunction {
         language: *language,
+        kind: FunctionKind::Scalar,
         entry: entry.clone(),
         artifacts: artifacts.collect(),
         parameters: parameters.clone(),
         returns: returns.clone().unwrap_or(LogicalType::new(TypeKind::BigInt)),
+        accumulator: None,
         form: CallForm::Row,
         null_call: *language == Language::Python,
         deterministic: entry != "m.chance",
@@ -221,4 +233,171 @@ DESCRIBE FUNCTION EXTENDED f;";
         name there | m.chance
     "#]]
     .assert_eq(&run(&mut session, script));
+}
+
+const GIVES_ROWS: &str = "
+CREATE FUNCTION f AS 'm.f' LANGUAGE PYTHON;
+CREATE FUNCTION down AS 'm.down' LANGUAGE PYTHON;
+CREATE FUNCTION total AS 'm.total' LANGUAGE PYTHON;
+CREATE TABLE t (a INT, b STRING, c BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen');
+";
+
+/// The plans that run, of queries, or why there are none.
+fn all_planned(queries: &[&str]) -> String {
+    let mut session = session();
+    assert_eq!(run(&mut session, GIVES_ROWS), "OK\n".repeat(4));
+    let mut plans = String::new();
+    for query in queries {
+        let told = run(&mut session, &format!("EXPLAIN {query}"));
+        let plan = told.split_once("== Optimized Execution Plan ==\n").map_or(told.as_str(), |(_, plan)| plan);
+        plans += &format!("{query}\n{plan}\n");
+    }
+    plans
+}
+
+#[test]
+fn table_functions_are_joined_with_and_what_they_take_is_computed_below_them() {
+    let plans = all_planned(&[
+        "SELECT a, n FROM t, LATERAL TABLE(down(c)) AS d(n, sq) WHERE sq > 3",
+        "SELECT * FROM t LEFT JOIN LATERAL TABLE(down(a + 1)) ON TRUE",
+        "SELECT a, square FROM t JOIN LATERAL TABLE(down(f(f(b) + 1))) AS d ON n > a",
+        "SELECT n FROM LATERAL TABLE(down(3))",
+        "SELECT n FROM TABLE(down(3)) AS d(n, s)",
+        "SELECT down(c) FROM t",
+        "SELECT * FROM t, LATERAL TABLE(f(b))",
+        "SELECT * FROM t, LATERAL TABLE(nowhere(b))",
+        "SELECT * FROM t FULL JOIN LATERAL TABLE(down(c)) ON TRUE",
+        "SELECT * FROM t, LATERAL TABLE(down(c)) AS d(x)",
+        "SELECT * FROM t LEFT JOIN LATERAL TABLE(down(c)) AS d ON f(b) > d.n",
+        "SELECT * FROM t, LATERAL TABLE(down(SUM(c)))",
+    ]);
+    expect![[r#"
+        SELECT a, n FROM t, LATERAL TABLE(down(c)) AS d(n, sq) WHERE sq > 3
+        Calc(select=[a, n])
+        +- PythonCorrelate(invocation=[down(c)], correlate=[table(down(c))], select=[a,b,c,ts,n,sq], rowType=[RecordType(INTEGER a, VARCHAR(2147483647) b, BIGINT c, TIMESTAMP(3) *ROWTIME* ts, BIGINT n, BIGINT sq)], joinType=[INNER], condition=[(sq > 3)])
+           +- WatermarkAssigner(rowtime=[ts], watermark=[ts])
+              +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c, ts])
+
+        SELECT * FROM t LEFT JOIN LATERAL TABLE(down(a + 1)) ON TRUE
+        PythonCorrelate(invocation=[down(f0)], correlate=[table(down(f0))], select=[a,b,c,ts,n,square], rowType=[RecordType(INTEGER a, VARCHAR(2147483647) b, BIGINT c, TIMESTAMP(3) *ROWTIME* ts, BIGINT n, BIGINT square)], joinType=[LEFT])
+        +- Calc(select=[a, b, c, ts, (a + 1) AS f0])
+           +- WatermarkAssigner(rowtime=[ts], watermark=[ts])
+              +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c, ts])
+
+        SELECT a, square FROM t JOIN LATERAL TABLE(down(f(f(b) + 1))) AS d ON n > a
+        Calc(select=[a, square])
+        +- PythonCorrelate(invocation=[down(f(f0))], correlate=[table(down(f(f0)))], select=[a,b,c,ts,n,square], rowType=[RecordType(INTEGER a, VARCHAR(2147483647) b, BIGINT c, TIMESTAMP(3) *ROWTIME* ts, BIGINT n, BIGINT square)], joinType=[INNER], condition=[(n > CAST(a AS BIGINT))])
+           +- Calc(select=[a, b, c, ts, (f0 + 1) AS f0])
+              +- PythonCalc(select=[a, b, c, ts, f(b) AS f0])
+                 +- WatermarkAssigner(rowtime=[ts], watermark=[ts])
+                    +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c, ts])
+
+        SELECT n FROM LATERAL TABLE(down(3))
+        Calc(select=[n])
+        +- PythonCorrelate(invocation=[down(f0)], correlate=[table(down(f0))], select=[ZERO,n,square], rowType=[RecordType(INTEGER ZERO, BIGINT n, BIGINT square)], joinType=[INNER])
+           +- Calc(select=[ZERO, 3 AS f0])
+              +- Values(tuples=[[{ 0 }]])
+
+        SELECT n FROM TABLE(down(3)) AS d(n, s)
+        Calc(select=[n])
+        +- PythonCorrelate(invocation=[down(f0)], correlate=[table(down(f0))], select=[ZERO,n,s], rowType=[RecordType(INTEGER ZERO, BIGINT n, BIGINT s)], joinType=[INNER])
+           +- Calc(select=[ZERO, 3 AS f0])
+              +- Values(tuples=[[{ 0 }]])
+
+        SELECT down(c) FROM t
+        1:16: function 'default_catalog.default_database.down' gives rows and no value
+          Join with it: FROM t, LATERAL TABLE(default_catalog.default_database.down(..)).
+
+        SELECT * FROM t, LATERAL TABLE(f(b))
+        1:34: function 'default_catalog.default_database.f' gives a value and no rows
+          Call it where a value may stand, as in SELECT.
+
+        SELECT * FROM t, LATERAL TABLE(nowhere(b))
+        1:34: there is no table function 'nowhere' that LATERAL TABLE could call
+          CREATE FUNCTION f AS 'module.f' LANGUAGE PYTHON makes one of Python's @udtf.
+
+        SELECT * FROM t FULL JOIN LATERAL TABLE(down(c)) ON TRUE
+        1:43: a table function in a FULL join
+          It is called for each row of the left, so only INNER and LEFT joins have a meaning.
+
+        SELECT * FROM t, LATERAL TABLE(down(c)) AS d(x)
+        1:52: alias 'd' has 1 columns, but the query has 2
+
+        SELECT * FROM t LEFT JOIN LATERAL TABLE(down(c)) AS d ON f(b) > d.n
+        function 'default_catalog.default_database.f' in Python in this place is not supported yet
+          It can stand in SELECT and WHERE, and in what is grouped, ordered or aggregated.
+          Compute it in a subquery first: (SELECT .., f(x) AS y FROM t).
+
+        SELECT * FROM t, LATERAL TABLE(down(SUM(c)))
+        1:45: aggregate function 'SUM' in LATERAL TABLE
+          Aggregates belong in SELECT and HAVING.
+
+    "#]].assert_eq(&plans);
+}
+
+#[test]
+fn aggregate_functions_stand_beside_built_in_ones() {
+    let plans = all_planned(&[
+        "SELECT b, total(c) AS s, COUNT(*) AS n FROM t GROUP BY b HAVING total(c) > 3",
+        "SELECT total(DISTINCT c), total(a) FILTER (WHERE a > 1) FROM t",
+        "SELECT total(n) FROM (SELECT b, total(f(b)) AS n FROM t GROUP BY b)",
+        "SELECT a FROM t WHERE total(c) > 1",
+        "SELECT total(c) OVER (ORDER BY ts) FROM t",
+        "SELECT total(c) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end",
+        "SELECT total(total(c)) FROM t",
+        "SELECT total(*) FROM t",
+        "SELECT * FROM t, LATERAL TABLE(total(c))",
+    ]);
+    expect![[r#"
+        SELECT b, total(c) AS s, COUNT(*) AS n FROM t GROUP BY b HAVING total(c) > 3
+        Calc(select=[b, s, n], where=[(s > 3)])
+        +- PythonGroupAggregate(groupBy=[b], select=[b, total(c) AS s, COUNT(*) AS n])
+           +- Exchange(distribution=[hash[b]])
+              +- Calc(select=[b, c])
+                 +- WatermarkAssigner(rowtime=[ts], watermark=[ts])
+                    +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c, ts])
+
+        SELECT total(DISTINCT c), total(a) FILTER (WHERE a > 1) FROM t
+        PythonGroupAggregate(select=[total(DISTINCT c) AS EXPR$0, total(a) FILTER $f2 AS EXPR$1])
+        +- Exchange(distribution=[single])
+           +- Calc(select=[c, a, (a > 1) AS $f2])
+              +- WatermarkAssigner(rowtime=[ts], watermark=[ts])
+                 +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c, ts])
+
+        SELECT total(n) FROM (SELECT b, total(f(b)) AS n FROM t GROUP BY b)
+        PythonGroupAggregate(select=[total(n) AS EXPR$0])
+        +- Exchange(distribution=[single])
+           +- Calc(select=[n])
+              +- PythonGroupAggregate(groupBy=[b], select=[b, total($f1) AS n])
+                 +- Exchange(distribution=[hash[b]])
+                    +- PythonCalc(select=[b, f(b) AS $f1])
+                       +- WatermarkAssigner(rowtime=[ts], watermark=[ts])
+                          +- TableSourceScan(table=[[default_catalog, default_database, t]], fields=[a, b, c, ts])
+
+        SELECT a FROM t WHERE total(c) > 1
+        1:31: aggregate function 'default_catalog.default_database.total' in WHERE
+          Aggregates belong in SELECT and HAVING.
+
+        SELECT total(c) OVER (ORDER BY ts) FROM t
+        1:16: function 'default_catalog.default_database.total' in Python with OVER is not supported yet
+          It can be called in SELECT and HAVING with GROUP BY.
+
+        SELECT total(c) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end
+        aggregate function 'default_catalog.default_database.total' over windows is not supported yet
+          Functions of users aggregate groups without windows.
+          Group by the window as a value: in a subquery, CAST(window_start AS TIMESTAMP(3)).
+
+        SELECT total(total(c)) FROM t
+        1:22: aggregate function 'default_catalog.default_database.total' in an aggregate
+          Aggregates belong in SELECT and HAVING.
+
+        SELECT total(*) FROM t
+        1:16: function 'default_catalog.default_database.total' takes values and nothing else
+
+        SELECT * FROM t, LATERAL TABLE(total(c))
+        1:34: function 'default_catalog.default_database.total' gives a value and no rows
+          Call it where a value may stand, as in SELECT.
+
+    "#]]
+    .assert_eq(&plans);
 }

@@ -11,18 +11,34 @@ use crate::plan::rel::Correlate;
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
 
+/// What is told of a call and the rows that it becomes.
+pub(super) fn described(call: &str, outer: bool, condition: Option<&Expr>, text: &Text<'_>) -> String {
+    let kind = if outer { "LEFT" } else { "INNER" };
+    let own = text.own.join(",");
+    let row = print::record(&text.node.columns);
+    let condition = condition.map(|c| print::expr(c, &text.own, text.style));
+    let condition = condition.map(|c| format!(", condition=[{c}]")).unwrap_or_default();
+    format!(
+        "invocation=[{call}], correlate=[table({call})], select=[{own}], rowType=[{row}], joinType=[{kind}]{condition}"
+    )
+}
+
+/// The condition may drop what an old row gave and keep what the new one gives.
+pub(super) fn ways(inputs: &[Node], wanted: Updates, condition: Option<&Expr>) -> Vec<Alternative> {
+    let updates = inputs.iter().any(|input| input.changelog.contains(RowKind::UpdateAfter));
+    if wanted == Updates::OnlyAfter && updates && condition.is_some() {
+        return Vec::new();
+    }
+    vec![Alternative::asking(inputs, wanted)]
+}
+
 impl StreamOp for Correlate {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
         Ok(united(inputs))
     }
 
-    /// The condition may drop what an old row gave and keep what the new one gives.
     fn alternatives(&self, inputs: &[Node], wanted: Updates) -> Vec<Alternative> {
-        let updates = inputs.iter().any(|input| input.changelog.contains(RowKind::UpdateAfter));
-        if wanted == Updates::OnlyAfter && updates && self.condition.is_some() {
-            return Vec::new();
-        }
-        vec![Alternative::asking(inputs, wanted)]
+        ways(inputs, wanted, self.condition.as_ref())
     }
 
     /// A row may become several.
@@ -32,15 +48,7 @@ impl StreamOp for Correlate {
 
     fn describe(&self, text: &Text<'_>) -> String {
         let call = print::table_function(&self.function, text.input(), text.style);
-        let kind = if self.outer { "LEFT" } else { "INNER" };
-        let own = text.own.join(",");
-        let row = print::record(&text.node.columns);
-        let condition = self.condition.as_ref().map(|c| print::expr(c, &text.own, text.style));
-        let condition = condition.map(|c| format!(", condition=[{c}]")).unwrap_or_default();
-        format!(
-            "Correlate(invocation=[{call}], correlate=[table({call})], select=[{own}], rowType=[{row}], \
-             joinType=[{kind}]{condition})"
-        )
+        format!("Correlate({})", described(&call, self.outer, self.condition.as_ref(), text))
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {

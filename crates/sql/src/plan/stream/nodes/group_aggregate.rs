@@ -2,7 +2,7 @@
 
 use flott_api::table::ChangelogMode;
 use flott_api::{Result, RowKind};
-use flott_graph::spec::{AggregateCall, GroupAggregateSpec, Spec};
+use flott_graph::spec::{AggregateCall, GroupAggregateSpec, PythonGroupAggregateSpec, Spec};
 
 use super::Distribution;
 use crate::plan::lower::meaning;
@@ -41,6 +41,11 @@ impl GroupAggregate {
     /// One that does all, row by row.
     pub(in crate::plan) fn whole(keys: Vec<usize>, calls: Vec<AggregateCall>) -> Self {
         GroupAggregate { keys, calls, part: Part::Whole, mini_batch_rows_max: None, ttl: None }
+    }
+
+    /// Whether a function of a user is among the calls.
+    fn calls_beside(&self) -> bool {
+        self.calls.iter().any(|call| call.function.user.is_some())
     }
 
     /// `partialFinalType=[PARTIAL], `, or nothing if it does all.
@@ -89,8 +94,9 @@ impl StreamOp for GroupAggregate {
     fn describe(&self, text: &Text<'_>) -> String {
         let retract = text.node.inputs.first().is_some_and(|i| !i.changelog.is_insert_only());
         let results = text.results(&self.keys, &self.calls, retract).join(", ");
+        let python = if self.calls_beside() { "Python" } else { "" };
         format!(
-            "GroupAggregate({}{}select=[{results}]{})",
+            "{python}GroupAggregate({}{}select=[{results}]{})",
             text.group_by(&self.keys),
             self.part(),
             self.ttl_text(text.style)
@@ -110,6 +116,10 @@ impl StreamOp for GroupAggregate {
         };
         let columns = self.meanings(wiring.meanings(0));
         let meaning = wiring.keys_meaning(0, &self.keys);
-        Ok(Wired { role: spec.role()?, stateful: true, meaning, columns })
+        let role = match self.calls_beside() {
+            true => PythonGroupAggregateSpec { groups: spec, session_zone: wiring.session_zone() }.role()?,
+            false => spec.role()?,
+        };
+        Ok(Wired { role, stateful: true, meaning, columns })
     }
 }

@@ -21,7 +21,7 @@ pub(in crate::plan) struct PythonCalc {
 }
 
 /// What the process is told of a call.
-fn call(expr: &Expr) -> Result<FunctionCall> {
+pub(super) fn call(expr: &Expr) -> Result<FunctionCall> {
     let Expr::Call { function, args, .. } = expr else {
         return Err(Error::internal("what runs beside the job is no call"));
     };
