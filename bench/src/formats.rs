@@ -15,8 +15,8 @@ use crate::run;
 /// Rows unless the command line says otherwise.
 pub(crate) const ROWS: u64 = 3_000_000;
 
-const FORMATS: [&str; 8] =
-    ["csv", "json", "debezium-json", "canal-json", "maxwell-json", "ogg-json", "avro", "parquet"];
+const FORMATS: [&str; 9] =
+    ["csv", "json", "debezium-json", "canal-json", "maxwell-json", "ogg-json", "avro", "parquet", "orc"];
 /// The columns, and how they are made.
 const COLUMNS: &str = "id BIGINT, name STRING, price DECIMAL(10, 2), score DOUBLE, moment TIMESTAMP(3), is_new BOOLEAN";
 const SELECTED: &str = "id, 'customer ' || CAST(MOD(id, 100000) AS STRING), CAST(MOD(id, 10000) AS DECIMAL(10, 2)), \

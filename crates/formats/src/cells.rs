@@ -7,6 +7,7 @@ use arrow_array::types::{Date32Type, Decimal128Type, Int8Type, Int16Type, Int32T
 use arrow_array::types::{Float32Type, Float64Type, Time32MillisecondType};
 use arrow_array::types::{TimestampMicrosecondType, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, PrimitiveArray, StringArray, StructArray};
+use arrow_buffer::NullBuffer;
 use flott_api::types::TimestampUnit;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
@@ -75,6 +76,11 @@ impl Cell {
     /// If the array is not laid out as the type says.
     pub(crate) fn new(array: &ArrayRef, ty: &LogicalType) -> Result<Self> {
         Ok(Cell { array: array.clone(), cells: cells(array, &ty.kind)? })
+    }
+
+    /// Which values are null, if any may be; never asked of `NULL`.
+    pub(crate) fn nulls(&self) -> Option<&NullBuffer> {
+        self.array.nulls()
     }
 
     /// Whether the value is null.

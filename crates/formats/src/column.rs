@@ -120,6 +120,17 @@ impl Column {
         true
     }
 
+    /// Counts `rows` values that were just pushed into `values`, of which those are null that are not `valid`.
+    pub(crate) fn extended(&mut self, rows: usize, valid: Option<&[bool]>) {
+        match valid {
+            Some(valid) => {
+                self.nulls += valid.iter().filter(|v| !**v).count();
+                self.valid.extend_from_slice(valid);
+            }
+            None => self.valid.resize(self.valid.len() + rows, true),
+        }
+    }
+
     /// Makes a row null.
     fn nullify(&mut self, row: usize) {
         self.nulls += usize::from(std::mem::take(&mut self.valid[row]));
@@ -266,7 +277,8 @@ fn bytes(ends: Vec<i32>, data: Vec<u8>, utf8: bool, nulls: Option<NullBuffer>) -
     let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
     let data = Buffer::from_vec(data);
     if utf8 {
-        return Ok(Arc::new(StringArray::try_new(offsets, data, nulls)?));
+        let text = StringArray::try_new(offsets, data, nulls);
+        return Ok(Arc::new(text.map_err(|e| Error::data("a text is no UTF-8").with_source(e))?));
     }
     Ok(Arc::new(BinaryArray::try_new(offsets, data, nulls)?))
 }

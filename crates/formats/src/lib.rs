@@ -4,7 +4,7 @@
 //! encoders. Decoders are columnar: they write straight into Arrow columns, only into those that were asked for. They
 //! keep no bytes of their own: a [`Decoder`] takes complete records from the front of a window of bytes, so the
 //! caller's position in a file is the sum of what was taken, and a restart needs nothing else. Formats that are not a
-//! sequence of records (`parquet`) read a whole file ([`FileFormat`]).
+//! sequence of records (`orc`, `parquet`) read a whole file ([`FileFormat`]).
 //!
 //! | identifier | what it holds | Flink's module |
 //! |---|---|---|
@@ -17,6 +17,7 @@
 //! | `json` | insertions, an object a line | flink-json |
 //! | `maxwell-json` | all changes, an event a line | flink-json |
 //! | `ogg-json` | all changes, an event a line | flink-json |
+//! | `orc` | insertions, stripes of columns | flink-orc |
 //! | `parquet` | insertions, column chunks | flink-parquet |
 //! | `protobuf` | insertions, a message a record | flink-protobuf |
 //! | `raw` | insertions of one column | flink-table-runtime |
@@ -28,6 +29,7 @@ mod column;
 mod csv;
 mod dead_letters;
 mod json;
+mod orc;
 mod parquet;
 mod protobuf;
 mod raw;
@@ -293,6 +295,7 @@ const FORMATS: &[(&str, Make)] = &[
     ("json", json::make),
     ("maxwell-json", changelog::maxwell),
     ("ogg-json", changelog::ogg),
+    ("orc", orc::make),
     ("parquet", parquet::make),
     ("protobuf", protobuf::make),
     ("raw", raw::make),

@@ -20,7 +20,7 @@
 mod plan;
 mod read;
 mod schema;
-mod wire;
+pub(crate) mod wire;
 mod write;
 
 use std::sync::Arc;

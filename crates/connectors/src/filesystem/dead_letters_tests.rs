@@ -96,5 +96,7 @@ fn what_is_read_as_a_whole_has_no_dead_letters() {
         FileSystemTable.source(&spec).err().unwrap().message().to_owned()
     };
     assert_eq!(refused("avro"), "option 'avro.dead-letter.table' cannot be used for files");
-    assert!(refused("parquet").contains("'parquet.dead-letter.table'"));
+    for format in ["orc", "parquet"] {
+        assert!(refused(format).contains(&format!("'{format}.dead-letter.table'")));
+    }
 }

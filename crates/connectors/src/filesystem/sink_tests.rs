@@ -125,6 +125,7 @@ fn every_format_keeps_the_contract_of_sinks() {
         ("csv", false, &[][..]),
         ("json", true, &[]),
         ("parquet", false, &[]),
+        ("orc", true, &[]),
         ("csv", true, partition_time),
         ("csv", false, &[("sink.rolling-policy.file-size", "1 b")]),
     ] {

@@ -62,18 +62,23 @@ fn json_and_what_the_sink_writes_go_on_anywhere() {
         |from: usize| (from..from + ROWS / 4).map(|i| format!("+I | r{i} | {i} | y")).collect::<Vec<_>>().join("\n");
     let written: Vec<String> = (0..4).map(|i| rows(i * ROWS / 4)).collect();
     let written: Vec<&str> = written.iter().map(String::as_str).collect();
-    for format in ["parquet", "canal-json", "debezium-json", "maxwell-json", "ogg-json", "json"] {
+    for format in ["orc", "parquet", "canal-json", "debezium-json", "maxwell-json", "ogg-json", "json"] {
         let path = folder.path().join(format);
         write(&sink_spec(abc(), table(&path, format, &[])), &environment(), 1, &written);
         keeps_the_contract(&path, format, &[]);
     }
 }
 
-/// The parts of a parquet file that is longer than a batch.
+/// The parts of a file that is longer than a batch.
 #[test]
-fn a_long_parquet_file_goes_on_anywhere() {
+fn a_long_file_of_columns_goes_on_anywhere() {
+    long_file("parquet", &[]);
+    long_file("orc", &[("orc.stripe.size", "1")]);
+}
+
+fn long_file(format: &str, more: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
-    let spec = sink_spec(abc(), table(folder.path(), "parquet", &[]));
+    let spec = sink_spec(abc(), table(folder.path(), format, more));
     let mut writer =
         FileSystemTable.sink(&spec).unwrap().writer(crate::testing::writer_context(&environment(), 1)).unwrap();
     for part in 0..4 {
@@ -84,7 +89,7 @@ fn a_long_parquet_file_goes_on_anywhere() {
     assert_eq!(committables.len(), 1);
     let mut committer = FileSystemTable.sink(&spec).unwrap().committer(&environment()).unwrap().unwrap();
     ready(committer.commit(None, committables)).unwrap();
-    keeps_the_contract(folder.path(), "parquet", &[]);
+    keeps_the_contract(folder.path(), format, more);
 }
 
 /// Which files a discovery finds.

@@ -89,7 +89,7 @@ fn files(folder: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_written_is_read() {
-    for format in ["avro", "csv", "json", "canal-json", "debezium-json", "maxwell-json", "ogg-json", "parquet"] {
+    for format in ["avro", "csv", "json", "canal-json", "debezium-json", "maxwell-json", "ogg-json", "orc", "parquet"] {
         let folder = tempfile::tempdir().unwrap();
         let options = table(folder.path(), format, &[]);
         write(

@@ -4,28 +4,28 @@
 const DEPTH_MAX: usize = 100;
 
 /// What reading gives; the text says what is wrong.
-pub(super) type Taken<T> = Result<T, String>;
+pub(crate) type Taken<T> = Result<T, String>;
 
 /// A number of up to ten bytes.
-pub(super) const VARINT: u8 = 0;
+pub(crate) const VARINT: u8 = 0;
 /// Eight bytes.
-pub(super) const FIXED64: u8 = 1;
+pub(crate) const FIXED64: u8 = 1;
 /// A length and so many bytes.
-pub(super) const BYTES: u8 = 2;
+pub(crate) const BYTES: u8 = 2;
 const GROUP: u8 = 3;
 const GROUP_END: u8 = 4;
 /// Four bytes.
-pub(super) const FIXED32: u8 = 5;
+pub(crate) const FIXED32: u8 = 5;
 
 /// A message, read from the front.
-pub(super) struct Input<'a> {
+pub(crate) struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 /// The value of a field, before its type counts.
 #[derive(Clone, Copy)]
-pub(super) enum Raw<'a> {
+pub(crate) enum Raw<'a> {
     Bits(u64),
     Bytes(&'a [u8]),
 }
@@ -36,25 +36,25 @@ fn ended<T>() -> Taken<T> {
 
 impl<'a> Input<'a> {
     /// Reads these bytes.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Input { bytes, at: 0 }
     }
 
     /// How many bytes were read.
     #[inline]
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// Whether all were.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
 
     /// A number; what does not fit 64 bits is cut off, as everywhere.
     #[inline]
-    pub(super) fn varint(&mut self) -> Taken<u64> {
+    pub(crate) fn varint(&mut self) -> Taken<u64> {
         let mut bits = 0_u64;
         for (i, byte) in self.bytes[self.at..].iter().take(10).enumerate() {
             bits |= u64::from(byte & 0x7f) << (7 * i);
@@ -68,7 +68,7 @@ impl<'a> Input<'a> {
 
     /// The number of a field and the wire type of its value.
     #[inline]
-    pub(super) fn key(&mut self) -> Taken<(u32, u8)> {
+    pub(crate) fn key(&mut self) -> Taken<(u32, u8)> {
         let key = self.varint()? as u32;
         match (key >> 3, (key & 7) as u8) {
             (0, _) => Err("a field has the number 0".to_owned()),
@@ -95,7 +95,7 @@ impl<'a> Input<'a> {
 
     /// A value of that wire type, which is none of a group.
     #[inline]
-    pub(super) fn value(&mut self, wire: u8) -> Taken<Raw<'a>> {
+    pub(crate) fn value(&mut self, wire: u8) -> Taken<Raw<'a>> {
         Ok(match wire {
             VARINT => Raw::Bits(self.varint()?),
             FIXED64 => Raw::Bits(u64::from_le_bytes(self.array()?)),
@@ -105,7 +105,7 @@ impl<'a> Input<'a> {
     }
 
     /// Passes over the value of a field.
-    pub(super) fn skip(&mut self, number: u32, wire: u8) -> Taken<()> {
+    pub(crate) fn skip(&mut self, number: u32, wire: u8) -> Taken<()> {
         match wire {
             GROUP => self.skip_group(number),
             GROUP_END => Err(format!("field {number} ends a group that did not begin")),
@@ -137,7 +137,7 @@ impl<'a> Input<'a> {
 
 /// Appends a number.
 #[inline]
-pub(super) fn put_varint(mut bits: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_varint(mut bits: u64, out: &mut Vec<u8>) {
     while bits >= 0x80 {
         out.push(bits as u8 | 0x80);
         bits >>= 7;
@@ -147,7 +147,7 @@ pub(super) fn put_varint(mut bits: u64, out: &mut Vec<u8>) {
 
 /// Appends a value of that wire type.
 #[inline]
-pub(super) fn put_bits(wire: u8, bits: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_bits(wire: u8, bits: u64, out: &mut Vec<u8>) {
     match wire {
         FIXED64 => out.extend_from_slice(&bits.to_le_bytes()),
         FIXED32 => out.extend_from_slice(&(bits as u32).to_le_bytes()),
@@ -157,20 +157,20 @@ pub(super) fn put_bits(wire: u8, bits: u64, out: &mut Vec<u8>) {
 
 /// Appends bytes behind their length.
 #[inline]
-pub(super) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     put_varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);
 }
 
 /// Begins what has a length that is not known yet; to be given to [`end`].
 #[inline]
-pub(super) fn begin(out: &mut Vec<u8>) -> usize {
+pub(crate) fn begin(out: &mut Vec<u8>) -> usize {
     out.push(0);
     out.len()
 }
 
 /// Puts the length in front of what was written since. There is room for one byte, which nearly always is enough.
-pub(super) fn end(start: usize, out: &mut Vec<u8>) {
+pub(crate) fn end(start: usize, out: &mut Vec<u8>) {
     let length = out.len() - start;
     if length < 0x80 {
         out[start - 1] = length as u8;

@@ -109,6 +109,7 @@ fn garbage_is_an_error_in_every_format() {
         ("a.json", "maxwell-json"),
         ("a.json", "ogg-json"),
         ("a.avro", "avro"),
+        ("a.orc", "orc"),
         ("a.parquet", "parquet"),
         ("a.csv.gz", "csv"),
         ("a.csv.deflate", "csv"),
@@ -196,6 +197,24 @@ fn a_damaged_parquet_file_is_an_error() {
     for bytes in [&whole[..cut - 1], &whole[..cut - 10], &whole[1..], b"PAR1", &long_footer, &zeroes] {
         let refusal = refused("a.parquet", bytes, "parquet");
         assert!(refusal.contains("the parquet file cannot be read: "), "{refusal}");
+    }
+}
+
+#[test]
+fn a_damaged_orc_file_is_an_error() {
+    let mut world = World::new();
+    let table = "CREATE TABLE t (id INT, s STRING) WITH (
+                   'connector' = 'filesystem', 'path' = '${DIR}/t', 'format' = 'orc');";
+    world.run(&format!("{table} INSERT INTO t VALUES (1, 'abc'), (2, 'def');")).unwrap();
+    let name = world.names("t").pop().unwrap();
+    let whole = std::fs::read(world.path("t").join(name)).unwrap();
+    assert_eq!(rows("a.orc", &whole, "orc", "").0, ["+I[1, 3]", "+I[2, 3]"]);
+    let cut = whole.len();
+    let mut zeroes = whole.clone();
+    zeroes[cut - 80..cut - 30].fill(0);
+    for bytes in [&whole[..cut - 1], &whole[..cut - 10], &whole[..20], &zeroes, b"ORC"] {
+        let refusal = refused("a.orc", bytes, "orc");
+        assert!(refusal.contains("file '${DIR}/a.orc'") && refusal.contains("ORC file"), "{refusal}");
     }
 }
 

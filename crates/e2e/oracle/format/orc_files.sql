@@ -1,0 +1,13 @@
+CREATE TABLE types (id INT, bo BOOLEAN, ti TINYINT, si SMALLINT, i INT, bi BIGINT, de DECIMAL(10, 2), big DECIMAL(38, 18), c CHAR(5), vc VARCHAR(7), s STRING, b BYTES, da DATE, t0 TIMESTAMP(0), t3 TIMESTAMP(3), t6 TIMESTAMP(6), t9 TIMESTAMP(9), a ARRAY<INT>, m MAP<STRING, INT>, r ROW<x INT, y STRING, z ROW<w TIMESTAMP(3)>>, n ARRAY<ROW<k BIGINT, v ARRAY<STRING>>>, q MAP<INT, DECIMAL(5, 1)>) WITH ('connector' = 'filesystem', 'path' = '${DATA}/orc/types.orc', 'format' = 'orc');
+SELECT * FROM types WHERE id < 7;
+SELECT id, da, t3, t9 FROM types WHERE id > 6;
+SELECT s, r, n FROM types WHERE i IS NOT NULL;
+SELECT COUNT(*), SUM(bi), MAX(t6) FROM types WHERE id < 4;
+CREATE TABLE wider (bo BOOLEAN, ti BIGINT, si INT, i BIGINT, missing STRING, de DECIMAL(20, 2), c STRING, vc STRING, s STRING, id INT, r ROW<z ROW<w TIMESTAMP(3)>, x BIGINT>) WITH ('connector' = 'filesystem', 'path' = '${DATA}/orc/types.orc', 'format' = 'orc');
+SELECT * FROM wider WHERE id < 7;
+CREATE TABLE narrower (id INT, vc VARCHAR(2), c CHAR(2)) WITH ('connector' = 'filesystem', 'path' = '${DATA}/orc/types.orc', 'format' = 'orc');
+SELECT id, vc, c FROM narrower WHERE id < 5;
+CREATE TABLE no_orc (id INT) WITH ('connector' = 'filesystem', 'path' = '${DATA}/xs.csv', 'format' = 'orc');
+SELECT * FROM no_orc;
+CREATE TABLE no_bool (bo ARRAY<INT>) WITH ('connector' = 'filesystem', 'path' = '${DATA}/orc/types.orc', 'format' = 'orc');
+SELECT * FROM no_bool;

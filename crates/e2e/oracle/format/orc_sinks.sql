@@ -1,0 +1,16 @@
+CREATE TABLE made (bo BOOLEAN, ti TINYINT, i INT, bi BIGINT, d DOUBLE, s STRING, c CHAR(3), vb BYTES, dt DATE, ts TIMESTAMP(3), tn TIMESTAMP(9), dc DECIMAL(10, 2), arr ARRAY<STRING>, m MAP<STRING, INT>, r ROW<x INT, y ROW<z STRING>>, nn INT NOT NULL) WITH ('connector' = 'filesystem', 'path' = '${TMP}/made', 'format' = 'orc');
+INSERT INTO made VALUES (TRUE, CAST(1 AS TINYINT), 1, 2, 2.5E0, 'Grüße', 'abc', X'00ff', DATE '1969-12-31', TIMESTAMP '1969-12-31 23:59:58.999', TIMESTAMP '2024-02-29 12:00:00.123456789', -1.05, ARRAY['a', CAST(NULL AS STRING)], MAP['k', 7], ROW(5, ROW('q')), 42), (FALSE, CAST(NULL AS TINYINT), CAST(NULL AS INT), -9223372036854775807, -0E0, '', CAST('x' AS CHAR(3)), X'', DATE '2024-02-29', TIMESTAMP '2024-02-29 12:00:00', CAST(NULL AS TIMESTAMP(9)), 99999999.99, ARRAY[''], MAP['k', CAST(NULL AS INT)], CAST(NULL AS ROW<x INT, y ROW<z STRING>>), 43);
+SELECT * FROM made;
+SELECT nn, r FROM made WHERE bo;
+CREATE TABLE parted (id INT, s STRING, p STRING) PARTITIONED BY (p) WITH ('connector' = 'filesystem', 'path' = '${TMP}/parted', 'format' = 'orc', 'orc.compress' = 'SNAPPY');
+INSERT INTO parted VALUES (1, 'a', 'x'), (2, 'b', 'y'), (3, CAST(NULL AS STRING), 'x'), (4, 'd', 'y');
+SELECT * FROM parted;
+SELECT id FROM parted WHERE p = 'x';
+CREATE TABLE plain (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${TMP}/plain', 'format' = 'orc', 'orc.compress' = 'none', 'orc.stripe.size' = '1000000', 'orc.row.index.stride' = '1000', 'orc.compress.size' = '10000');
+INSERT INTO plain SELECT id, s FROM parted WHERE id > 1;
+SELECT * FROM plain;
+CREATE TABLE packed (id INT, s STRING) WITH ('connector' = 'filesystem', 'path' = '${TMP}/packed', 'format' = 'orc', 'orc.compress' = 'lz4');
+SET 'execution.runtime-mode' = 'batch';
+INSERT INTO packed SELECT id, s FROM plain WHERE id > 2;
+SELECT * FROM packed;
+SELECT COUNT(*) FROM packed;
