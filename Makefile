@@ -3,7 +3,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint nightly bench setup setup-%
+.PHONY: help demo test lint nightly bench fuzz setup setup-%
 
 help: ## say what can be made here
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -27,6 +27,9 @@ nightly: setup-test ## run the long tests: 2,000 seeds of the simulation, 10,000
 
 bench: setup-bench ## measure: Nexmark, sliding windows, joins, formats, and state larger than memory, as ratios in one run
 	cargo run --release -p flott-bench
+
+fuzz: setup-fuzz ## fuzz every decoder for ten minutes: fuzz/README.md
+	script/fuzz
 
 setup: setup-all ## install what any of these needs
 

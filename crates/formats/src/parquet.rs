@@ -6,6 +6,7 @@
 //! is not written), and a timestamp without zone is stored as it is (Flink's `parquet.utc-timezone` = `true`).
 
 mod convert;
+mod footer;
 mod read;
 mod write;
 

@@ -161,6 +161,27 @@ fn random_and_damaged_bytes_are_errors_or_rows_in_pieces_of_any_size() {
 }
 
 #[test]
+fn timestamps_beyond_64_bits_do_not_fit() {
+    let far = |precision| {
+        let year = if precision <= 3 { "+292278995" } else { "+294248" };
+        [year.to_owned(), format!("-{}", &year[1..])]
+    };
+    for precision in [3, 6] {
+        let schema = Schema::new(vec![Field::new("t", LogicalType::new(TypeKind::Timestamp(precision)))]);
+        for year in far(precision) {
+            for (name, text) in [
+                ("csv", format!("{year}-01-01 00:00:00\n")),
+                ("json", format!("{{\"t\":\"{year}-01-01 00:00:00\"}}\n")),
+            ] {
+                let error = decoded(&*made(name, &[]), &schema, text.as_bytes(), 100).unwrap_err();
+                let what = format!("is no TIMESTAMP({precision})");
+                assert!(error.message().contains(&what), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn only_the_columns_asked_for_are_read() {
     for (name, text) in [("csv", "x,7,,,,,,,,\n".as_bytes()), ("json", b"{\"c0\":\"x\",\"c1\":7,\"c2\":\"bad\"}\n")] {
         let spec =

@@ -4,8 +4,8 @@ use super::schema::{AvroSchema, Kind, TypeId};
 
 /// Data nested deeper are refused: what walks them calls itself.
 const DEPTH_MAX: usize = 200;
-/// Elements of no bytes at all that one datum or block may have: nothing else bounds their number.
-pub(super) const EMPTY_MAX: usize = 1 << 20;
+/// Elements of no bytes at all that one datum or block may have, in all its arrays: nothing else bounds their number.
+const EMPTY_MAX: usize = 1 << 20;
 
 /// What reading gives; the text says what is wrong.
 pub(super) type Taken<T> = Result<T, String>;
@@ -15,6 +15,8 @@ pub(super) type Taken<T> = Result<T, String>;
 pub(super) struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// How many elements of no bytes may follow.
+    empty_left: usize,
 }
 
 fn ended<T>() -> Taken<T> {
@@ -24,7 +26,7 @@ fn ended<T>() -> Taken<T> {
 impl<'a> Input<'a> {
     /// Reads these bytes.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Input { bytes, at: 0 }
+        Input { bytes, at: 0, empty_left: EMPTY_MAX }
     }
 
     /// How many bytes were read.
@@ -119,10 +121,15 @@ impl<'a> Input<'a> {
     }
 
     /// Refuses more elements than the bytes can hold.
-    pub(super) fn check_count(&self, count: u64, bytes_min: usize) -> Taken<usize> {
-        let most = self.rest().checked_div(bytes_min).unwrap_or(EMPTY_MAX);
+    pub(super) fn check_count(&mut self, count: u64, bytes_min: usize) -> Taken<usize> {
+        let most = self.rest().checked_div(bytes_min).unwrap_or(self.empty_left);
         let found = usize::try_from(count).ok().filter(|count| *count <= most);
-        found.ok_or_else(|| format!("a block has {count} elements in {} bytes", self.rest()))
+        let found = found.ok_or_else(|| format!("a block has {count} elements in {} bytes", self.rest()))?;
+        if bytes_min == 0 {
+            // They cost memory and time, but a few bytes can say that there are many, and say so again and again.
+            self.empty_left -= found;
+        }
+        Ok(found)
     }
 
     /// Passes over a value.
@@ -153,17 +160,11 @@ impl<'a> Input<'a> {
     }
 
     fn skip_blocks(&mut self, schema: &AvroSchema, element: TypeId, keys: bool, depth: usize) -> Taken<()> {
-        let bytes_min = schema.bytes_min(element) + usize::from(keys);
-        let mut all = 0;
+        let bytes_min = schema.bytes_min(element).saturating_add(usize::from(keys));
         loop {
             let count = self.block(bytes_min)?;
             if count == 0 {
                 return Ok(());
-            }
-            // Blocks of nothing cost two bytes each, and time for every element.
-            all += count;
-            if bytes_min == 0 && all > EMPTY_MAX {
-                return Err(format!("an array has more than {EMPTY_MAX} elements of no bytes"));
             }
             for _ in 0..count {
                 if keys {
@@ -200,6 +201,33 @@ mod tests {
         let schema = AvroSchema::parse(r#"{"type":"array","items":"int"}"#).unwrap();
         assert!(Input::new(&[20, 0, 0]).skip(&schema, schema.root).unwrap_err().contains("10 elements in 2 bytes"));
         assert_eq!(Input::new(&[3, 4, 2, 2, 0]).skip(&schema, schema.root), Ok(()));
+    }
+
+    #[test]
+    fn elements_of_no_bytes_are_bounded_in_all_arrays_together() {
+        let nulls = r#"{"type":"array","items":{"type":"array","items":"null"}}"#;
+        let schema = AvroSchema::parse(nulls).unwrap();
+        let mut data = vec![8];
+        data.extend([0x80, 0x80, 0x20, 0].repeat(4));
+        data.push(0);
+        assert_eq!(Input::new(&data).skip(&schema, schema.root), Ok(()));
+        data[0] = 10;
+        data.splice(1..1, [2, 0]);
+        let error = Input::new(&data).skip(&schema, schema.root).unwrap_err();
+        assert!(error.contains("a block has 262144 elements"), "{error}");
+    }
+
+    #[test]
+    fn maps_of_values_that_are_larger_than_memory_are_passed_over() {
+        let double = |i: usize| {
+            let field = |name: &str| format!(r#"{{"name":"{name}","type":"r{}"}}"#, i - 1);
+            format!(r#"{{"type":"record","name":"r{i}","fields":[{},{}]}}"#, field("a"), field("b"))
+        };
+        let all = (1..70).map(double).collect::<Vec<_>>().join(",");
+        let first = r#"{"type":"fixed","name":"r0","size":1}"#;
+        let schema = AvroSchema::parse(&format!(r#"[{first},{all},{{"type":"map","values":"r69"}}]"#)).unwrap();
+        assert_eq!(Input::new(&[140, 1, 0]).skip(&schema, schema.root), Ok(()));
+        assert!(Input::new(&[140, 1, 2, 0]).skip(&schema, schema.root).unwrap_err().contains("a block has 1 elements"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use flott_api::types::TimestampUnit;
 
-use super::input::{EMPTY_MAX, Input, Taken};
+use super::input::{Input, Taken};
 use super::schema::{AvroSchema, TypeId};
 use crate::column::{Column, Values};
 
@@ -140,14 +140,10 @@ impl Reader<'_> {
 
     fn array(&self, element: &Read, bytes_min: usize, input: &mut Input<'_>, column: &mut Column) -> Taken<()> {
         let Values::List { ends, child } = &mut column.values else { return unplanned() };
-        let start = child.len();
         loop {
             let count = input.block(bytes_min)?;
             if count == 0 {
                 break;
-            }
-            if bytes_min == 0 && child.len() - start + count > EMPTY_MAX {
-                return Err(format!("an array has more than {EMPTY_MAX} elements of no bytes"));
             }
             for _ in 0..count {
                 self.value(element, input, child)?;

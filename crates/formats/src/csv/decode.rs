@@ -113,7 +113,8 @@ impl CsvDecoder {
         let all = self.columns.rows() + rows;
         self.columns.columns.iter_mut().for_each(|c| c.truncate(all));
         self.columns.added(rows);
-        self.skipped += self.damaged.iter().filter(|d| **d).count() as u64;
+        // Rows behind one that fails are not given out.
+        self.skipped += self.damaged.iter().take(rows).filter(|d| **d).count() as u64;
         bad.map_or(Ok(()), Err)?;
         self.bury(window, message, all - rows)
     }

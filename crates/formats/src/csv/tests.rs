@@ -106,3 +106,18 @@ fn contradicting_options_are_refused() {
         assert!(format("csv", &OptionReader::new(&options, "test"), "").is_err(), "{pairs:?}");
     }
 }
+
+#[test]
+fn what_was_skipped_is_the_same_however_the_lines_are_cut() {
+    let int = |nullable| LogicalType::new(TypeKind::Int).with_nullable(nullable);
+    let schema = Schema::new(vec![Field::new("a", int(true)), Field::new("b", int(false))]);
+    let spec = DecoderSpec { schema, projection: vec![0, 1], metadata: Vec::new(), dead_letters: false };
+    for cut in [0, 4] {
+        let mut decoder = csv(&[("ignore-parse-errors", "true")]).decoder(&spec).unwrap();
+        // The second line fails for the column that it lacks, so that its first is not counted, nor is what is behind it.
+        let text = b"x,1\ny\nz,2\n";
+        decoder.decode(&text[..cut], false).unwrap();
+        assert!(matches!(decoder.decode(&text[cut..], true), Err(DecodeError::Record(_))));
+        assert_eq!((decoder.rows(), decoder.take_skipped()), (1, 1), "cut at {cut}");
+    }
+}

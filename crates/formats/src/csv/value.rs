@@ -135,14 +135,14 @@ impl Column {
         true
     }
 
-    /// Adds a timestamp, cut to the precision.
+    /// Adds a timestamp, cut to the precision; one too far away for 64 bits does not fit.
     pub(crate) fn push_moment(&mut self, moment: Moment, precision: u8) -> bool {
         let moment = moment.cut(precision);
-        match &mut self.values {
-            Values::Int64(v) if precision <= 3 => v.push(moment.millis()),
-            Values::Int64(v) => v.push(moment.micros()),
-            Values::Nanos { millis, nanos } => {
-                millis.push(moment.millis());
+        match (&mut self.values, moment.millis(), moment.micros()) {
+            (Values::Int64(v), Some(value), _) if precision <= 3 => v.push(value),
+            (Values::Int64(v), _, Some(value)) => v.push(value),
+            (Values::Nanos { millis, nanos }, Some(value), _) => {
+                millis.push(value);
                 nanos.push((moment.nanos % 1_000_000) as i32);
             }
             _ => return false,

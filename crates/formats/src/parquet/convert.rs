@@ -12,10 +12,12 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, Float64Array, ListArray, MapArray, PrimitiveArray, StringArray, StructArray,
     new_null_array,
 };
-use arrow_schema::{DataType, Field as ArrowField, FieldRef, Fields, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field as ArrowField, FieldRef, Fields, SchemaRef, TimeUnit};
 use flott_api::types::TimestampUnit;
 use flott_api::types::arrow::nano_fields;
 use flott_api::{Error, Field, LogicalType, Result, Schema, TypeKind};
+
+const DAY_MILLIS: i32 = 86_400_000;
 
 /// The Arrow schema of a file with these columns. All are nullable: `NOT NULL` is enforced before the sink.
 pub(super) fn file_schema(schema: &Schema) -> SchemaRef {
@@ -106,10 +108,13 @@ fn map_to_file(array: &ArrayRef, key: &LogicalType, value: &LogicalType, field: 
 /// If the file's type cannot be read as this one.
 pub(super) fn from_file(array: &ArrayRef, ty: &LogicalType) -> Result<ArrayRef> {
     let target = ty.arrow();
-    if *array.data_type() == target {
-        return Ok(array.clone());
-    }
     let read = match &ty.kind {
+        TypeKind::Array(element) => return list(array, element, ty),
+        TypeKind::Map(key, value) => return map(array, key, value, ty),
+        TypeKind::Multiset(element) => return map(array, element, &LogicalType::not_null(TypeKind::Int), ty),
+        TypeKind::Row(fields) => return row(array, fields, ty),
+        // A struct would be a timestamp that says its nanoseconds itself: no file is written so.
+        _ if *array.data_type() == target && !target.is_nested() => Some(array.clone()),
         TypeKind::TinyInt => narrowed::<Int8Type>(array),
         TypeKind::SmallInt => narrowed::<Int16Type>(array),
         TypeKind::Int => narrowed::<Int32Type>(array),
@@ -119,14 +124,32 @@ pub(super) fn from_file(array: &ArrayRef, ty: &LogicalType) -> Result<ArrayRef> 
         TypeKind::Char(_) | TypeKind::Varchar(_) => text(array),
         TypeKind::Binary(_) | TypeKind::Varbinary(_) => bytes(array),
         TypeKind::Time(_) => time(array),
-        TypeKind::Timestamp(p) | TypeKind::TimestampLtz(p) => timestamp(array, *p, &target),
-        TypeKind::Array(element) => return list(array, element, ty),
-        TypeKind::Map(key, value) => return map(array, key, value, ty),
-        TypeKind::Multiset(element) => return map(array, element, &LogicalType::not_null(TypeKind::Int), ty),
-        TypeKind::Row(fields) => return row(array, fields, ty),
+        TypeKind::Timestamp(p) | TypeKind::TimestampLtz(p) => timestamp(array, *p, &target)?,
         _ => None,
     };
-    read.ok_or_else(|| mismatch(array, ty))
+    let read = read.ok_or_else(|| mismatch(array, ty))?;
+    check_values(&read, ty)?;
+    Ok(read)
+}
+
+/// Checks what Arrow's type does not say: that times lie within a day, and that decimals have no more digits.
+fn check_values(array: &ArrayRef, ty: &LogicalType) -> Result<()> {
+    let wrong = match &ty.kind {
+        TypeKind::Time(_) => {
+            let mut times = array.as_primitive::<Time32MillisecondType>().iter().flatten();
+            times.find(|millis| !(0..DAY_MILLIS).contains(millis)).map(|millis| format!("{millis} ms"))
+        }
+        TypeKind::Decimal { precision, .. } => {
+            let column = array.as_primitive::<Decimal128Type>();
+            let largest = 10_i128.pow(u32::from((*precision).min(38))) - 1;
+            let mut values = column.iter().flatten();
+            values
+                .find(|value| value.unsigned_abs() > largest.unsigned_abs())
+                .map(|value| format!("{value} (unscaled)"))
+        }
+        _ => None,
+    };
+    wrong.map_or(Ok(()), |value| Err(Error::data(format!("the file has the value {value}, which is no {ty}"))))
 }
 
 fn mismatch(array: &ArrayRef, ty: &LogicalType) -> Error {
@@ -180,8 +203,10 @@ fn bytes(array: &ArrayRef) -> Option<ArrayRef> {
 }
 
 fn time(array: &ArrayRef) -> Option<ArrayRef> {
+    // What does not fit lies outside of a day, which is found next.
     let to_millis = |values: &[i64], per_milli: i64| {
-        let values: Vec<i32> = values.iter().map(|v| (v / per_milli) as i32).collect();
+        let values: Vec<i32> =
+            values.iter().map(|v| (v.div_euclid(per_milli)).try_into().unwrap_or(i32::MAX)).collect();
         Arc::new(PrimitiveArray::<Time32MillisecondType>::new(values.into(), array.nulls().cloned())) as ArrayRef
     };
     if let Some(micros) = array.as_primitive_opt::<Time64MicrosecondType>() {
@@ -191,7 +216,10 @@ fn time(array: &ArrayRef) -> Option<ArrayRef> {
 }
 
 /// A timestamp of any unit, cut to the precision.
-fn timestamp(array: &ArrayRef, precision: u8, target: &DataType) -> Option<ArrayRef> {
+///
+/// # Errors
+/// If one is too far away for the unit of the column.
+fn timestamp(array: &ArrayRef, precision: u8, target: &DataType) -> Result<Option<ArrayRef>> {
     let (values, per_second): (&[i64], i64) = match array.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => (array.as_primitive::<TimestampSecondType>().values(), 1),
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
@@ -203,26 +231,26 @@ fn timestamp(array: &ArrayRef, precision: u8, target: &DataType) -> Option<Array
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
             (array.as_primitive::<TimestampNanosecondType>().values(), 1_000_000_000)
         }
-        _ => return None,
+        _ => return Ok(None),
     };
     let nulls = array.nulls().cloned();
-    let scaled = |wanted: i64| -> Vec<i64> {
-        let scale = |value: &i64| {
-            if wanted >= per_second {
-                value.saturating_mul(wanted / per_second)
-            } else {
-                value.div_euclid(per_second / wanted)
+    let scaled = |wanted: i64| -> Result<Vec<i64>> {
+        let scale = |(row, value): (usize, &i64)| {
+            if wanted < per_second {
+                return Ok(value.div_euclid(per_second / wanted));
             }
+            let scaled = value.checked_mul(wanted / per_second).or_else(|| array.is_null(row).then_some(0));
+            scaled.ok_or_else(|| Error::data(format!("the timestamp {value} of the file is out of range")))
         };
-        values.iter().map(scale).collect()
+        values.iter().enumerate().map(scale).collect()
     };
-    Some(match TimestampUnit::of(precision) {
+    Ok(Some(match TimestampUnit::of(precision) {
         TimestampUnit::Millis => {
-            let column = PrimitiveArray::<TimestampMillisecondType>::new(scaled(1000).into(), nulls);
+            let column = PrimitiveArray::<TimestampMillisecondType>::new(scaled(1000)?.into(), nulls);
             Arc::new(column.with_data_type(target.clone()))
         }
         TimestampUnit::Micros => {
-            let column = PrimitiveArray::<TimestampMicrosecondType>::new(scaled(1_000_000).into(), nulls);
+            let column = PrimitiveArray::<TimestampMicrosecondType>::new(scaled(1_000_000)?.into(), nulls);
             Arc::new(column.with_data_type(target.clone()))
         }
         TimestampUnit::MillisAndNanos => {
@@ -233,12 +261,12 @@ fn timestamp(array: &ArrayRef, precision: u8, target: &DataType) -> Option<Array
             };
             let nanos: Vec<i32> = values.iter().map(nanos).collect();
             let columns: Vec<ArrayRef> = vec![
-                Arc::new(PrimitiveArray::<Int64Type>::new(scaled(1000).into(), None)),
+                Arc::new(PrimitiveArray::<Int64Type>::new(scaled(1000)?.into(), None)),
                 Arc::new(PrimitiveArray::<Int32Type>::new(nanos.into(), None)),
             ];
-            Arc::new(StructArray::try_new(nano_fields(), columns, nulls).ok()?)
+            Arc::new(StructArray::try_new(nano_fields(), columns, nulls)?)
         }
-    })
+    }))
 }
 
 fn list(array: &ArrayRef, element: &LogicalType, ty: &LogicalType) -> Result<ArrayRef> {
@@ -246,7 +274,8 @@ fn list(array: &ArrayRef, element: &LogicalType, ty: &LogicalType) -> Result<Arr
         return Err(mismatch(array, ty));
     };
     let child = from_file(list.values(), element)?;
-    Ok(Arc::new(ListArray::try_new(field, list.offsets().clone(), child, list.nulls().cloned())?))
+    let list = ListArray::try_new(field, list.offsets().clone(), child, list.nulls().cloned());
+    Ok(Arc::new(list.map_err(null_in_not_null)?))
 }
 
 fn map(array: &ArrayRef, key: &LogicalType, value: &LogicalType, ty: &LogicalType) -> Result<ArrayRef> {
@@ -255,7 +284,7 @@ fn map(array: &ArrayRef, key: &LogicalType, value: &LogicalType, ty: &LogicalTyp
     };
     let DataType::Struct(fields) = field.data_type() else { return Err(mismatch(array, ty)) };
     let children = vec![from_file(map.keys(), key)?, from_file(map.values(), value)?];
-    let entries = StructArray::try_new(fields.clone(), children, None)?;
+    let entries = StructArray::try_new(fields.clone(), children, None).map_err(null_in_not_null)?;
     Ok(Arc::new(ListArray::try_new(field, map.offsets().clone(), Arc::new(entries), map.nulls().cloned())?))
 }
 
@@ -269,5 +298,10 @@ fn row(array: &ArrayRef, fields: &[Field], ty: &LogicalType) -> Result<ArrayRef>
         None => Ok(new_null_array(&field.ty.arrow(), row.len())),
     };
     let children = fields.iter().map(child).collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(StructArray::try_new(ours, children, row.nulls().cloned())?))
+    Ok(Arc::new(StructArray::try_new(ours, children, row.nulls().cloned()).map_err(null_in_not_null)?))
+}
+
+/// Types and lengths are right by then.
+fn null_in_not_null(e: ArrowError) -> Error {
+    Error::data("a null lies where the type says NOT NULL").with_source(e)
 }

@@ -2,12 +2,15 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use ::parquet::errors::Result as ParquetResult;
-use ::parquet::file::metadata::ParquetMetaData;
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use ::parquet::errors::{ParquetError, Result as ParquetResult};
+use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 use ::parquet::file::reader::{ChunkReader, Length};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::SchemaRef;
@@ -17,7 +20,13 @@ use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Field, Result};
 
 use super::convert::from_file;
 use super::damaged;
+use super::footer::{self, Flaw};
 use crate::{DecoderSpec, FileReader};
+
+/// Nearly all headers of pages are shorter.
+const HEADER_BYTES: u64 = 8 << 10;
+/// Longer ones are read without a look at them before.
+const HEADER_BYTES_MAX: u64 = 16 << 20;
 
 /// The file, as the parquet library wants it: pieces from anywhere.
 #[derive(Clone)]
@@ -48,15 +57,29 @@ impl Length for Pieces {
 }
 
 impl ChunkReader for Pieces {
-    type T = io::BufReader<Piece>;
+    type T = io::Chain<io::Cursor<Bytes>, Piece>;
 
+    /// To read the header of a page.
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(io::BufReader::new(Piece { pieces: self.clone(), at: start }))
+        let rest = self.length.saturating_sub(start);
+        let mut window = rest.min(HEADER_BYTES);
+        loop {
+            let bytes = self.get_bytes(start, window as usize)?;
+            match footer::check_page_header(&bytes) {
+                Err(Flaw::Wrong) => return Err(ParquetError::General("the header of a page is damaged".to_owned())),
+                Err(Flaw::Ended) if window < rest.min(HEADER_BYTES_MAX) => window = rest.min(window * 8),
+                // Of one that ends with the file the library says so.
+                Ok(()) | Err(Flaw::Ended) => {
+                    let behind = Piece { pieces: self.clone(), at: start + window };
+                    return Ok(io::Cursor::new(bytes).chain(behind));
+                }
+            }
+        }
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         if start.saturating_add(length as u64) > self.length {
-            return Err(::parquet::errors::ParquetError::EOF("a piece lies behind the end of the file".to_owned()));
+            return Err(ParquetError::EOF("a piece lies behind the end of the file".to_owned()));
         }
         let mut bytes = vec![0; length];
         Piece { pieces: self.clone(), at: start }.read_exact(&mut bytes)?;
@@ -83,7 +106,11 @@ impl ParquetReader {
         let length = length.map_err(|e| Error::external("the file has no end to seek").with_source(e))?;
         let pieces = Pieces { file: Arc::new(Mutex::new(file)), length };
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(pieces, options).map_err(damaged)?;
+        let metadata = footer::metadata(&pieces)?;
+        let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(&metadata))?;
+        check_places(&metadata, length)?;
+        let metadata = guarded(|| ArrowReaderMetadata::try_new(Arc::new(metadata), options))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pieces, metadata);
         let output = spec.output_schema();
         let in_file: Vec<String> =
             builder.parquet_schema().root_schema().get_fields().iter().map(|f| f.name().to_owned()).collect();
@@ -95,8 +122,8 @@ impl ParquetReader {
         read.dedup();
         let groups = groups_in(builder.metadata(), &range);
         let skip = usize::try_from(skip).map_err(|_| Error::corrupt("a position in a parquet file is too large"))?;
-        let reader = builder.with_projection(mask).with_row_groups(groups).with_offset(skip);
-        let reader = reader.with_batch_size(BATCH_ROWS_MAX).build().map_err(damaged)?;
+        let builder = builder.with_projection(mask).with_row_groups(groups).with_offset(skip);
+        let reader = guarded(|| builder.with_batch_size(BATCH_ROWS_MAX).build())?;
         Ok(ParquetReader {
             reader,
             places: roots.iter().map(|r| r.and_then(|root| read.binary_search(&root).ok())).collect(),
@@ -104,6 +131,45 @@ impl ParquetReader {
             fields: output.fields,
         })
     }
+}
+
+/// Calls the library, which reads what somebody wrote. It returns errors for much that can be wrong with a file, but
+/// panics where it relies on what a damaged one says (sizes, levels, counts); that is as much an error of the file. After
+/// one the reader is not used again, so nothing half done is seen.
+fn guarded<T>(work: impl FnOnce() -> ParquetResult<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_or_else(
+        |panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Err(Error::data("the parquet file is damaged").with_source(text))
+        },
+        |done| done.map_err(damaged),
+    )
+}
+
+/// Checks what readers take for granted: that columns lie in the file, and that there are no fewer rows than none.
+///
+/// # Errors
+/// Names the row group and the column.
+pub(super) fn check_places(metadata: &ParquetMetaData, length: u64) -> Result<()> {
+    let within = |column: &ColumnChunkMetaData| {
+        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        let start = u64::try_from(start.min(column.data_page_offset())).ok()?;
+        let end = start.checked_add(u64::try_from(column.compressed_size()).ok()?)?;
+        (end <= length && column.num_values() >= 0).then_some(())
+    };
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        if group.num_rows() < 0 {
+            let rows = group.num_rows();
+            return Err(Error::data(format!("the parquet file is damaged: row group {number} has {rows} rows")));
+        }
+        if let Some(column) = group.columns().iter().find(|column| within(column).is_none()) {
+            let column = column.column_path().string();
+            let what = format!("column '{column}' of row group {number} does not lie in it");
+            return Err(Error::data(format!("the parquet file is damaged: {what}")));
+        }
+    }
+    Ok(())
 }
 
 /// A row group belongs to the range in which it begins.
@@ -117,8 +183,8 @@ fn groups_in(metadata: &ParquetMetaData, range: &Range<u64>) -> Vec<usize> {
 
 impl FileReader for ParquetReader {
     fn next_batch(&mut self) -> Result<Option<ChangeBatch>> {
-        let Some(read) = self.reader.next() else { return Ok(None) };
-        let read = read.map_err(|e| Error::data("the parquet file cannot be read").with_source(e))?;
+        let next = || self.reader.next().transpose().map_err(ParquetError::from);
+        let Some(read) = guarded(next)? else { return Ok(None) };
         let rows = read.num_rows();
         let column = |(field, place): (&Field, &Option<usize>)| match place {
             Some(place) => {

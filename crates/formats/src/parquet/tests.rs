@@ -1,11 +1,23 @@
 //! Files written and read back, by ranges and with skipped rows.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
+use ::parquet::basic::Type as PhysicalType;
+use ::parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaData, RowGroupMetaData};
+use ::parquet::schema::types::{SchemaDescriptor, Type};
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, ListArray, Time32MillisecondArray, Time64MicrosecondArray,
+    TimestampMillisecondArray,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::Field as ArrowField;
 use flott_api::options::{OptionReader, Options};
 use flott_api::testing::{batch, lines};
-use flott_api::{ChangeBatch, Error, Field, LogicalType, Result, Schema, TypeKind};
+use flott_api::{ChangeBatch, Error, ErrorKind, Field, LogicalType, Result, Schema, TypeKind};
 
+use super::convert::from_file;
+use super::read::check_places;
 use crate::{DecoderSpec, Encoded, EncoderSpec, Format, Layout, format};
 
 fn parquet(pairs: &[(&str, &str)]) -> Box<dyn Format> {
@@ -164,6 +176,80 @@ fn damaged_files_are_errors() {
     for length in (0..file.len()).step_by(97) {
         assert!(read(&schema(), &all, file[..length].to_vec(), 0..u64::MAX, 0).is_err(), "{length}");
     }
+}
+
+#[test]
+fn a_file_with_any_byte_changed_is_read_or_an_error_of_the_file() {
+    let rows = batch(&schema(), ROWS);
+    let all: Vec<usize> = (0..schema().len()).collect();
+    let mut refused = 0;
+    let file = written(&*parquet(&[]), &schema(), &[rows]);
+    for at in 0..file.len() {
+        for change in [0x01, 0x40, 0xff] {
+            let mut damaged = file.clone();
+            damaged[at] ^= change;
+            if let Err(e) = read(&schema(), &all, damaged, 0..u64::MAX, 0) {
+                assert_eq!(e.kind(), ErrorKind::Data, "byte {at}: {e:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > file.len() / 2, "{refused} of {} bytes", file.len());
+}
+
+#[test]
+fn places_outside_of_the_file_are_found_before_they_are_read() {
+    let ty = Type::primitive_type_builder("a", PhysicalType::INT32).build().unwrap();
+    let root = Type::group_type_builder("root").with_fields(vec![Arc::new(ty)]).build().unwrap();
+    let columns = Arc::new(SchemaDescriptor::new(Arc::new(root)));
+    let told = |rows: i64, data: i64, dictionary: Option<i64>, bytes: i64| {
+        let column = ColumnChunkMetaData::builder(columns.column(0)).set_data_page_offset(data);
+        let column = column.set_dictionary_page_offset(dictionary).set_total_compressed_size(bytes);
+        let group = RowGroupMetaData::builder(columns.clone()).set_num_rows(rows);
+        let group = group.set_column_metadata(vec![column.build().unwrap()]).build().unwrap();
+        let file = FileMetaData::new(1, rows, None, None, columns.clone(), None);
+        let checked = check_places(&ParquetMetaData::new(file, vec![group]), 100);
+        checked.map_or_else(|e| e.message().to_owned(), |()| "good".to_owned())
+    };
+    let lies = "the parquet file is damaged: column 'a' of row group 0 does not lie in it";
+    assert_eq!(told(1, 4, None, 96), "good");
+    assert_eq!(told(1, 50, Some(4), 96), "good");
+    assert_eq!(told(1, 4, None, 97), lies);
+    assert_eq!(told(1, -1, None, 10), lies);
+    assert_eq!(told(1, -1, Some(4), 10), lies);
+    assert_eq!(told(1, 4, Some(-4), 10), lies);
+    assert_eq!(told(1, 4, None, -1), lies);
+    assert_eq!(told(1, i64::MAX, None, i64::MAX), lies);
+    assert_eq!(told(-1, 4, None, 10), "the parquet file is damaged: row group 0 has -1 rows");
+}
+
+#[test]
+fn values_outside_of_their_type_are_refused() {
+    let told = |array: ArrayRef, kind: TypeKind| {
+        from_file(&array, &LogicalType::new(kind)).map_or_else(|e| e.message().to_owned(), |a| format!("{a:?}"))
+    };
+    let times = |values: Vec<Option<i32>>| Arc::new(Time32MillisecondArray::from(values)) as ArrayRef;
+    assert!(told(times(vec![Some(86_399_999), None]), TypeKind::Time(3)).contains("23:59:59.999"));
+    let wrong = "the file has the value 86400000 ms, which is no TIME(3)";
+    assert_eq!(told(times(vec![Some(86_400_000)]), TypeKind::Time(3)), wrong);
+    let micros = |value: i64| Arc::new(Time64MicrosecondArray::from(vec![value])) as ArrayRef;
+    assert_eq!(told(micros(-1), TypeKind::Time(0)), "the file has the value -1 ms, which is no TIME(0)");
+    // It would be a time of the day if only its lower bits counted.
+    let wrong = "the file has the value 2147483647 ms, which is no TIME(3)";
+    assert_eq!(told(micros((1 << 32) * 1000 + 5000), TypeKind::Time(3)), wrong);
+
+    let millis = |value: i64| Arc::new(TimestampMillisecondArray::from(vec![Some(value), None])) as ArrayRef;
+    assert!(told(millis(i64::MAX), TypeKind::Timestamp(3)).contains("PrimitiveArray"));
+    let wrong = format!("the timestamp {} of the file is out of range", i64::MAX);
+    assert_eq!(told(millis(i64::MAX), TypeKind::Timestamp(6)), wrong);
+
+    let decimals = Arc::new(Decimal128Array::from(vec![-100_000]).with_precision_and_scale(5, 2).unwrap());
+    let wrong = "the file has the value -100000 (unscaled), which is no DECIMAL(5, 2)";
+    assert_eq!(told(decimals.clone(), TypeKind::Decimal { precision: 5, scale: 2 }), wrong);
+    let element = Box::new(LogicalType::new(TypeKind::Decimal { precision: 5, scale: 2 }));
+    let field = Arc::new(ArrowField::new("element", decimals.data_type().clone(), true));
+    let list = ListArray::new(field, OffsetBuffer::from_lengths([1]), decimals, None);
+    assert_eq!(told(Arc::new(list), TypeKind::Array(element)), wrong);
 }
 
 #[test]

@@ -12,14 +12,14 @@ pub(crate) struct Moment {
 const DAY_SECONDS: i64 = 86_400;
 
 impl Moment {
-    /// Milliseconds since the epoch, cut.
-    pub(crate) fn millis(self) -> i64 {
-        self.seconds * 1000 + i64::from(self.nanos / 1_000_000)
+    /// Milliseconds since the epoch, cut; nothing if they do not fit: a year may have nine digits.
+    pub(crate) fn millis(self) -> Option<i64> {
+        self.seconds.checked_mul(1000)?.checked_add(i64::from(self.nanos / 1_000_000))
     }
 
-    /// Microseconds since the epoch, cut.
-    pub(crate) fn micros(self) -> i64 {
-        self.seconds * 1_000_000 + i64::from(self.nanos / 1000)
+    /// Microseconds since the epoch, cut; nothing if they do not fit.
+    pub(crate) fn micros(self) -> Option<i64> {
+        self.seconds.checked_mul(1_000_000)?.checked_add(i64::from(self.nanos / 1000))
     }
 
     /// The moment without fraction digits beyond `precision`.

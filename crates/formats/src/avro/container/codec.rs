@@ -98,7 +98,12 @@ impl Codec {
             Codec::Null => out.extend_from_slice(packed),
             Codec::Deflate => bounded(flate2::read::DeflateDecoder::new(packed), out).map_err(damaged)?,
             Codec::Bzip2 => bounded(bzip2::read::MultiBzDecoder::new(packed), out).map_err(damaged)?,
-            Codec::Xz => bounded(xz2::read::XzDecoder::new_multi_decoder(packed), out).map_err(damaged)?,
+            Codec::Xz => {
+                // What a block says of its dictionary is allocated before the first byte.
+                let stream = xz2::stream::Stream::new_stream_decoder(BLOCK_BYTES_MAX as u64, xz2::stream::CONCATENATED);
+                let stream = stream.map_err(|e| damaged(e.into()))?;
+                bounded(xz2::read::XzDecoder::new_stream(packed, stream), out).map_err(damaged)?;
+            }
             Codec::Zstandard => {
                 bounded(zstd::stream::read::Decoder::new(packed).map_err(damaged)?, out).map_err(damaged)?;
             }
@@ -157,5 +162,22 @@ mod tests {
                 assert!(codec.decompress(b"no such block", &mut again).is_err(), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn a_dictionary_larger_than_a_block_may_be_is_not_allocated() {
+        let (mut packed, mut again) = (Vec::new(), Vec::new());
+        Codec::Xz.compress(b"a few bytes", &mut packed).unwrap();
+        // The header of the block: its size, its flags, LZMA2, one byte of properties (the dictionary), zeros, a checksum.
+        assert_eq!(packed[12..16], [2, 0, 0x21, 1]);
+        packed[16] = 40;
+        let checksum = crc32fast::hash(&packed[12..20]).to_le_bytes();
+        packed[20..24].copy_from_slice(&checksum);
+        assert!(Codec::Xz.decompress(&packed, &mut again).is_err());
+        packed[16] = 22;
+        let checksum = crc32fast::hash(&packed[12..20]).to_le_bytes();
+        packed[20..24].copy_from_slice(&checksum);
+        Codec::Xz.decompress(&packed, &mut again).unwrap();
+        assert_eq!(again, b"a few bytes");
     }
 }
