@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::function::FunctionHosts;
 use crate::http::HttpClients;
+use crate::model::ModelProviders;
 use crate::object::ObjectStores;
 use crate::program::Programs;
 use crate::{BoxFuture, Result};
@@ -143,6 +144,8 @@ pub struct Environment {
     pub console: Arc<dyn Console>,
     /// Languages that functions of users are written in.
     pub functions: FunctionHosts,
+    /// Providers of models.
+    pub models: ModelProviders,
 }
 
 impl std::fmt::Debug for Environment {

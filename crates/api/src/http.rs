@@ -35,6 +35,8 @@ pub enum HttpMethod {
 pub struct HttpResponse {
     /// `200` and the like.
     pub status: u16,
+    /// Names in lower case and values; a name may come several times.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: what a row is ([`types`], [`batch`]), what happens to it ([`expr`], [`operator`],
 //! [`aggregate`], [`process`], [`function`]), what it remembers ([`state`]), where it comes from and goes to ([`table`], [`source`],
-//! [`lookup`], [`sink`]), and the world
+//! [`lookup`], [`model`], [`sink`]), and the world
 //! a job runs in ([`env`](mod@env), [`object`], [`http`], [`program`], [`key_group`], [`ids`], [`metrics`]).
 //!
 //! **Invariant.** This crate names neither DataFusion nor tokio, and does no I/O.
@@ -19,6 +19,7 @@ pub mod ids;
 pub mod key_group;
 pub mod lookup;
 pub mod metrics;
+pub mod model;
 pub mod object;
 pub mod operator;
 pub mod options;

@@ -2,8 +2,8 @@
 //!
 //! An operator never spawns, never reads a clock and never sees a barrier. Its callbacks may await
 //! three things only: [`Output::emit`] (back-pressure), a batch fetch of a state container, and the answer of
-//! a table that it looks up in ([`crate::lookup`]), with the pauses between its attempts, or of functions that run in a process
-//! beside the job ([`crate::function`]). The
+//! a table that it looks up in ([`crate::lookup`]), with the pauses between its attempts, of a model ([`crate::model`]), or of functions
+//! that run in a process beside the job ([`crate::function`]). The
 //! runtime executes batches, marks, watermarks and barriers strictly in arrival order.
 
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Fakes and harnesses for tests: a world that stands still ([`world`]), rows from text ([`text`]),
 //! object storage, also with faults, and state in memory ([`objects`], [`state`]), a seeded executor
-//! ([`executor`]), a table that is looked up in ([`lookup`]), programs ([`programs`]),
+//! ([`executor`]), a table that is looked up in ([`lookup`]), a model ([`model`]), programs ([`programs`]),
 //! functions of a language ([`functions`]), the operator harness ([`operator`]), what every object
 //! store, source and sink promises ([`mod@object_contract`], [`mod@source_contract`], [`mod@sink_contract`]), and functions
 //! with state ([`process`]). Never part of a release.
@@ -8,6 +8,7 @@
 pub mod executor;
 pub mod functions;
 pub mod lookup;
+pub mod model;
 pub mod object_contract;
 pub mod objects;
 pub mod operator;
@@ -21,6 +22,7 @@ pub mod world;
 
 pub use executor::SimExecutor;
 pub use lookup::LookupTest;
+pub use model::ModelTest;
 pub use object_contract::{object_contract, object_pages_contract};
 pub use objects::{FaultyObjects, MemoryObjects};
 pub use operator::{Case, InputsCase, JoinCase, check, check_inputs, check_join, check_restorable};

@@ -20,15 +20,17 @@ use flott_api::table::{SourceSpec, TableFactory};
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result, Schema};
 use flott_functions::literal_array;
 use flott_graph::spec::{
-    AggregateCall, BatchNode, BatchOp, CorrelateSpec, ExpandSpec, SortField, WindowTableFunctionSpec,
+    AggregateCall, BatchNode, BatchOp, CorrelateSpec, ExpandSpec, MlPredictTableFunctionSpec, SortField,
+    WindowTableFunctionSpec,
 };
 use flott_operators::correlate::Correlate;
 use flott_operators::expand::Expand;
+use flott_operators::ml_predict_table_function::Model;
 use flott_operators::window_table_function::WindowTableFunction;
 use futures::stream;
 
 use crate::error::released;
-use crate::exec::{Begin, Open, Own, Transform};
+use crate::exec::{Begin, Open, Own, Transform, Wait};
 use crate::expression::Compiler;
 use crate::join::{JoinParts, joined};
 use crate::ordered::{Rank, Runs};
@@ -86,6 +88,7 @@ impl Builder<'_> {
             BatchOp::Expand(spec) => expanded(spec, input, node),
             BatchOp::Window(spec) => self.windowed(spec, input, node),
             BatchOp::Correlate(spec) => self.correlated(spec, input, node),
+            BatchOp::Predict(spec) => self.predicted(spec, input, node),
             BatchOp::Sort { order, limit } => Ok(self.sorted(order, *limit, input)),
             BatchOp::Limit { offset, limit } => Ok(limited(input, *offset, *limit)),
             BatchOp::Rank { partition, order, range, emit_rank } => {
@@ -185,6 +188,24 @@ impl Builder<'_> {
             })))
         });
         Ok(Own::transform("Correlate", input, schema, begin))
+    }
+
+    fn predicted(&self, spec: &MlPredictTableFunctionSpec, input: Tree, node: &BatchNode) -> Result<Tree> {
+        let model = Arc::new(Model::open(spec, &self.compiler.environment)?);
+        let schema = columns::loose(&node.output);
+        let (output, moment) = (Arc::clone(&schema), self.compiler.moment());
+        let wait: Wait = Arc::new(move |rows| {
+            let (model, output, moment) = (Arc::clone(&model), Arc::clone(&output), moment);
+            Box::pin(async move {
+                let (batch, mut out) = (ChangeBatch::inserts(rows), Vec::new());
+                let mut asked = model.ask(&batch, &moment)?;
+                while let Some(rows) = asked.next().await? {
+                    out.push(columns::relabelled(&output, rows.rows()).map_err(released)?);
+                }
+                Ok(out)
+            })
+        });
+        Ok(Own::wait("MLPredictTableFunction", input, schema, wait))
     }
 }
 

@@ -15,6 +15,7 @@ use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, ReplaceChildrenOptions,
 };
+use flott_api::BoxFuture;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::columns::relabelled;
@@ -51,11 +52,16 @@ pub(crate) trait Transform: Send {
 /// A new transformation, for one run.
 pub(crate) type Begin = Arc<dyn Fn() -> flott_api::Result<Box<dyn Transform>> + Send + Sync>;
 
+/// Makes rows of a batch, and may wait for them.
+pub(crate) type Wait =
+    Arc<dyn Fn(RecordBatch) -> BoxFuture<'static, flott_api::Result<Vec<RecordBatch>>> + Send + Sync>;
+
 /// What an operator of our own does.
 #[derive(Clone)]
 enum Work {
     Open(Open),
     Transform(Begin),
+    Wait(Wait),
     /// All rows of the first input, then those of the next.
     Concat,
 }
@@ -84,6 +90,16 @@ impl Own {
         Self::node(name, Work::Transform(begin), vec![input], output)
     }
 
+    /// Rows made of those of an input, one batch after the other, each of which is waited for.
+    pub(crate) fn wait(
+        name: &'static str,
+        input: Arc<dyn ExecutionPlan>,
+        output: SchemaRef,
+        wait: Wait,
+    ) -> Arc<dyn ExecutionPlan> {
+        Self::node(name, Work::Wait(wait), vec![input], output)
+    }
+
     /// The inputs one behind the other, so that their order is no accident.
     pub(crate) fn concat(inputs: Vec<Arc<dyn ExecutionPlan>>, output: SchemaRef) -> Arc<dyn ExecutionPlan> {
         Self::node("Union", Work::Concat, inputs, output)
@@ -104,18 +120,26 @@ impl Own {
         Arc::new(Own { name, work, inputs, properties: Arc::new(properties) })
     }
 
+    fn input(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let input = self.inputs.first().map(|input| input.execute(0, Arc::clone(context))).transpose()?;
+        input.ok_or_else(|| DataFusionError::Internal(format!("{} reads nothing", self.name)))
+    }
+
     fn rows(&self, context: &Arc<TaskContext>) -> Result<RowStream> {
-        let of_input = |input: &Arc<dyn ExecutionPlan>| input.execute(0, Arc::clone(context));
         Ok(match &self.work {
             Work::Open(open) => open().map_err(carried)?,
-            Work::Transform(begin) => {
-                let input = self.inputs.first().map(of_input).transpose()?;
-                let input = input.ok_or_else(|| DataFusionError::Internal(format!("{} reads nothing", self.name)))?;
-                transformed(
-                    input,
-                    begin().map_err(carried)?,
-                    MemoryConsumer::new(self.name).register(context.memory_pool()),
-                )
+            Work::Transform(begin) => transformed(
+                self.input(context)?,
+                begin().map_err(carried)?,
+                MemoryConsumer::new(self.name).register(context.memory_pool()),
+            ),
+            Work::Wait(wait) => {
+                let wait = Arc::clone(wait);
+                let rows = self.input(context)?.then(move |rows| {
+                    let wait = Arc::clone(&wait);
+                    async move { wait(rows?).await.map_err(carried) }
+                });
+                Box::pin(rows.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten())
             }
             Work::Concat => {
                 // An input is opened when the one before it has ended: until then it takes no memory.

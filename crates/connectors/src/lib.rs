@@ -1,14 +1,19 @@
-//! Tables outside: one folder per system. [`factories`] is the list of what `'connector' = '..'` may name.
+//! Tables and models outside: one folder per system. [`factories`] is the list of what `'connector' = '..'` may name,
+//! [`model_providers`] of what `'provider' = '..'` may.
 
 pub mod blackhole;
 pub mod datagen;
 pub mod filesystem;
 mod fixed_splits;
 pub mod nexmark;
+pub mod openai;
 pub mod print;
 #[cfg(test)]
 mod testing;
 
+use std::sync::Arc;
+
+use flott_api::model::ModelProviders;
 use flott_api::table::TableFactory;
 
 /// Every connector of this crate, by name.
@@ -20,6 +25,11 @@ pub fn factories() -> Vec<Box<dyn TableFactory>> {
         Box::new(nexmark::Nexmark),
         Box::new(print::Print),
     ]
+}
+
+/// Every provider of models of this crate.
+pub fn model_providers() -> ModelProviders {
+    ModelProviders::default().with(Arc::new(openai::OpenAi))
 }
 
 #[cfg(test)]

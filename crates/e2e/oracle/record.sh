@@ -10,9 +10,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 classes=$(mktemp -d)
 trap 'rm -rf "$classes"' EXIT
 classpath=$(printf '%s:' "$lib"/*.jar)${FLINK_EXTRA_JARS:-}
-javac -nowarn -parameters -cp "$classpath" -d "$classes" "$here"/*.java
+javac -nowarn -parameters -cp "$classpath" -d "$classes" "$here"/{Record,Functions,LookupTest,ModelTest}.java
 mkdir -p "$classes/META-INF/services"
-echo LookupTest > "$classes/META-INF/services/org.apache.flink.table.factories.Factory"
+printf '%s\n' LookupTest ModelTest > "$classes/META-INF/services/org.apache.flink.table.factories.Factory"
 opens=()
 for package in lang lang.reflect net nio math text time util util.concurrent util.concurrent.atomic util.concurrent.locks; do
   opens+=("--add-opens=java.base/java.$package=ALL-UNNAMED")

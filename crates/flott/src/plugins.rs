@@ -7,6 +7,7 @@ use flott_api::env::Environment;
 #[cfg(any(feature = "python", feature = "wasm"))]
 use flott_api::function::Language;
 use flott_api::function::{Declaration, FunctionHosts, UserFunction};
+use flott_api::model::ModelProviders;
 use flott_api::object::ObjectStores;
 use flott_api::options::Options;
 use flott_api::process::{ProcessFunction, ProcessFunctions};
@@ -34,7 +35,8 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     tables.insert(batch.identifier(), Arc::new(batch));
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     let operators = Arc::new(flott_operators::Factory::new(process_functions()));
-    let environment = Environment { functions: languages(), ..environment };
+    let environment =
+        Environment { functions: languages(), models: flott_connectors::model_providers(), ..environment };
     Plugins { operators, tables: Arc::new(tables), environment, state_bytes_max }
 }
 
@@ -107,6 +109,10 @@ impl Connectors for UserConnectors {
         self.functions.find(name).cloned()
     }
 
+    fn model_providers(&self) -> ModelProviders {
+        self.environment.models.clone()
+    }
+
     fn describe_function(&self, declaration: &Declaration) -> Result<UserFunction> {
         self.environment.functions.get(declaration.language)?.describe(declaration, &self.environment)
     }
@@ -126,6 +132,7 @@ mod tests {
         assert!(connectors.find("print").is_some());
         assert!(!connectors.identifiers().contains(&COLLECT.to_owned()));
         assert!(connectors.identifiers().contains(&"filesystem".to_owned()));
+        assert!(connectors.model_providers().get("openai").is_ok());
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod join_kind;
 mod lookup_join;
 mod match_recognize;
 mod mini_batch;
+mod ml_predict;
 mod multi_join;
 mod over;
 mod process;
@@ -45,6 +46,7 @@ pub use mini_batch::{
     GlobalGroupAggregateSpec, IncrementalGroupAggregateSpec, LocalGroupAggregateSpec, MiniBatchAssignerSpec,
     MiniBatchMode,
 };
+pub use ml_predict::{AsyncPredict, MlPredictTableFunctionSpec};
 pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{Frame, FrameBound, FrameUnit, OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;

@@ -23,6 +23,7 @@ use crate::local_group_aggregate::LocalGroupAggregate;
 use crate::lookup_join::LookupJoin;
 use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
+use crate::ml_predict_table_function::MlPredictTableFunction;
 use crate::multi_join::MultiJoin;
 use crate::over_aggregate::OverAggregate;
 use crate::process_table_function::ProcessTableFunction;
@@ -82,6 +83,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<LookupJoin>(),
     entry::<MatchRecognize>(),
     entry::<MiniBatchAssigner>(),
+    entry::<MlPredictTableFunction>(),
     entry::<MultiJoin>(),
     entry::<OverAggregate>(),
     (ProcessTableFunctionSpec::KIND, process_table_function),

@@ -2,7 +2,8 @@
 //! gives what Flink's operator of the same name gives, computed a batch at a time.
 //!
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
-//! [`watermark_assigner`], [`window_table_function`], [`python_calc`], [`python_correlate`], [`drop_update_before`] and
+//! [`watermark_assigner`], [`window_table_function`], [`python_calc`], [`python_correlate`], [`ml_predict_table_function`],
+//! [`drop_update_before`] and
 //! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
 //! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
 //! [`match_recognize`], [`process_table_function`] and [`window_aggregate`]. They share
@@ -35,6 +36,7 @@ pub mod lookup_join;
 pub mod match_recognize;
 mod mini_batch;
 pub mod mini_batch_assigner;
+pub mod ml_predict_table_function;
 pub mod multi_join;
 pub mod over_aggregate;
 pub mod process_table_function;

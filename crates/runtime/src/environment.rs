@@ -21,6 +21,7 @@ use std::sync::Arc;
 use flott_api::env::{Clock, Environment, Rng, Spawner};
 use flott_api::function::FunctionHosts;
 use flott_api::http::HttpClients;
+use flott_api::model::ModelProviders;
 
 pub use clock::SystemClock;
 pub use console::Terminal;
@@ -35,7 +36,7 @@ pub use programs::LocalPrograms;
 pub use random::SeededRandom;
 pub use spawner::TokioSpawner;
 
-/// The real environment. It has no hosts of functions: those are plugins. Its object stores are told nothing of buckets: see [`Objects::new`].
+/// The real environment. It has no hosts of functions and no providers of models: those are plugins. Its object stores are told nothing of buckets: see [`Objects::new`].
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -54,6 +55,7 @@ pub fn real() -> Environment {
         programs: Arc::new(LocalPrograms::new()),
         console: Arc::new(Terminal::new()),
         functions: FunctionHosts::default(),
+        models: ModelProviders::default(),
     }
 }
 

@@ -6,6 +6,8 @@ mod file;
 mod function;
 mod functions;
 mod memory;
+mod model;
+mod models;
 pub mod table;
 
 pub(crate) use catalogs::suggest;
@@ -13,6 +15,8 @@ pub use catalogs::{Catalogs, Found};
 pub use definitions::CatalogDefinition;
 pub use function::{CatalogFunction, SqlFunction};
 pub use functions::{FoundFunction, FunctionPath};
+pub use model::CatalogModel;
+pub use models::FoundModel;
 pub use table::{CatalogTable, CatalogView, Column, ColumnKind, ObjectPath, PrimaryKey, Relation, Watermark};
 
 use flott_api::Result;
@@ -63,13 +67,15 @@ pub trait Catalog: Send {
     fn put_object(&mut self, database: &str, kind: ObjectKind, name: &str, object: Option<Object>) -> Result<()>;
 }
 
-/// What a database has names for: a table and a function may have the same one.
+/// What a database has names for: a table, a function and a model may have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ObjectKind {
     /// Tables and views.
     Relation,
     /// Functions.
     Function,
+    /// Models.
+    Model,
 }
 
 /// What a name of a database stands for.
@@ -79,6 +85,8 @@ pub enum Object {
     Relation(Relation),
     /// A function.
     Function(CatalogFunction),
+    /// A model.
+    Model(CatalogModel),
 }
 
 impl Object {
@@ -86,7 +94,7 @@ impl Object {
     pub fn relation(self) -> Option<Relation> {
         match self {
             Object::Relation(relation) => Some(relation),
-            Object::Function(_) => None,
+            Object::Function(_) | Object::Model(_) => None,
         }
     }
 
@@ -94,7 +102,15 @@ impl Object {
     pub fn function(self) -> Option<CatalogFunction> {
         match self {
             Object::Function(function) => Some(function),
-            Object::Relation(_) => None,
+            Object::Relation(_) | Object::Model(_) => None,
+        }
+    }
+
+    /// The model that it is.
+    pub fn model(self) -> Option<CatalogModel> {
+        match self {
+            Object::Model(model) => Some(model),
+            Object::Relation(_) | Object::Function(_) => None,
         }
     }
 }

@@ -28,7 +28,7 @@ use flott_graph::JobGraph;
 use sqlparser::ast::{Expr as AstExpr, Query};
 
 pub(crate) use binder::{is_for_python, python_configuration};
-pub use context::{PlanContext, Settings};
+pub use context::{Models, PlanContext, Settings};
 pub use rel::{Column, TimeAttribute};
 
 use crate::catalog::CatalogTable;

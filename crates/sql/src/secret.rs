@@ -15,13 +15,16 @@ const SECRET_PARTS: [&str; 11] = [
     "http-headers",
 ];
 
+/// Keys that only look so: they are numbers of tokens.
+const NO_SECRETS: [&str; 2] = ["max-tokens", "maxtokens"];
+
 /// What is shown instead of a secret.
 pub const HIDDEN: &str = "****";
 
 /// Whether the value of this key is secret.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    SECRET_PARTS.iter().any(|part| key.contains(part))
+    !NO_SECRETS.contains(&key.as_str()) && SECRET_PARTS.iter().any(|part| key.contains(part))
 }
 
 /// The value of an option as it may be shown.
@@ -38,5 +41,6 @@ mod tests {
         assert_eq!(shown("properties.sasl.jaas.config", "user=x"), HIDDEN);
         assert_eq!(shown("Password", "x"), HIDDEN);
         assert_eq!(shown("path", "/tmp/x"), "/tmp/x");
+        assert_eq!((shown("max-tokens", "7"), shown("token", "7")), ("7".to_owned(), HIDDEN.to_owned()));
     }
 }

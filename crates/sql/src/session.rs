@@ -16,6 +16,7 @@ mod functions;
 mod insert;
 mod languages;
 mod like;
+mod models;
 mod names;
 mod overlay;
 mod recovery;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 use flott_api::env::FileSystems;
 use flott_api::function::{Declaration, UserFunction};
+use flott_api::model::ModelProviders;
 use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
@@ -56,6 +58,11 @@ pub trait Connectors: Send + Sync {
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         let _: &str = name;
         None
+    }
+
+    /// The providers of models; none by default.
+    fn model_providers(&self) -> ModelProviders {
+        ModelProviders::default()
     }
 
     /// What a declaration of a function in another language means; none is spoken by default.
@@ -126,6 +133,7 @@ impl Session {
             Statement::CreateView(create) => self.create_view(create),
             Statement::CreateCatalog(create) => self.create_catalog(create),
             Statement::CreateDatabase(create) => self.create_database(create),
+            Statement::CreateModel(create) => self.create_model(create),
             Statement::Drop(drop) => self.drop_object(drop),
             Statement::AlterTable(alter) => self.alter_table(alter),
             Statement::AlterView(alter) => self.alter_view(alter),
@@ -210,7 +218,6 @@ fn name_of(statement: &Statement) -> &'static str {
         Statement::CompilePlan(_) => "COMPILE PLAN",
         Statement::ExecutePlan(_) => "EXECUTE PLAN",
         Statement::CreateMaterializedTable(_) => "CREATE MATERIALIZED TABLE",
-        Statement::CreateModel(_) => "CREATE MODEL",
         Statement::CreateConnection(_) => "CREATE CONNECTION",
         Statement::AlterMaterializedTable(_) => "ALTER MATERIALIZED TABLE",
         Statement::LoadModule { .. } => "LOAD MODULE",

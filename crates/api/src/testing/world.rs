@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::functions::function_hosts;
 use super::lookup::LookupTest;
+use super::model::ModelTest;
 use super::objects::MemoryObjects;
 use super::state::FakeStateStore;
 use crate::env::{Clock, Console, ConsoleState, Environment, FileSystem, FileSystems, Rng, Spawner, TaskHandle};
@@ -20,6 +21,7 @@ use crate::http::NoHttp;
 use crate::ids::Subtask;
 use crate::key_group::range_of_subtask;
 use crate::metrics::OperatorMetrics;
+use crate::model::ModelProviders;
 use crate::operator::{OpenContext, Output, TimeDomain, Timer, Timers};
 use crate::program::NoPrograms;
 use crate::state::{StateMemory, StateStore};
@@ -86,6 +88,7 @@ impl FakeWorld {
             programs: Arc::new(NoPrograms),
             console: Arc::clone(self) as _,
             functions: function_hosts(),
+            models: ModelProviders::default().with(Arc::new(ModelTest::default())),
         }
     }
 }

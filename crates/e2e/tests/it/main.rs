@@ -7,6 +7,7 @@ mod beyond;
 mod cast_pairs;
 mod expressions;
 mod known;
+mod models;
 mod registry;
 mod scripts;
 mod session;

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{Console, ConsoleState, Environment};
+use flott_api::model::ModelProviders;
 use flott_api::process::ProcessFunction;
 use flott_api::sink::{Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
     ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
 };
-use flott_api::testing::{LookupTest, process_functions};
+use flott_api::testing::{LookupTest, ModelTest, process_functions};
 use flott_api::{ChangeBatch, Error, LogicalType, Result, Schema};
 use flott_functions::{TextStyle, format_value};
 use flott_runtime::{Plugins, SubmitOptions, TableFactories, environment, submit};
@@ -45,9 +46,18 @@ impl Connectors for Known {
         self.0.keys().map(|k| (*k).to_owned()).collect()
     }
 
+    fn model_providers(&self) -> ModelProviders {
+        model_providers()
+    }
+
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         process_functions().find(name).cloned()
     }
+}
+
+/// Those of Flott, and that of the tests.
+pub(crate) fn model_providers() -> ModelProviders {
+    flott_connectors::model_providers().with(Arc::new(ModelTest::default()))
 }
 
 /// Rows that a query's sink was given, as text.
@@ -214,6 +224,7 @@ impl Runner {
         let tables = Arc::new(tables);
         let mut world = environment::real();
         world.console = Arc::clone(&self.console) as Arc<dyn Console>;
+        world.models = model_providers();
         let mut configuration = Configuration::default();
         configuration.set("table.local-time-zone", "UTC", flott_sql::config::Origin::File).unwrap();
         let files = Arc::clone(&world.files);

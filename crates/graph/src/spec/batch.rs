@@ -4,11 +4,15 @@
 //! of a source and a sink: what runs, stops, fails and commits it is what does so for any job.
 
 use flott_api::expr::{Expr, Value};
+use flott_api::model::ModelSpec;
 use flott_api::table::SourceSpec;
 use flott_api::{Error, Result, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::{AggregateCall, CorrelateSpec, ExpandSpec, Frame, JoinKind, SortField, WindowTableFunctionSpec};
+use super::{
+    AggregateCall, CorrelateSpec, ExpandSpec, Frame, JoinKind, MlPredictTableFunctionSpec, SortField,
+    WindowTableFunctionSpec,
+};
 use crate::json;
 
 /// A bounded query.
@@ -68,6 +72,8 @@ pub enum BatchOp {
     Window(Box<WindowTableFunctionSpec>),
     /// Rows with those of a function.
     Correlate(Box<CorrelateSpec>),
+    /// Rows with what a model answers.
+    Predict(Box<MlPredictTableFunctionSpec>),
     /// Pairs of rows of two inputs: columns of the left, then of the right unless only the left's come.
     Join {
         /// Which rows come.
@@ -151,6 +157,15 @@ impl BatchNode {
             _ => Vec::new(),
         };
         own.into_iter().chain(self.inputs.iter().flat_map(BatchNode::scans)).collect()
+    }
+
+    /// The models that are asked.
+    pub fn models(&self) -> Vec<&ModelSpec> {
+        let own = match &self.op {
+            BatchOp::Predict(spec) => vec![&spec.model],
+            _ => Vec::new(),
+        };
+        own.into_iter().chain(self.inputs.iter().flat_map(BatchNode::models)).collect()
     }
 }
 

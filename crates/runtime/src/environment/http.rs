@@ -98,6 +98,8 @@ fn failed(e: reqwest::Error) -> Error {
 async fn answer(request: reqwest::RequestBuilder) -> Result<HttpResponse> {
     let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
+    let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(failed)? {
         if body.len() + piece.len() > ANSWER_BYTES_MAX {
@@ -105,7 +107,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<HttpResponse> {
         }
         body.extend_from_slice(&piece);
     }
-    Ok(HttpResponse { status, body: Bytes::from(body) })
+    Ok(HttpResponse { status, headers, body: Bytes::from(body) })
 }
 
 impl HttpClient for Connections {
@@ -151,7 +153,8 @@ mod tests {
         };
         let client = HttpConnections::new().client(&HttpTrust::default()).unwrap();
         let (seen, response) = tokio::join!(server, client.send(request(url)));
-        assert_eq!(response.unwrap(), HttpResponse { status: 404, body: Bytes::from_static(b"nope") });
+        let headers = vec![("content-length".to_owned(), "4".to_owned())];
+        assert_eq!(response.unwrap(), HttpResponse { status: 404, headers, body: Bytes::from_static(b"nope") });
         assert!(seen.starts_with("POST /a?b=c HTTP/1.1"), "{seen}");
         assert!(seen.to_lowercase().contains("x-test: yes"), "{seen}");
     }

@@ -6,6 +6,7 @@ use flott_api::BoxFuture;
 use flott_api::env::{Clock, Environment};
 use flott_api::function::FunctionHosts;
 use flott_api::http::NoHttp;
+use flott_api::model::ModelProviders;
 use flott_api::program::NoPrograms;
 use flott_api::testing::MemoryObjects;
 use tokio::sync::oneshot;
@@ -79,5 +80,6 @@ pub(crate) fn environment(clock: Arc<ManualClock>, objects: Arc<MemoryObjects>, 
         programs: Arc::new(NoPrograms),
         console: Arc::new(Terminal::new()),
         functions: FunctionHosts::default(),
+        models: ModelProviders::default(),
     }
 }

@@ -9,7 +9,7 @@ use flott_api::{Error, Result};
 
 use super::definitions::{CatalogDefinition, CatalogStore};
 use super::functions::TemporaryFunctions;
-use super::{Catalog, Database, Object, ObjectKind, ObjectPath, Relation};
+use super::{Catalog, CatalogModel, Database, Object, ObjectKind, ObjectPath, Relation};
 
 struct Open {
     catalog: Box<dyn Catalog>,
@@ -23,6 +23,8 @@ pub struct Catalogs {
     open: BTreeMap<String, Open>,
     temporary: BTreeMap<ObjectPath, Relation>,
     pub(super) functions: TemporaryFunctions,
+    /// Temporary ones.
+    pub(super) models: BTreeMap<ObjectPath, CatalogModel>,
     store_folder: Option<String>,
     builtin_catalog: String,
     current_catalog: String,
@@ -56,6 +58,7 @@ impl Catalogs {
             open: BTreeMap::new(),
             temporary: BTreeMap::new(),
             functions: TemporaryFunctions::default(),
+            models: BTreeMap::new(),
             store_folder,
             builtin_catalog: builtin_catalog.to_owned(),
             current_catalog: builtin_catalog.to_owned(),
@@ -151,6 +154,7 @@ impl Catalogs {
         self.open.remove(name);
         self.temporary.retain(|path, _| path.catalog != name);
         self.functions.forget_catalog(name);
+        self.models.retain(|path, _| path.catalog != name);
         Ok(())
     }
 

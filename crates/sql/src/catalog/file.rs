@@ -1,7 +1,7 @@
 //! `'type' = 'file', 'path' = '..'`: a catalog that outlives its session, as JSON files in a folder.
 //!
-//! Layout: `<path>/<database>/@database.<n>.json`, `<path>/<database>/<table>.<n>.json` and
-//! `<path>/<database>/@function.<name>.<n>.json`; `n` rises with each change, the highest one holds, and creating the
+//! Layout: `<path>/<database>/@database.<n>.json`, `<path>/<database>/<table>.<n>.json`,
+//! `<path>/<database>/@function.<name>.<n>.json` and `<path>/<database>/@model.<name>.<n>.json`; `n` rises with each change, the highest one holds, and creating the
 //! next is put-if-absent, so two writers cannot both win. Names are percent-encoded. Flink has no such catalog; there, tables of its built-in catalogs are
 //! gone with the session.
 
@@ -20,6 +20,8 @@ const FORMAT_VERSION: u16 = 1;
 const DATABASE: &str = "@database";
 /// What the names of functions begin with; a dot in the name of a table is encoded.
 const FUNCTION: &str = "@function.";
+/// The same of models.
+const MODEL: &str = "@model.";
 
 /// Databases and tables in a folder.
 pub(super) struct FileCatalog {
@@ -168,6 +170,7 @@ impl Catalog for FileCatalog {
         Ok(match kind {
             ObjectKind::Relation => self.newest_of(database, &file)?.map(Object::Relation),
             ObjectKind::Function => self.newest_of(database, &file)?.map(Object::Function),
+            ObjectKind::Model => self.newest_of(database, &file)?.map(Object::Model),
         })
     }
 
@@ -177,6 +180,7 @@ impl Catalog for FileCatalog {
             None => self.put::<()>(database, &file, None),
             Some(Object::Relation(relation)) => self.put(database, &file, Some(relation)),
             Some(Object::Function(function)) => self.put(database, &file, Some(function)),
+            Some(Object::Model(model)) => self.put(database, &file, Some(model)),
         }
     }
 }
@@ -186,15 +190,17 @@ fn file_name(name: &str, kind: ObjectKind) -> String {
     match kind {
         ObjectKind::Relation => encode(name),
         ObjectKind::Function => format!("{FUNCTION}{}", encode(name)),
+        ObjectKind::Model => format!("{MODEL}{}", encode(name)),
     }
 }
 
 /// The object whose file begins so, if it is of this kind.
 fn object_name(file: &str, kind: ObjectKind) -> Option<String> {
-    let function = file.strip_prefix(FUNCTION);
+    let (function, model) = (file.strip_prefix(FUNCTION), file.strip_prefix(MODEL));
     match kind {
-        ObjectKind::Relation => (function.is_none() && file != DATABASE).then(|| decode(file)),
+        ObjectKind::Relation => (function.is_none() && model.is_none() && file != DATABASE).then(|| decode(file)),
         ObjectKind::Function => function.map(decode),
+        ObjectKind::Model => model.map(decode),
     }
 }
 
@@ -249,13 +255,14 @@ mod tests {
 
     #[test]
     fn any_name_survives_its_file() {
-        for name in ["orders", "@database", "@function.f", "a.b/c", "ünï %41", "_hidden", "", "."] {
-            for (kind, other) in
-                [(ObjectKind::Relation, ObjectKind::Function), (ObjectKind::Function, ObjectKind::Relation)]
-            {
+        let kinds = [ObjectKind::Relation, ObjectKind::Function, ObjectKind::Model];
+        for name in ["orders", "@database", "@function.f", "@model.m", "a.b/c", "ünï %41", "_hidden", "", "."] {
+            for kind in kinds {
                 let (file, number) = parse_file(&format!("/x/{}.7.json", file_name(name, kind))).unwrap();
                 assert_eq!((object_name(&file, kind).as_deref(), number), (Some(name), 7));
-                assert_eq!(object_name(&file, other), None, "{name}");
+                for other in kinds.into_iter().filter(|other| *other != kind) {
+                    assert_eq!(object_name(&file, other), None, "{name}");
+                }
             }
         }
     }

@@ -14,8 +14,8 @@ use flott_api::source::Boundedness;
 use flott_api::table::{ChangelogMode, PushDowns, SourceDescription, SourceSpec};
 use flott_api::{Error, Result, TypeKind};
 use flott_graph::spec::{
-    BatchNode, BatchOp, BatchPlan, CorrelateSpec, ExpandSpec, RankRange, WindowKind, WindowTableFunctionSpec,
-    WindowTime,
+    BatchNode, BatchOp, BatchPlan, CorrelateSpec, ExpandSpec, MlPredictTableFunctionSpec, RankRange, WindowKind,
+    WindowTableFunctionSpec, WindowTime,
 };
 
 use super::optimize::{self, conjuncts};
@@ -47,7 +47,7 @@ pub(super) fn plan(settings: &Settings, rel: Rel, sink: Sink) -> Result<Pipeline
     Ok(Pipeline { logical, root, sink, dead_letters_of: None })
 }
 
-/// The connectors and formats that a job's batch plans need.
+/// The connectors, formats and providers of models that a job's batch plans need.
 pub(super) fn factories(pipelines: &[Pipeline]) -> Result<Vec<String>> {
     let mut factories = Vec::new();
     for pipeline in pipelines {
@@ -56,6 +56,7 @@ pub(super) fn factories(pipelines: &[Pipeline]) -> Result<Vec<String>> {
             factories.push(spec.connector.clone());
             factories.extend(spec.options.0.get("format").cloned());
         }
+        factories.extend(plan.root.models().into_iter().map(|model| model.provider.clone()));
     }
     Ok(factories)
 }
@@ -151,6 +152,14 @@ impl Lowering<'_> {
             Op::Union => BatchOp::Union,
             Op::Limit { offset, limit } => BatchOp::Limit { offset, limit },
             Op::Match(_) => return Err(unsupported("MATCH_RECOGNIZE")),
+            Op::Predict(predict) => BatchOp::Predict(Box::new(MlPredictTableFunctionSpec {
+                input: only(&inputs)?.schema(),
+                model: predict.model,
+                arguments: predict.arguments,
+                asynchronous: predict.asynchronous,
+                output: output.clone(),
+                session_zone: self.settings.session_zone.clone(),
+            })),
             Op::Process(_) => return Err(unsupported("a process table function")),
             Op::TemporalJoin(_) => return Err(unsupported("a temporal join")),
             Op::ToChangelog { .. } => return Err(unsupported("TO_CHANGELOG")),

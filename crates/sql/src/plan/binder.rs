@@ -22,6 +22,7 @@ mod match_recognize;
 mod order;
 mod over;
 mod overlaps;
+mod predict;
 mod process;
 mod quantified;
 mod query;

@@ -6,6 +6,7 @@ mod sinks;
 
 use std::sync::Arc;
 
+use flott_api::model::ModelProviders;
 use flott_api::options::{Millis, OptionReader, Options};
 use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
@@ -15,7 +16,7 @@ pub use aggregation::MiniBatches;
 pub use batch::BatchMode;
 pub use sinks::{KeyedShuffle, SinkSettings, UpsertMaterialize};
 
-use crate::catalog::{FoundFunction, ObjectPath, Relation};
+use crate::catalog::{FoundFunction, FoundModel, ObjectPath, Relation};
 
 /// The session, as the planner sees it.
 pub trait PlanContext {
@@ -40,6 +41,11 @@ pub trait PlanContext {
         None
     }
 
+    /// Its models; none by default.
+    fn models(&self) -> &dyn Models {
+        &NoModels
+    }
+
     /// The function that a user has created under a name of one to three parts, with its full name; none by default. A
     /// name alone that `is_built_in` means one of a user only if that is temporary and of the system.
     ///
@@ -52,6 +58,30 @@ pub trait PlanContext {
 
     /// The effective configuration: what `SET` and the configuration files say.
     fn configuration(&self) -> Options;
+}
+
+/// The models of a session.
+pub trait Models {
+    /// The model of a name of one to three parts, in the current catalog and database; temporary ones first.
+    ///
+    /// # Errors
+    /// If the catalog cannot be read.
+    fn model(&self, name: &[String]) -> Result<Option<FoundModel>>;
+
+    /// Whose models there may be.
+    fn providers(&self) -> ModelProviders;
+}
+
+struct NoModels;
+
+impl Models for NoModels {
+    fn model(&self, _: &[String]) -> Result<Option<FoundModel>> {
+        Ok(None)
+    }
+
+    fn providers(&self) -> ModelProviders {
+        ModelProviders::default()
+    }
 }
 
 /// The number of key groups where nothing is configured, as in Flink.

@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr as Ast, Ident, ObjectName, ObjectNamePart, Query, Tabl
 
 use super::PlanContext;
 use super::binder::is_built_in;
-use crate::catalog::FunctionPath;
+use crate::catalog::{FunctionPath, ObjectPath};
 use crate::parser;
 
 /// A query as text.
@@ -61,8 +61,12 @@ impl Qualify<'_> {
             return Ok(None);
         }
         let Some((path, _)) = self.cx.relation(&names)? else { return Ok(None) };
-        let quoted = |name: String| Ident::with_quote('`', name);
-        Ok(Some(vec![quoted(path.catalog), quoted(path.database), quoted(path.object)]))
+        Ok(Some(full(path)))
+    }
+
+    fn model(&self, parts: &[Ident]) -> Result<Option<Vec<Ident>>> {
+        let names: Vec<String> = parts.iter().map(|p| p.value.clone()).collect();
+        Ok(self.cx.models().model(&names)?.map(|found| full(found.path)))
     }
 
     /// The name of a function that is called.
@@ -88,10 +92,11 @@ impl Qualify<'_> {
         Ok(())
     }
 
-    /// `TABLE t` as an argument.
+    /// `TABLE t` or `MODEL m` as an argument.
     fn argument(&self, ast: &mut Ast) -> Result<()> {
         let Ast::Prefixed { prefix, value } = ast else { return Ok(()) };
-        if !prefix.value.eq_ignore_ascii_case("TABLE") {
+        let is = |word: &str| prefix.value.eq_ignore_ascii_case(word);
+        if !is("TABLE") && !is("MODEL") {
             return Ok(());
         }
         let parts = match value.as_ref() {
@@ -99,11 +104,17 @@ impl Qualify<'_> {
             Ast::CompoundIdentifier(parts) => parts.clone(),
             _ => return Ok(()),
         };
-        if let Some(full) = self.qualified(&parts)? {
+        let full = if is("MODEL") { self.model(&parts)? } else { self.qualified(&parts)? };
+        if let Some(full) = full {
             **value = Ast::CompoundIdentifier(full);
         }
         Ok(())
     }
+}
+
+/// A name with catalog and database.
+fn full(path: ObjectPath) -> Vec<Ident> {
+    [path.catalog, path.database, path.object].map(|name| Ident::with_quote('`', name)).to_vec()
 }
 
 fn flow(result: Result<()>) -> ControlFlow<Box<Error>> {

@@ -232,6 +232,7 @@ fn logical_line(rel: &Rel) -> String {
             };
             format!("LogicalSort({}{limit})", print::collation(&sort.order))
         }
+        Op::Predict(predict) => function_scan(&predict.call, rel),
         Op::Process(process) => function_scan(&process.call, rel),
         Op::ToChangelog { call, .. } | Op::FromChangelog { call, .. } => function_scan(call, rel),
         Op::Union => "LogicalUnion(all=[true])".to_owned(),

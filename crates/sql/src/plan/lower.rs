@@ -154,6 +154,9 @@ impl<'a> Lowering<'a> {
         if let Op::LookupJoin(lookup) = &node.op {
             self.graph.factories.push(lookup.connector().to_owned());
         }
+        if let Op::Predict(predict) = &node.op {
+            self.graph.factories.push(predict.model.provider.clone());
+        }
         let added = Added { wired, name: print::node(node), parallelism, of: node };
         let meaning = added.wired.columns.iter().cloned().map(meaning::shortened).collect();
         let id = self.add(added, &inputs)?;

@@ -364,7 +364,9 @@ pub(super) fn record(columns: &[Column]) -> String {
             Some(TimeAttribute::Rowtime) => " *ROWTIME*",
             Some(TimeAttribute::Proctime) => " *PROCTIME*",
         };
-        format!("{}{time} {}", sql_type(&c.ty), c.name)
+        // Of a column that is time Flink shows the type by its short name.
+        let ty = if time.is_empty() { sql_type(&c.ty) } else { c.ty.kind.to_string() };
+        format!("{ty}{time} {}", c.name)
     };
     format!("RecordType({})", columns.iter().map(field).collect::<Vec<_>>().join(", "))
 }

@@ -8,6 +8,7 @@ mod join;
 mod match_recognize;
 mod multi_join;
 mod order;
+mod predict;
 mod process;
 mod state_ttl;
 mod unordered;
@@ -25,6 +26,7 @@ pub use join::{Correlate, Join, LookupHints, Multi, TemporalJoin, unnested};
 pub use match_recognize::Match;
 pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};
+pub use predict::Predict;
 pub use process::{Given, Invocation, Process};
 pub use state_ttl::StateTtl;
 pub use unordered::check_orders;
@@ -161,6 +163,8 @@ pub enum Op {
     Rank(Box<Rank>),
     /// Rows in an order.
     Sort(Box<Sort>),
+    /// Rows with what a model answers for each: columns of the input, then of the model.
+    Predict(Box<Predict>),
     /// What a process table function gives for its tables.
     Process(Box<Process>),
     /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.

@@ -16,6 +16,7 @@ mod oracle;
 mod oracle_types;
 mod order_refusals;
 mod orders;
+mod predict;
 mod refuse;
 mod sinks;
 mod types;
@@ -25,6 +26,7 @@ mod windows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use flott_api::model::ModelProviders;
 use flott_api::options::Options;
 use flott_api::sink::Sink as ApiSink;
 use flott_api::source::{Boundedness, Source};
@@ -34,8 +36,11 @@ use flott_api::table::{
 };
 use flott_api::{Error, LogicalType, Result, RowKind, TypeKind};
 
-use super::PlanContext;
-use crate::catalog::{CatalogTable, CatalogView, Column, ColumnKind, ObjectPath, PrimaryKey, Relation, Watermark};
+use super::{Models, PlanContext};
+use crate::catalog::{
+    CatalogModel, CatalogTable, CatalogView, Column, ColumnKind, FoundModel, ObjectPath, PrimaryKey, Relation,
+    Watermark,
+};
 use crate::parser::ast::view::expr_sql;
 use crate::parser::ast::{self, Statement};
 use crate::parser::{parse_script, parse_statement};
@@ -113,6 +118,7 @@ impl TableFactory for Fake {
 /// A session of one script.
 pub(super) struct World {
     relations: BTreeMap<String, Relation>,
+    models: BTreeMap<String, CatalogModel>,
     configuration: Options,
 }
 
@@ -125,6 +131,10 @@ impl PlanContext for World {
         let Some(object) = name.last() else { return Ok(None) };
         let path = ObjectPath { catalog: "cat".into(), database: "db".into(), object: object.clone() };
         Ok(self.relations.get(object).map(|r| (path, r.clone())))
+    }
+
+    fn models(&self) -> &dyn Models {
+        self
     }
 
     fn relation_names(&self) -> Vec<String> {
@@ -141,6 +151,19 @@ impl PlanContext for World {
 
     fn configuration(&self) -> Options {
         self.configuration.clone()
+    }
+}
+
+impl Models for World {
+    fn model(&self, name: &[String]) -> Result<Option<FoundModel>> {
+        let Some(object) = name.last() else { return Ok(None) };
+        let path = ObjectPath { catalog: "cat".into(), database: "db".into(), object: object.clone() };
+        let found = self.models.get(object);
+        Ok(found.map(|model| FoundModel { path, model: model.clone(), temporary: false }))
+    }
+
+    fn providers(&self) -> ModelProviders {
+        ModelProviders::default().with(Arc::new(flott_api::testing::ModelTest::default()))
     }
 }
 
@@ -172,7 +195,8 @@ impl World {
 
     /// The tables and views of a script; `SET` sets options.
     pub(super) fn of(script: &str) -> Self {
-        let mut world = World { relations: BTreeMap::new(), configuration: Options::default() };
+        let mut world =
+            World { relations: BTreeMap::new(), models: BTreeMap::new(), configuration: Options::default() };
         world.and(script);
         world
     }
@@ -191,6 +215,9 @@ impl World {
                     let view_of =
                         CatalogView { original: String::new(), expanded, schema: columns.schema(), comment: None };
                     self.relations.insert(view.name.to_string().replace('`', ""), Relation::View(view_of));
+                }
+                Statement::CreateModel(create) => {
+                    self.models.insert(create.name.to_string(), model_of(&create));
                 }
                 Statement::Set(Some(option)) => {
                     self.configuration.0.insert(option.key.value, option.value.value);
@@ -270,6 +297,24 @@ pub(super) fn shown(error: &Error) -> String {
         text.push_str(more);
     }
     text
+}
+
+/// A model as the session would keep it.
+fn model_of(create: &ast::CreateModel) -> CatalogModel {
+    let column = |column: &ast::ColumnDef| {
+        let ast::ColumnKind::Physical { data_type, .. } = &column.kind else {
+            panic!("{} is no plain column", column.name)
+        };
+        let ty = data_type.to_logical().unwrap();
+        Column { name: column.name.value.clone(), kind: ColumnKind::Physical, ty, comment: None }
+    };
+    let options = create.options.iter().map(|o| (o.key.value.clone(), o.value.value.clone())).collect();
+    CatalogModel {
+        input: create.input.iter().map(column).collect(),
+        output: create.output.iter().map(column).collect(),
+        comment: None,
+        options: Options(options),
+    }
 }
 
 /// A table as the session would keep it.

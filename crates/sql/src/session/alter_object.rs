@@ -1,4 +1,4 @@
-//! `ALTER` of views, databases and catalogs.
+//! `ALTER` of views, databases, catalogs and models.
 
 use flott_api::options::Options;
 use flott_api::{Error, Result};
@@ -41,7 +41,7 @@ impl Session {
         Ok(Outcome::Done { warning: None })
     }
 
-    /// `ALTER` of a catalog or database.
+    /// `ALTER` of a catalog, database or model.
     pub(super) fn alter_object(&mut self, alter: &AlterObject) -> Result<Outcome> {
         let at = name_location(&alter.name);
         match alter.kind {
@@ -50,7 +50,7 @@ impl Session {
                 let (catalog, name) = self.database_path(&alter.name)?;
                 self.alter_database(&catalog, &name, &alter.action)
             }
-            ObjectKind::Model => Err(Error::unsupported("ALTER MODEL")),
+            ObjectKind::Model => self.alter_model(alter),
             ObjectKind::Connection => Err(Error::unsupported("ALTER CONNECTION")),
         }
         .map_err(|e| e.at(at))?;

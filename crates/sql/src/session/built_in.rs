@@ -21,9 +21,6 @@ pub(super) struct BuiltIn {
 static BUILT_INS: LazyLock<Vec<BuiltIn>> =
     LazyLock::new(|| include_str!("flink_functions.tsv").lines().filter_map(parse).collect());
 
-/// Flink's functions that are to be built, and that no other list has.
-const LATER: [&str; 1] = ["ml_predict"];
-
 fn parse(line: &'static str) -> Option<BuiltIn> {
     let mut cells = line.split('\t');
     let (name, kind, deterministic, signature) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
@@ -41,8 +38,7 @@ pub(super) fn find(name: &str) -> Option<&'static BuiltIn> {
 }
 
 fn is_later(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    LATER.contains(&name.as_str()) || crate::plan::is_later_function(&name)
+    crate::plan::is_later_function(&name.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -56,6 +52,6 @@ mod tests {
             assert!(["SCALAR", "AGGREGATE", "PROCESS_TABLE", "OTHER"].contains(&function.kind), "{}", function.name);
             assert!(["true", "false"].contains(&function.deterministic), "{}", function.name);
         }
-        assert!(find("ifnull").is_some() && find("Upper").is_some() && find("ml_predict").is_none());
+        assert!(find("ifnull").is_some() && find("Upper").is_some() && find("ml_predict").is_some());
     }
 }

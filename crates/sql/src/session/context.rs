@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use flott_api::model::ModelProviders;
 use flott_api::options::Options;
 use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 
 use super::{Session, recovery};
-use crate::catalog::{FoundFunction, ObjectPath, Relation};
-use crate::plan::PlanContext;
+use crate::catalog::{FoundFunction, FoundModel, ObjectPath, Relation};
+use crate::plan::{Models, PlanContext};
 
 impl PlanContext for Session {
     fn relation(&self, name: &[String]) -> Result<Option<(ObjectPath, Relation)>> {
@@ -35,11 +36,25 @@ impl PlanContext for Session {
         self.connectors.process_function(name)
     }
 
+    fn models(&self) -> &dyn Models {
+        self
+    }
+
     fn function(&self, name: &[String], is_built_in: bool) -> Result<Option<FoundFunction>> {
         self.catalogs.find_function(name, is_built_in)
     }
 
     fn configuration(&self) -> Options {
         recovery::for_graph(&self.configuration)
+    }
+}
+
+impl Models for Session {
+    fn model(&self, name: &[String]) -> Result<Option<FoundModel>> {
+        self.catalogs.find_model(name)
+    }
+
+    fn providers(&self) -> ModelProviders {
+        self.connectors.model_providers()
     }
 }

@@ -33,7 +33,7 @@ impl Session {
             Describe::Job(id) => Ok(Outcome::DescribeJob(id.value.parse().map_err(|e: Error| e.at(id.at))?)),
             Describe::Catalog { extended, name } => self.describe_catalog(*extended, name),
             Describe::Function { extended, name } => self.describe_function(*extended, name),
-            Describe::Model { .. } => Err(Error::unsupported("DESCRIBE MODEL")),
+            Describe::Model { name, .. } => self.describe_model(name),
             Describe::Connection { .. } => Err(Error::unsupported("DESCRIBE CONNECTION")),
         }
     }
@@ -115,7 +115,7 @@ fn described(mut rows: Vec<Vec<Option<String>>>) -> TextTable {
     table
 }
 
-fn type_text(ty: &LogicalType, time: Option<TimeAttribute>) -> String {
+pub(super) fn type_text(ty: &LogicalType, time: Option<TimeAttribute>) -> String {
     let attribute = match time {
         Some(TimeAttribute::Rowtime) => " *ROWTIME*",
         Some(TimeAttribute::Proctime) => " *PROCTIME*",
@@ -124,6 +124,6 @@ fn type_text(ty: &LogicalType, time: Option<TimeAttribute>) -> String {
     format!("{}{attribute}", ty.kind)
 }
 
-fn nullable_text(ty: &LogicalType) -> String {
+pub(super) fn nullable_text(ty: &LogicalType) -> String {
     if ty.nullable { "TRUE".to_owned() } else { "FALSE".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! `DROP` of tables, views, databases and catalogs.
+//! `DROP` of tables, views, databases, catalogs and what is in them.
 
 use flott_api::{Error, Result};
 
@@ -21,6 +21,7 @@ impl Session {
             }
             DropKind::Catalog => self.catalogs.drop_catalog(&name.join("."), drop.if_exists),
             DropKind::Function => self.drop_function(drop.scope, &drop.name, drop.if_exists),
+            DropKind::Model => self.drop_model(&name, temporary, drop.if_exists),
             other => Err(Error::unsupported(format!("DROP {other}"))),
         };
         done.map_err(|e| e.at(name_location(&drop.name)))?;
@@ -68,14 +69,14 @@ impl Session {
         }
         if !drop.cascade && !self.is_empty(catalog, database)? {
             return Err(Error::invalid(format!("database '{catalog}.{database}' is not empty"))
-                .with_hint("Add CASCADE to drop its tables, views and functions as well."));
+                .with_hint("Add CASCADE to drop its tables, views, functions and models as well."));
         }
         self.catalogs.catalog_mut(catalog)?.put_database(database, None)
     }
 
     fn is_empty(&self, catalog: &str, database: &str) -> Result<bool> {
         let catalog = self.catalogs.catalog(catalog)?;
-        let kinds = [ObjectKind::Relation, ObjectKind::Function];
+        let kinds = [ObjectKind::Relation, ObjectKind::Function, ObjectKind::Model];
         let counts = kinds.map(|kind| catalog.names(database, kind).map(|names| names.len()));
         Ok(counts.into_iter().sum::<Result<usize>>()? == 0)
     }

@@ -10,7 +10,7 @@ use flott_api::table::TableFactory;
 
 use super::Session;
 use crate::catalog::{FoundFunction, ObjectPath, Relation};
-use crate::plan::PlanContext;
+use crate::plan::{Models, PlanContext};
 
 /// The session with one table or view put in its place, or taken away.
 pub(super) struct Overlay<'a> {
@@ -40,6 +40,10 @@ impl PlanContext for Overlay<'_> {
 
     fn process_function(&self, name: &str) -> Option<Arc<dyn ProcessFunction>> {
         self.session.process_function(name)
+    }
+
+    fn models(&self) -> &dyn Models {
+        self.session
     }
 
     fn function(&self, name: &[String], is_built_in: bool) -> Result<Option<FoundFunction>> {

@@ -3,9 +3,9 @@
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::names::{parts, passes};
-use super::show_create::{show_create_catalog, show_create_table, show_create_view};
+use super::show_create::{show_create_catalog, show_create_model, show_create_table, show_create_view};
 use super::{Outcome, Session, TextTable};
-use crate::catalog::{Found, Relation};
+use crate::catalog::{Found, FoundModel, Relation};
 use crate::parser::ast::{Show, ShowCreateKind, ShowFilter, ShowNamespace, ShowTablesKind, name_location};
 
 impl Session {
@@ -40,15 +40,14 @@ impl Session {
                 .at(name_location(table))
                 .with_detail("The catalogs here keep no list of partitions.")),
             Show::Procedures { .. } => Err(Error::unsupported("SHOW PROCEDURES")),
-            // None can be created yet.
             Show::Models { from, filter } => {
                 let (catalog, database) = self.namespace(from.as_ref())?;
                 let at = from.as_ref().map(|f| name_location(&f.name)).unwrap_or_default();
-                self.catalogs.database(&catalog, &database).map_err(|e| e.at(at))?;
-                Ok(listed("model name", Vec::new(), filter.as_ref()))
+                let names = self.catalogs.model_names(&catalog, &database).map_err(|e| e.at(at))?;
+                Ok(listed("model name", names, filter.as_ref()))
             }
             Show::Connections { .. } => Err(Error::unsupported("SHOW CONNECTIONS")),
-            // Nor can one be added.
+            // None can be added.
             Show::Jars => Ok(listed("jars", Vec::new(), None)),
         }
     }
@@ -143,7 +142,10 @@ impl Session {
                 let definition = self.catalogs.definition(&name).map_err(|e| e.at(at))?;
                 Ok(Outcome::Text(show_create_catalog(&name, definition)))
             }
-            ShowCreateKind::Model => Err(Error::unsupported("SHOW CREATE MODEL").at(at)),
+            ShowCreateKind::Model => {
+                let FoundModel { path, model, temporary } = self.found_model(name)?;
+                Ok(Outcome::Text(show_create_model(&path, &model, temporary)))
+            }
             ShowCreateKind::Connection => Err(Error::unsupported("SHOW CREATE CONNECTION").at(at)),
             ShowCreateKind::MaterializedTable { .. } => {
                 Err(Error::unsupported("SHOW CREATE MATERIALIZED TABLE").at(at))

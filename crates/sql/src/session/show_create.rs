@@ -4,7 +4,7 @@ use flott_api::options::Options;
 use flott_api::{LogicalType, TypeKind};
 
 use super::text::{literal, quoted, quoted_list};
-use crate::catalog::{CatalogDefinition, CatalogTable, CatalogView, Column, ColumnKind, ObjectPath};
+use crate::catalog::{CatalogDefinition, CatalogModel, CatalogTable, CatalogView, Column, ColumnKind, ObjectPath};
 use crate::secret;
 
 /// `SHOW CREATE TABLE`.
@@ -50,6 +50,18 @@ pub(super) fn show_create_view(path: &ObjectPath, view: &CatalogView, temporary:
 pub(super) fn show_create_catalog(name: &str, definition: &CatalogDefinition) -> String {
     let comment = definition.comment.as_ref().map(|c| format!("\nCOMMENT {}", literal(c))).unwrap_or_default();
     format!("CREATE CATALOG {}{comment}{}\n", quoted(name), with(&definition.options))
+}
+
+/// `SHOW CREATE MODEL`.
+pub(super) fn show_create_model(path: &ObjectPath, model: &CatalogModel, temporary: bool) -> String {
+    let scope = if temporary { "TEMPORARY " } else { "" };
+    let side = |word: &str, columns: &[Column]| match columns {
+        [] => String::new(),
+        columns => format!("\n{word} ({})", columns.iter().map(column).collect::<Vec<_>>().join(", ")),
+    };
+    let (input, output) = (side("INPUT", &model.input), side("OUTPUT", &model.output));
+    let comment = model.comment.as_ref().map(|c| format!("\nCOMMENT {}", literal(c))).unwrap_or_default();
+    format!("CREATE {scope}MODEL {}{input}{output}{comment}{}\n", full(path), with(&model.options))
 }
 
 fn column(column: &Column) -> String {

@@ -6,6 +6,7 @@ mod errors;
 mod files;
 mod functions;
 mod languages;
+mod models;
 mod oracle;
 mod recovery;
 mod settings;
@@ -15,6 +16,7 @@ mod views;
 use std::sync::Arc;
 
 use flott_api::function::{Declaration, UserFunction};
+use flott_api::model::ModelProviders;
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
@@ -105,6 +107,10 @@ impl Connectors for Fakes {
 
     fn identifiers(&self) -> Vec<String> {
         IDENTIFIERS.map(str::to_owned).to_vec()
+    }
+
+    fn model_providers(&self) -> ModelProviders {
+        ModelProviders::default().with(Arc::new(flott_api::testing::ModelTest::default()))
     }
 
     fn describe_function(&self, declaration: &Declaration) -> Result<UserFunction> {

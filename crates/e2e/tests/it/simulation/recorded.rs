@@ -543,6 +543,13 @@ fn recorded_queries_survive_a_kill_and_another_parallelism() {
     assert!(enough, "{compared} queries, {in_time} kills in time");
 }
 
+/// What a model answers is asked for while the kill comes: no row is answered twice or lost.
+#[test]
+fn calls_of_models_survive_a_kill_and_another_parallelism() {
+    let (compared, in_time) = three_ways(&oracle().join("model/predict.sql"));
+    assert!(compared > 10 && in_time > compared, "{compared} queries, {in_time} kills in time");
+}
+
 #[test]
 fn queries_beyond_flink_survive_a_kill_and_another_parallelism() {
     let done: Vec<(u64, u64)> = crate::beyond::scripts().iter().map(|script| three_ways(script)).collect();

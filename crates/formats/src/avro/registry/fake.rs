@@ -81,10 +81,12 @@ impl HttpClient for Shared {
         let answered = match trouble {
             Some(None) => Err(Error::new(ErrorKind::External { retry: true }, "the HTTP request failed")
                 .with_detail("Connection refused.")),
-            Some(Some((status, body))) => Ok(HttpResponse { status, body: Bytes::from_static(body.as_bytes()) }),
+            Some(Some((status, body))) => {
+                Ok(HttpResponse { status, headers: Vec::new(), body: Bytes::from_static(body.as_bytes()) })
+            }
             None => {
                 let (status, body) = self.0.answer(&request);
-                Ok(HttpResponse { status, body: Bytes::from(body.to_string()) })
+                Ok(HttpResponse { status, headers: Vec::new(), body: Bytes::from(body.to_string()) })
             }
         };
         Box::pin(std::future::ready(answered))

@@ -310,6 +310,24 @@ pub const OPTIONS: &[OptionSpec] = &[
     option("table.display.max-column-width", Some("30"), Integer(1, 1_000_000), "The widest a column is shown."),
     option("table.dml-sync", Some("false"), Boolean, "Whether an INSERT waits for its job."),
     option(
+        "table.exec.async-ml-predict.max-concurrent-operations",
+        None,
+        Integer(1, INT_MAX),
+        "How many rows a model is asked for at once at most; by default 10.",
+    ),
+    option(
+        "table.exec.async-ml-predict.output-mode",
+        None,
+        Choice(&["ORDERED", "ALLOW_UNORDERED"]),
+        "Whether rows go on in their order or as a model answers them; by default ORDERED.",
+    ),
+    option(
+        "table.exec.async-ml-predict.timeout",
+        None,
+        Duration,
+        "How long a model may take for a row; by default 3 minutes.",
+    ),
+    option(
         "table.exec.async-scalar.max-attempts",
         None,
         Integer(1, INT_MAX),

@@ -149,7 +149,7 @@ pub struct CreateModel {
     pub name: ObjectName,
     /// `INPUT (c type, ..)`; physical columns only.
     pub input: Vec<ColumnDef>,
-    /// `OUTPUT (c type, ..)`; physical columns only.
+    /// `OUTPUT (c type, ..)`; physical columns and metadata.
     pub output: Vec<ColumnDef>,
     /// `COMMENT`.
     pub comment: Option<Text>,

@@ -264,6 +264,19 @@ pub fn map_items(expr: &Expr) -> Option<&[Expr]> {
     }
 }
 
+/// The entries of a `MAP[..]` of texts.
+pub fn map_texts(expr: &Expr) -> Option<Vec<(String, String)>> {
+    let text = |item: &Expr| match item {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let items = map_items(expr).filter(|items| items.len() % 2 == 0)?;
+    items.chunks_exact(2).map(|pair| Some((text(&pair[0])?, text(&pair[1])?))).collect()
+}
+
 /// A call of a table function, however it is written: `TABLE(f(..))`, `LATERAL TABLE(f(..))`, `f(..)`.
 #[derive(Clone, Copy, Debug)]
 pub struct TableCall<'a> {

@@ -124,8 +124,8 @@ pub(super) fn create_model(p: &mut Parser<'_>, temporary: bool) -> PResult<State
     expect_kw(p, "MODEL")?;
     let if_not_exists = if_not_exists(p);
     let name = name(p)?;
-    let input = if kw(p, "INPUT") { list(p, model_column)? } else { Vec::new() };
-    let output = if kw(p, "OUTPUT") { list(p, model_column)? } else { Vec::new() };
+    let input = if kw(p, "INPUT") { list(p, |p| model_column(p, false))? } else { Vec::new() };
+    let output = if kw(p, "OUTPUT") { list(p, |p| model_column(p, true))? } else { Vec::new() };
     let comment = comment(p)?;
     let options = with_options(p)?;
     let query = if kw(p, "AS") { Some(query(p)?) } else { None };
@@ -133,13 +133,14 @@ pub(super) fn create_model(p: &mut Parser<'_>, temporary: bool) -> PResult<State
     Ok(Statement::CreateModel(Box::new(model)))
 }
 
-/// A physical column without a constraint.
-fn model_column(p: &mut Parser<'_>) -> PResult<ColumnDef> {
+/// A physical column without a constraint, or metadata where that may be: of an output, which Flink has in its Table API only.
+fn model_column(p: &mut Parser<'_>, metadata: bool) -> PResult<ColumnDef> {
     let name = ident(p)?;
     let at = ident_location(&name);
     let column = table::column(p, name)?;
     match column.kind {
         ColumnKind::Physical { constraint: None, .. } => Ok(column),
+        ColumnKind::Metadata { .. } if metadata => Ok(column),
         _ => Err(fail("column of a model must have a type and nothing else", at, "")),
     }
 }

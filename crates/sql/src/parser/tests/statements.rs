@@ -59,6 +59,7 @@ fn create_of_other_objects() {
         "CREATE MODEL m WITH ('provider' = 'x')",
         "CREATE TEMPORARY MODEL IF NOT EXISTS m INPUT (a STRING) OUTPUT (b ARRAY<FLOAT> COMMENT 'x') COMMENT 'c' \
          WITH ('provider' = 'x') AS SELECT 1",
+        "CREATE MODEL m INPUT (a STRING) OUTPUT (b STRING, c INT METADATA FROM 'k' VIRTUAL) WITH ('provider' = 'x')",
         "CREATE CONNECTION c WITH ('type' = 'basic')",
         "CREATE TEMPORARY SYSTEM CONNECTION IF NOT EXISTS c COMMENT 'x' WITH ('type' = 'basic')",
         "CREATE CATALOG IF NOT EXISTS c COMMENT 'x' WITH ('type' = 'generic_in_memory')",

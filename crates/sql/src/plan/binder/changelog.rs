@@ -6,7 +6,7 @@ use sqlparser::ast::{Expr as Ast, Spanned, Value};
 
 use super::process::{TimedTable, arguments, descriptor, time_columns};
 use super::{Binder, literal, unique_names};
-use crate::parser::ast::view::{TableCall, map_items};
+use crate::parser::ast::view::{TableCall, map_texts};
 use crate::plan::rel::{Given, Invocation, KindNames, Rel};
 use crate::plan::scope::at_span;
 
@@ -159,7 +159,7 @@ fn one_column(function: &str, ast: &Ast) -> Result<String> {
 }
 
 /// `NULL` as a map, which is as good as none.
-fn is_null_map(ast: &Ast) -> bool {
+pub(super) fn is_null_map(ast: &Ast) -> bool {
     match ast {
         Ast::Cast { expr, .. } => is_null_map(expr),
         Ast::Value(value) => value.value == Value::Null,
@@ -173,15 +173,7 @@ fn pairs(function: &str, ast: &Ast) -> Result<Vec<(String, String)>> {
         let error = Error::invalid(format!("op_mapping of {function} must be a MAP of texts"));
         at_span(error.with_hint("Write MAP['c', 'INSERT']."), ast.span())
     };
-    let items = map_items(ast).filter(|items| items.len() % 2 == 0).ok_or_else(wrong)?;
-    let text = |item: &Ast| match item {
-        Ast::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Ok(text.clone()),
-            _ => Err(wrong()),
-        },
-        _ => Err(wrong()),
-    };
-    items.chunks_exact(2).map(|pair| Ok((text(&pair[0])?, text(&pair[1])?))).collect()
+    map_texts(ast).ok_or_else(wrong)
 }
 
 fn kind_of(name: &str, ast: &Ast) -> Result<RowKind> {

@@ -24,6 +24,11 @@ const ROWTIME: &str = "rowtime";
 /// The arguments by parameter, `on_time` and `uid` last: nothing for what was left out or is `DEFAULT`.
 pub(super) fn arguments<'a>(function: &str, parameters: &[&str], call: &TableCall<'a>) -> Result<Vec<Option<&'a Ast>>> {
     let all: Vec<&str> = parameters.iter().copied().chain(SYSTEM).collect();
+    by_parameter(function, &all, call)
+}
+
+/// The arguments by parameter: nothing for what was left out or is `DEFAULT`.
+pub(super) fn by_parameter<'a>(function: &str, all: &[&str], call: &TableCall<'a>) -> Result<Vec<Option<&'a Ast>>> {
     let mut found = vec![None; all.len()];
     for (position, arg) in call.args.iter().enumerate() {
         let (slot, expr) = match arg {

@@ -158,6 +158,9 @@ impl Binder<'_> {
         if let Some(rel) = self.bind_changelog_function(&name, call)? {
             return Ok(rel);
         }
+        if let Some(rel) = self.bind_model_function(&name, call)? {
+            return Ok(rel);
+        }
         if let Some(function) = self.cx.process_function(&name) {
             return self.bind_process(function.as_ref(), &name, call);
         }

@@ -107,9 +107,10 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
         Op::Sort(sort) => order::pruned_sort(*sort, input, &columns, needed),
         Op::WindowAggregate(aggregate) => pruned_window_aggregate(*aggregate, input, &columns, needed),
         Op::Window { time, window } => pruned_window(time, window, input, (&columns, needed)),
-        // A change has all columns of its row, what is copied has those that a grouping reads, and a pattern has all, as in
-        // Flink: what is kept of a match must not depend on what is selected.
-        op @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. } | Op::Match(_)) => {
+        // A change has all columns of its row, what is copied has those that a grouping reads, a pattern has all, as in
+        // Flink: what is kept of a match must not depend on what is selected; and so has what a model is asked for.
+        op
+        @ (Op::ToChangelog { .. } | Op::FromChangelog { .. } | Op::Expand { .. } | Op::Match(_) | Op::Predict(_)) => {
             let all: Vec<usize> = (0..input.columns.len()).collect();
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![exactly(input, &all)], columns }, places)

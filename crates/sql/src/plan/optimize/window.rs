@@ -76,6 +76,7 @@ fn with_windows(mut rel: Rel) -> Rel {
         Op::MultiJoin(_)
         | Op::TemporalJoin(_)
         | Op::Match(_)
+        | Op::Predict(_)
         | Op::Process(_)
         | Op::Union
         | Op::ToChangelog { .. }

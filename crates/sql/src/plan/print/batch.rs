@@ -48,6 +48,10 @@ pub(in crate::plan) fn batch(node: &BatchNode, style: Style) -> String {
             let kind = if spec.outer { "left" } else { "inner" };
             format!("Correlate(invocation=[{}], joinType=[{kind}])", table_function(&spec.function, &input, style))
         }
+        BatchOp::Predict(spec) => {
+            let asked: Vec<String> = spec.arguments.iter().map(|argument| expr(argument, &input, style)).collect();
+            format!("MLPredictTableFunction(model=[{}], args=[{}])", spec.model.model, asked.join(", "))
+        }
         BatchOp::Join { .. } => join(&node.op, &all, style),
         BatchOp::Sort { order: by, limit } => {
             let limit = limit.map_or(String::new(), |(offset, rows)| format!(", offset=[{offset}], fetch=[{rows}]"));

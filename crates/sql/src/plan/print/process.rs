@@ -20,6 +20,7 @@ fn given(argument: &Given, style: Style) -> String {
             let columns: Vec<String> = columns.iter().map(|column| text(column, style)).collect();
             format!("DESCRIPTOR({})", columns.join(", "))
         }
+        Given::Model(path) => format!("Model(MODEL {path})"),
         Given::Map(entries) => {
             let items: Vec<String> = entries.iter().flat_map(|(k, v)| [text(k, style), text(v, style)]).collect();
             format!("MAP({})", items.join(", "))

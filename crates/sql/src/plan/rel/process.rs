@@ -27,6 +27,8 @@ pub enum Given {
     Constant(Expr),
     /// Some columns by name.
     Descriptor(Vec<String>),
+    /// A model by name.
+    Model(String),
     /// The entries of a map of texts.
     Map(Vec<(String, String)>),
     /// A table.

@@ -74,6 +74,10 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
+        rel::Op::Predict(predict) => {
+            let columns = passed_on(columns, &inputs);
+            return gathering(Op::Predict(predict), inputs, columns);
+        }
         rel::Op::Process(process) => {
             let columns = process.timed(columns, inputs.iter().map(|input| input.columns.as_slice()));
             return gathering(Op::Process(process), inputs, columns);
@@ -148,6 +152,14 @@ fn windowed(columns: Vec<Column>, kind: JoinKind, inputs: &[Node]) -> Vec<Column
     let may_miss = |at: usize| if at < width { kind.keeps_right() } else { kind.keeps_left() };
     let windows = windows.map(|(at, window)| window.filter(|_| !may_miss(at)));
     timed(columns, inputs).into_iter().zip(windows).map(|(column, window)| Column { window, ..column }).collect()
+}
+
+/// The columns of the input with others behind them: what is time in the input is time behind it.
+fn passed_on(mut columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
+    for (column, below) in columns.iter_mut().zip(inputs.iter().flat_map(|input| &input.columns)) {
+        column.time = below.time;
+    }
+    columns
 }
 
 /// What goes by an order. Its rows are those of the input, whose columns carry time there if they do in the input.

@@ -128,6 +128,7 @@ fn needs_watermark(node: &Node) -> bool {
             | Op::LocalGroupAggregate(_)
             | Op::MultiJoin(_)
             | Op::LookupJoin(_)
+            | Op::Predict(_)
             | Op::PythonCalc(_)
             | Op::PythonCorrelate(_)
             | Op::ToChangelog(_)

@@ -17,6 +17,7 @@ mod match_recognize;
 mod mini_batch_assigner;
 mod multi_join;
 mod over_aggregate;
+mod predict;
 mod process;
 mod python_calc;
 mod python_correlate;

@@ -15,7 +15,7 @@ use super::nodes::{
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Match, Over, Process, Scan, WindowAggregate, schema};
+use crate::plan::rel::{Correlate, Match, Over, Predict, Process, Scan, WindowAggregate, schema};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.
@@ -59,6 +59,8 @@ pub(in crate::plan) enum Op {
     MultiJoin(Box<MultiJoin>),
     /// Rows with calls over those before them.
     OverAggregate(Box<Over>),
+    /// Appends what a model answers.
+    Predict(Box<Predict>),
     /// What a process table function gives.
     Process(Box<Process>),
     /// Appends what functions give that run beside the job.
@@ -113,6 +115,7 @@ impl Op {
             Op::MiniBatchAssigner(op) => op,
             Op::MultiJoin(op) => op.as_ref(),
             Op::OverAggregate(op) => op.as_ref(),
+            Op::Predict(op) => op.as_ref(),
             Op::Process(op) => op.as_ref(),
             Op::PythonCalc(op) => op,
             Op::PythonCorrelate(op) => op.as_ref(),

@@ -72,7 +72,9 @@ fn trends(node: &Node) -> Trends {
         Op::Join(join) => of_pairs(join, &node.inputs),
         Op::Union(_) => of_all(node),
         Op::Rank(rank) => of_first_rows(rank, input()?, node.columns.len()),
-        Op::IntervalJoin(_) | Op::OverAggregate(_) if node.changelog.is_insert_only() => all(node, Trend::Stays),
+        Op::IntervalJoin(_) | Op::OverAggregate(_) | Op::Predict(_) if node.changelog.is_insert_only() => {
+            all(node, Trend::Stays)
+        }
         Op::Correlate(_)
         | Op::DropUpdateBefore(_)
         | Op::Expand(_)

@@ -286,7 +286,7 @@ USE a.b.c;",
             8:16: database 'default_catalog.nope' does not exist
             OK
             10:15: database 'default_catalog.d' is not empty
-              Add CASCADE to drop its tables, views and functions as well.
+              Add CASCADE to drop its tables, views, functions and models as well.
             OK
             12:15: database 'default_catalog.d' is in use
               Change to another one with USE first.

@@ -113,7 +113,7 @@ SHOW TABLES;",
 fn what_is_not_built_is_refused_by_name() {
     check(
         "CREATE FUNCTION f AS 'x';
-CREATE MODEL m WITH ('a' = 'b');
+CREATE MODEL m WITH ('a' = 'b') AS SELECT 1;
 DROP FUNCTION f;
 LOAD MODULE hive;
 UNLOAD MODULE core;
@@ -136,7 +136,7 @@ END;",
             1:22: a function in Java: 'x' is not supported yet
               There is no JVM here to run it.
               Write it as CREATE FUNCTION f(x INT) RETURN .., or in Python or WebAssembly.
-            CREATE MODEL is not supported yet
+            2:14: CREATE MODEL .. AS is not supported yet
             3:15: function 'default_catalog.default_database.f' does not exist
             LOAD MODULE is not supported yet
             UNLOAD MODULE is not supported yet
@@ -147,10 +147,10 @@ END;",
             COMPILE PLAN is not supported yet
             EXECUTE PLAN is not supported yet
             12:21: database 'default_catalog.x' does not exist
-            13:19: SHOW CREATE MODEL is not supported yet
+            13:19: model 'default_catalog.default_database.m' does not exist
             14:19: function 'f' does not exist
-            DESCRIBE MODEL is not supported yet
-            16:13: ALTER MODEL is not supported yet
+            15:16: model 'default_catalog.default_database.m' does not exist
+            16:13: model 'default_catalog.default_database.m' does not exist
             17:10: a savepoint needs option 'execution.checkpointing.savepoint-dir'
               SET 'execution.checkpointing.savepoint-dir' = 'file:///path/to/a/folder', or a folder in a bucket.
             18:10: 'x' is no job id

@@ -71,12 +71,12 @@ DROP FUNCTION c.sales.gros;
         t
         v
         8:15: database 'c.sales' is not empty
-          Add CASCADE to drop its tables, views and functions as well.
+          Add CASCADE to drop its tables, views, functions and models as well.
         OK
         OK
         OK
         12:15: database 'c.sales' is not empty
-          Add CASCADE to drop its tables, views and functions as well.
+          Add CASCADE to drop its tables, views, functions and models as well.
         13:15: function 'c.sales.gros' does not exist
           Did you mean 'gross'?
     "#]]

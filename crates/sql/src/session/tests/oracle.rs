@@ -12,6 +12,9 @@ const MISTAKES: (&str, &str) = (
     include_str!("../../../../e2e/oracle/plan/mistakes.out"),
 );
 
+const MODELS: (&str, &str) =
+    (include_str!("../../../../e2e/oracle/model/ddl.sql"), include_str!("../../../../e2e/oracle/model/ddl.out"));
+
 /// What Flink answered to each statement, in order.
 fn answers(recorded: &str) -> Vec<String> {
     let mut answers: Vec<String> = Vec::new();
@@ -108,6 +111,13 @@ const MISTAKES_DIFFERENT: [(usize, &str); 5] = [
     (67, "a time zone is checked when it is set"),
     (68, "the wrong time zone was not set"),
 ];
+
+const MODELS_DIFFERENT: [(usize, &str); 0] = [];
+
+#[test]
+fn models() {
+    compare(MODELS, &MODELS_DIFFERENT);
+}
 
 #[test]
 fn ddl() {

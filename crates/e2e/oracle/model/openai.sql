@@ -1,0 +1,26 @@
+-- What the provider 'openai' refuses before anything is asked.
+CREATE TABLE payments (id INT, currency STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '1');
+CREATE TEMPORARY MODEL no_key INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'model' = 'x');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL no_key, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL other_end INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/images', 'api-key' = 'k', 'model' = 'x');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL other_end, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL two_in INPUT (i STRING, j STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL two_in, DESCRIPTOR(currency, currency));
+CREATE TEMPORARY MODEL int_out INPUT (i STRING) OUTPUT (o INT) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL int_out, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL text_vector INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/embeddings/', 'api-key' = 'k', 'model' = 'x');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL text_vector, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL strict INPUT (i STRING NOT NULL) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL strict, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL strategy INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x', 'error-handling-strategy' = 'sometimes');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL strategy, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL warm INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x', 'temperature' = 'warm');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL warm, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL hot INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x', 'temperature' = '9', 'top-p' = '7', 'n' = '-1', 'max-tokens' = '0', 'response-format' = 'xml');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL hot, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL old_keys INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x', 'systemPrompt' = 'a', 'topP' = '0.5', 'maxTokens' = '3', 'response-format' = 'json_object', 'dimension' = '3');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL old_keys, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL context INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x', 'max-context-size' = '10', 'context-overflow-action' = 'truncated-tail');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL context, DESCRIPTOR(currency));
+CREATE TEMPORARY MODEL unknown_option INPUT (i STRING) OUTPUT (o STRING) WITH ('provider' = 'openai', 'endpoint' = 'http://localhost:1/v1/chat/completions', 'api-key' = 'k', 'model' = 'x', 'batch-size' = '3');
+EXPLAIN SELECT * FROM ML_PREDICT(TABLE payments, MODEL unknown_option, DESCRIPTOR(currency));
