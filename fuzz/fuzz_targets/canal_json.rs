@@ -1,4 +1,6 @@
 //! Fuzzes the decoder of format `canal-json`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(init: flott_fuzz::begin(), |input: &[u8]| flott_fuzz::run("canal-json", input));
+libfuzzer_sys::fuzz_target!(init: flott_fuzz::begin(), |input: &[u8]| {
+    flott_fuzz::run("canal-json", input);
+});

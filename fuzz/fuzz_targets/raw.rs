@@ -1,4 +1,6 @@
 //! Fuzzes the decoder of format `raw`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(init: flott_fuzz::begin(), |input: &[u8]| flott_fuzz::run("raw", input));
+libfuzzer_sys::fuzz_target!(init: flott_fuzz::begin(), |input: &[u8]| {
+    flott_fuzz::run("raw", input);
+});

@@ -41,6 +41,8 @@ const DEBEZIUM: &[Choice] = &[("schema-include", ON)];
 const CANAL: &[Choice] = &[("database.include", &["d.*"]), ("table.include", &["t+"])];
 const RAW: &[Choice] = &[("charset", &["US-ASCII", "ISO-8859-1"]), ("endianness", &["little-endian"])];
 const AVRO: &[Choice] = &[("timestamp_mapping.legacy", OFF), ("codec", &["deflate", "zstandard", "xz", "bzip2"])];
+const ORC: &[Choice] =
+    &[("compress", &["SNAPPY", "LZ4", "ZSTD", "NONE"]), ("row.index.stride", &["1000"]), ("compress.size", &["1024"])];
 const PARQUET: &[Choice] = &[("compression", &["ZSTD", "GZIP", "LZ4_RAW"]), ("enable.dictionary", OFF)];
 
 fn choices(format: &str) -> Vec<Choice> {
@@ -52,6 +54,7 @@ fn choices(format: &str) -> Vec<Choice> {
         "maxwell-json" | "ogg-json" => JSON.to_vec(),
         "raw" => RAW.to_vec(),
         "avro" => AVRO.to_vec(),
+        "orc" => ORC.to_vec(),
         "parquet" => PARQUET.to_vec(),
         _ => Vec::new(),
     }
@@ -66,10 +69,10 @@ fn options(format: &str, header: &Header) -> Options {
             put(key, values[usize::from(header.extra) % values.len()]);
         }
     }
-    let skips = !matches!(format, "raw" | "avro" | "avro-confluent" | "debezium-avro-confluent" | "parquet");
+    let skips = !matches!(format, "raw" | "avro" | "avro-confluent" | "debezium-avro-confluent" | "orc" | "parquet");
     match header.policy {
         Policy::Skip if skips => put("ignore-parse-errors", "true"),
-        Policy::DeadLetter if format != "parquet" => put("dead-letter.table", "d"),
+        Policy::DeadLetter if !matches!(format, "orc" | "parquet") => put("dead-letter.table", "d"),
         _ => {}
     }
     match format {

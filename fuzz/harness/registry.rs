@@ -109,6 +109,6 @@ impl HttpClient for Registry {
             }
             _ => serde_json::json!({"schema": self.schema()}).to_string(),
         };
-        Box::pin(std::future::ready(Ok(HttpResponse { status: 200, body: Bytes::from(body) })))
+        Box::pin(std::future::ready(Ok(HttpResponse { status: 200, headers: Vec::new(), body: Bytes::from(body) })))
     }
 }

@@ -1,5 +1,6 @@
 //! Values with a binary form of their own: `VARIANT` and `BITMAP`.
 
+use flott_api::Result;
 use flott_api::bitmap::{self, Bitmap};
 use flott_api::variant::{Node, Variant};
 
@@ -11,22 +12,25 @@ const VALUES_MAX: usize = 10_000;
 const DEPTH_MAX: usize = 200;
 
 /// Reads the bytes behind the first one as what that one says.
-pub(super) fn run(input: &[u8]) {
-    let Some((what, bytes)) = input.split_first() else { return };
-    if what & 1 == 0 { variant(bytes) } else { bitmap(bytes) }
+pub(super) fn run(input: &[u8]) -> usize {
+    let Some((what, bytes)) = input.split_first() else { return 0 };
+    let read = if what & 1 == 0 { variant(bytes) } else { bitmap(bytes) };
+    read.map_or_else(
+        |e| {
+            check_error(&e);
+            0
+        },
+        |()| 1,
+    )
 }
 
-fn variant(bytes: &[u8]) {
-    let variant = match Variant::read(bytes) {
-        Ok(variant) => variant,
-        Err(e) => return check_error(&e),
-    };
+fn variant(bytes: &[u8]) -> Result<()> {
+    let variant = Variant::read(bytes)?;
     walk(&variant, 0, &mut 0);
     let mut out = Vec::new();
-    match variant.write(&mut out) {
-        Ok(()) => assert!(bytes.starts_with(&out), "a variant is written as it was read"),
-        Err(e) => check_error(&e),
-    }
+    variant.write(&mut out)?;
+    assert!(bytes.starts_with(&out), "a variant is written as it was read");
+    Ok(())
 }
 
 fn walk(variant: &Variant<'_>, depth: usize, values: &mut usize) {
@@ -53,15 +57,13 @@ fn walk(variant: &Variant<'_>, depth: usize, values: &mut usize) {
     }
 }
 
-fn bitmap(bytes: &[u8]) {
+fn bitmap(bytes: &[u8]) -> Result<()> {
     bitmap::cardinality(bytes).map_or_else(|e| check_error(&e), |_| ());
-    let mut bitmap = match Bitmap::read(bytes) {
-        Ok(bitmap) => bitmap,
-        Err(e) => return check_error(&e),
-    };
+    let mut bitmap = Bitmap::read(bytes)?;
     let mut out = Vec::new();
     bitmap.write(&mut out);
     let again = Bitmap::read(&out).expect("what was written can be read");
     assert!(again == bitmap, "a bitmap is written as it was read");
     assert_eq!(bitmap::cardinality(&out).ok(), Some(bitmap.len()), "the head says how many values there are");
+    Ok(())
 }

@@ -1,16 +1,14 @@
 //! `'format' = 'orc'`: columns in stripes, read with only the columns asked for and by stripes.
 //!
-//! Reader and writer are our own ([RFC 0009]). Every file of version 0.11 and 0.12 is read, with every codec but Brotli.
+//! Reader and writer are our own (RFC 0009). Every file of version 0.11 and 0.12 is read, with every codec but Brotli.
 //! Columns are found by name; one that the file does not have is NULL. Written is what Flink writes, with the types that it
 //! has: `CHAR` filled up with blanks, which reading takes off again; timestamps as a clock in UTC shows them, with days
 //! before 15 October 1582 counted in the Julian calendar.
 //!
 //! Differences to Flink: columns that have another type in the file are read where no value can be lost (integers of any
 //! width, as long as their values fit, `FLOAT` as `DOUBLE`, decimals of smaller precision and scale, texts of any length), and
-//! refused otherwise; the last second before 1970 cannot be told from the one after in an ORC file, so that its fractions are
-//! refused where Flink moves them by a second; `ZSTD` can be chosen, which Flink 2.3 cannot read.
-//!
-//! [RFC 0009]: https://github.com/flott/flott/blob/main/docs/rfcs/0009-orc.md
+//! refused otherwise; timestamps that a file cannot have (fractions of the last second before 1970, ten days of October 1582)
+//! are refused, where Flink moves them; `ZSTD` can be chosen, which Flink 2.3 cannot read.
 
 mod codec;
 mod lzo;
@@ -35,6 +33,8 @@ const MAGIC: &[u8] = b"ORC";
 
 /// What Java's writer takes for the others.
 const STRIPE_BYTES: u64 = 64 << 20;
+/// With a batch more, the words of a dictionary still have ends of 32 bits.
+const STRIPE_BYTES_MAX: u64 = i32::MAX as u64;
 const INDEX_STRIDE: u64 = 10_000;
 const INDEX_STRIDE_MIN: u64 = 1000;
 
@@ -67,9 +67,13 @@ pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn F
     if !(1..=CHUNK_BYTES_MAX as u64).contains(&chunk_bytes) {
         return Err(out_of(&key("compress.size"), chunk_bytes, &format!("1 to {CHUNK_BYTES_MAX} bytes")));
     }
+    let stripe_bytes = options.value_or(&key("stripe.size"), STRIPE_BYTES)?;
+    if stripe_bytes > STRIPE_BYTES_MAX {
+        return Err(out_of(&key("stripe.size"), stripe_bytes, &format!("at most {STRIPE_BYTES_MAX} bytes")));
+    }
     let made = OrcOptions {
         codec: options.choice(&key("compress"), &codecs, Codec::Zlib)?,
-        stripe_bytes: options.value_or(&key("stripe.size"), STRIPE_BYTES)?,
+        stripe_bytes,
         chunk_bytes: chunk_bytes as usize,
         index_rows: (index_rows > 0).then(|| usize::try_from(index_rows).unwrap_or(usize::MAX)),
     };

@@ -15,10 +15,14 @@ use super::*;
 
 const KEY: &str = "sk-very-secret";
 
+/// An answer: status, headers, body.
+type Said<'a> = (u16, &'a [(&'a str, &'a str)], &'a str);
+type Prepared = (u16, Vec<(String, String)>, String);
+
 /// Answers in a row; then always the last one. No status is no answer at all.
 #[derive(Default)]
 struct Service {
-    answers: Mutex<VecDeque<(u16, Vec<(String, String)>, String)>>,
+    answers: Mutex<VecDeque<Prepared>>,
     asked: Mutex<Vec<HttpRequest>>,
 }
 
@@ -81,8 +85,8 @@ struct World {
 }
 
 impl World {
-    fn of(spec: &ModelSpec, answers: &[(u16, &[(&str, &str)], &str)]) -> Self {
-        let owned = |(status, headers, body): &(u16, &[(&str, &str)], &str)| {
+    fn of(spec: &ModelSpec, answers: &[Said<'_>]) -> Self {
+        let owned = |(status, headers, body): &Said<'_>| {
             let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
             (*status, headers, (*body).to_owned())
         };
@@ -176,7 +180,7 @@ fn an_embedding_is_a_vector_of_the_dimension_that_was_asked_for() {
 
 #[test]
 fn what_may_be_better_later_is_asked_again_and_the_service_says_when() {
-    let troubles: [(u16, &[(&str, &str)], &str); 5] = [
+    let troubles: [Said<'_>; 5] = [
         (0, &[], "Connection refused."),
         (500, &[], "oops"),
         (429, &[("retry-after-ms", "17")], "{}"),
@@ -209,7 +213,7 @@ fn what_may_be_better_later_is_asked_again_and_the_service_says_when() {
 
 #[test]
 fn a_row_without_an_answer_fails_the_job_or_is_left_out_or_says_why() {
-    let busy: [(u16, &[(&str, &str)], &str); 1] =
+    let busy: [Said<'_>; 1] =
         [(429, &[("x-a", "1"), ("x-a", "2"), ("b", "3")], r#"{"error": {"message": "Slow  down."}}"#)];
     let failing = World::of(&spec(&[("error-handling-strategy", "FAILOVER")], &[]), &busy);
     let error = failing.predict(&[Some("hi")]).unwrap_err();
@@ -247,7 +251,7 @@ fn what_is_no_answer_is_told_and_not_asked_for_again() {
 
 #[test]
 fn the_key_is_shown_to_the_service_alone() {
-    let echoing: [(u16, &[(&str, &str)], &str); 1] =
+    let echoing: [Said<'_>; 1] =
         [(401, &[("x-echo", "Bearer sk-very-secret")], r#"{"error": {"message": "wrong key sk-very-secret"}}"#)];
     let failing = World::of(&spec(&[], &[]), &echoing);
     let error = failing.predict(&[Some("hi")]).unwrap_err();

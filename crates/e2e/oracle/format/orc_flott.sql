@@ -1,3 +1,4 @@
+SET 'execution.runtime-mode' = 'batch';
 CREATE TABLE none (id INT, bo BOOLEAN, ti TINYINT, si SMALLINT, i INT, bi BIGINT, de DECIMAL(10, 2), big DECIMAL(38, 18), c CHAR(5), vc VARCHAR(7), s STRING, b BYTES, da DATE, t0 TIMESTAMP(0), t3 TIMESTAMP(3), t6 TIMESTAMP(6), t9 TIMESTAMP(9), a ARRAY<INT>, m MAP<STRING, INT>, r ROW<x INT, y STRING, z ROW<w TIMESTAMP(3)>>, n ARRAY<ROW<k BIGINT, v ARRAY<STRING>>>, q MAP<INT, DECIMAL(5, 1)>) WITH ('connector' = 'filesystem', 'path' = '${DATA}/orc/flott_none.orc', 'format' = 'orc');
 SELECT * FROM none WHERE id < 7;
 SELECT id, s, vc, q, t9 FROM none WHERE id > 3;
@@ -10,7 +11,6 @@ CREATE TABLE lz4 (id INT, bo BOOLEAN, ti TINYINT, si SMALLINT, i INT, bi BIGINT,
 SELECT id, s, vc, q, t9 FROM lz4 WHERE id > 3;
 CREATE TABLE many (id BIGINT, same INT, step BIGINT, big BIGINT, odd BIGINT, small SMALLINT, ups BIGINT, word STRING, text STRING, yes BOOLEAN, tiny TINYINT, price DECIMAL(12, 3), moment TIMESTAMP(9), l ARRAY<INT>) WITH ('connector' = 'filesystem', 'path' = '${DATA}/orc/flott_many.orc', 'format' = 'orc');
 SELECT COUNT(*), SUM(id), SUM(step), SUM(big), SUM(odd), SUM(small), SUM(ups), SUM(price), MIN(moment), MAX(moment), COUNT(text), MAX(word) FROM many;
-SET 'execution.runtime-mode' = 'batch';
 SELECT * FROM many WHERE id = 2567;
 SELECT * FROM many WHERE id BETWEEN 999 AND 1001;
 SELECT * FROM many WHERE id > 2997;

@@ -105,7 +105,19 @@ fn what_a_function_does_wrong_ends_the_query_with_a_cause() {
         error: operator 'Calc(select=[forever(CAST(x AS BIGINT)) AS EXPR$0])', subtask (1/1): function 'default_catalog.default_database.forever' took too long
           A batch may take 100 ms ('timeout').
     "#]].assert_eq(&told("SELECT forever(x) FROM (VALUES (1)) AS t(x)"));
-    expect![].assert_eq(&told("SELECT nxt('a')"));
+    expect![[r#"
+        [INFO] Execute statement succeeded.
+        [INFO] Execute statement succeeded.
+        [INFO] Execute statement succeeded.
+        [INFO] Execute statement succeeded.
+        error: parameter 'x' of function 'default_catalog.default_database.nxt' is BIGINT, not CHAR(1) NOT NULL
+          --> <command line>:5:12
+           |
+         5 | SELECT nxt('a')
+           |            ^
+          hint: Use CAST(.. AS BIGINT).
+    "#]]
+    .assert_eq(&told("SELECT nxt('a')"));
 }
 
 /// The Go of the tests; nothing if they are left out. That is said past the harness, which swallows what tests print.

@@ -267,16 +267,15 @@ fn number(read: &Read, input: &mut Input<'_>, values: &mut Values) -> Taken<()> 
     Ok(())
 }
 
-/// Adds an unscaled value; one with too many digits is NULL, as in Flink.
+/// Adds an unscaled value; one with too many digits is NULL, as in Flink, if it may be.
 fn decimal(column: &mut Column, bytes: &[u8], largest: i128) -> Taken<()> {
-    let Some(value) = unscaled(bytes) else {
+    let Some(value) = unscaled(bytes).filter(|value| (-largest..=largest).contains(value)) else {
+        if !column.ty.nullable {
+            return Err(format!("a decimal has too many digits, or none, for {}", column.ty));
+        }
         column.push_null();
         return Ok(());
     };
-    if value > largest || value < -largest {
-        column.push_null();
-        return Ok(());
-    }
     let Values::Decimal(values) = &mut column.values else { return unplanned() };
     values.push(value);
     column.pushed();

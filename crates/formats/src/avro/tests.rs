@@ -322,6 +322,20 @@ fn unions_enums_fixeds_and_units_are_resolved() {
 }
 
 #[test]
+fn a_decimal_with_too_many_digits_is_null_where_it_may_be() {
+    let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":0}"#;
+    let inner = format!(r#"{{"type":"record","name":"S","fields":[{{"name":"d","type":{decimal}}}]}}"#);
+    let writer = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"r","type":{inner}}}]}}"#);
+    let told = |nullable: bool| {
+        let ty = LogicalType::new(TypeKind::Decimal { precision: 3, scale: 0 }).with_nullable(nullable);
+        resolved(&writer, &[4, 3, 0xe8], &schema_of(vec![("r", row(vec![("d", ty)]))]))
+    };
+    assert!(told(true).is_ok());
+    let what = "field 'r': field 'd': a decimal has too many digits, or none, for DECIMAL(3, 0) NOT NULL";
+    assert_eq!(told(false).unwrap_err(), what);
+}
+
+#[test]
 fn a_plan_has_an_end_though_unions_multiply() {
     let mut ty = nullable(TypeKind::Int);
     let branch = |depth: usize, i: usize| {

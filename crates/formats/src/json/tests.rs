@@ -132,6 +132,23 @@ fn messages_name_the_field() {
 }
 
 #[test]
+fn a_decimal_with_too_many_digits_does_not_fit_where_it_may_not_be_null() {
+    let told = |nullable: bool| {
+        let ty = LogicalType::new(TypeKind::Decimal { precision: 3, scale: 0 }).with_nullable(nullable);
+        let spec = DecoderSpec {
+            schema: schema(&[TypeKind::Row(vec![Field::new("d", ty)])]),
+            projection: vec![0],
+            metadata: Vec::new(),
+            dead_letters: false,
+        };
+        json(&[]).decoder(&spec).unwrap().decode(b"{\"c0\":{\"d\":1000}}\n", true)
+    };
+    assert_eq!(told(true).unwrap(), 18);
+    let Err(DecodeError::Record(bad)) = told(false) else { panic!("it fits") };
+    assert_eq!(bad.what, "field 'c0': 1000 is no DECIMAL(3, 0) NOT NULL");
+}
+
+#[test]
 fn of_a_doubled_key_the_last_value_counts() {
     let map = TypeKind::Map(Box::new(LogicalType::string()), Box::new(LogicalType::new(TypeKind::Int)));
     let schema = schema(&[TypeKind::Int, map]);

@@ -126,6 +126,8 @@ impl ValueReader {
             _ => self.typed(scan, kind, column),
         };
         let what = match taken {
+            // A decimal with too many digits is null.
+            Ok(true) if !null_allowed && column.is_null(length) => None,
             Ok(true) => return Ok(()),
             Err(Fail::Syntax(syntax)) => return Err(Fail::Syntax(syntax)),
             Ok(false) => None,

@@ -83,7 +83,53 @@ type Taken<T> = std::result::Result<T, Flaw>;
 /// # Errors
 /// If there is none, or not all of it.
 pub(super) fn check_page_header(bytes: &[u8]) -> Taken<()> {
-    Input { bytes }.skip(thrift::STRUCT, 0)
+    Input { bytes }.skip(thrift::STRUCT, Shape::Page, 0)
+}
+
+/// The structs of which the library reads each field by the type that it should have. With another type it would see
+/// something else than what is checked here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    File,
+    Group,
+    Chunk,
+    Column,
+    Page,
+    DataPage,
+    DataPage2,
+    Dictionary,
+    Statistics,
+    /// Any other.
+    Other,
+}
+
+impl Shape {
+    /// The type of a field, `TRUE` for truth values, and what the structs in it are.
+    fn field(self, id: i64) -> Option<(u8, Shape)> {
+        use thrift::{BINARY, I16, I32, I64, LIST, STRUCT, TRUE};
+        let (kind, inner) = match (self, id) {
+            (Shape::File, 4) => (LIST, Shape::Group),
+            (Shape::Group, 1) => (LIST, Shape::Chunk),
+            (Shape::Chunk, 3) => (STRUCT, Shape::Column),
+            (Shape::Column, 12) | (Shape::DataPage, 5) | (Shape::DataPage2, 8) => (STRUCT, Shape::Statistics),
+            (Shape::Page, 5) => (STRUCT, Shape::DataPage),
+            (Shape::Page, 7) => (STRUCT, Shape::Dictionary),
+            (Shape::Page, 8) => (STRUCT, Shape::DataPage2),
+            (Shape::File, 2 | 5 | 7) | (Shape::Group, 4) | (Shape::Column, 2 | 3 | 8 | 13) => (LIST, Shape::Other),
+            (Shape::File | Shape::Chunk, 8) | (Shape::Column, 16 | 17) | (Shape::Page, 6) => (STRUCT, Shape::Other),
+            (Shape::File, 1) | (Shape::Column, 1 | 4 | 15) | (Shape::Chunk, 5 | 7) => (I32, Shape::Other),
+            (Shape::Page | Shape::DataPage, 1..=4) | (Shape::DataPage2, 1..=6) => (I32, Shape::Other),
+            (Shape::Dictionary, 1 | 2) => (I32, Shape::Other),
+            (Shape::File, 3) | (Shape::Group, 2 | 3 | 5 | 6) | (Shape::Chunk, 2 | 4 | 6) => (I64, Shape::Other),
+            (Shape::Column, 5..=7 | 9..=11 | 14) | (Shape::Statistics, 3 | 4) => (I64, Shape::Other),
+            (Shape::Group, 7) => (I16, Shape::Other),
+            (Shape::File | Shape::Chunk, 9) | (Shape::File, 6) | (Shape::Chunk, 1) => (BINARY, Shape::Other),
+            (Shape::Statistics, 1 | 2 | 5 | 6) => (BINARY, Shape::Other),
+            (Shape::Dictionary, 3) | (Shape::DataPage2, 7) | (Shape::Statistics, 7 | 8) => (TRUE, Shape::Other),
+            _ => return None,
+        };
+        Some((kind, inner))
+    }
 }
 
 /// How many levels the schema in the metadata has.
@@ -94,7 +140,7 @@ fn schema_depth(metadata: &[u8]) -> Taken<usize> {
         if (id, kind) == (SCHEMA, thrift::LIST) {
             deepest = deepest.max(input.tree()?);
         } else {
-            input.skip(kind, 0)?;
+            input.skip_field(Shape::File, id, kind, 0)?;
         }
     }
     Ok(deepest)
@@ -141,7 +187,7 @@ impl Input<'_> {
         if head & 15 == thrift::STOP {
             return Ok(None);
         }
-        *id = if head >> 4 == 0 { self.integer()? } else { *id + i64::from(head >> 4) };
+        *id = if head >> 4 == 0 { self.integer()? } else { id.saturating_add(i64::from(head >> 4)) };
         Ok(Some(head & 15))
     }
 
@@ -183,16 +229,25 @@ impl Input<'_> {
             match (id, kind) {
                 (CHILDREN, thrift::I32) => children = self.integer()?,
                 // The library reads each by the type that it should have, so that with others it would see another tree.
-                (NAME, thrift::BINARY) | (LOGICAL_TYPE, thrift::STRUCT) => self.skip(kind, 0)?,
+                (NAME, thrift::BINARY) | (LOGICAL_TYPE, thrift::STRUCT) => self.skip(kind, Shape::Other, 0)?,
                 (1..LOGICAL_TYPE, kind) if id == NAME || kind != thrift::I32 => return Err(Flaw::Wrong),
                 (LOGICAL_TYPE, _) => return Err(Flaw::Wrong),
-                _ => self.skip(kind, 0)?,
+                _ => self.skip(kind, Shape::Other, 0)?,
             }
         }
         Ok(children)
     }
 
-    fn skip(&mut self, kind: u8, depth: usize) -> Taken<()> {
+    /// Passes over a field of a struct.
+    fn skip_field(&mut self, shape: Shape, id: i64, kind: u8, depth: usize) -> Taken<()> {
+        let Some((wanted, inner)) = shape.field(id) else { return self.skip(kind, Shape::Other, depth) };
+        if kind != wanted && (kind, wanted) != (thrift::FALSE, thrift::TRUE) {
+            return Err(Flaw::Wrong);
+        }
+        self.skip(kind, inner, depth)
+    }
+
+    fn skip(&mut self, kind: u8, shape: Shape, depth: usize) -> Taken<()> {
         if depth > SKIP_DEPTH_MAX {
             return Err(Flaw::Wrong);
         }
@@ -209,7 +264,7 @@ impl Input<'_> {
             }
             thrift::LIST | thrift::SET => {
                 let (kind, count) = self.list()?;
-                (0..count).try_for_each(|_| self.skip_element(kind, depth))
+                (0..count).try_for_each(|_| self.skip_element(kind, shape, depth))
             }
             thrift::MAP => {
                 let count = self.varint()?;
@@ -218,14 +273,14 @@ impl Input<'_> {
                 }
                 let kinds = self.byte()?;
                 (0..count).try_for_each(|_| {
-                    self.skip_element(kinds >> 4, depth)?;
-                    self.skip_element(kinds & 15, depth)
+                    self.skip_element(kinds >> 4, Shape::Other, depth)?;
+                    self.skip_element(kinds & 15, Shape::Other, depth)
                 })
             }
             thrift::STRUCT => {
                 let mut id = 0;
                 while let Some(kind) = self.field(&mut id)? {
-                    self.skip(kind, depth + 1)?;
+                    self.skip_field(shape, id, kind, depth + 1)?;
                 }
                 Ok(())
             }
@@ -234,10 +289,10 @@ impl Input<'_> {
     }
 
     /// Outside of structs a truth value takes a byte, but none in the library.
-    fn skip_element(&mut self, kind: u8, depth: usize) -> Taken<()> {
+    fn skip_element(&mut self, kind: u8, shape: Shape, depth: usize) -> Taken<()> {
         match kind {
             thrift::TRUE | thrift::FALSE => Err(Flaw::Wrong),
-            _ => self.skip(kind, depth + 1),
+            _ => self.skip(kind, shape, depth + 1),
         }
     }
 }

@@ -56,25 +56,50 @@ impl Length for Pieces {
     }
 }
 
-impl ChunkReader for Pieces {
-    type T = io::Chain<io::Cursor<Bytes>, Piece>;
+/// Reads the header of a page, which is looked at first; not before it is read, for the library also makes readers that
+/// it does not use, anywhere in a page.
+struct HeaderReader {
+    pieces: Pieces,
+    start: u64,
+    opened: Option<io::Chain<io::Cursor<Bytes>, Piece>>,
+}
 
-    /// To read the header of a page.
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        let rest = self.length.saturating_sub(start);
+impl HeaderReader {
+    fn open(&self) -> ParquetResult<io::Chain<io::Cursor<Bytes>, Piece>> {
+        let rest = self.pieces.length.saturating_sub(self.start);
         let mut window = rest.min(HEADER_BYTES);
         loop {
-            let bytes = self.get_bytes(start, window as usize)?;
+            let bytes = self.pieces.get_bytes(self.start, window as usize)?;
             match footer::check_page_header(&bytes) {
                 Err(Flaw::Wrong) => return Err(ParquetError::General("the header of a page is damaged".to_owned())),
                 Err(Flaw::Ended) if window < rest.min(HEADER_BYTES_MAX) => window = rest.min(window * 8),
                 // Of one that ends with the file the library says so.
                 Ok(()) | Err(Flaw::Ended) => {
-                    let behind = Piece { pieces: self.clone(), at: start + window };
+                    let behind = Piece { pieces: self.pieces.clone(), at: self.start + window };
                     return Ok(io::Cursor::new(bytes).chain(behind));
                 }
             }
         }
+    }
+}
+
+impl Read for HeaderReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => self.open().map_err(io::Error::other)?,
+        };
+        let read = opened.read(buffer);
+        self.opened = Some(opened);
+        read
+    }
+}
+
+impl ChunkReader for Pieces {
+    type T = HeaderReader;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        Ok(HeaderReader { pieces: self.clone(), start, opened: None })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {

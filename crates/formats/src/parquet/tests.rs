@@ -89,7 +89,10 @@ fn every_type_comes_back() {
     let all: Vec<usize> = (0..schema().len()).collect();
     for compression in ["SNAPPY", "UNCOMPRESSED", "GZIP", "ZSTD", "LZ4_RAW"] {
         let file = written(&*parquet(&[("parquet.compression", compression)]), &schema(), std::slice::from_ref(&rows));
-        assert_eq!(text(&read(&schema(), &all, file, 0..u64::MAX, 0).unwrap()), ROWS, "{compression}");
+        assert_eq!(text(&read(&schema(), &all, file.clone(), 0..u64::MAX, 0).unwrap()), ROWS, "{compression}");
+        // What is skipped is not decompressed; the library then looks at pages in another order.
+        let second = ROWS.lines().nth(1).unwrap();
+        assert_eq!(text(&read(&schema(), &all, file, 0..u64::MAX, 1).unwrap()), second, "{compression}");
     }
 }
 

@@ -278,7 +278,8 @@ fn bind_unix_timestamp(binding: &Binding<'_>) -> Result<Kernel> {
         let mut zone = ZoneCache::new(zone);
         args.each_number::<Int64Type>(|row| {
             let read = patterns.get(row)?.read_leniently(texts.get(row));
-            Ok(Some(read.map_or(NO_TIME, |millis| zone.utc(millis).div_euclid(1000))))
+            // Java's older calendar, which Flink uses here, takes the later of two moments with one clock time.
+            Ok(Some(read.map_or(NO_TIME, |millis| zone.utc_later(millis).div_euclid(1000))))
         })
     }))
 }

@@ -42,7 +42,7 @@ public final class OrcRecord {
           result.await();
         }
       } catch (Throwable error) {
-        while (error.getCause() != null && System.getenv("OUTER") == null) {
+        while (error.getCause() != null) {
           error = error.getCause();
         }
         out.println(("error: " + error).replace("\n", " "));

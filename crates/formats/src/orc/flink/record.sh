@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Records what Flink 2.3.0 writes as ORC and what it reads: record.sh LIB JARS SCRIPT DIR [ZONE]
+# Records what Flink 2.3.0 writes as ORC and what it reads in that: record.sh LIB JARS SCRIPT DIR [ZONE]
 # LIB is the folder of Flink's jars, as of crates/e2e/oracle/record.sh; JARS a folder with flink-sql-orc-2.3.0.jar,
-# hadoop-client-api-3.3.6.jar and hadoop-client-runtime-3.3.6.jar of Maven Central. `write.sql` makes the files of this folder in DIR and prints
-# rows.txt; `zone.sql` makes the file of another zone (ZONE = America/Los_Angeles); `read.sql` reads what the test
-# `files_for_flink` has written to DIR and prints read.txt.
+# hadoop-client-api-3.3.6.jar, hadoop-client-runtime-3.3.6.jar and commons-logging-1.2.jar of Maven Central. To make the
+# files of this folder in an empty DIR: `write.sql`, then `zone.sql` with ZONE = America/Los_Angeles, then `json.sql`.
+# (What Flink reads in files of ours is recorded by crates/e2e/oracle/format/orc_flott.sql.)
 set -euo pipefail
 lib=${1:?the folder of the jars of Flink 2.3.0}
 jars=${2:?the folder of the jars of ORC}

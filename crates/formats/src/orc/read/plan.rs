@@ -6,6 +6,9 @@ use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 
 use crate::orc::proto::{Kind, Type};
 
+/// Of a longer type a message shows the beginning.
+const TYPE_BYTES_MAX: usize = 200;
+
 /// How a column of the file is read as one of the table.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -50,7 +53,8 @@ pub(super) struct Ending {
 pub(super) struct FileTypes<'a>(pub(super) &'a [Type]);
 
 impl FileTypes<'_> {
-    /// Checks that it is a tree: children stand behind their parents.
+    /// Checks that it is a tree: children stand behind their only parent. (One with several would be walked through more than
+    /// once, and with it what lies below: twice as much with each level.)
     ///
     /// # Errors
     /// Says what is wrong.
@@ -58,6 +62,7 @@ impl FileTypes<'_> {
         if self.0.first().is_none_or(|row| row.kind != Kind::Struct) {
             return Err("its schema is no row".to_owned());
         }
+        let mut has_parent = vec![false; self.0.len()];
         for (number, ty) in self.0.iter().enumerate() {
             let children = match ty.kind {
                 Kind::Struct => ty.names.len(),
@@ -66,7 +71,10 @@ impl FileTypes<'_> {
                 Kind::Union => ty.children.len(),
                 _ => 0,
             };
-            if ty.children.len() != children || ty.children.iter().any(|c| *c <= number || *c >= self.0.len()) {
+            let mut is_fresh = |child: &usize| {
+                *child > number && has_parent.get_mut(*child).is_some_and(|has| !std::mem::replace(has, true))
+            };
+            if ty.children.len() != children || !ty.children.iter().all(&mut is_fresh) {
                 return Err(format!("its schema is no tree at column {number}"));
             }
         }
@@ -145,7 +153,7 @@ impl FileTypes<'_> {
         Error::data(format!("the file has the type {name}, which is not read as {ty}"))
     }
 
-    /// A type as ORC writes it: `array<decimal(10,2)>`.
+    /// A type as ORC writes it: `array<decimal(10,2)>`. A damaged one may be endless, as good as.
     fn write(&self, column: usize, out: &mut String) {
         let ty = &self.0[column];
         out.push_str(ty.kind.name());
@@ -155,6 +163,9 @@ impl FileTypes<'_> {
             _ => {}
         }
         for (place, child) in ty.children.iter().enumerate() {
+            if out.len() > TYPE_BYTES_MAX {
+                return out.push_str("..");
+            }
             out.push(if place == 0 { '<' } else { ',' });
             if let Some(name) = ty.names.get(place) {
                 out.push_str(name);
@@ -184,5 +195,25 @@ impl Plan {
             Shape::Row(fields) => fields.iter().for_each(|f| f.columns(found)),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(key: usize, value: usize) -> Type {
+        Type { children: vec![key, value], ..Type::new(Kind::Map) }
+    }
+
+    #[test]
+    fn a_column_with_two_parents_or_before_its_parent_is_refused() {
+        let row = Type { children: vec![1], names: vec!["m".to_owned()], ..Type::new(Kind::Struct) };
+        let check = |types: &[Type]| FileTypes(types).check();
+        assert_eq!(check(&[row.clone(), map(2, 3), Type::new(Kind::Int), Type::new(Kind::Int)]), Ok(()));
+        let no_tree = |column| Err(format!("its schema is no tree at column {column}"));
+        assert_eq!(check(&[row.clone(), map(2, 2), Type::new(Kind::Int)]), no_tree(1));
+        assert_eq!(check(&[row.clone(), map(1, 2), Type::new(Kind::Int)]), no_tree(1));
+        assert_eq!(check(&[row, map(2, 3), map(3, 4), Type::new(Kind::Int), Type::new(Kind::Int)]), no_tree(2));
     }
 }

@@ -4,6 +4,8 @@ use flott_api::ErrorKind;
 
 use super::random::{batches, schema};
 use super::{flink, orc, read_all, written};
+use crate::orc::MAGIC;
+use crate::orc::proto::{Kind, PostScript, Type, put_message};
 
 fn small(codec: &str) -> Vec<u8> {
     let options = [("orc.compress", codec), ("orc.compress.size", "200"), ("orc.stripe.size", "3000")];
@@ -61,4 +63,22 @@ fn other_files_are_told() {
     }
     let error = read_all(&schema(), b"PAR1 is another format PAR1".to_vec()).unwrap_err();
     assert_eq!(error.message(), "the file is no ORC file");
+}
+
+/// Lists in lists, as deep as a file may say.
+#[test]
+fn a_type_without_an_end_is_an_error() {
+    let mut footer = Vec::new();
+    let depth = 200_000;
+    let row = Type { children: vec![1], names: vec!["ti".to_owned()], ..Type::new(Kind::Struct) };
+    put_message(4, &row.write(), &mut footer);
+    for number in 1..depth {
+        put_message(4, &Type { children: vec![number + 1], ..Type::new(Kind::List) }.write(), &mut footer);
+    }
+    put_message(4, &Type::new(Kind::Int).write(), &mut footer);
+    let end = PostScript { footer: footer.len() as u64, magic: MAGIC.to_vec(), ..PostScript::default() }.write(7);
+    let file = [MAGIC, &footer, &end, &[end.len() as u8]].concat();
+    let error = read_all(&schema(), file).unwrap_err();
+    assert!(error.message().starts_with("column 'ti': the file has the type array<array<"), "{error}");
+    assert!(error.message().len() < 600, "{error}");
 }

@@ -1,0 +1,6 @@
+//! Fuzzes the decoder of format `orc`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: flott_fuzz::begin(), |input: &[u8]| {
+    flott_fuzz::run("orc", input);
+});
