@@ -194,7 +194,8 @@ impl GroupAggregate {
     }
 }
 
-fn retracts(batch: &ChangeBatch) -> impl Iterator<Item = bool> {
+/// Whether each row takes one back.
+pub(crate) fn retracts(batch: &ChangeBatch) -> impl Iterator<Item = bool> {
     (0..batch.len()).map(|row| batch.kind(row).is_retract())
 }
 

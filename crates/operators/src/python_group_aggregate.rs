@@ -24,7 +24,7 @@ use crate::beside::Beside;
 use crate::emit::emit;
 use crate::factory::FromSpec;
 use crate::group_aggregate::bundled::Bundled;
-use crate::group_aggregate::joined;
+use crate::group_aggregate::{joined, retracts};
 use crate::mini_batch::MiniBatch;
 
 const STATE: &str = "groups";
@@ -161,8 +161,6 @@ impl PythonGroupAggregate {
         state.touch(&assigned)?;
         let mut bundled = Bundled::begin(&assigned, &self.plan, state, now_ms)?;
         let groups: Vec<u32> = (0..rows).map(|row| bundled.group(row)).collect();
-        let retracts =
-            |batch: &ChangeBatch| (0..batch.len()).map(|row| batch.kind(row).is_retract()).collect::<Vec<_>>();
         let changes = bundled.effective(batches.iter().flat_map(retracts));
         let entries = state.entries_mut();
         entries.count(&groups, Some(&changes));

@@ -262,7 +262,8 @@ fn pieces(shape: &Shape, arguments: &[ArrayRef], rows: usize) -> Vec<Range<usize
     if texts().map(|text| values::bytes(text).len()).sum::<usize>() <= PIECE_BYTES_MAX {
         return std::iter::once(0..rows).collect();
     }
-    let of_row = |row: usize| texts().map(|text| values::bytes(&text.slice(row, 1)).len()).sum::<usize>();
+    let offsets: Vec<&[i32]> = texts().map(values::offsets).collect();
+    let of_row = |row: usize| offsets.iter().map(|of| (of[row + 1] - of[row]) as usize).sum::<usize>();
     let (mut pieces, mut begin, mut bytes) = (Vec::new(), 0, 0);
     for row in 0..rows {
         let more = of_row(row);

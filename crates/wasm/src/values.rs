@@ -25,6 +25,11 @@ pub(crate) fn bytes(column: &ArrayRef) -> &[u8] {
     &values[first as usize..last as usize]
 }
 
+/// Where the values of a column of texts or bytes begin and end.
+pub(crate) fn offsets(column: &ArrayRef) -> &[i32] {
+    places(column).0
+}
+
 fn places(column: &ArrayRef) -> (&[i32], &[u8]) {
     match column.as_string_opt::<i32>() {
         Some(texts) => (texts.value_offsets(), texts.value_data()),

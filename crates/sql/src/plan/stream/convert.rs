@@ -60,15 +60,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             let columns = matched.timed(columns);
             return gathering(Op::Match(matched), inputs, columns);
         }
-        rel::Op::TemporalJoin(join) => {
-            let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
-            let op = TemporalJoin::new(*join, parts, &inputs)?;
-            // A version is as old as it may be: only the left's times are in order.
-            let width = inputs.first().map_or(0, |left| left.columns.len());
-            let mut columns = timed(columns, &inputs);
-            columns.iter_mut().skip(width).for_each(|column| column.time = None);
-            return gathering(Op::TemporalJoin(Box::new(op)), inputs, columns);
-        }
+        rel::Op::TemporalJoin(join) => return versioned(*join, inputs, columns),
         rel::Op::Correlate(correlate) if matches!(correlate.function, TableFunction::User { .. }) => {
             return beside::correlate(*correlate, only(inputs)?, columns);
         }
@@ -88,6 +80,17 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Limit { offset, limit } => Op::Limit(Limit { offset, limit }),
     };
     normalized(gathering(op, inputs, columns)?)
+}
+
+/// A join of rows with what a table was at their time.
+fn versioned(join: rel::TemporalJoin, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
+    let parts = join.condition.iter().cloned().flat_map(conjuncts).collect();
+    let op = TemporalJoin::new(join, parts, &inputs)?;
+    // A version is as old as it may be: only the left's times are in order.
+    let width = inputs.first().map_or(0, |left| left.columns.len());
+    let mut columns = timed(columns, &inputs);
+    columns.iter_mut().skip(width).for_each(|column| column.time = None);
+    gathering(Op::TemporalJoin(Box::new(op)), inputs, columns)
 }
 
 /// The kind of join that a condition allows.
