@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::function::FunctionHosts;
 use crate::http::HttpClients;
 use crate::model::ModelProviders;
+use crate::net::Network;
 use crate::object::ObjectStores;
 use crate::program::Programs;
 use crate::{BoxFuture, Result};
@@ -42,7 +43,7 @@ pub trait Spawner: Send + Sync {
 }
 
 /// A running task; dropping it cancels the task.
-pub trait TaskHandle: Send {
+pub trait TaskHandle: Send + Sync {
     /// Lets the task run on without its handle.
     fn detach(self: Box<Self>);
 }
@@ -138,6 +139,8 @@ pub struct Environment {
     pub objects: Arc<dyn ObjectStores>,
     /// Services that speak HTTP.
     pub http: Arc<dyn HttpClients>,
+    /// Services that speak a protocol of their own.
+    pub network: Arc<dyn Network>,
     /// Programs beside this process.
     pub programs: Arc<dyn Programs>,
     /// The user's terminal.

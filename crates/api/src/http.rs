@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::net::TlsTrust;
 use crate::{BoxFuture, Error, Result};
 
 /// What is asked. It has no `Debug`: there are secrets in its headers.
@@ -41,15 +42,6 @@ pub struct HttpResponse {
     pub body: Bytes,
 }
 
-/// Whom a client trusts and as whom it comes, with TLS. It has no `Debug`: there is a private key in it.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct HttpTrust {
-    /// Certificates of authorities, PEM; without them those of the machine count.
-    pub authorities: Option<Bytes>,
-    /// The client's own certificates and its private key, PEM.
-    pub identity: Option<Bytes>,
-}
-
 /// Sends requests.
 pub trait HttpClient: Send + Sync {
     /// Sends a request. Any answer is a result, whatever its status.
@@ -64,7 +56,7 @@ pub trait HttpClients: Send + Sync {
     ///
     /// # Errors
     /// If a certificate or a key cannot be read.
-    fn client(&self, trust: &HttpTrust) -> Result<Arc<dyn HttpClient>>;
+    fn client(&self, trust: &TlsTrust) -> Result<Arc<dyn HttpClient>>;
 }
 
 /// A world without HTTP.
@@ -72,7 +64,7 @@ pub trait HttpClients: Send + Sync {
 pub struct NoHttp;
 
 impl HttpClients for NoHttp {
-    fn client(&self, _trust: &HttpTrust) -> Result<Arc<dyn HttpClient>> {
+    fn client(&self, _trust: &TlsTrust) -> Result<Arc<dyn HttpClient>> {
         Err(Error::unsupported("HTTP in this process"))
     }
 }

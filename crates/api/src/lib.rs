@@ -20,6 +20,7 @@ pub mod key_group;
 pub mod lookup;
 pub mod metrics;
 pub mod model;
+pub mod net;
 pub mod object;
 pub mod operator;
 pub mod options;
@@ -28,6 +29,7 @@ pub mod program;
 pub mod row_kind;
 pub mod sink;
 pub mod source;
+pub mod splits;
 pub mod state;
 pub mod table;
 #[cfg(feature = "testing")]

@@ -17,6 +17,7 @@ use crate::ids::Subtask;
 use crate::key_group::KeyGroup;
 use crate::lookup::Connectors;
 use crate::metrics::OperatorMetrics;
+use crate::splits::OpenSplits;
 use crate::state::{KeyedContainer, StateMemory, StateStore};
 use crate::{BoxFuture, ChangeBatch, Result, Watermark};
 
@@ -134,6 +135,8 @@ pub struct OpenContext {
     pub memory: Arc<StateMemory>,
     /// The connectors of tables that it looks up in.
     pub connectors: Arc<dyn Connectors>,
+    /// The splits of the source at the head of its chain; none if there is no source.
+    pub splits: Arc<OpenSplits>,
 }
 
 /// What an operator has in a callback.

@@ -113,6 +113,11 @@ pub trait SplitReader: Send {
     /// If a position cannot be written.
     fn snapshot(&mut self) -> Result<Vec<Split>>;
 
+    /// The snapshot that was just taken is that of this checkpoint.
+    fn barrier(&mut self, checkpoint: CheckpointId) {
+        let _: CheckpointId = checkpoint;
+    }
+
     /// Stops or resumes reading one split (watermark alignment).
     fn pause_split(&mut self, split: &str, paused: bool);
 

@@ -190,6 +190,8 @@ pub struct SourceSpec {
     pub limit: Option<u64>,
     /// Names of the partition columns.
     pub partition_keys: Vec<String>,
+    /// Positions of the primary key's columns among the physical ones.
+    pub primary_key: Vec<usize>,
     /// `table.local-time-zone`.
     pub session_zone: String,
 }

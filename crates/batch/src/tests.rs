@@ -154,6 +154,7 @@ fn scan(options: &[(&str, &str)]) -> BatchNode {
         filters: Vec::new(),
         limit: None,
         partition_keys: Vec::new(),
+        primary_key: Vec::new(),
         session_zone: "UTC".to_owned(),
     };
     BatchNode { op: BatchOp::Scan(Box::new(spec)), inputs: Vec::new(), output: schema() }

@@ -22,8 +22,9 @@ use std::sync::Arc;
 use arrow_array::{Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClient, HttpMethod, HttpRequest, HttpTrust};
+use flott_api::http::{HttpClient, HttpMethod, HttpRequest};
 use flott_api::model::{ModelDescription, ModelProvider, ModelProviderFactory, ModelSpec, Predictions};
+use flott_api::net::TlsTrust;
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
 
 use self::answer::{Answer, Failure, judged};
@@ -56,7 +57,7 @@ impl ModelProviderFactory for OpenAi {
     fn open(&self, model: &ModelSpec, environment: &Environment) -> Result<Box<dyn ModelProvider>> {
         let options = ModelOptions::read(model)?;
         Ok(Box::new(OpenAiModel {
-            client: environment.http.client(&HttpTrust::default())?,
+            client: environment.http.client(&TlsTrust::default())?,
             environment: environment.clone(),
             spec: model.clone(),
             options,

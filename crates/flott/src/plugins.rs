@@ -27,7 +27,7 @@ const STATE_MEMORY_PART: usize = 3;
 /// Everything a job is built from; the results of queries go to `results`.
 pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     let mut tables = TableFactories::new();
-    for factory in flott_connectors::factories() {
+    for factory in connectors() {
         tables.insert(factory.identifier(), Arc::from(factory));
     }
     let state_bytes_max = memory_bytes() / STATE_MEMORY_PART;
@@ -38,6 +38,14 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     let environment =
         Environment { functions: languages(), models: flott_connectors::model_providers(), ..environment };
     Plugins { operators, tables: Arc::new(tables), environment, state_bytes_max }
+}
+
+/// The connectors of this binary.
+fn connectors() -> Vec<Box<dyn TableFactory>> {
+    let mut all = flott_connectors::factories();
+    #[cfg(feature = "kafka")]
+    all.extend(flott_kafka::factories());
+    all
 }
 
 /// The process table functions of this binary: planner and operators know the same. Those of users come with the hosts of

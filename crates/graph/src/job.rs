@@ -201,6 +201,7 @@ mod tests {
             filters: vec![Expr::call(">", vec![a(), a()], LogicalType::not_null(TypeKind::Boolean))],
             limit: Some(u64::MAX),
             partition_keys: vec!["a".into()],
+            primary_key: Vec::new(),
             session_zone: "UTC".into(),
         };
         let calc = CalcSpec {

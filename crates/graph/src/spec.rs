@@ -132,6 +132,8 @@ pub struct WatermarkAssignerSpec {
     pub interval_ms: i64,
     /// `table.exec.source.idle-timeout`, 0 for never. Milliseconds of processing time.
     pub idle_timeout_ms: i64,
+    /// Whether it keeps time for each split of the source at the head of its chain.
+    pub per_split: bool,
     /// `table.local-time-zone`.
     pub session_zone: String,
 }

@@ -5,6 +5,14 @@
 //! processing time. As in Flink watermarks start from 0, those from upstream are swallowed but for the
 //! last one, and a null rowtime is an error. **State layout**: none; after a restore watermarks start
 //! anew, as in Flink.
+//!
+//! Behind a source whose splits each have an order of their own (partitions of Kafka), time is kept by split, as Flink's
+//! sources do it themselves: the watermark is the smallest of all splits that have not ended and are not idle, and one
+//! without a row holds it back ([`SplitTimes`]).
+
+mod by_split;
+
+use std::sync::Arc;
 
 use arrow_array::Array;
 use async_trait::async_trait;
@@ -15,6 +23,7 @@ use flott_graph::spec::WatermarkAssignerSpec;
 
 use crate::factory::FromSpec;
 use crate::window::time::millis;
+use by_split::SplitTimes;
 
 /// See the module.
 pub struct WatermarkAssigner {
@@ -28,6 +37,8 @@ pub struct WatermarkAssigner {
     last_row_ms: Option<i64>,
     idle: bool,
     timer_set: bool,
+    /// Is there from `open` on, where time is kept by split.
+    splits: Option<SplitTimes>,
 }
 
 impl FromSpec for WatermarkAssigner {
@@ -39,7 +50,8 @@ impl FromSpec for WatermarkAssigner {
         }
         let (current_ms, emitted_ms, last_row_ms) = (0, 0, None);
         let (watermark, idle, timer_set) = (None, false, false);
-        Ok(WatermarkAssigner { spec, watermark, current_ms, emitted_ms, last_row_ms, idle, timer_set })
+        let splits = None;
+        Ok(WatermarkAssigner { spec, watermark, current_ms, emitted_ms, last_row_ms, idle, timer_set, splits })
     }
 
     fn event_time(&self) -> EventTime {
@@ -55,6 +67,7 @@ impl Operator for WatermarkAssigner {
         let session_zone = self.spec.session_zone.clone();
         let compile_cx = CompileContext { session_zone, environment: Some(cx.environment.clone()) };
         self.watermark = Some(compile(&self.spec.watermark, &compile_cx)?);
+        self.splits = self.spec.per_split.then(|| SplitTimes::new(Arc::clone(&cx.splits)));
         Ok(())
     }
 
@@ -90,6 +103,10 @@ impl Operator for WatermarkAssigner {
         if self.emitted_ms == Watermark::MAX.0 {
             return Ok(());
         }
+        if let Some(splits) = &mut self.splits {
+            let least = splits.least(cx.processing_time_ms, self.spec.idle_timeout_ms);
+            self.current_ms = self.current_ms.max(least.unwrap_or(i64::MIN));
+        }
         if self.current_ms > self.emitted_ms {
             self.emitted_ms = self.current_ms;
             cx.output.emit_watermark(Watermark(self.current_ms)).await?;
@@ -113,8 +130,13 @@ impl WatermarkAssigner {
         let eval_cx = EvalContext { processing_time_ms: cx.processing_time_ms, watermark: cx.watermark.0 };
         let watermarks = millis(&expr.evaluate(batch.rows(), &eval_cx)?)?;
         let mut marks = Vec::new();
+        let mut of_split = self.splits.as_mut().and_then(|splits| splits.begin(cx.processing_time_ms));
         for (row, watermark) in watermarks.iter().enumerate() {
-            self.current_ms = self.current_ms.max(watermark.unwrap_or(i64::MIN));
+            let mut watermark = watermark.unwrap_or(i64::MIN);
+            if let Some(split) = &mut of_split {
+                watermark = split.advance(watermark);
+            }
+            self.current_ms = self.current_ms.max(watermark);
             if self.current_ms.saturating_sub(self.emitted_ms) > self.spec.interval_ms {
                 self.emitted_ms = self.current_ms;
                 marks.push(Mark { row: row as u32 + 1, watermark: Watermark(self.current_ms) });

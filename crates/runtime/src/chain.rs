@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flott_api::env::Clock;
 use flott_api::operator::TimeDomain;
+use flott_api::splits::OpenSplits;
 use flott_api::{ChangeBatch, Error, Result, Watermark};
 
 use crate::channel::SizedBatch;
@@ -28,6 +29,8 @@ pub(crate) struct Frame {
     pub(crate) clock: Arc<dyn Clock>,
     /// What may be sent beyond credit while a barrier waits.
     pub(crate) overdraft: Arc<Overdraft>,
+    /// What the source at its head reads.
+    pub(crate) splits: Arc<OpenSplits>,
     /// The operator that is at work, as a position in the task. It stays where it was when an
     /// operator fails or panics, so the innermost one is blamed.
     position: AtomicUsize,
@@ -35,7 +38,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Frame { clock, overdraft: Arc::default(), position: AtomicUsize::new(0) }
+        Frame { clock, overdraft: Arc::default(), splits: Arc::default(), position: AtomicUsize::new(0) }
     }
 
     pub(crate) fn enter(&self, position: usize) {

@@ -10,6 +10,8 @@ mod files;
 #[cfg(feature = "http")]
 mod http;
 mod memory;
+#[cfg(feature = "http")]
+mod network;
 mod objects;
 mod programs;
 mod random;
@@ -22,6 +24,7 @@ use flott_api::env::{Clock, Environment, Rng, Spawner};
 use flott_api::function::FunctionHosts;
 use flott_api::http::HttpClients;
 use flott_api::model::ModelProviders;
+use flott_api::net::Network;
 
 pub use clock::SystemClock;
 pub use console::Terminal;
@@ -29,6 +32,8 @@ pub use files::{LocalFileSystem, LocalFiles};
 #[cfg(feature = "http")]
 pub use http::HttpConnections;
 pub use memory::memory_bytes;
+#[cfg(feature = "http")]
+pub use network::Sockets;
 #[cfg(feature = "s3")]
 pub use objects::S3Objects;
 pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Objects, StoreWorld};
@@ -52,6 +57,7 @@ pub fn real() -> Environment {
         files: Arc::new(LocalFiles::new()),
         objects: Arc::new(Objects::new(world, BTreeMap::new())),
         http: http_clients(),
+        network: network(),
         programs: Arc::new(LocalPrograms::new()),
         console: Arc::new(Terminal::new()),
         functions: FunctionHosts::default(),
@@ -67,6 +73,16 @@ fn http_clients() -> Arc<dyn HttpClients> {
 #[cfg(not(feature = "http"))]
 fn http_clients() -> Arc<dyn HttpClients> {
     Arc::new(flott_api::http::NoHttp)
+}
+
+#[cfg(feature = "http")]
+fn network() -> Arc<dyn Network> {
+    Arc::new(Sockets)
+}
+
+#[cfg(not(feature = "http"))]
+fn network() -> Arc<dyn Network> {
+    Arc::new(flott_api::net::NoNetwork)
 }
 
 /// What this machine calls itself, as far as its environment tells.

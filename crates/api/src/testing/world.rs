@@ -22,6 +22,7 @@ use crate::ids::Subtask;
 use crate::key_group::range_of_subtask;
 use crate::metrics::OperatorMetrics;
 use crate::model::ModelProviders;
+use crate::net::NoNetwork;
 use crate::operator::{OpenContext, Output, TimeDomain, Timer, Timers};
 use crate::program::NoPrograms;
 use crate::state::{StateMemory, StateStore};
@@ -85,6 +86,7 @@ impl FakeWorld {
             files: Arc::clone(self) as _,
             objects: Arc::new(Arc::clone(&self.objects)),
             http: Arc::new(NoHttp),
+            network: Arc::new(NoNetwork),
             programs: Arc::new(NoPrograms),
             console: Arc::clone(self) as _,
             functions: function_hosts(),
@@ -181,6 +183,7 @@ pub fn open_context_with(
         key_groups: range_of_subtask(max_parallelism, subtask.parallelism, subtask.index),
         memory: StateMemory::new(usize::MAX, true),
         connectors: Arc::new(LookupTest::default()),
+        splits: Arc::default(),
     }
 }
 

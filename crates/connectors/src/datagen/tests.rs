@@ -20,6 +20,7 @@ fn spec(columns: &[(&str, TypeKind)], pairs: &[(&str, &str)]) -> SourceSpec {
         filters: Vec::new(),
         limit: None,
         partition_keys: Vec::new(),
+        primary_key: Vec::new(),
         session_zone: "UTC".to_owned(),
     }
 }

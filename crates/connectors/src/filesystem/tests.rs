@@ -42,6 +42,7 @@ pub(super) fn source_spec(schema: Schema, options: Options) -> SourceSpec {
         filters: Vec::new(),
         limit: None,
         partition_keys: Vec::new(),
+        primary_key: Vec::new(),
         session_zone: "UTC".to_owned(),
     }
 }

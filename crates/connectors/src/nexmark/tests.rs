@@ -108,6 +108,7 @@ fn spec(pairs: &[(&str, &str)]) -> SourceSpec {
         filters: Vec::new(),
         limit: None,
         partition_keys: Vec::new(),
+        primary_key: Vec::new(),
         session_zone: "UTC".into(),
     }
 }

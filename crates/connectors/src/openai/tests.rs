@@ -29,7 +29,7 @@ struct Service {
 struct Shared(Arc<Service>);
 
 impl HttpClients for Shared {
-    fn client(&self, _: &HttpTrust) -> Result<Arc<dyn HttpClient>> {
+    fn client(&self, _: &TlsTrust) -> Result<Arc<dyn HttpClient>> {
         Ok(Arc::new(Shared(Arc::clone(&self.0))))
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClient, HttpMethod, HttpRequest, HttpResponse, HttpTrust};
+use flott_api::http::{HttpClient, HttpMethod, HttpRequest, HttpResponse};
+use flott_api::net::TlsTrust;
 use flott_api::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -165,7 +166,7 @@ impl Registry {
             return Ok(Arc::clone(client));
         }
         let options = &self.options;
-        let trust = HttpTrust {
+        let trust = TlsTrust {
             authorities: pem(environment, options.truststore.as_deref(), &options.key("ssl.truststore.location"))?,
             identity: pem(environment, options.keystore.as_deref(), &options.key("ssl.keystore.location"))?,
         };

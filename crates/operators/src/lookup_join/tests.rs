@@ -42,6 +42,7 @@ fn spec(kind: JoinKind, options: &[(&str, &str)]) -> LookupJoinSpec {
         filters: Vec::new(),
         limit: None,
         partition_keys: Vec::new(),
+        primary_key: Vec::new(),
         session_zone: "UTC".to_owned(),
     };
     LookupJoinSpec {

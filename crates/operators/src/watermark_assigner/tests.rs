@@ -1,7 +1,10 @@
 //! Where watermarks come, row by row and by the clock.
 
+use std::sync::Arc;
+
 use flott_api::expr::{Expr, Value};
 use flott_api::operator::Output;
+use flott_api::splits::OpenSplits;
 use flott_api::testing::world::Emitted;
 use flott_api::testing::{Case, FakeTimers, FakeWorld, RecordedOutput, batch, check, open_context, ready};
 use flott_api::{BoxFuture, Field, LogicalType, Schema, TypeKind};
@@ -12,7 +15,8 @@ fn spec(interval_ms: i64, idle_timeout_ms: i64) -> WatermarkAssignerSpec {
     let ts = LogicalType::new(TypeKind::Timestamp(3));
     let input = Schema::new(vec![Field::new("ts", ts.clone()), Field::new("w", ts.clone())]);
     let watermark = Expr::column(1, ts);
-    WatermarkAssignerSpec { input, rowtime: 0, watermark, interval_ms, idle_timeout_ms, session_zone: "UTC".to_owned() }
+    let session_zone = "UTC".to_owned();
+    WatermarkAssignerSpec { input, rowtime: 0, watermark, interval_ms, idle_timeout_ms, per_split: false, session_zone }
 }
 
 fn run(spec: &WatermarkAssignerSpec, script: &str) -> String {
@@ -64,6 +68,7 @@ impl Output for StatusOutput {
 }
 
 struct World {
+    splits: Arc<OpenSplits>,
     spec: WatermarkAssignerSpec,
     operator: WatermarkAssigner,
     output: StatusOutput,
@@ -75,9 +80,10 @@ impl World {
     fn new(spec: WatermarkAssignerSpec) -> Self {
         let mut operator = WatermarkAssigner::from_spec(spec.clone()).unwrap();
         let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
-        operator.open(&open_context(&FakeWorld::at(0), subtask, 128)).unwrap();
-        let mut world =
-            World { spec, operator, output: StatusOutput::default(), timers: FakeTimers::default(), now_ms: 0 };
+        let cx = open_context(&FakeWorld::at(0), subtask, 128);
+        operator.open(&cx).unwrap();
+        let (splits, output, timers) = (cx.splits, StatusOutput::default(), FakeTimers::default());
+        let mut world = World { splits, spec, operator, output, timers, now_ms: 0 };
         world.with(|operator, cx| ready(operator.start(cx))).unwrap();
         world
     }
@@ -155,4 +161,28 @@ fn a_constant_is_a_watermark_too() {
     let ts = LogicalType::new(TypeKind::Timestamp(3));
     constant.watermark = Expr::literal(Value::Timestamp { millis: 500, nanos: 0 }, ts);
     assert_eq!(run(&constant, "+I | 1 | 1\n+I | 2 | 2"), "+I | 1 | 1\nwm 500\n+I | 2 | 2");
+}
+
+#[test]
+fn time_by_split_is_that_of_the_slowest_one() {
+    let mut world = World::new(WatermarkAssignerSpec { per_split: true, ..spec(0, 1000) });
+    ["a", "b"].into_iter().for_each(|split| world.splits.open(split));
+    let marks = |world: &World| {
+        let marks = world.output.inner.emitted.iter().flat_map(|e| match e {
+            Emitted::Watermark(w) => vec![w.0],
+            Emitted::Batch(batch) => batch.marks().iter().map(|mark| mark.watermark.0).collect(),
+        });
+        marks.collect::<Vec<_>>()
+    };
+    world.splits.read("a");
+    world.rows("+I | 1 | 900\n+I | 2 | 901").unwrap();
+    assert_eq!(marks(&world), [0; 0], "b may have older rows");
+    world.splits.read("b");
+    world.rows("+I | 1 | 10\n+I | 2 | 20").unwrap();
+    assert_eq!(marks(&world), [10, 20]);
+    // It ends, and nobody has to wait for it.
+    world.splits.close("b");
+    world.splits.read("a");
+    world.rows("+I | 3 | 902").unwrap();
+    assert_eq!(marks(&world), [10, 20, 902]);
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpTrust};
+use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse};
+use flott_api::net::TlsTrust;
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
 use reqwest::{Certificate, Client, Identity, Method};
 use rustls::crypto::{CryptoProvider, ring};
@@ -25,7 +26,7 @@ pub(super) fn provide_tls() {
 /// Makes clients; those that trust the same share their connections.
 #[derive(Default)]
 pub struct HttpConnections {
-    clients: Mutex<Vec<(HttpTrust, Arc<Connections>)>>,
+    clients: Mutex<Vec<(TlsTrust, Arc<Connections>)>>,
 }
 
 impl HttpConnections {
@@ -36,7 +37,7 @@ impl HttpConnections {
 }
 
 impl HttpClients for HttpConnections {
-    fn client(&self, trust: &HttpTrust) -> Result<Arc<dyn HttpClient>> {
+    fn client(&self, trust: &TlsTrust) -> Result<Arc<dyn HttpClient>> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = clients.iter().find(|(of, _)| of == trust) {
             return Ok(Arc::clone(known) as _);
@@ -54,7 +55,7 @@ struct Connections {
 }
 
 impl Connections {
-    fn new(trust: &HttpTrust) -> Result<Self> {
+    fn new(trust: &TlsTrust) -> Result<Self> {
         provide_tls();
         let builder = || Client::builder().connect_timeout(CONNECT_TIMEOUT).user_agent("flott");
         // Of a machine without any authorities the client would not be made, though nobody looks at them.
@@ -70,7 +71,7 @@ impl Connections {
             encrypted = encrypted.identity(identity.map_err(|_| Error::invalid("the client's key is no PEM"))?);
         }
         // Without authorities on this machine only what is not encrypted can be reached.
-        let encrypted = if trust == &HttpTrust::default() {
+        let encrypted = if trust == &TlsTrust::default() {
             encrypted.build().unwrap_or_else(|_| plain.clone())
         } else {
             encrypted.build().map_err(unmade)?
@@ -151,7 +152,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnope").await.unwrap();
             seen
         };
-        let client = HttpConnections::new().client(&HttpTrust::default()).unwrap();
+        let client = HttpConnections::new().client(&TlsTrust::default()).unwrap();
         let (seen, response) = tokio::join!(server, client.send(request(url)));
         let headers = vec![("content-length".to_owned(), "4".to_owned())];
         assert_eq!(response.unwrap(), HttpResponse { status: 404, headers, body: Bytes::from_static(b"nope") });
@@ -164,7 +165,7 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://user:secret@{}/", listener.local_addr().unwrap());
         drop(listener);
-        let client = HttpConnections::new().client(&HttpTrust::default()).unwrap();
+        let client = HttpConnections::new().client(&TlsTrust::default()).unwrap();
         let error = client.send(request(url)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::External { retry: true });
         assert!(!format!("{error:?} {error}").contains("secret"), "{error:?}");
@@ -174,9 +175,9 @@ mod tests {
     fn certificates_and_keys_that_are_none_are_refused() {
         let clients = HttpConnections::new();
         let bad = Some(Bytes::from_static(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"));
-        let error = clients.client(&HttpTrust { identity: bad, authorities: None }).err().unwrap();
+        let error = clients.client(&TlsTrust { identity: bad, authorities: None }).err().unwrap();
         assert!(!format!("{error:?}").contains("c2VjcmV0"), "{error:?}");
         let bad = Some(Bytes::from_static(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
-        assert!(clients.client(&HttpTrust { authorities: bad, identity: None }).is_err());
+        assert!(clients.client(&TlsTrust { authorities: bad, identity: None }).is_err());
     }
 }

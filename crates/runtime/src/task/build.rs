@@ -115,7 +115,7 @@ fn links(plan: &Plan, task: &Task, setup: &Setup, frame: &Frame) -> Result<Vec<L
     let mut links = Vec::with_capacity(task.nodes.len());
     for (position, id) in task.nodes.iter().enumerate() {
         frame.enter(position);
-        links.extend(link(plan.graph.node(*id), *id, position, setup)?);
+        links.extend(link(plan.graph.node(*id), *id, position, setup, frame)?);
     }
     Ok(links)
 }
@@ -131,7 +131,7 @@ fn restored_watermark(restored: Option<&OperatorSnapshot>) -> Watermark {
 }
 
 /// The link of a node; a source has none, it is the head.
-fn link(node: &Node, id: NodeId, position: usize, setup: &Setup) -> Result<Option<Link>> {
+fn link(node: &Node, id: NodeId, position: usize, setup: &Setup, frame: &Frame) -> Result<Option<Link>> {
     let restored = restored(setup, node);
     let metrics = Arc::clone(&setup.operator_metrics[position]);
     let place = LinkPlace { node: id, position, metrics, watermark: restored_watermark(restored) };
@@ -151,6 +151,7 @@ fn link(node: &Node, id: NodeId, position: usize, setup: &Setup) -> Result<Optio
                 key_groups: range_of_subtask(node.max_parallelism, setup.subtask.parallelism, setup.subtask.index),
                 memory: Arc::clone(&setup.storage.memory),
                 connectors: setup.plugins.connectors(),
+                splits: Arc::clone(&frame.splits),
             };
             Ok(Some(Link::operator(instance, Checker::new(&node.output), cx, Some(store), place)))
         }

@@ -1,7 +1,7 @@
 //! The loop of a subtask that reads a source.
 //!
-//! Splits and barriers come from the enumerator, a stop on a line of its own. Watermarks per split
-//! would be merged here, where each batch still names its split; no connector makes them yet.
+//! Splits and barriers come from the enumerator, a stop on a line of its own. Which split a batch is of is
+//! told to the chain, where a watermark assigner may keep time by split.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -89,11 +89,15 @@ impl SourceWorker {
             pace.waited();
             let mut rows = 0;
             match step {
-                Step::Read(ReadEvent::Batch { batch, .. }) => {
+                Step::Read(ReadEvent::Batch { split, batch }) => {
                     rows = batch.len();
+                    chain.frame.splits.read(&split);
                     self.letting_pass(chain, async |out, chain| out.emit(batch, chain).await).await?;
                 }
-                Step::Read(ReadEvent::Finished { split }) => self.finish_split(&split)?,
+                Step::Read(ReadEvent::Finished { split }) => {
+                    chain.frame.splits.close(&split);
+                    self.finish_split(&split)?;
+                }
                 Step::Message(message) => self.accept(message, chain, ack).await?,
                 Step::Stop { drain: true } => break,
                 Step::Stop { drain: false } => {
@@ -166,6 +170,7 @@ impl SourceWorker {
         match message {
             ReaderMessage::AddSplits(splits) => {
                 self.open_splits += splits.len();
+                splits.iter().for_each(|split| chain.frame.splits.open(&split.id));
                 self.reader.add_splits(splits)
             }
             ReaderMessage::NoMoreSplits => {
@@ -187,6 +192,7 @@ impl SourceWorker {
         }
         self.paused |= barrier.stop.is_some();
         let part = self.part()?;
+        self.reader.barrier(barrier.checkpoint);
         ack.barrier(barrier, false, Some(part), chain).await
     }
 

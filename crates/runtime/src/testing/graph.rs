@@ -57,6 +57,7 @@ impl GraphBuilder {
             filters: Vec::new(),
             limit: None,
             partition_keys: Vec::new(),
+            primary_key: Vec::new(),
             session_zone: "UTC".into(),
         };
         self.node(name, parallelism, Role::Source(spec))

@@ -7,6 +7,7 @@ use flott_api::env::{Clock, Environment};
 use flott_api::function::FunctionHosts;
 use flott_api::http::NoHttp;
 use flott_api::model::ModelProviders;
+use flott_api::net::NoNetwork;
 use flott_api::program::NoPrograms;
 use flott_api::testing::MemoryObjects;
 use tokio::sync::oneshot;
@@ -77,6 +78,7 @@ pub(crate) fn environment(clock: Arc<ManualClock>, objects: Arc<MemoryObjects>, 
         files: Arc::new(LocalFiles::new()),
         objects: Arc::new(objects),
         http: Arc::new(NoHttp),
+        network: Arc::new(NoNetwork),
         programs: Arc::new(NoPrograms),
         console: Arc::new(Terminal::new()),
         functions: FunctionHosts::default(),

@@ -194,6 +194,7 @@ impl Lowering<'_> {
             filters: scan.filters,
             limit: scan.limit,
             partition_keys: scan.partition_keys,
+            primary_key: scan.primary_key,
             session_zone: self.settings.session_zone.clone(),
         })
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpTrust};
+use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse};
+use flott_api::net::TlsTrust;
 use flott_api::options::{OptionReader, Options};
 use flott_api::testing::FakeWorld;
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
@@ -21,7 +22,7 @@ pub(in crate::avro) struct FakeRegistry {
     pub(in crate::avro) trouble: Mutex<VecDeque<Option<(u16, &'static str)>>>,
     /// Method, URL and credentials of each request.
     pub(in crate::avro) asked: Mutex<Vec<String>>,
-    pub(in crate::avro) trust: Mutex<Vec<HttpTrust>>,
+    pub(in crate::avro) trust: Mutex<Vec<TlsTrust>>,
 }
 
 struct Shared(Arc<FakeRegistry>);
@@ -66,7 +67,7 @@ impl FakeRegistry {
 }
 
 impl HttpClients for Shared {
-    fn client(&self, trust: &HttpTrust) -> Result<Arc<dyn HttpClient>> {
+    fn client(&self, trust: &TlsTrust) -> Result<Arc<dyn HttpClient>> {
         self.0.trust.lock().unwrap().push(trust.clone());
         Ok(Arc::new(Shared(Arc::clone(&self.0))))
     }

@@ -109,6 +109,7 @@ fn table(reload: Reload) -> FullTable {
         filters: Vec::new(),
         limit: None,
         partition_keys: Vec::new(),
+        primary_key: Vec::new(),
         session_zone: "UTC".to_owned(),
     };
     let spec = LookupSpec { table, keys: vec![0], in_flight_max: None, cache: LookupCache::Full(reload) };

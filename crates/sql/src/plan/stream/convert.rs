@@ -40,7 +40,10 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             let columns = projected(&exprs, &inputs, columns);
             return calculated(Calc { condition: None, exprs }, inputs, columns);
         }
-        rel::Op::Watermark { rowtime, watermark } => Op::Watermark(Watermark { rowtime, watermark }),
+        rel::Op::Watermark { rowtime, watermark } => {
+            let per_split = inputs.iter().any(watermarks_by_split);
+            Op::Watermark(Watermark { rowtime, watermark, per_split })
+        }
         rel::Op::Aggregate { keys, calls, ttl } => {
             // Groups change at any time: what was time in a key is a value.
             let columns = columns.into_iter().map(|c| Column { time: None, window: None, ..c }).collect();
@@ -234,5 +237,14 @@ fn normalized(source: Node) -> Result<Node> {
         }
         _ => Err(Error::invalid(format!("table '{}' gives updates and has no primary key", scan.path))
             .with_hint("Declare its PRIMARY KEY (..) NOT ENFORCED.")),
+    }
+}
+
+/// Whether rows come from a source whose splits each have a time of their own, row by row.
+fn watermarks_by_split(node: &Node) -> bool {
+    match &node.op {
+        Op::Source(scan) => scan.description.push_downs.watermark,
+        Op::Calc(_) => node.inputs.iter().any(watermarks_by_split),
+        _ => false,
     }
 }

@@ -57,6 +57,7 @@ pub(super) fn spec_of(scan: &Scan, session_zone: String) -> SourceSpec {
         filters: scan.filters.clone(),
         limit: scan.limit,
         partition_keys: scan.partition_keys.clone(),
+        primary_key: scan.primary_key.clone(),
         session_zone,
     }
 }

@@ -15,6 +15,8 @@ pub(in crate::plan) struct Watermark {
     pub(in crate::plan) rowtime: usize,
     /// The watermark of a row.
     pub(in crate::plan) watermark: Expr,
+    /// Whether the source below wants it by split.
+    pub(in crate::plan) per_split: bool,
 }
 
 impl StreamOp for Watermark {
@@ -43,6 +45,7 @@ impl StreamOp for Watermark {
             watermark: self.watermark.clone(),
             interval_ms: wiring.settings.watermark_interval_ms,
             idle_timeout_ms: wiring.settings.idle_timeout_ms,
+            per_split: self.per_split,
             session_zone: wiring.session_zone(),
         };
         Ok(wiring.passing_on(spec.role()?))

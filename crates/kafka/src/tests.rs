@@ -1,0 +1,10 @@
+//! Tables in a real Kafka, which `script/services` starts: one broker for all tests, and brokers of their own for those that
+//! kill one.
+
+mod broker;
+mod exactly_once;
+mod faults;
+mod reading;
+mod server;
+mod table;
+mod writing;
