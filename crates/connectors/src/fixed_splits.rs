@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 const VERSION: u32 = 1;
 
 /// Splits that are handed out at once.
-pub(crate) struct FixedSplits {
+pub struct FixedSplits {
     splits: Vec<Split>,
 }
 
@@ -28,7 +28,7 @@ impl FixedSplits {
     ///
     /// # Errors
     /// If the snapshot is damaged, or the splits cannot be made.
-    pub(crate) fn new(restored: Option<Bytes>, all: impl FnOnce() -> Result<Vec<Split>>) -> Result<Self> {
+    pub fn new(restored: Option<Bytes>, all: impl FnOnce() -> Result<Vec<Split>>) -> Result<Self> {
         let Some(bytes) = restored else { return Ok(FixedSplits { splits: all()? }) };
         let damaged = |e| Error::corrupt("the state of an enumerator is damaged").with_source(e);
         let memory: Memory = serde_json::from_slice(&bytes).map_err(damaged)?;

@@ -4,7 +4,7 @@
 pub mod blackhole;
 pub mod datagen;
 pub mod filesystem;
-mod fixed_splits;
+pub mod fixed_splits;
 pub mod nexmark;
 pub mod openai;
 pub mod print;

@@ -11,6 +11,8 @@ pub mod client;
 pub mod collect;
 pub mod exit;
 pub mod interrupts;
+#[cfg(feature = "jdbc")]
+mod jdbc_catalog;
 pub mod jobs;
 pub mod listing;
 pub mod logs;

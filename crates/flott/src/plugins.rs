@@ -9,12 +9,16 @@ use flott_api::function::Language;
 use flott_api::function::{Declaration, FunctionHosts, UserFunction};
 use flott_api::model::ModelProviders;
 use flott_api::object::ObjectStores;
+#[cfg(feature = "jdbc")]
+use flott_api::options::OptionReader;
 use flott_api::options::Options;
 use flott_api::process::{ProcessFunction, ProcessFunctions};
 use flott_api::table::TableFactory;
 use flott_batch::BatchFactory;
 use flott_runtime::environment::{Objects, StoreWorld, memory_bytes};
 use flott_runtime::{Plugins, TableFactories};
+#[cfg(feature = "jdbc")]
+use flott_sql::catalog::Catalog;
 use flott_sql::config::{Configuration, OPTIONS};
 use flott_sql::session::Connectors;
 
@@ -30,6 +34,8 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     for factory in connectors() {
         tables.insert(factory.identifier(), Arc::from(factory));
     }
+    #[cfg(feature = "jdbc")]
+    tables.insert("jdbc", Arc::new(flott_jdbc::Jdbc));
     let state_bytes_max = memory_bytes() / STATE_MEMORY_PART;
     let batch = BatchFactory::new(tables.clone(), state_bytes_max);
     tables.insert(batch.identifier(), Arc::new(batch));
@@ -119,6 +125,19 @@ impl Connectors for UserConnectors {
 
     fn model_providers(&self) -> ModelProviders {
         self.environment.models.clone()
+    }
+
+    #[cfg(feature = "jdbc")]
+    fn catalog_types(&self) -> Vec<&'static str> {
+        vec![crate::jdbc_catalog::JDBC]
+    }
+
+    #[cfg(feature = "jdbc")]
+    fn open_catalog(&self, kind: &str, options: &OptionReader<'_>) -> Result<Option<Box<dyn Catalog>>> {
+        if kind != crate::jdbc_catalog::JDBC {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(crate::jdbc_catalog::ServerCatalog::open(options, &self.environment.spawner)?)))
     }
 
     fn describe_function(&self, declaration: &Declaration) -> Result<UserFunction> {

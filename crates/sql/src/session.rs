@@ -33,13 +33,14 @@ use std::sync::Arc;
 use flott_api::env::FileSystems;
 use flott_api::function::{Declaration, UserFunction};
 use flott_api::model::ModelProviders;
+use flott_api::options::OptionReader;
 use flott_api::process::ProcessFunction;
 use flott_api::table::TableFactory;
 use flott_api::{Error, Result};
 
 pub use result::{Job, JobKind, Outcome, TextTable};
 
-use crate::catalog::Catalogs;
+use crate::catalog::{Catalog, Catalogs};
 use crate::config::{Configuration, EffectiveOption, Origin};
 use crate::parser::ast::{SqlOption, Statement, Text, Use, name_location};
 use crate::plan;
@@ -63,6 +64,20 @@ pub trait Connectors: Send + Sync {
     /// The providers of models; none by default.
     fn model_providers(&self) -> ModelProviders {
         ModelProviders::default()
+    }
+
+    /// The types of catalogs that others bring, for messages; none by default.
+    fn catalog_types(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// A catalog of a type that others bring; nothing if there is no such type. Reads all of its options.
+    ///
+    /// # Errors
+    /// If its options are wrong.
+    fn open_catalog(&self, kind: &str, options: &OptionReader<'_>) -> Result<Option<Box<dyn Catalog>>> {
+        let _: (&str, &OptionReader<'_>) = (kind, options);
+        Ok(None)
     }
 
     /// What a declaration of a function in another language means; none is spoken by default.
@@ -100,7 +115,7 @@ impl Session {
             _ => None,
         };
         let (catalog, database) = (text("table.builtin-catalog-name"), text("table.builtin-database-name"));
-        let catalogs = Catalogs::new(files, &catalog, &database, store)?;
+        let catalogs = Catalogs::new(files, Arc::clone(&connectors), [&catalog, &database], store)?;
         Ok(Session { catalogs, configuration, connectors, results: 0 })
     }
 

@@ -3,6 +3,7 @@
 
 mod checking;
 mod flott;
+mod jdbc;
 mod kafka;
 mod killing;
 mod ledger;

@@ -10,6 +10,7 @@ use flott_api::{Error, Result};
 use super::definitions::{CatalogDefinition, CatalogStore};
 use super::functions::TemporaryFunctions;
 use super::{Catalog, CatalogModel, Database, Object, ObjectKind, ObjectPath, Relation};
+use crate::session::Connectors;
 
 struct Open {
     catalog: Box<dyn Catalog>,
@@ -20,6 +21,8 @@ struct Open {
 /// The catalogs of a session.
 pub struct Catalogs {
     files: Arc<dyn FileSystems>,
+    /// They know types of catalogs, too.
+    connectors: Arc<dyn Connectors>,
     open: BTreeMap<String, Open>,
     temporary: BTreeMap<ObjectPath, Relation>,
     pub(super) functions: TemporaryFunctions,
@@ -49,12 +52,13 @@ impl Catalogs {
     /// If the store cannot be read, or a catalog in it cannot be opened.
     pub fn new(
         files: Arc<dyn FileSystems>,
-        builtin_catalog: &str,
-        builtin_database: &str,
+        connectors: Arc<dyn Connectors>,
+        [builtin_catalog, builtin_database]: [&str; 2],
         store_folder: Option<String>,
     ) -> Result<Self> {
         let mut catalogs = Catalogs {
             files,
+            connectors,
             open: BTreeMap::new(),
             temporary: BTreeMap::new(),
             functions: TemporaryFunctions::default(),
@@ -81,7 +85,7 @@ impl Catalogs {
     }
 
     fn open(&mut self, name: &str, definition: CatalogDefinition) -> Result<()> {
-        let (catalog, default_database) = definition.open(name, self.files.as_ref())?;
+        let (catalog, default_database) = definition.open(name, self.files.as_ref(), self.connectors.as_ref())?;
         self.open.insert(name.to_owned(), Open { catalog, default_database, definition });
         Ok(())
     }
@@ -111,7 +115,7 @@ impl Catalogs {
         if old.definition.options == definition.options {
             // Only the comment.
         } else if old.catalog.is_kept() {
-            let (catalog, default_database) = definition.open(name, self.files.as_ref())?;
+            let (catalog, default_database) = definition.open(name, self.files.as_ref(), self.connectors.as_ref())?;
             self.store_definition(name, &definition)?;
             self.open.insert(name.to_owned(), Open { catalog, default_database, definition });
             return Ok(());

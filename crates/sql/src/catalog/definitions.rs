@@ -11,6 +11,7 @@ use flott_api::{Error, Result};
 use super::file::FileCatalog;
 use super::memory::MemoryCatalog;
 use super::{Catalog, Database};
+use crate::session::Connectors;
 
 /// What `CREATE CATALOG` said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,17 +24,19 @@ pub struct CatalogDefinition {
 
 impl CatalogDefinition {
     /// Opens the catalog and tells its default database, which it makes if it is missing.
-    pub(super) fn open(&self, name: &str, files: &dyn FileSystems) -> Result<(Box<dyn Catalog>, String)> {
+    pub(super) fn open(
+        &self,
+        name: &str,
+        files: &dyn FileSystems,
+        connectors: &dyn Connectors,
+    ) -> Result<(Box<dyn Catalog>, String)> {
         let reader = OptionReader::new(&self.options, format!("catalog '{name}'"));
         let kind = reader.required("type")?;
         let default_database = reader.text("default-database").unwrap_or("default").to_owned();
         let mut catalog: Box<dyn Catalog> = match kind {
             "generic_in_memory" => Box::new(MemoryCatalog::default()),
             "file" => Box::new(FileCatalog::open(files, reader.required("path")?)?),
-            other => {
-                return Err(Error::invalid(format!("there is no catalog of type '{other}'"))
-                    .with_hint("The types are 'generic_in_memory' and 'file'."));
-            }
+            other => connectors.open_catalog(other, &reader)?.ok_or_else(|| unknown(other, connectors))?,
         };
         reader.finish()?;
         if catalog.database(&default_database)?.is_none() {
@@ -41,6 +44,15 @@ impl CatalogDefinition {
         }
         Ok((catalog, default_database))
     }
+}
+
+fn unknown(kind: &str, connectors: &dyn Connectors) -> Error {
+    let others = connectors.catalog_types();
+    let mut types: Vec<String> =
+        ["generic_in_memory", "file"].iter().chain(&others).map(|ty| format!("'{ty}'")).collect();
+    let last = types.pop().unwrap_or_default();
+    Error::invalid(format!("there is no catalog of type '{kind}'"))
+        .with_hint(format!("The types are {} and {last}.", types.join(", ")))
 }
 
 /// Begins the line that holds the catalog's comment, for which Flink's layout has no place; to YAML it is no data.

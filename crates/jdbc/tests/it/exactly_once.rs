@@ -1,0 +1,100 @@
+//! Writing tables, exactly once.
+
+use flott_api::ids::JobId;
+use flott_api::sink::Sink;
+use flott_api::testing::{batch, sink_contract};
+use flott_api::{ChangeBatch, Schema};
+
+use crate::server::{mariadb, postgres};
+use crate::sink::{TABLES, rows_of, sink_world, staged, staging_tables, users};
+use crate::world::World;
+
+const EXACTLY_ONCE: [(&str, &str); 2] =
+    [("sink.delivery-guarantee", "exactly-once"), ("sink.buffer-flush.interval", "0")];
+
+fn users_batch(table: &str) -> ChangeBatch {
+    batch(&Schema::new(users().to_vec()), table)
+}
+
+fn appended_rows_are_there_once(world: &dyn Fn() -> World<'static>) {
+    let batches = [users_batch("+I | 1 | a\n+I | 1 | a\n+I | 2 | NULL"), users_batch("+I | 3 | it's\n+I | 1 | a")];
+    sink_contract(&|| sink_world(world().with(&EXACTLY_ONCE), "events", &[]), &batches, &rows_of);
+}
+
+#[test]
+fn appended_rows_are_there_once_in_postgres() {
+    let Some(server) = postgres("appended_rows_are_there_once_in_postgres") else { return };
+    appended_rows_are_there_once(&|| World::new(server, TABLES));
+}
+
+#[test]
+fn appended_rows_are_there_once_in_mariadb() {
+    let Some(server) = mariadb("appended_rows_are_there_once_in_mariadb") else { return };
+    appended_rows_are_there_once(&|| World::new(server, TABLES));
+}
+
+#[test]
+fn appended_rows_are_there_once_in_sqlite() {
+    appended_rows_are_there_once(&|| World::file(TABLES));
+}
+
+#[test]
+fn changes_are_seen_with_their_checkpoint_in_postgres() {
+    let Some(server) = postgres("changes_are_seen_with_their_checkpoint_in_postgres") else { return };
+    changes_are_seen_with_their_checkpoint(World::new(server, TABLES));
+}
+
+#[test]
+fn changes_are_seen_with_their_checkpoint_in_mariadb() {
+    let Some(server) = mariadb("changes_are_seen_with_their_checkpoint_in_mariadb") else { return };
+    changes_are_seen_with_their_checkpoint(World::new(server, TABLES));
+}
+
+#[test]
+fn changes_are_seen_with_their_checkpoint_in_sqlite() {
+    changes_are_seen_with_their_checkpoint(World::file(TABLES));
+}
+
+fn changes_are_seen_with_their_checkpoint(world: World<'_>) {
+    let world = world.with(&EXACTLY_ONCE);
+    let spec = world.sink_spec("users", &users(), &[0]);
+    let mut committer = world.sink(&spec).committer(&world.environment).unwrap().unwrap();
+    let commit = |committer: &mut Box<dyn flott_api::sink::Committer>, parts| {
+        flott_api::testing::ready(committer.commit(None, parts)).unwrap();
+    };
+    flott_api::testing::ready(committer.recover(JobId(7), &[])).unwrap();
+    let mut writer = world.writer(&spec);
+    writer.put(users_batch("+I | 1 | a\n+I | 2 | b\n+I | 3 | c")).unwrap();
+    // Written in two statements, and still one checkpoint.
+    let many: Vec<String> = (10..200).map(|n| format!("+I | {n} | x")).collect();
+    writer.put(users_batch(&many.join("\n"))).unwrap();
+    writer.put(users_batch("-D | 3 | c\n+U | 2 | z")).unwrap();
+    let first = writer.checkpoint().unwrap();
+    assert!(world.sql("SELECT * FROM users").is_empty());
+    writer.put(users_batch("-D | 1 | a\n+U | 2 | y")).unwrap();
+    let second = writer.checkpoint().unwrap();
+    commit(&mut committer, first.clone());
+    assert_eq!(world.sql("SELECT * FROM users WHERE id < 10 ORDER BY id"), ["1|a", "2|z"]);
+    assert_eq!(world.sql("SELECT count(*) FROM users"), ["192"]);
+    commit(&mut committer, second.clone());
+    commit(&mut committer, first);
+    commit(&mut committer, second);
+    assert_eq!(world.sql("SELECT * FROM users WHERE id < 10 ORDER BY id"), ["2|y"]);
+    assert_eq!(staged(&world), 0);
+    assert!(writer.checkpoint().unwrap().is_empty(), "without rows there is nothing to commit");
+}
+
+#[test]
+fn rows_that_somebody_took_away_are_missed() {
+    let Some(server) = postgres("rows_that_somebody_took_away_are_missed") else { return };
+    let world = World::new(server, TABLES).with(&EXACTLY_ONCE);
+    let spec = world.sink_spec("events", &users(), &[]);
+    let mut committer = world.sink(&spec).committer(&world.environment).unwrap().unwrap();
+    let mut writer = world.writer(&spec);
+    writer.put(users_batch("+I | 1 | a")).unwrap();
+    let parts = writer.checkpoint().unwrap();
+    let table = staging_tables(&world);
+    world.sql(&format!("DELETE FROM {}", table[0]));
+    let error = flott_api::testing::ready(committer.commit(None, parts)).unwrap_err();
+    assert!(error.message().contains("are gone from table flott_staged_"), "{error}");
+}
