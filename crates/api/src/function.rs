@@ -106,7 +106,7 @@ pub struct UserFunction {
     pub parameters: Option<Vec<Field>>,
     /// Its result; of a table function an array of rows, neither of which is null.
     pub returns: LogicalType,
-    /// What an aggregate function remembers of a group; nothing if it is none.
+    /// What an aggregate function remembers of a group; nothing if it is none, or takes all rows at once.
     #[serde(default)]
     pub accumulator: Option<LogicalType>,
     /// How it takes its rows.
@@ -198,13 +198,21 @@ impl FunctionCalls {
         self.calls.first().is_some_and(|call| call.function.kind == FunctionKind::Aggregate)
     }
 
+    /// Whether they are of aggregate functions that take all rows of a value at once.
+    pub fn windowed(&self) -> bool {
+        self.aggregate() && self.calls.first().is_some_and(|call| call.function.form == CallForm::Batch)
+    }
+
     /// The types of all columns that batches have.
     ///
     /// # Errors
     /// If an aggregate function remembers nothing.
     pub fn sent(&self) -> Result<Vec<LogicalType>> {
         let mut types = self.arguments.clone();
-        if self.aggregate() {
+        if self.windowed() {
+            types.extend([LogicalType::new(TypeKind::Int), LogicalType::new(TypeKind::Int)]);
+            types.extend(self.calls.iter().map(|_| LogicalType::not_null(TypeKind::TinyInt)));
+        } else if self.aggregate() {
             types.push(LogicalType::not_null(TypeKind::Int));
             for call in &self.calls {
                 types.push(LogicalType::not_null(TypeKind::TinyInt));
@@ -221,7 +229,7 @@ impl FunctionCalls {
     pub fn given(&self) -> Result<Vec<LogicalType>> {
         let mut types = Vec::new();
         for FunctionCall { function, .. } in &self.calls {
-            if self.aggregate() {
+            if self.aggregate() && !self.windowed() {
                 types.push(function.remembered()?.clone());
                 types.push(function.returns.clone().with_nullable(true));
             }
@@ -274,6 +282,10 @@ pub trait FunctionProcess: Send {
     /// accumulator before the batch, in the first row of each group; null if there is none yet. They give three columns for each
     /// call, with a row for each group: its accumulator, its value before the batch, which is null if there was none, and its
     /// value.
+    ///
+    /// Those that take whole columns ([`FunctionCalls::windowed`]) get behind the arguments the first row of a value and the row
+    /// behind its last one (`INT` both; row i has them of the i-th value, and nulls where there are no more values), and for each
+    /// call whether a row counts (`TINYINT`: 1 or 0). They give a column for each call, with a row for each value.
     ///
     /// # Errors
     /// `Data` if a function fails on a row; `External` if the process is gone or does not answer in time.

@@ -30,17 +30,18 @@ use flott_operators::window_table_function::WindowTableFunction;
 use futures::stream;
 
 use crate::error::released;
-use crate::exec::{Begin, Open, Own, Transform, Wait};
+use crate::exec::{Begin, BeginWaiting, Open, Own, Transform};
 use crate::expression::Compiler;
 use crate::join::{JoinParts, joined};
 use crate::ordered::{Rank, Runs};
 use crate::over::{Over, OverParts};
+use crate::waiting::Predicted;
 use crate::{aggregate, columns, scan};
 
 /// The connectors that a plan may read, by identifier.
 pub(crate) type Tables = BTreeMap<&'static str, Arc<dyn TableFactory>>;
 
-type Tree = Arc<dyn ExecutionPlan>;
+pub(crate) type Tree = Arc<dyn ExecutionPlan>;
 
 /// Builds trees for one run.
 pub(crate) struct Builder<'a> {
@@ -89,6 +90,9 @@ impl Builder<'_> {
             BatchOp::Window(spec) => self.windowed(spec, input, node),
             BatchOp::Correlate(spec) => self.correlated(spec, input, node),
             BatchOp::Predict(spec) => self.predicted(spec, input, node),
+            BatchOp::PythonCalc(_) | BatchOp::PythonCorrelate(_) | BatchOp::PythonAggregate(_) => {
+                self.beside(op, input, node)
+            }
             BatchOp::Sort { order, limit } => Ok(self.sorted(order, *limit, input)),
             BatchOp::Limit { offset, limit } => Ok(limited(input, *offset, *limit)),
             BatchOp::Rank { partition, order, range, emit_rank } => {
@@ -116,15 +120,18 @@ impl Builder<'_> {
                 };
                 // What cannot run is refused before the first row is read.
                 Over::new(parts.clone())?;
-                let output = Arc::clone(&parts.output);
+                let (output, input) = (Arc::clone(&parts.output), self.sorted(&by, None, input));
+                if parts.calls.iter().any(|call| call.function.user.is_some()) {
+                    return self.over_beside(parts, input);
+                }
                 let begin: Begin = Arc::new(move || Ok(Box::new(Over::new(parts.clone())?)));
-                Ok(Own::transform("OverAggregate", self.sorted(&by, None, input), output, begin))
+                Ok(Own::transform("OverAggregate", input, output, begin))
             }
             _ => Err(Error::internal("a node of a batch plan has an input and needs none")),
         }
     }
 
-    fn sorted(&self, order: &[SortField], limit: Option<(u64, u64)>, input: Tree) -> Tree {
+    pub(crate) fn sorted(&self, order: &[SortField], limit: Option<(u64, u64)>, input: Tree) -> Tree {
         sorted(order, limit, in_pieces(input, self.batch_rows))
     }
 
@@ -194,23 +201,16 @@ impl Builder<'_> {
         let model = Arc::new(Model::open(spec, &self.compiler.environment)?);
         let schema = columns::loose(&node.output);
         let (output, moment) = (Arc::clone(&schema), self.compiler.moment());
-        let wait: Wait = Arc::new(move |rows| {
-            let (model, output, moment) = (Arc::clone(&model), Arc::clone(&output), moment);
-            Box::pin(async move {
-                let (batch, mut out) = (ChangeBatch::inserts(rows), Vec::new());
-                let mut asked = model.ask(&batch, &moment)?;
-                while let Some(rows) = asked.next().await? {
-                    out.push(columns::relabelled(&output, rows.rows()).map_err(released)?);
-                }
-                Ok(out)
-            })
+        let begin: BeginWaiting = Arc::new(move || {
+            let (model, output) = (Arc::clone(&model), Arc::clone(&output));
+            Ok(Box::new(Predicted { model, output, moment }))
         });
-        Ok(Own::wait("MLPredictTableFunction", input, schema, wait))
+        Ok(Own::wait("MLPredictTableFunction", input, schema, begin))
     }
 }
 
 /// Rows in batches that are not longer than that. They are copied: a slice would count as much as what it is cut from.
-fn in_pieces(input: Tree, rows: usize) -> Tree {
+pub(crate) fn in_pieces(input: Tree, rows: usize) -> Tree {
     if rows >= BATCH_ROWS_MAX {
         return input;
     }
@@ -304,7 +304,7 @@ fn aggregated(keys: &[usize], calls: &[AggregateCall], read: &Schema, input: Tre
     AggregateExec::try_new(AggregateMode::Single, group_by, calls, filters, input, schema).map(tree).map_err(released)
 }
 
-fn by_columns(columns: &[usize]) -> Vec<SortField> {
+pub(crate) fn by_columns(columns: &[usize]) -> Vec<SortField> {
     columns.iter().map(|&column| SortField { column, descending: false, nulls_last: false }).collect()
 }
 

@@ -22,6 +22,12 @@ pub(crate) fn loose(schema: &flott_api::Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.map(|(i, f)| Field::new(name(i), f.ty.arrow(), true)).collect::<Vec<_>>()))
 }
 
+/// The same columns, each of which may be null.
+pub(crate) fn nullable(schema: &flott_api::Schema) -> flott_api::Schema {
+    let field = |field: &flott_api::Field| flott_api::Field::new(&field.name, field.ty.clone().with_nullable(true));
+    flott_api::Schema::new(schema.fields.iter().map(field).collect())
+}
+
 /// Rows under a schema, also of no columns.
 pub(crate) fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));

@@ -52,16 +52,37 @@ pub(crate) trait Transform: Send {
 /// A new transformation, for one run.
 pub(crate) type Begin = Arc<dyn Fn() -> flott_api::Result<Box<dyn Transform>> + Send + Sync>;
 
-/// Makes rows of a batch, and may wait for them.
-pub(crate) type Wait =
-    Arc<dyn Fn(RecordBatch) -> BoxFuture<'static, flott_api::Result<Vec<RecordBatch>>> + Send + Sync>;
+/// Makes rows of rows, batch by batch, and waits for others to do so.
+pub(crate) trait Waiting: Send {
+    /// What follows from a batch.
+    ///
+    /// # Errors
+    /// If the batch cannot be worked on.
+    fn push(&mut self, rows: RecordBatch) -> BoxFuture<'_, flott_api::Result<Vec<RecordBatch>>>;
+
+    /// What is left when no batch follows.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn finish(&mut self) -> BoxFuture<'_, flott_api::Result<Vec<RecordBatch>>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// What it remembers.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// A new one, for one run.
+pub(crate) type BeginWaiting = Arc<dyn Fn() -> flott_api::Result<Box<dyn Waiting>> + Send + Sync>;
 
 /// What an operator of our own does.
 #[derive(Clone)]
 enum Work {
     Open(Open),
     Transform(Begin),
-    Wait(Wait),
+    Wait(BeginWaiting),
     /// All rows of the first input, then those of the next.
     Concat,
 }
@@ -90,14 +111,14 @@ impl Own {
         Self::node(name, Work::Transform(begin), vec![input], output)
     }
 
-    /// Rows made of those of an input, one batch after the other, each of which is waited for.
+    /// Rows made of those of an input, one batch after the other, for each of which is waited.
     pub(crate) fn wait(
         name: &'static str,
         input: Arc<dyn ExecutionPlan>,
         output: SchemaRef,
-        wait: Wait,
+        begin: BeginWaiting,
     ) -> Arc<dyn ExecutionPlan> {
-        Self::node(name, Work::Wait(wait), vec![input], output)
+        Self::node(name, Work::Wait(begin), vec![input], output)
     }
 
     /// The inputs one behind the other, so that their order is no accident.
@@ -133,14 +154,11 @@ impl Own {
                 begin().map_err(carried)?,
                 MemoryConsumer::new(self.name).register(context.memory_pool()),
             ),
-            Work::Wait(wait) => {
-                let wait = Arc::clone(wait);
-                let rows = self.input(context)?.then(move |rows| {
-                    let wait = Arc::clone(&wait);
-                    async move { wait(rows?).await.map_err(carried) }
-                });
-                Box::pin(rows.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten())
-            }
+            Work::Wait(begin) => waited(
+                self.input(context)?,
+                begin().map_err(carried)?,
+                MemoryConsumer::new(self.name).register(context.memory_pool()),
+            ),
             Work::Concat => {
                 // An input is opened when the one before it has ended: until then it takes no memory.
                 let (inputs, context) = (self.inputs.clone(), Arc::clone(context));
@@ -169,6 +187,22 @@ fn transformed(
                 Ok(Some((rows, (input, Some((transform, memory))))))
             }
             None => Ok(Some((transform.finish().map_err(carried)?, (input, None)))),
+        }
+    });
+    Box::pin(rows.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten())
+}
+
+/// The same where others are waited for.
+fn waited(input: SendableRecordBatchStream, waiting: Box<dyn Waiting>, memory: MemoryReservation) -> RowStream {
+    let rows = stream::try_unfold((input, Some((waiting, memory))), |(mut input, waiting)| async move {
+        let Some((mut waiting, memory)) = waiting else { return Ok::<_, DataFusionError>(None) };
+        match input.next().await.transpose()? {
+            Some(rows) => {
+                let rows = waiting.push(rows).await.map_err(carried)?;
+                memory.try_resize(waiting.memory_bytes())?;
+                Ok(Some((rows, (input, Some((waiting, memory))))))
+            }
+            None => Ok(Some((waiting.finish().await.map_err(carried)?, (input, None)))),
         }
     });
     Box::pin(rows.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten())

@@ -6,14 +6,15 @@
 //! aggregates behind its accumulators. So what DataFusion gives is joins, sorts and groups that spill; what a value is,
 //! and what a function makes of it, is ours alone.
 //!
-//! Reading order: [`connector`] (the source `$batch`), `build` (the tree), `expression`, `aggregate`, `join` (what DataFusion
-//! calls back), `exec` (operators of our own), `over` (window functions), `scan` (a connector as a stream), `resources` and
-//! `pool` (memory and spilling).
+//! Reading order: [`connector`] (the source `$batch`), `build` and `beside` (the tree), `expression`, `aggregate`, `join` (what
+//! DataFusion calls back), `exec` (operators of our own), `waiting` (models, functions beside the job), `over` (window
+//! functions), `scan` (a connector as a stream), `resources` and `pool` (memory and spilling).
 //!
 //! **Does not:** run in parallel: one stream of rows goes through the tree. What can neither fit into memory nor spill (one
 //! huge group) fails, and names the option.
 
 mod aggregate;
+mod beside;
 mod build;
 mod columns;
 pub mod connector;
@@ -28,5 +29,6 @@ mod resources;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use connector::BatchFactory;

@@ -38,7 +38,7 @@ fn holders(node: &BatchNode) -> usize {
     let own = match node.op {
         BatchOp::Aggregate { .. } | BatchOp::Join { .. } | BatchOp::Sort { .. } => 1,
         // They sort.
-        BatchOp::Over { .. } | BatchOp::Rank { .. } => 1,
+        BatchOp::Over { .. } | BatchOp::Rank { .. } | BatchOp::PythonAggregate(_) => 1,
         _ => 0,
     };
     own + node.inputs.iter().map(holders).sum::<usize>()

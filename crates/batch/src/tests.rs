@@ -1,5 +1,7 @@
 //! Bounded queries over a table of many rows and little memory.
 
+mod beside;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -50,7 +50,9 @@ pub use ml_predict::{AsyncPredict, MlPredictTableFunctionSpec};
 pub use multi_join::{MultiJoinSpec, MultiJoinStep};
 pub use over::{Frame, FrameBound, FrameUnit, OverAggregateSpec, OverFrame, OverOrder};
 pub use process::ProcessTableFunctionSpec;
-pub use python_calc::{PythonCalcSpec, PythonCorrelateSpec, PythonGroupAggregateSpec, aggregate_calls};
+pub use python_calc::{
+    PythonCalcSpec, PythonCorrelateSpec, PythonGroupAggregateSpec, PythonOverAggregateSpec, aggregate_calls,
+};
 pub use rank::{DeduplicateKeep, DeduplicateSpec, DeduplicateTime, RankRange, RankSpec, RankStrategy};
 pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};

@@ -1,12 +1,34 @@
 //! The process beside the job that an operator calls, and what it is sent: the columns that are arguments and no other.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch, RecordBatchOptions};
+use arrow_schema::Field;
 use flott_api::env::Environment;
 use flott_api::function::{CallArgument, FunctionCall, FunctionCalls, FunctionProcess};
+use flott_api::ids::Subtask;
 use flott_api::operator::OpenContext;
 use flott_api::{ChangeBatch, Error, Result, Schema};
 
 use crate::group_aggregate::joined;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Which instance.
+    pub subtask: Subtask,
+    /// The number of key groups.
+    pub max_parallelism: u32,
+    /// The world, with the hosts of languages.
+    pub environment: Environment,
+}
+
+impl From<&OpenContext> for Caller {
+    fn from(cx: &OpenContext) -> Self {
+        Caller { subtask: cx.subtask, max_parallelism: cx.max_parallelism, environment: cx.environment.clone() }
+    }
+}
 
 /// See the module.
 pub(crate) struct Beside {
@@ -44,15 +66,15 @@ impl Beside {
     }
 
     /// Learns who calls.
-    pub(crate) fn open(&mut self, cx: &OpenContext, input: &Schema, session_zone: &str) {
+    pub(crate) fn open(&mut self, caller: &Caller, input: &Schema, session_zone: &str) {
         let calls = FunctionCalls {
             calls: self.calls.clone(),
             arguments: self.sent.iter().map(|column| input.fields[*column].ty.clone()).collect(),
-            subtask: cx.subtask,
-            max_parallelism: cx.max_parallelism,
+            subtask: caller.subtask,
+            max_parallelism: caller.max_parallelism,
             session_zone: session_zone.to_owned(),
         };
-        self.opened = Some(Opened { calls, environment: cx.environment.clone() });
+        self.opened = Some(Opened { calls, environment: caller.environment.clone() });
     }
 
     /// Starts the process.
@@ -68,16 +90,30 @@ impl Beside {
     pub(crate) async fn call(&mut self, batch: &ChangeBatch) -> Result<Vec<ArrayRef>> {
         let process = self.process.as_mut().ok_or_else(|| Error::internal("a node of calls was not started"))?;
         if batch.is_empty() {
-            let results = self.calls.iter().map(|call| call.function.returns.arrow());
-            return Ok(results.map(|ty| arrow_array::new_empty_array(&ty)).collect());
+            return Ok(self.nothing());
         }
         process.call(batch.rows().project(&self.sent)?).await
     }
 
+    /// What calls give for no rows.
+    pub(crate) fn nothing(&self) -> Vec<ArrayRef> {
+        let results = self.calls.iter().map(|call| call.function.returns.arrow());
+        results.map(|ty| arrow_array::new_empty_array(&ty)).collect()
+    }
+
     /// The columns that are arguments, of several batches behind each other.
     pub(crate) fn arguments(&self, batches: &[ChangeBatch]) -> Result<Vec<ArrayRef>> {
-        let of = |batch: &ChangeBatch| self.sent.iter().map(|column| batch.rows().column(*column).clone()).collect();
-        joined(batches.iter().map(of))
+        joined(batches.iter().map(|batch| self.picked(batch.rows())))
+    }
+
+    /// The columns that are arguments.
+    pub(crate) fn picked(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
+        self.sent.iter().map(|column| rows.column(*column).clone()).collect()
+    }
+
+    /// The input columns that are arguments.
+    pub(crate) fn sent(&self) -> &[usize] {
+        &self.sent
     }
 
     /// What aggregate functions give for rows that are laid out as [`FunctionProcess::call`] wants them.
@@ -93,6 +129,29 @@ impl Beside {
             None => Ok(()),
         }
     }
+}
+
+/// Columns that only their places tell apart.
+pub(crate) fn unnamed(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let fields = columns.iter().map(|column| Field::new("", column.data_type().clone(), true)).collect::<Vec<_>>();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::new(arrow_schema::Schema::new(fields)), columns, &options)?)
+}
+
+/// Which rows the values of functions are over that take whole columns, for batches of so many rows.
+pub(crate) fn bounds(windows: impl Iterator<Item = Range<usize>>, rows: usize) -> Result<[ArrayRef; 2]> {
+    let too_many = |_| Error::data("a function of pandas was to be given more than 2147483647 rows at once");
+    let (mut from, mut to) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for window in windows {
+        from.push(Some(i32::try_from(window.start).map_err(too_many)?));
+        to.push(Some(i32::try_from(window.end).map_err(too_many)?));
+    }
+    if from.len() > rows {
+        return Err(Error::internal("there are more values of functions than rows"));
+    }
+    from.resize(rows, None);
+    to.resize(rows, None);
+    Ok([Arc::new(Int32Array::from(from)), Arc::new(Int32Array::from(to))])
 }
 
 /// The input columns that are arguments of a call, or of calls within it.

@@ -25,7 +25,7 @@ use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
 use crate::ml_predict_table_function::MlPredictTableFunction;
 use crate::multi_join::MultiJoin;
-use crate::over_aggregate::OverAggregate;
+use crate::over_aggregate::{OverAggregate, PythonOverAggregate};
 use crate::process_table_function::ProcessTableFunction;
 use crate::python_calc::PythonCalc;
 use crate::python_correlate::PythonCorrelate;
@@ -90,6 +90,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<PythonCalc>(),
     entry::<PythonCorrelate>(),
     entry::<PythonGroupAggregate>(),
+    entry::<PythonOverAggregate>(),
     entry::<Rank>(),
     entry::<SinkUpsertMaterializer>(),
     entry::<TemporalJoin>(),

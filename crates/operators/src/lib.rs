@@ -3,16 +3,16 @@
 //!
 //! Reading order: [`factory`] lists them. Without state are [`calc`],
 //! [`watermark_assigner`], [`window_table_function`], [`python_calc`], [`python_correlate`], [`ml_predict_table_function`],
-//! [`drop_update_before`] and
-//! [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
+//! [`drop_update_before`] and [`constraint_enforcer`]; with state are [`values`], [`limit`], [`changelog_normalize`], [`sink_upsert_materializer`],
 //! [`deduplicate`], [`rank`], [`temporal_sort`], [`group_aggregate`], [`over_aggregate`],
 //! [`match_recognize`], [`process_table_function`] and [`window_aggregate`]. They share
-//! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`.
+//! [`aggregate`], `window`, `emit`, `sorting`, `timed_rows` and `key_timers`; those that call functions in a process beside
+//! the job [`beside`] and [`python_over`].
 //! Reading order: [`factory`] lists them; [`calc`] is one without state, [`changelog_normalize`] one with state, and
 //! [`group_aggregate`] one with aggregates. What they share: [`aggregate`], `window`, `emit`.
 
 pub mod aggregate;
-mod beside;
+pub mod beside;
 pub mod calc;
 pub mod changelog;
 pub mod changelog_normalize;
@@ -43,6 +43,7 @@ pub mod process_table_function;
 pub mod python_calc;
 pub mod python_correlate;
 pub mod python_group_aggregate;
+pub mod python_over;
 pub mod rank;
 pub mod session_aggregate;
 pub mod session_table_function;

@@ -24,7 +24,9 @@
 mod at_once;
 mod by_columns;
 mod entries;
+mod frames;
 mod places;
+mod python;
 mod steps;
 mod waiting;
 
@@ -37,6 +39,7 @@ use flott_graph::spec::{OverAggregateSpec, OverFrame, OverOrder};
 use crate::factory::FromSpec;
 use at_once::AtOnce;
 use by_columns::ByColumns;
+pub use python::PythonOverAggregate;
 use waiting::Waiting;
 
 /// See the module.

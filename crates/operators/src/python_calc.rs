@@ -10,7 +10,7 @@ use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Sta
 use flott_api::{ChangeBatch, Error, Result};
 use flott_graph::spec::PythonCalcSpec;
 
-use crate::beside::Beside;
+use crate::beside::{Beside, Caller};
 use crate::emit::{emit, record_batch};
 use crate::factory::FromSpec;
 
@@ -41,7 +41,7 @@ impl Stateful for PythonCalc {}
 #[async_trait]
 impl Operator for PythonCalc {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        self.beside.open(cx, &self.spec.input, &self.spec.session_zone);
+        self.beside.open(&Caller::from(cx), &self.spec.input, &self.spec.session_zone);
         Ok(())
     }
 
@@ -50,14 +50,43 @@ impl Operator for PythonCalc {
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let called = self.called(batch).await?;
+        emit(called, cx).await
+    }
+
+    async fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
+        self.end().await
+    }
+}
+
+/// What bounded queries do with it.
+impl PythonCalc {
+    /// Starts the process, before the first rows.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn begin(&mut self, caller: &Caller) -> Result<()> {
+        self.beside.open(caller, &self.spec.input, &self.spec.session_zone);
+        self.beside.start().await
+    }
+
+    /// The rows with what functions give.
+    ///
+    /// # Errors
+    /// If a function fails, or its process is gone.
+    pub async fn called(&mut self, batch: ChangeBatch) -> Result<ChangeBatch> {
         let mut columns: Vec<_> =
             self.spec.forwarded.iter().map(|column| batch.rows().column(*column).clone()).collect();
         columns.extend(self.beside.call(&batch).await?);
         let rows = record_batch(&self.output, columns, batch.len())?;
-        emit(batch.with_rows(rows)?, cx).await
+        batch.with_rows(rows)
     }
 
-    async fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
+    /// There are no more rows.
+    ///
+    /// # Errors
+    /// If a function fails to close what it has opened.
+    pub async fn end(&mut self) -> Result<()> {
         self.beside.close().await
     }
 }

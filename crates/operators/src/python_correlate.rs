@@ -11,13 +11,13 @@ use flott_api::{ChangeBatch, Error, Result};
 use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
 use flott_graph::spec::PythonCorrelateSpec;
 
-use crate::beside::Beside;
+use crate::beside::{Beside, Caller};
 use crate::correlate::{Elements, Joining};
 use crate::emit::emit;
 use crate::factory::FromSpec;
 
 /// So many rows are sent at once.
-const ROWS_MAX: usize = 512;
+pub const ROWS_MAX: usize = 512;
 
 /// See the module.
 pub struct PythonCorrelate {
@@ -52,11 +52,7 @@ impl Stateful for PythonCorrelate {}
 #[async_trait]
 impl Operator for PythonCorrelate {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
-        let zone = self.spec.session_zone.clone();
-        let compiling = CompileContext { session_zone: zone, environment: Some(cx.environment.clone()) };
-        self.condition = self.spec.condition.as_ref().map(|c| compile(c, &compiling)).transpose()?;
-        self.beside.open(cx, &self.spec.input, &self.spec.session_zone);
-        Ok(())
+        self.open_for(&Caller::from(cx))
     }
 
     async fn start(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
@@ -69,27 +65,57 @@ impl Operator for PythonCorrelate {
         while from == 0 || from < batch.len() {
             let rows = ROWS_MAX.min(batch.len() - from);
             let piece = if rows == batch.len() { batch.clone() } else { batch.slice(from, rows) };
-            self.piece(piece, cx).await?;
+            let eval = EvalContext { processing_time_ms: cx.processing_time_ms, watermark: cx.watermark.0 };
+            let joined = self.joined(piece, &eval).await?;
+            emit(joined, cx).await?;
             from += rows.max(1);
         }
         Ok(())
     }
 
     async fn finish(&mut self, _: &mut OperatorContext<'_>) -> Result<()> {
-        self.beside.close().await
+        self.end().await
     }
 }
 
 impl PythonCorrelate {
-    async fn piece(&mut self, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+    fn open_for(&mut self, caller: &Caller) -> Result<()> {
+        let zone = self.spec.session_zone.clone();
+        let compiling = CompileContext { session_zone: zone, environment: Some(caller.environment.clone()) };
+        self.condition = self.spec.condition.as_ref().map(|c| compile(c, &compiling)).transpose()?;
+        self.beside.open(caller, &self.spec.input, &self.spec.session_zone);
+        Ok(())
+    }
+
+    /// Starts the process, before the first rows of a bounded query.
+    ///
+    /// # Errors
+    /// If it does not start, or the condition cannot be compiled.
+    pub async fn begin(&mut self, caller: &Caller) -> Result<()> {
+        self.open_for(caller)?;
+        self.beside.start().await
+    }
+
+    /// Rows, [`ROWS_MAX`] at most, with those that the function gives for each.
+    ///
+    /// # Errors
+    /// If the function fails, or its process is gone.
+    pub async fn joined(&mut self, batch: ChangeBatch, eval: &EvalContext) -> Result<ChangeBatch> {
         let given = self.beside.call(&batch).await?;
         let given = given.first().ok_or_else(|| Error::internal("a call gave no column"))?;
         let forwarded = batch.rows().project(&self.spec.forwarded)?;
         let batch = batch.with_rows(forwarded)?;
-        let eval = EvalContext { processing_time_ms: cx.processing_time_ms, watermark: cx.watermark.0 };
         let joining = Joining { condition: self.condition.as_ref(), outer: self.spec.outer, output: &self.output };
         let elements = Elements::unnested(given, &self.spec.call.function.returns.kind, false)?;
-        emit(joining.join(&batch, &elements, &eval)?, cx).await
+        joining.join(&batch, &elements, eval)
+    }
+
+    /// There are no more rows.
+    ///
+    /// # Errors
+    /// If the function fails to close what it has opened.
+    pub async fn end(&mut self) -> Result<()> {
+        self.beside.close().await
     }
 }
 

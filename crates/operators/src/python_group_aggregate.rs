@@ -6,10 +6,12 @@
 //! it has declared. So no process has what is not here: it is sent what a function remembers of the groups of a batch, and gives it
 //! back. Built-in aggregates beside it are folded here.
 
+mod sorted;
+
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int8Array, Int32Array, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, Int8Array, Int32Array, RecordBatch};
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flott_api::aggregate::Change;
 use flott_api::function::FunctionCall;
@@ -20,12 +22,14 @@ use flott_graph::spec::{PythonGroupAggregateSpec, aggregate_calls};
 use flott_state::hot::{Encoding, KeyedState, MapViewOptions, TtlOptions};
 
 use crate::aggregate::groups::{Groups, Plan, Rows};
-use crate::beside::Beside;
+use crate::beside::{Beside, Caller, unnamed};
 use crate::emit::emit;
 use crate::factory::FromSpec;
 use crate::group_aggregate::bundled::Bundled;
 use crate::group_aggregate::{joined, retracts};
 use crate::mini_batch::MiniBatch;
+
+pub use sorted::{Run, SortedGroups};
 
 const STATE: &str = "groups";
 
@@ -51,6 +55,12 @@ struct Function {
     encoding: Encoding,
 }
 
+impl Function {
+    fn of((call, of): &(usize, FunctionCall)) -> Result<Self> {
+        Ok(Function { call: *call, encoding: Encoding::of(&of.function.remembered()?.arrow())? })
+    }
+}
+
 impl FromSpec for PythonGroupAggregate {
     type Spec = PythonGroupAggregateSpec;
 
@@ -63,10 +73,7 @@ impl FromSpec for PythonGroupAggregate {
         let options = MapViewOptions { retract, ttl_ms: groups.state_ttl_ms };
         let plan = Plan::with_beside(&groups.input, &groups.keys, &groups.aggregates, options)?;
         let calls: Vec<(usize, FunctionCall)> = aggregate_calls(&groups.aggregates);
-        let function = |(call, of): &(usize, FunctionCall)| {
-            Ok(Function { call: *call, encoding: Encoding::of(&of.function.remembered()?.arrow())? })
-        };
-        let functions = calls.iter().map(function).collect::<Result<_>>()?;
+        let functions = calls.iter().map(Function::of).collect::<Result<_>>()?;
         let calls: Vec<FunctionCall> = calls.into_iter().map(|(_, call)| call).collect();
         Ok(PythonGroupAggregate {
             plan,
@@ -100,7 +107,7 @@ impl Operator for PythonGroupAggregate {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
         let ttl = TtlOptions::after(self.spec.groups.state_ttl_ms);
         self.state = Some(KeyedState::open(cx, &self.plan.state(STATE, ttl), self.plan.groups()?)?);
-        self.beside.open(cx, &self.spec.groups.input, &self.spec.session_zone);
+        self.beside.open(&Caller::from(cx), &self.spec.groups.input, &self.spec.session_zone);
         Ok(())
     }
 
@@ -199,12 +206,7 @@ fn sent(
     let places = bundled.places();
     columns.push(Arc::new(Int32Array::from_iter_values(places.iter().map(|place| *place as i32))));
     for (function, changes) in functions.iter().zip(changes) {
-        let sign = |change: &Change| match change {
-            Change::Add => 1,
-            Change::Skip => 0,
-            Change::Retract => -1,
-        };
-        columns.push(Arc::new(changes.iter().map(|change| Some(sign(change))).collect::<Int8Array>()));
+        columns.push(signs(changes));
         let accumulators = entries.accumulators(function.call)?;
         let mut seen = 0;
         let first = places.iter().map(|place| {
@@ -215,9 +217,17 @@ fn sent(
         });
         columns.push(function.encoding.decode(first)?);
     }
-    let fields = columns.iter().map(|column| Field::new("", column.data_type().clone(), true)).collect::<Vec<_>>();
-    let options = RecordBatchOptions::new().with_row_count(Some(places.len()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+    unnamed(columns, places.len())
+}
+
+/// What rows do, as numbers.
+fn signs(changes: &[Change]) -> ArrayRef {
+    let sign = |change: &Change| match change {
+        Change::Add => 1,
+        Change::Skip => 0,
+        Change::Retract => -1,
+    };
+    Arc::new(changes.iter().map(|change| Some(sign(change))).collect::<Int8Array>())
 }
 
 /// Keeps the accumulators that the process gives, and gives the values behind the batch.

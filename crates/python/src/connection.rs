@@ -14,7 +14,7 @@ use crate::settings::{Settings, TIMEOUT};
 
 const BOOTSTRAP: &str = include_str!("worker/bootstrap.py");
 /// Our side, module by module.
-const SOURCES: [(&str, &str); 13] = [
+const SOURCES: [(&str, &str); 14] = [
     ("flott_aggregates", include_str!("worker/aggregates.py")),
     ("flott_calls", include_str!("worker/calls.py")),
     ("flott_failure", include_str!("worker/failure.py")),
@@ -27,6 +27,7 @@ const SOURCES: [(&str, &str); 13] = [
     ("flott_types", include_str!("worker/types.py")),
     ("flott_udf", include_str!("worker/udf.py")),
     ("flott_values", include_str!("worker/values.py")),
+    ("flott_views", include_str!("worker/views.py")),
     ("flott_worker", include_str!("worker/worker.py")),
 ];
 

@@ -51,9 +51,16 @@ pub(crate) fn message(calls: &FunctionCalls) -> Result<Value> {
         "max_number_of_parallel_subtasks": calls.max_parallelism,
         "index_of_this_subtask": calls.subtask.index,
     });
-    let (zone, aggregate) = (&calls.session_zone, calls.aggregate());
+    let (zone, aggregate, windowed) = (&calls.session_zone, calls.aggregate(), calls.windowed());
     let calls = calls.calls.iter().map(call).collect::<Result<Vec<_>>>()?;
-    Ok(json!({ "zone": zone, "place": place, "arguments": arguments, "calls": calls, "aggregate": aggregate }))
+    Ok(json!({
+        "zone": zone,
+        "place": place,
+        "arguments": arguments,
+        "calls": calls,
+        "aggregate": aggregate,
+        "windowed": windowed,
+    }))
 }
 
 fn call(call: &FunctionCall) -> Result<Value> {

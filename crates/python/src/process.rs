@@ -130,7 +130,8 @@ impl Calls {
         reader.decode(&mut schema)?;
         let mut writer = StreamWriter::try_new(Vec::new(), &arguments)?;
         connection.send(sent::SCHEMA, std::mem::take(writer.get_mut()))?;
-        let rows_max = if opened.pandas { pandas_rows } else { usize::MAX };
+        // What one value is made of is not parted.
+        let rows_max = if opened.pandas && per_row { pandas_rows } else { usize::MAX };
         Ok(Calls { connection, writer, reader, arguments, results, per_row, rows_max })
     }
 

@@ -2,12 +2,14 @@
 //!
 //! Reading order: [`context`] (what the planner is given), [`rel`] (the relational tree), `scope` and `binder` (a
 //! statement becomes that tree, with Flink's types from the first expression on), `optimize` (an allow-list of rules),
-//! `stream` (changelog modes, keys, exchanges) or `batch` (bounded jobs), `lower` (the job graph), `explain` and `print` (text).
+//! `beside` (calls that run in a process), `stream` (changelog modes, keys, exchanges) or `batch` (bounded jobs), `lower` (the
+//! job graph), `explain` and `print` (text).
 //!
 //! **Invariant.** What is not built is refused by name and place: the binder takes every struct of the syntax tree apart
 //! field by field, so that a clause is planned or an error, never dropped.
 
 mod batch;
+mod beside;
 mod binder;
 pub mod context;
 mod dead_letters;

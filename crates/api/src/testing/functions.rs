@@ -6,6 +6,7 @@
 //! | `counted` | its first argument |
 //! | `broken` | an error |
 //! | `total` | an aggregate: the sum of its argument; it remembers the sum |
+//! | `spread` | an aggregate of whole columns: the largest value less the smallest; null of none |
 //! | `count_down` | a table function: for n the rows n - 1 .. 0 of one `BIGINT` and its square; none for null |
 
 use std::collections::BTreeMap;
@@ -85,6 +86,12 @@ pub fn total() -> UserFunction {
     UserFunction { kind, accumulator: Some(bigint.clone()), ..user_function("total", bigint) }
 }
 
+/// The aggregate of the tests that takes whole columns.
+pub fn spread() -> UserFunction {
+    let returns = LogicalType::new(TypeKind::BigInt);
+    UserFunction { kind: FunctionKind::Aggregate, form: CallForm::Batch, ..user_function("spread", returns) }
+}
+
 /// See the module.
 struct FakeHost;
 
@@ -114,6 +121,7 @@ impl FunctionProcess for FakeProcess {
             called.columns_max = called.columns_max.max(arguments.num_columns());
         });
         let results = match self.0.aggregate() {
+            true if self.0.windowed() => spreads(&self.0, &arguments),
             true => totals(&self.0, &arguments),
             false => self.0.calls.iter().map(|call| evaluate(call, &arguments)).collect(),
         };
@@ -188,4 +196,24 @@ fn totals(calls: &FunctionCalls, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         given.extend([Arc::clone(&sums), Arc::new(Int64Array::from(before)), sums]);
     }
     Ok(given)
+}
+
+/// Every aggregate of whole columns is `spread`.
+fn spreads(calls: &FunctionCalls, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    let first = calls.arguments.len();
+    let bounds = |at: usize| batch.column(first + at).as_primitive::<Int32Type>().iter().map_while(|bound| bound);
+    let given = calls.calls.iter().enumerate().map(|(at, call)| {
+        let [CallArgument::Column(column)] = call.args[..] else {
+            return Err(Error::data(format!("function '{}' takes a column", call.name)));
+        };
+        let numbers = batch.column(column).as_primitive::<Int64Type>();
+        let counts = batch.column(first + 2 + at).as_primitive::<Int8Type>();
+        let spread = |(from, to): (i32, i32)| {
+            let rows = (from as usize..to as usize).filter(|row| counts.value(*row) == 1 && numbers.is_valid(*row));
+            let values: Vec<i64> = rows.map(|row| numbers.value(row)).collect();
+            Some(values.iter().max()? - values.iter().min()?)
+        };
+        Ok(Arc::new(bounds(0).zip(bounds(1)).map(spread).collect::<Int64Array>()) as ArrayRef)
+    });
+    given.collect()
 }

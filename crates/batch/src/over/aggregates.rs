@@ -108,6 +108,11 @@ impl Aggregates {
         if self.grows { self.last.end } else { self.last.start }
     }
 
+    /// Where the last frame begins, before which no frame begins that follows.
+    pub(super) fn frames_from(&self) -> usize {
+        self.last.start
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         self.sets.iter().flatten().map(|set| set.groups.memory_bytes()).sum()
     }

@@ -92,6 +92,11 @@ impl Calls {
         self.aggregates.needs_from().min(window.needs_from())
     }
 
+    /// The first row that frames may still begin with.
+    pub(super) fn frames_from(&self) -> usize {
+        self.aggregates.frames_from()
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         self.aggregates.memory_bytes()
     }

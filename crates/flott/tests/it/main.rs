@@ -8,6 +8,7 @@ mod kafka;
 mod killing;
 mod ledger;
 mod python;
+mod python_batch;
 mod recovery;
 mod rescaling;
 mod results;

@@ -70,10 +70,14 @@ class WeightedAverage(AggregateFunction):
         return 'ROW<f0 BIGINT, f1 BIGINT>'
 
 weighted = udaf(WeightedAverage())
+
+@udaf(result_type='DOUBLE', func_type='pandas')
+def middle(v):
+    return v.median()
 ";
 
 /// The Python of the tests; nothing if they are left out. That is said past the harness, which swallows what tests print.
-fn python(test: &str) -> Option<String> {
+pub(crate) fn python(test: &str) -> Option<String> {
     if std::env::var("FLOTT_TEST_WITHOUT").unwrap_or_default().split_whitespace().any(|service| service == "python") {
         let line = format!("{test}: LEFT OUT, since FLOTT_TEST_WITHOUT names python\n");
         std::io::stderr().write_all(line.as_bytes()).unwrap();
@@ -86,10 +90,10 @@ fn python(test: &str) -> Option<String> {
 }
 
 /// Settings and functions of a script; the module is written to a folder.
-fn functions(python: &str, folder: &Path) -> String {
+pub(crate) fn functions(python: &str, folder: &Path) -> String {
     let module = folder.join("m.py");
     std::fs::write(&module, MODULE).unwrap();
-    let names = ["twice", "shout", "pair", "later", "marked", "words", "weighted"];
+    let names = ["twice", "shout", "pair", "later", "marked", "words", "weighted", "middle"];
     let create = names.map(|name| format!("CREATE FUNCTION {name} AS 'm.{name}' LANGUAGE PYTHON;\n"));
     format!("SET 'python.executable' = '{python}';\nSET 'python.files' = '{}';\n", module.display()) + &create.concat()
 }
@@ -172,8 +176,20 @@ fn table_functions_and_aggregates_are_called_from_sql() {
 }
 
 /// The processes that `marked` was opened in, in order.
-fn marks(path: &Path) -> Vec<String> {
+pub(crate) fn marks(path: &Path) -> Vec<String> {
     std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// The lines of all files that a table has committed.
+pub(crate) fn written(table: &Path) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for file in std::fs::read_dir(table).unwrap() {
+        let file = file.unwrap();
+        if !file.file_name().to_str().unwrap().starts_with(['.', '_']) {
+            lines.extend(std::fs::read_to_string(file.path()).unwrap().lines().map(str::to_owned));
+        }
+    }
+    lines
 }
 
 #[test]
@@ -227,13 +243,7 @@ fn a_python_that_is_killed_restarts_its_own_job_only_and_no_row_is_lost_or_doubl
     let jobs: BTreeSet<_> = restarts.iter().map(|line| job(line)).collect();
     assert_eq!(jobs.len(), 1, "both jobs were restarted: {restarts:?}");
     for name in ["python", "sql"] {
-        let mut lines: Vec<String> = Vec::new();
-        for file in std::fs::read_dir(folder.path().join(name)).unwrap() {
-            let file = file.unwrap();
-            if !file.file_name().to_str().unwrap().starts_with(['.', '_']) {
-                lines.extend(std::fs::read_to_string(file.path()).unwrap().lines().map(str::to_owned));
-            }
-        }
+        let lines = written(&folder.path().join(name));
         let ids: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
         assert_eq!((lines.len() as u64, ids.len() as u64), (ROWS, ROWS), "rows of '{name}', and different ones");
         assert!(ids.contains(format!("{ROWS},{}", ROWS * 10).as_str()));

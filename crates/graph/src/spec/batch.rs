@@ -10,8 +10,8 @@ use flott_api::{Error, Result, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AggregateCall, CorrelateSpec, ExpandSpec, Frame, JoinKind, MlPredictTableFunctionSpec, SortField,
-    WindowTableFunctionSpec,
+    AggregateCall, CorrelateSpec, ExpandSpec, Frame, JoinKind, MlPredictTableFunctionSpec, PythonCalcSpec,
+    PythonCorrelateSpec, PythonGroupAggregateSpec, SortField, WindowTableFunctionSpec,
 };
 use crate::json;
 
@@ -74,6 +74,12 @@ pub enum BatchOp {
     Correlate(Box<CorrelateSpec>),
     /// Rows with what a model answers.
     Predict(Box<MlPredictTableFunctionSpec>),
+    /// Rows with what functions give that run in a process beside the job.
+    PythonCalc(Box<PythonCalcSpec>),
+    /// Rows with those of such a function.
+    PythonCorrelate(Box<PythonCorrelateSpec>),
+    /// Groups, where such functions are among the aggregates.
+    PythonAggregate(Box<PythonGroupAggregateSpec>),
     /// Pairs of rows of two inputs: columns of the left, then of the right unless only the left's come.
     Join {
         /// Which rows come.
@@ -101,7 +107,7 @@ pub enum BatchOp {
         /// Which rows count for aggregates; other calls have their own.
         frame: Frame,
         /// Aggregates, `row_number`, `rank`, `dense_rank`, `percent_rank`, `cume_dist` (by the order, whatever their
-        /// arguments), `ntile` (parts), `lag` and `lead` (value, rows, default).
+        /// arguments), `ntile` (parts), `lag` and `lead` (value, rows, default). Those of users run in a process beside the job.
         calls: Vec<AggregateCall>,
     },
     /// `ROW_NUMBER` between two numbers, from 1; the number is a column behind the others if it comes.

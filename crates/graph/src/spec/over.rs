@@ -34,6 +34,13 @@ pub enum OverFrame {
     },
 }
 
+impl OverFrame {
+    /// Whether it begins with the first row.
+    pub fn is_unbounded(self) -> bool {
+        matches!(self, OverFrame::Rows { preceding: None } | OverFrame::Range { preceding_ms: None })
+    }
+}
+
 /// Any frame: what batch mode takes. Rows lie in it from one bound up to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {

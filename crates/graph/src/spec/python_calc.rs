@@ -5,7 +5,7 @@ use flott_api::expr::Expr;
 use flott_api::function::{CallArgument, FunctionCall};
 use serde::{Deserialize, Serialize};
 
-use super::{AggregateCall, GroupAggregateSpec, Spec};
+use super::{AggregateCall, GroupAggregateSpec, OverAggregateSpec, Spec};
 
 /// Appends what functions give for each row: Flink's `PythonCalc`. Row kinds stay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,19 @@ pub struct PythonGroupAggregateSpec {
 
 impl Spec for PythonGroupAggregateSpec {
     const KIND: &'static str = "python-group-aggregate-1";
+}
+
+/// `OVER` where functions of pandas are among the calls: Flink's `PythonOverAggregate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PythonOverAggregateSpec {
+    /// The aggregation, whose frame does not begin with the first row.
+    pub over: OverAggregateSpec,
+    /// `table.local-time-zone`, an IANA name or an offset.
+    pub session_zone: String,
+}
+
+impl Spec for PythonOverAggregateSpec {
+    const KIND: &'static str = "python-over-aggregate-1";
 }
 
 /// The calls of functions of users among aggregates, each with its place.

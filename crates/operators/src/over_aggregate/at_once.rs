@@ -32,7 +32,10 @@ impl AtOnce {
         let (keys, now_ms) = (self.over.plan.keys(batch.rows()), cx.processing_time_ms);
         let groups = self.over.groups(&keys, batch.len(), now_ms).await?;
         let values = match self.frame {
-            Some(frame) => self.slide(batch, &groups, frame, now_ms)?,
+            Some(frame) => {
+                let steps = self.slide(batch, &groups, frame)?;
+                self.over.take(steps, now_ms).await?.1
+            }
             None => {
                 let rows = Rows { columns: batch.rows(), groups: &groups, changes: None, now_ms };
                 self.over.running(&rows)?.into_iter().map(|r| r.after).collect()
@@ -43,17 +46,14 @@ impl AtOnce {
     }
 
     /// Each row comes into the frame of its partition, behind the row that leaves it for that.
-    fn slide(
-        &mut self,
-        batch: &ChangeBatch,
-        groups: &[u32],
-        frame: usize,
-        now_ms: i64,
-    ) -> Result<Vec<arrow_array::ArrayRef>> {
-        let (entries, mut steps) = (self.over.entries()?, Steps::default());
-        let rows = &mut entries.timed.rows;
-        rows.begin(batch.rows())?;
+    fn slide(&mut self, batch: &ChangeBatch, groups: &[u32], frame: usize) -> Result<Steps> {
+        let mut steps = self.over.steps();
+        let entries = self.over.entries()?;
+        entries.timed.rows.begin(batch.rows())?;
         for (row, group) in groups.iter().enumerate() {
+            let in_frame = entries.timed.rows.len(*group);
+            steps.begin(entries, *group, in_frame);
+            let rows = &mut entries.timed.rows;
             if rows.len(*group) >= frame {
                 steps.retract(*group, rows.remove(*group, 0)?);
             }
@@ -61,6 +61,6 @@ impl AtOnce {
             steps.add(*group, RowRef::of_batch(row));
             steps.emit(RowRef::of_batch(row));
         }
-        self.over.take(steps, now_ms).map(|(_, values)| values)
+        Ok(steps)
     }
 }

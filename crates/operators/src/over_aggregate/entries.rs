@@ -6,7 +6,7 @@ use flott_api::aggregate::Running;
 use flott_api::operator::OpenContext;
 use flott_api::state::KeyedContainer;
 use flott_api::{ChangeBatch, Error, Result, Schema};
-use flott_graph::spec::{OverAggregateSpec, SortField};
+use flott_graph::spec::{AggregateCall, OverAggregateSpec, SortField};
 use flott_state::hot::{
     Cursor, GroupEntries, KeyedState, KeyedStateOptions, MapViewOptions, TtlOptions, Values, take_part,
 };
@@ -14,6 +14,7 @@ use flott_state::hot::{
 use super::steps::Steps;
 use crate::aggregate::groups::{Groups, Plan, Rows};
 use crate::emit::record_batch;
+use crate::python_over::PythonOver;
 use crate::timed_rows::{self, TimedRows};
 
 /// The time of the last rows that came out.
@@ -106,6 +107,8 @@ pub(super) struct Over {
     order: Vec<SortField>,
     options: KeyedStateOptions,
     state: Option<KeyedState<OverEntries>>,
+    /// The calls that are made beside the job, if there are any.
+    pub(super) beside: Option<PythonOver>,
 }
 
 impl Over {
@@ -119,12 +122,13 @@ impl Over {
         ttl: TtlOptions,
     ) -> Result<Self> {
         let options = MapViewOptions { retract: moves, ttl_ms: 0 };
-        let plan = Plan::new(&spec.input, &spec.partition, &spec.aggregates, options)?;
+        let here: Vec<AggregateCall> = spec.aggregates.iter().filter(|c| c.function.user.is_none()).cloned().collect();
+        let plan = Plan::new(&spec.input, &spec.partition, &here, options)?;
         // Refuses what cannot be kept now and not with the first row.
         TimedRows::<4>::new(&kept, &order)?;
         let mut options = plan.state("over", ttl);
         options.parts.extend(timed_rows::parts(&kept, &order, &MOMENTS));
-        Ok(Over { output: spec.output.arrow(), plan, kept, order, options, state: None, spec })
+        Ok(Over { output: spec.output.arrow(), plan, kept, order, options, state: None, beside: None, spec })
     }
 
     pub(super) fn open(&mut self, cx: &OpenContext) -> Result<()> {
@@ -169,9 +173,20 @@ impl Over {
     }
 
     /// Takes steps: the rows that come out, with their values.
-    pub(super) fn take(&mut self, steps: Steps, now_ms: i64) -> Result<(RecordBatch, Vec<ArrayRef>)> {
-        let state = self.state.as_mut().ok_or_else(not_open)?;
-        steps.take(state.entries_mut(), &self.plan, now_ms)
+    pub(super) async fn take(&mut self, mut steps: Steps, now_ms: i64) -> Result<(RecordBatch, Vec<ArrayRef>)> {
+        let entries = self.state.as_mut().ok_or_else(not_open)?.entries_mut();
+        let frames = steps.framed();
+        let (rows, here) = steps.take(entries, &self.plan, now_ms)?;
+        let framed = frames.map(|frames| frames.laid_out(entries)).transpose()?;
+        let (Some(beside), Some(framed)) = (&mut self.beside, framed) else { return Ok((rows, here)) };
+        let (mut here, mut there) = (here.into_iter(), framed.values(beside).await?.into_iter());
+        let value = |call: &AggregateCall| if call.function.user.is_some() { there.next() } else { here.next() };
+        Ok((rows, self.spec.aggregates.iter().filter_map(value).collect()))
+    }
+
+    /// Steps before the first one.
+    pub(super) fn steps(&self) -> Steps {
+        Steps::new(self.beside.is_some())
     }
 
     /// Aggregates rows of the input as they come: the values around each of them.

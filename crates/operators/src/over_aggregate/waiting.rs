@@ -159,14 +159,15 @@ impl Waiting {
         let groups = self.over.groups(&keys, due.len(), now_ms).await?;
         let rows = RecordBatch::new_empty(self.over.kept.arrow());
         self.over.entries()?.timed.rows.begin(&rows)?;
-        let (mut steps, mut used, mut cleared) = (Steps::default(), Vec::new(), Vec::new());
+        let (mut steps, mut used, mut cleared) = (self.over.steps(), Vec::new(), Vec::new());
         for (row, (timer, group)) in due.iter().zip(&groups).enumerate() {
             let expiring = self.rowtime.is_some() && timer.domain == TimeDomain::Processing;
             if expiring && self.over.entries()?.timed.moments(*group)[EXPIRES] != timer.at_ms {
                 // The key was used since.
             } else if self.is_over(timer, *group, expiring)? {
                 if steps.has(*group) {
-                    self.emit(std::mem::take(&mut steps), cx).await?;
+                    let taken = std::mem::replace(&mut steps, self.over.steps());
+                    self.emit(taken, cx).await?;
                 }
                 self.over.entries()?.clear(*group);
                 cleared.push(*group);
@@ -241,7 +242,7 @@ impl Waiting {
     }
 
     async fn emit(&mut self, steps: Steps, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let (rows, values) = self.over.take(steps, cx.processing_time_ms)?;
+        let (rows, values) = self.over.take(steps, cx.processing_time_ms).await?;
         let rows = self.over.rows(&rows, values)?;
         emit(ChangeBatch::inserts(rows), cx).await
     }
@@ -252,7 +253,7 @@ impl Waiting {
             return Ok(());
         }
         let at_ms = cx.processing_time_ms.saturating_add(1);
-        let mut steps = Steps::default();
+        let mut steps = self.over.steps();
         self.over.load_all(cx.processing_time_ms).await?;
         let groups = self.over.state()?.resident();
         self.over.state()?.touch(&groups)?;
@@ -282,6 +283,7 @@ fn forget_later(entries: &mut OverEntries, group: u32, time_ms: i64, reach_ms: i
 /// Rows come into a frame of so many rows one by one, and each lets the oldest one out.
 fn slide(entries: &mut OverEntries, group: u32, (due, frame): (usize, usize), steps: &mut Steps) -> Result<()> {
     let mut in_frame = entries.in_frame(group);
+    steps.begin(entries, group, in_frame);
     let rows = &mut entries.timed.rows;
     let coming = due.saturating_sub(in_frame);
     for _ in 0..coming {
@@ -301,6 +303,7 @@ fn slide(entries: &mut OverEntries, group: u32, (due, frame): (usize, usize), st
 /// Rows come into a frame within a time together, behind those that are too old for it.
 fn reach(entries: &mut OverEntries, group: u32, (due, oldest): (usize, &[u8]), steps: &mut Steps) {
     let mut in_frame = entries.in_frame(group);
+    steps.begin(entries, group, in_frame);
     let rows = &mut entries.timed.rows;
     let mut new = Vec::new();
     rows.range(group, in_frame..due, &mut new);

@@ -5,7 +5,7 @@ import inspect
 import os
 
 from flott_failure import Failure
-from flott_types import sql_type
+from flott_types import accumulator_type, sql_type
 
 
 def load(entry):
@@ -65,13 +65,17 @@ def rows_type(declared):
     return "ARRAY<%s NOT NULL> NOT NULL" % text
 
 
+def _check_scalar(result):
+    if result.upper().startswith(("ROW", "MAP", "MULTISET")):
+        raise TypeError("an aggregate function of pandas gives no %s, as in PyFlink" % result)
+
+
 def describe(entry):
     """All that the host must know of a function."""
     declared, file = load(entry)
     kind = kind_of(declared)
     described = {"kind": kind, "file": file, "deterministic": bool(declared._deterministic)}
-    if kind == "table aggregate" or (kind == "aggregate" and declared._func_type != "general"):
-        described["kind"] = "%s %s" % (declared._func_type, kind) if kind == "aggregate" else kind
+    if kind == "table aggregate":
         return described
     if is_async(declared) and declared._func_type != "general":
         raise Failure("declaration", "an async function takes a row at a time: leave out func_type")
@@ -81,8 +85,11 @@ def describe(entry):
         inputs = declared._input_types
         described["inputs"] = None if inputs is None else [sql_type(t) for t in inputs]
         described["result"] = rows_type(declared) if kind == "table" else sql_type(declared._result_type)
-        if kind == "aggregate":
-            described["accumulator"] = "%s NOT NULL" % sql_type(declared._accumulator_type).removesuffix(" NOT NULL")
+        if kind == "aggregate" and declared._func_type == "pandas":
+            _check_scalar(described["result"])
+        elif kind == "aggregate":
+            text = accumulator_type(declared._accumulator_type)
+            described["accumulator"] = "%s NOT NULL" % text.removesuffix(" NOT NULL")
     except TypeError as e:
         raise Failure("declaration", str(e))
     described["form"] = "async" if is_async(declared) else declared._func_type

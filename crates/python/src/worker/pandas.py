@@ -61,6 +61,10 @@ class Pandas:
             raise values.Unfit("a result is null, and its type is NOT NULL")
         return array
 
+    def scalars(self, results, t, encode):
+        """The column of values that functions gave one by one."""
+        return self.column(pd.Series(results, dtype="object"), t, encode)
+
     def _frame(self, frame, t):
         if t["kind"] != "ROW" or len(frame.columns) != len(t["fields"]):
             raise TypeError("a frame is a row of its columns")

@@ -9,17 +9,26 @@ import types
 import flott_row
 import flott_types
 import flott_udf
+import flott_views
 
-_TYPES = [name for name in vars(flott_types) if not name.startswith("_") and name not in ("copy", "sql_type")]
+_OURS = ("copy", "sql_type", "accumulator_type")
+_TYPES = [name for name in vars(flott_types) if not name.startswith("_") and name not in _OURS]
 _FUNCTIONS = ["FunctionContext", "UserDefinedFunction", "ScalarFunction", "AsyncScalarFunction", "TableFunction"]
 _FUNCTIONS += ["ImperativeAggregateFunction", "AggregateFunction", "TableAggregateFunction"]
 _DECORATORS = ["udf", "udtf", "udaf", "udtaf"]
 _ROWS = ["Row", "RowKind"]
+_VIEWS = ["ListView", "MapView"]
 # Module by module: which names of which of ours.
 _MODULES = {
     "pyflink.common": [(flott_row, _ROWS)],
     "pyflink.common.types": [(flott_row, _ROWS)],
-    "pyflink.table": [(flott_row, _ROWS), (flott_types, ["DataTypes"]), (flott_udf, _FUNCTIONS)],
+    "pyflink.table": [
+        (flott_row, _ROWS),
+        (flott_types, ["DataTypes"]),
+        (flott_udf, _FUNCTIONS),
+        (flott_views, _VIEWS),
+    ],
+    "pyflink.table.data_view": [(flott_views, _VIEWS)],
     "pyflink.table.types": [(flott_row, _ROWS), (flott_types, _TYPES)],
     "pyflink.table.udf": [(flott_udf, _FUNCTIONS + _DECORATORS)],
 }

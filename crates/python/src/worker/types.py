@@ -251,6 +251,28 @@ def sql_type(data_type):
     return text if data_type._nullable or text == "NULL" else text + " NOT NULL"
 
 
+def accumulator_type(data_type):
+    """The same of what an aggregate function remembers: views are lists and maps there."""
+    name = type(data_type).__name__
+    if name == "ListViewType":
+        return "ARRAY<%s>" % sql_type(data_type._element_type)
+    if name == "MapViewType":
+        return "MAP<%s, %s>" % (sql_type(data_type._key_type), sql_type(data_type._value_type))
+    if name == "RowType":
+        return _row(data_type, _field_type)
+    return sql_type(data_type)
+
+
+def _field_type(data_type):
+    name = type(data_type).__name__
+    return accumulator_type(data_type) if name in ("ListViewType", "MapViewType") else sql_type(data_type)
+
+
+def _row(data_type, of_field):
+    fields = ("`%s` %s" % (f.name.replace("`", "``"), of_field(f.data_type)) for f in data_type.fields)
+    return "ROW<%s>" % ", ".join(fields)
+
+
 def _sql_kind(data_type):
     name = type(data_type).__name__
     if name in _PLAIN:
@@ -266,8 +288,7 @@ def _sql_kind(data_type):
     if name == "MapType":
         return "MAP<%s, %s>" % (sql_type(data_type.key_type), sql_type(data_type.value_type))
     if name == "RowType":
-        fields = ("`%s` %s" % (f.name.replace("`", "``"), sql_type(f.data_type)) for f in data_type.fields)
-        return "ROW<%s>" % ", ".join(fields)
+        return _row(data_type, sql_type)
     if name in ("ListViewType", "MapViewType"):
-        raise TypeError("list views and map views are not supported: let accumulators have an ARRAY or a MAP")
+        raise TypeError("a list view or map view is no type of values: it is an accumulator, or a field of its row")
     raise TypeError("functions in Python do not know the type %s" % name)

@@ -148,7 +148,7 @@ class Declared:
         self._input_types = _types(input_types)
         if kind == "table":
             self._result_types = result_type if isinstance(result_type, str) else _types(result_type)
-        elif kind == "aggregate" and func_type == "general":
+        elif kind == "aggregate":
             self._aggregates(func, result_type, accumulator_type)
         else:
             self._result_type = result_type
@@ -156,9 +156,16 @@ class Declared:
         self._name = name or getattr(func, "__name__", type(func).__name__)
 
     def _aggregates(self, func, result_type, accumulator_type):
+        of_pandas = self._func_type == "pandas"
         if not isinstance(func, AggregateFunction):
-            raise TypeError("%r is no instance of a class of AggregateFunction" % (func,))
+            if not of_pandas:
+                raise TypeError("%r is no instance of a class of AggregateFunction" % (func,))
+            if result_type is None:
+                raise TypeError("udaf() needs the argument result_type")
         self._result_type = func.get_result_type() if result_type is None else result_type
+        if of_pandas:
+            # It remembers nothing: all rows of a value come at once.
+            return
         self._accumulator_type = func.get_accumulator_type() if accumulator_type is None else accumulator_type
 
     def alias(self, *names):

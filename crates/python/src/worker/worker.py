@@ -45,12 +45,13 @@ class Worker:
     def __init__(self, opening):
         context = Context(opening)
         self._types = list(opening["arguments"])
-        self._calls = self._aggregates(opening, context) if opening["aggregate"] else self._functions(opening, context)
+        form = self._windowed if opening["windowed"] else self._aggregates if opening["aggregate"] else self._functions
+        self._calls = form(opening, context)
         # The modules are loaded now, and with them the class of rows is known.
         self._decoders = [values.decoder(t, context.zone) for t in self._types]
         self._results = pa.schema([pa.field("", values.arrow_type(t)) for t in self._given])
         self._arguments = None
-        self._aggregate = opening["aggregate"]
+        self._several = opening["aggregate"] and not opening["windowed"]
         self.pandas = context.pandas is not None
 
     def _functions(self, opening, context):
@@ -68,6 +69,14 @@ class Worker:
         calls = enumerate(opening["calls"])
         return [flott_aggregates.Aggregate(call, context, at, arguments) for at, call in calls]
 
+    def _windowed(self, opening, context):
+        arguments = len(self._types)
+        self._types += [{"kind": "INT", "nullable": True}] * 2
+        self._types += [{"kind": "TINYINT", "nullable": False} for _ in opening["calls"]]
+        self._given = [call["returns"] for call in opening["calls"]]
+        calls = enumerate(opening["calls"])
+        return [flott_aggregates.Windowed(call, context, at, arguments) for at, call in calls]
+
     def results(self):
         return self._results.serialize()
 
@@ -83,7 +92,7 @@ class Worker:
         batch = pa.ipc.read_record_batch(payload, self._arguments)
         given = flott_calls.Batch(batch.columns, batch.num_rows, self._decoders, self._types)
         results = [call.evaluate(given) for call in self._calls]
-        if self._aggregate:
+        if self._several:
             results = [column for columns in results for column in columns]
         return pa.RecordBatch.from_arrays(results, schema=self._results).serialize()
 

@@ -31,6 +31,8 @@ async fn functions_are_what_their_decorators_say() {
     assert_eq!(shown("arrays"), "TIMESTAMP_LTZ(3) Batch true");
     assert_eq!(shown("later"), "STRING Async true");
     assert_eq!(shown("later_too"), "STRING Async true");
+    assert_eq!(shown("mean"), "BIGINT Batch true");
+    assert_eq!(world.describe("declared.mean").unwrap().accumulator, None);
     assert_eq!(shown("split"), "ARRAY<ROW<`f0` INT, `f1` STRING> NOT NULL> NOT NULL Row true");
 }
 
@@ -51,8 +53,9 @@ async fn what_is_no_function_is_refused_by_name() {
         let expected = format!("function 'declared.{name}': a {kind} function in Python is not supported yet");
         assert_eq!(refused(&format!("declared.{name}")), expected);
     };
-    unbuilt("mean", "pandas aggregate");
     unbuilt("top", "table aggregate");
+    let mapped = told(&world.describe("declared.mapped").unwrap_err());
+    assert!(mapped.contains("an aggregate function of pandas gives no MAP<STRING, INT>, as in PyFlink"), "{mapped}");
     let multiset = "type MULTISET<INT> in functions in Python is not supported yet";
     assert_eq!(refused("declared.counted"), format!("function 'declared.counted': {multiset}"));
     assert_eq!(refused("declared.unknown"), "function 'declared.unknown': 'NUMBER' is no type");

@@ -12,16 +12,17 @@ use flott_api::expr::Expr;
 use flott_api::options::Options;
 use flott_api::source::Boundedness;
 use flott_api::table::{ChangelogMode, PushDowns, SourceDescription, SourceSpec};
-use flott_api::{Error, Result, TypeKind};
+use flott_api::{Error, Result, Schema, TypeKind};
 use flott_graph::spec::{
-    BatchNode, BatchOp, BatchPlan, CorrelateSpec, ExpandSpec, MlPredictTableFunctionSpec, RankRange, WindowKind,
+    AggregateCall, BatchNode, BatchOp, BatchPlan, CorrelateSpec, ExpandSpec, GroupAggregateSpec,
+    MlPredictTableFunctionSpec, PythonCalcSpec, PythonCorrelateSpec, PythonGroupAggregateSpec, RankRange, WindowKind,
     WindowTableFunctionSpec, WindowTime,
 };
 
 use super::optimize::{self, conjuncts};
 use super::rel::{self, Column, Op, Rel, Scan, TimeAttribute, check_orders, schema};
 use super::stream::{Node, Op as StreamOp, Pairing, Pipeline, Sink};
-use super::{Settings, binder};
+use super::{Settings, beside, binder};
 use crate::catalog::ObjectPath;
 
 /// Plans the way of a bounded relation's rows to a sink.
@@ -29,6 +30,7 @@ pub(super) fn plan(settings: &Settings, rel: Rel, sink: Sink) -> Result<Pipeline
     check_orders(&rel)?;
     let logical = rel.clone();
     let rel = optimize::optimize_bounded(without_watermarks(rel), &settings.session_zone)?;
+    let rel = beside::cut(rel, true)?;
     let columns: Vec<Column> = rel.columns.iter().map(|c| Column { window: None, time: None, ..c.clone() }).collect();
     let plan = BatchPlan {
         root: Lowering { settings }.node(rel)?,
@@ -123,7 +125,7 @@ impl Lowering<'_> {
             Op::Filter { condition } => BatchOp::Filter { condition },
             Op::Project { exprs } => BatchOp::Project { exprs },
             // No state outlives a bounded query.
-            Op::Aggregate { keys, calls, ttl: _ } => BatchOp::Aggregate { keys, calls },
+            Op::Aggregate { keys, calls, ttl: _ } => self.aggregate(keys, calls, only(&inputs)?, &output),
             Op::Expand { projections } => BatchOp::Expand(Box::new(ExpandSpec {
                 input: only(&inputs)?.schema(),
                 projections,
@@ -160,6 +162,8 @@ impl Lowering<'_> {
                 output: output.clone(),
                 session_zone: self.settings.session_zone.clone(),
             })),
+            Op::PythonCalc(calc) => self.calls(calc, only(&inputs)?, &output)?,
+            Op::PythonCorrelate(correlate) => self.rows_of_calls(*correlate, only(&inputs)?, &output)?,
             Op::Process(_) => return Err(unsupported("a process table function")),
             Op::TemporalJoin(_) => return Err(unsupported("a temporal join")),
             Op::ToChangelog { .. } => return Err(unsupported("TO_CHANGELOG")),
@@ -168,6 +172,46 @@ impl Lowering<'_> {
         };
         let inputs = inputs.into_iter().map(|input| self.node(input)).collect::<Result<_>>()?;
         Ok(BatchNode { op, inputs, output })
+    }
+
+    fn calls(&self, calc: rel::PythonCalc, input: &Rel, output: &Schema) -> Result<BatchOp> {
+        Ok(BatchOp::PythonCalc(Box::new(PythonCalcSpec {
+            input: input.schema(),
+            calls: calc.function_calls()?,
+            forwarded: calc.forwarded,
+            output: output.clone(),
+            session_zone: self.settings.session_zone.clone(),
+        })))
+    }
+
+    fn rows_of_calls(&self, correlate: rel::PythonCorrelate, input: &Rel, output: &Schema) -> Result<BatchOp> {
+        Ok(BatchOp::PythonCorrelate(Box::new(PythonCorrelateSpec {
+            input: input.schema(),
+            call: correlate.function_call()?,
+            forwarded: correlate.forwarded,
+            condition: correlate.condition,
+            outer: correlate.outer,
+            output: output.clone(),
+            session_zone: self.settings.session_zone.clone(),
+        })))
+    }
+
+    fn aggregate(&self, keys: Vec<usize>, calls: Vec<AggregateCall>, input: &Rel, output: &Schema) -> BatchOp {
+        if calls.iter().all(|call| call.function.user.is_none()) {
+            return BatchOp::Aggregate { keys, calls };
+        }
+        let groups = GroupAggregateSpec {
+            input: input.schema(),
+            keys,
+            aggregates: calls,
+            input_changelog: ChangelogMode::INSERT_ONLY,
+            emit_update_before: false,
+            state_ttl_ms: 0,
+            mini_batch_rows_max: None,
+            output: output.clone(),
+        };
+        let session_zone = self.settings.session_zone.clone();
+        BatchOp::PythonAggregate(Box::new(PythonGroupAggregateSpec { groups, session_zone }))
     }
 
     /// What is read must end, and only insert, as in Flink.

@@ -235,6 +235,9 @@ fn logical_line(rel: &Rel) -> String {
         Op::Predict(predict) => function_scan(&predict.call, rel),
         Op::Process(process) => function_scan(&process.call, rel),
         Op::ToChangelog { call, .. } | Op::FromChangelog { call, .. } => function_scan(call, rel),
+        // They are cut out of an optimised tree.
+        Op::PythonCalc(_) => "LogicalPythonCalc".to_owned(),
+        Op::PythonCorrelate(_) => "LogicalPythonCorrelate".to_owned(),
         Op::Union => "LogicalUnion(all=[true])".to_owned(),
         Op::Limit { offset: 0, limit } => format!("LogicalSort(fetch=[{limit}])"),
         Op::Limit { offset, limit } => format!("LogicalSort(offset=[{offset}], fetch=[{limit}])"),

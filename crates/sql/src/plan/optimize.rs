@@ -1,10 +1,11 @@
 //! The rules that may change a plan: this list and no other. Each has a reason, and tests in `tests/optimize.rs`; that of
-//! windows in `tests/windows.rs`, those of orders in `tests/orders.rs`.
+//! windows in `tests/windows.rs`, those of orders in `tests/orders.rs`, that of processes in `session/tests/beside.rs`.
 //!
 //! Not in the list, because they are wrong on changelogs or for functions of each row's time: limit push-down,
 //! single-distinct-to-group-by, unions-to-filter, plan-time evaluation of stable functions, sharing of volatile calls,
 //! and moving filters across a watermark (they would change it).
 
+mod beside;
 mod empty;
 mod filter;
 mod fold;
@@ -44,7 +45,7 @@ const KEEP_FIRST_ROWS: &str = "keep the first rows";
 const MULTI_JOIN: &str = "join several inputs at once";
 
 /// The list, in the order of application.
-pub(super) const RULES: [Rule; 16] = [
+pub(super) const RULES: [Rule; 17] = [
     Rule {
         name: "put JSON into JSON",
         reason: "what JSON_OBJECT and JSON_ARRAY give is no text to such a call around it, be it in an inner query",
@@ -109,6 +110,11 @@ pub(super) const RULES: [Rule; 16] = [
         name: "push filters down again",
         reason: "a window aggregation gives its columns in an order of its own; a filter goes below what puts them back",
         apply: filter::push_down,
+    },
+    Rule {
+        name: "take calls of processes out of joins",
+        reason: "whoever joins cannot wait for a process; it is called for the pairs, or below for the rows of one side",
+        apply: beside::out_of_joins,
     },
     Rule {
         name: MULTI_JOIN,

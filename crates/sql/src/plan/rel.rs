@@ -10,6 +10,7 @@ mod multi_join;
 mod order;
 mod predict;
 mod process;
+mod python;
 mod state_ttl;
 mod unordered;
 mod window;
@@ -28,6 +29,7 @@ pub use multi_join::{Equality, MultiJoin, equality};
 pub use order::{Over, Rank, Sort};
 pub use predict::Predict;
 pub use process::{Given, Invocation, Process};
+pub use python::{PythonCalc, PythonCorrelate};
 pub use state_ttl::StateTtl;
 pub use unordered::check_orders;
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
@@ -167,6 +169,10 @@ pub enum Op {
     Predict(Box<Predict>),
     /// What a process table function gives for its tables.
     Process(Box<Process>),
+    /// Rows with what functions give that run beside the job. Made of the optimised tree.
+    PythonCalc(PythonCalc),
+    /// Rows with those of a function that runs beside the job. Made of the optimised tree.
+    PythonCorrelate(Box<PythonCorrelate>),
     /// Every change as a row, its kind in a column in front. Kinds without a name are dropped.
     ToChangelog {
         /// What each kind is called.

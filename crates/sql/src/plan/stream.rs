@@ -4,7 +4,6 @@
 //! needs its rows together and computes the row kinds that each node may give. `changelog` then asks top-down which
 //! updates are needed. What a kind of node is and does stands in one file of `nodes`; `op` says what it must tell.
 
-mod beside;
 mod changelog;
 mod convert;
 mod interval;
@@ -29,7 +28,7 @@ pub(super) use share::{identity, share};
 pub(super) use sink::Sink;
 
 use super::rel::{Column, Multi, Rel, check_orders};
-use super::{Settings, optimize};
+use super::{Settings, beside, optimize};
 
 /// One way from sources to a sink.
 #[derive(Clone, Debug)]
@@ -89,8 +88,7 @@ pub(super) fn plan(settings: &Settings, rel: Rel, mut sink: Sink) -> Result<Pipe
     let logical = rel.clone();
     let rel = if settings.multi_joins { optimize::marked(rel, Multi::Yes) } else { rel };
     let rel = optimize::optimize(rel, &settings.session_zone)?;
-    let root = convert::convert(rel)?;
-    beside::check(&root)?;
+    let root = convert::convert(beside::cut(rel, false)?)?;
     let root = match settings.distinct_buckets {
         Some(buckets) => split_distinct::split(root, buckets)?,
         None => root,

@@ -1,6 +1,7 @@
 //! Scripts in, answers out: every statement that a session answers, over connectors and files that exist only here.
 
 mod alter;
+mod beside;
 mod catalogs;
 mod errors;
 mod files;

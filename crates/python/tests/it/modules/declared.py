@@ -63,6 +63,9 @@ def mean(v):
     return v.mean()
 
 
+mapped = udaf(lambda v: {}, result_type="MAP<STRING, INT>", func_type="pandas")
+
+
 @udtaf(result_type="BIGINT", accumulator_type="BIGINT")
 def top(v):
     return v

@@ -7,10 +7,12 @@
 
 use flott_api::error::Location;
 use flott_api::expr::{Expr, FunctionId};
+use flott_api::function::{CallForm, UserFunction};
 use flott_api::{Error, LogicalType, Result, TypeKind};
-use flott_graph::spec::{AggregateCall, Frame, SortField};
+use flott_graph::spec::{AggregateCall, Frame, FrameBound, SortField};
 use sqlparser::ast::{
-    FunctionArgumentClause, Ident, NamedWindowDefinition, NamedWindowExpr, NullTreatment, WindowSpec, WindowType,
+    DuplicateTreatment, Function, FunctionArgumentClause, FunctionArguments, Ident, NamedWindowDefinition,
+    NamedWindowExpr, NullTreatment, WindowSpec, WindowType,
 };
 
 mod frame;
@@ -280,6 +282,50 @@ impl ExprBinder<'_> {
         refuse::clause(written.filter.is_some(), "FILTER with OVER")?;
         refuse::clause(written.distinct && (bounded || needs_over(name)), "DISTINCT in this call with OVER")?;
         refuse::clause(needs_over(name) && ignores_nulls(written), "IGNORE NULLS")?;
+        self.inside_of(over, |binder, window| binder.over_parts(name, written, window))
+    }
+
+    /// Types a call of an aggregate function of a user with `OVER`.
+    pub(super) fn user_over(
+        &mut self,
+        call: &Function,
+        (name, function): (&str, &UserFunction),
+        over: &WindowType,
+    ) -> Result<Expr> {
+        if function.form != CallForm::Batch {
+            return Err(Error::unsupported(format!("function '{name}' in {} with OVER", function.language))
+                .with_detail("It takes a row at a time, and each row has a frame of its own.")
+                .with_hint("Declare it with func_type='pandas', or call it with GROUP BY."));
+        }
+        refuse::clause(call.filter.is_some(), "FILTER with OVER")?;
+        let mut bare = Function { over: None, ..call.clone() };
+        if let FunctionArguments::List(list) = &mut bare.args {
+            let distinct = list.duplicate_treatment.take() == Some(DuplicateTreatment::Distinct);
+            refuse::clause(distinct, "DISTINCT in this call with OVER")?;
+        }
+        self.inside_of(over, |binder, window| {
+            let own = binder.places.len();
+            let args = binder.user_arguments(&bare, name, function)?;
+            let places = binder.places[own..].to_vec();
+            let ty = function.returns.clone();
+            let function = FunctionId::of_user(name, binder.configured(function)?);
+            let call = Call { window: 0, function, args, distinct: false, ty, places };
+            let window = binder.window(name, window)?;
+            if window.frame.start == FrameBound::Unbounded && !binder.overs()?.bounded {
+                return Err(Error::unsupported(format!("function '{name}' of all rows before a row in a stream"))
+                    .with_detail("A function of pandas is given all rows of a frame each time, as in Flink.")
+                    .with_hint("Write how far back it looks: ROWS BETWEEN 100 PRECEDING AND CURRENT ROW."));
+            }
+            Ok((window, call))
+        })
+    }
+
+    /// Adds a call whose parts are bound within its window.
+    fn inside_of(
+        &mut self,
+        over: &WindowType,
+        parts: impl FnOnce(&mut Self, &WindowSpec) -> Result<(Window, Call)>,
+    ) -> Result<Expr> {
         if self.overs()?.inside {
             return Err(Error::invalid("OVER inside of OVER").with_hint("Compute the inner one in a query in FROM."));
         }
@@ -288,7 +334,7 @@ impl ExprBinder<'_> {
             WindowType::WindowSpec(window) => self.overs()?.resolved(window)?,
         };
         self.overs()?.inside = true;
-        let parts = self.over_parts(name, written, &window);
+        let parts = parts(self, &window);
         self.overs()?.inside = false;
         let (window, call) = parts?;
         self.overs()?.add(window, call)

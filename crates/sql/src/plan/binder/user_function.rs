@@ -21,7 +21,6 @@ use super::call::is_built_in;
 use super::expr::{ExprBinder, coerce};
 use super::syntax;
 use crate::catalog::{CatalogFunction, FoundFunction, SqlFunction};
-use crate::plan::Settings;
 use crate::plan::expand::parse_expression;
 use crate::plan::rel::Column;
 use crate::plan::scope::{Scope, at_span};
@@ -55,9 +54,8 @@ impl ExprBinder<'_> {
 
     /// A call of an aggregate function in another language.
     fn user_aggregate(&mut self, call: &Function, name: &str, function: &UserFunction) -> Result<Expr> {
-        if call.over.is_some() {
-            return Err(Error::unsupported(format!("function '{name}' in {} with OVER", function.language))
-                .with_hint("It can be called in SELECT and HAVING with GROUP BY."));
+        if let Some(over) = &call.over {
+            return self.user_over(call, (name, function), over);
         }
         if self.aggregates.is_none() {
             return Err(Error::invalid(format!("aggregate function '{name}' in {}", self.clause))
@@ -69,16 +67,13 @@ impl ExprBinder<'_> {
             distinct = list.duplicate_treatment.take() == Some(DuplicateTreatment::Distinct);
         }
         let mut rows = ExprBinder::new(self.cx, self.scope, "an aggregate");
-        let args = match &function.parameters {
-            Some(parameters) => rows.arguments_of(&bare, name, parameters)?,
-            None => rows.arguments_as_they_are(&bare, name)?,
-        };
+        let args = rows.user_arguments(&bare, name, function)?;
         let filter = call.filter.as_ref().map(|filter| rows.condition(filter)).transpose()?;
         if distinct && args.is_empty() {
             return Err(Error::invalid(format!("function '{name}' of DISTINCT nothing")));
         }
         let ty = function.returns.clone();
-        let function = FunctionId::of_user(name, self.configured(name, function)?);
+        let function = FunctionId::of_user(name, self.configured(function)?);
         match &mut self.aggregates {
             Some(aggregates) => Ok(aggregates.add_user(function, (args, filter, distinct), ty)),
             None => Err(Error::internal("an aggregate without a place")),
@@ -86,14 +81,10 @@ impl ExprBinder<'_> {
     }
 
     /// A function as it is called under the configuration.
-    fn configured(&self, name: &str, function: &UserFunction) -> Result<UserFunction> {
+    pub(super) fn configured(&self, function: &UserFunction) -> Result<UserFunction> {
         let mut function = function.clone();
         if function.language == Language::Python {
             let configuration = self.cx.configuration();
-            if Settings::read(&configuration)?.batch.is_on {
-                return Err(Error::unsupported(format!("function '{name}' in Python in batch mode"))
-                    .with_hint("SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too."));
-            }
             let said = std::mem::take(&mut function.options);
             function.options = python_configuration(&configuration);
             function.options.extend(said);
@@ -115,14 +106,19 @@ impl ExprBinder<'_> {
 
     /// A call of a function in another language.
     fn external_call(&mut self, call: &Function, name: &str, function: &UserFunction) -> Result<Expr> {
-        let args = match &function.parameters {
-            Some(parameters) => self.arguments_of(call, name, parameters)?,
-            None => self.arguments_as_they_are(call, name)?,
-        };
+        let args = self.user_arguments(call, name, function)?;
         let has_null = !function.null_call && args.iter().any(|arg| arg.ty().nullable);
         let ty = function.returns.clone().with_nullable(function.returns.nullable || has_null);
-        let function = self.configured(name, function)?;
+        let function = self.configured(function)?;
         Ok(Expr::Call { function: FunctionId::of_user(name, function), args, ty })
+    }
+
+    /// The arguments of a call as the function takes them.
+    pub(super) fn user_arguments(&mut self, call: &Function, name: &str, function: &UserFunction) -> Result<Vec<Expr>> {
+        match &function.parameters {
+            Some(parameters) => self.arguments_of(call, name, parameters),
+            None => self.arguments_as_they_are(call, name),
+        }
     }
 
     /// The arguments of a function that takes whatever it is given.

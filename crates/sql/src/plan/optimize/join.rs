@@ -172,7 +172,7 @@ pub(super) fn keys_below(rel: Rel, _: &str) -> Result<Rel> {
 }
 
 /// The join, which may stand below a projection, as one by time.
-fn timed(rel: Rel, times: [usize; 2]) -> Rel {
+pub(super) fn timed(rel: Rel, times: [usize; 2]) -> Rel {
     match rel.op {
         Op::Join(join) => {
             let Join { kind, condition, .. } = *join;

@@ -122,6 +122,8 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
         | Op::MultiJoin(_)
         | Op::TemporalJoin(_)
         | Op::Process(_)
+        | Op::PythonCalc(_)
+        | Op::PythonCorrelate(_)
         | Op::Correlate(_)) => {
             let places = (0..columns.len()).map(Some).collect();
             (Rel { op, inputs: vec![input], columns }, places)

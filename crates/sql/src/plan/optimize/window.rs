@@ -78,6 +78,8 @@ fn with_windows(mut rel: Rel) -> Rel {
         | Op::Match(_)
         | Op::Predict(_)
         | Op::Process(_)
+        | Op::PythonCalc(_)
+        | Op::PythonCorrelate(_)
         | Op::Union
         | Op::ToChangelog { .. }
         | Op::FromChangelog { .. } => {

@@ -1,7 +1,8 @@
 //! Nodes of bounded plans: what runs in batch mode, in one line each. The names are ours; a plan of Flink's looks otherwise.
 
+use flott_api::function::{CallArgument, FunctionCall};
 use flott_api::table::SourceSpec;
-use flott_graph::spec::{BatchNode, BatchOp, WindowTime};
+use flott_graph::spec::{AggregateCall, BatchNode, BatchOp, WindowTime};
 
 use super::{
     Style, aggregate, copies, expr, frame, join_kind, order, picked, select, table_function, tuples, window_text,
@@ -29,13 +30,7 @@ pub(in crate::plan) fn batch(node: &BatchNode, style: Style) -> String {
         }
         BatchOp::Filter { condition } => format!("Filter(where=[{}])", expr(condition, &input, style)),
         BatchOp::Project { exprs } => format!("Project(select=[{}])", select(exprs, &input, &own, style)),
-        BatchOp::Aggregate { keys, calls } => {
-            let results = calls.iter().zip(&own[keys.len()..]).map(|(call, name)| aggregate(call, &input, name, false));
-            let keys = picked(keys, &input);
-            let all = keys.iter().map(|key| (*key).to_owned()).chain(results).collect::<Vec<_>>().join(", ");
-            let keys = if keys.is_empty() { String::new() } else { format!("groupBy=[{}], ", keys.join(", ")) };
-            format!("Aggregate({keys}select=[{all}])")
-        }
+        BatchOp::Aggregate { keys, calls } => format!("Aggregate({})", groups(keys, calls, &input, &own)),
         BatchOp::Expand(spec) => format!("Expand(projects=[{}])", copies(&spec.projections, &input, &own)),
         BatchOp::Window(spec) => {
             let time = match spec.time {
@@ -52,6 +47,16 @@ pub(in crate::plan) fn batch(node: &BatchNode, style: Style) -> String {
             let asked: Vec<String> = spec.arguments.iter().map(|argument| expr(argument, &input, style)).collect();
             format!("MLPredictTableFunction(model=[{}], args=[{}])", spec.model.model, asked.join(", "))
         }
+        BatchOp::PythonCalc(spec) => {
+            format!("PythonCalc(select=[{}])", called(&spec.forwarded, &spec.calls, &input, &own))
+        }
+        BatchOp::PythonCorrelate(spec) => {
+            let kind = if spec.outer { "left" } else { "inner" };
+            format!("PythonCorrelate(invocation=[{}], joinType=[{kind}])", function_call(&spec.call, &input))
+        }
+        BatchOp::PythonAggregate(spec) => {
+            format!("PythonAggregate({})", groups(&spec.groups.keys, &spec.groups.aggregates, &input, &own))
+        }
         BatchOp::Join { .. } => join(&node.op, &all, style),
         BatchOp::Sort { order: by, limit } => {
             let limit = limit.map_or(String::new(), |(offset, rows)| format!(", offset=[{offset}], fetch=[{rows}]"));
@@ -61,8 +66,9 @@ pub(in crate::plan) fn batch(node: &BatchNode, style: Style) -> String {
             let results =
                 calls.iter().zip(&own[input.len()..]).map(|(call, name)| aggregate(call, &input, name, false));
             let results = results.collect::<Vec<_>>().join(", ");
+            let python = if calls.iter().any(|call| call.function.user.is_some()) { "Python" } else { "" };
             format!(
-                "OverAggregate({}, window=[{}], select=[{results}])",
+                "{python}OverAggregate({}, window=[{}], select=[{results}])",
                 by(partition, order),
                 frame(rows).trim_start()
             )
@@ -74,6 +80,34 @@ pub(in crate::plan) fn batch(node: &BatchNode, style: Style) -> String {
         BatchOp::Union => format!("Union(all=[true], union=[{}])", own.join(", ")),
         BatchOp::Limit { offset, limit } => format!("Limit(offset=[{offset}], fetch=[{limit}])"),
     }
+}
+
+/// What is grouped by, and what comes of it.
+fn groups(keys: &[usize], calls: &[AggregateCall], input: &[String], own: &[String]) -> String {
+    let results = calls.iter().zip(&own[keys.len()..]).map(|(call, name)| aggregate(call, input, name, false));
+    let keys = picked(keys, input);
+    let all = keys.iter().map(|key| (*key).to_owned()).chain(results).collect::<Vec<_>>().join(", ");
+    let keys = if keys.is_empty() { String::new() } else { format!("groupBy=[{}], ", keys.join(", ")) };
+    format!("{keys}select=[{all}]")
+}
+
+/// The columns that go on, and what is called.
+fn called(forwarded: &[usize], calls: &[FunctionCall], input: &[String], own: &[String]) -> String {
+    let results = calls.iter().zip(&own[forwarded.len()..]);
+    let results = results.map(|(call, name)| format!("{} AS {name}", function_call(call, input)));
+    let forwarded = picked(forwarded, input).into_iter().map(ToOwned::to_owned);
+    forwarded.chain(results).collect::<Vec<_>>().join(", ")
+}
+
+/// A call of columns and of other calls.
+fn function_call(call: &FunctionCall, input: &[String]) -> String {
+    let argument = |argument: &CallArgument| match argument {
+        CallArgument::Column(column) => input.get(*column).cloned().unwrap_or_default(),
+        CallArgument::Call(inner) => function_call(inner, input),
+    };
+    let arguments: Vec<String> = call.args.iter().map(argument).collect();
+    let name = call.name.rsplit('.').next().unwrap_or_default();
+    format!("{name}({})", arguments.join(", "))
 }
 
 fn names(schema: &flott_api::Schema) -> Vec<String> {

@@ -3,14 +3,14 @@
 
 use flott_api::expr::Expr;
 use flott_api::{Error, Result, RowKind};
-use flott_graph::spec::{JoinKind, TableFunction};
+use flott_graph::spec::JoinKind;
 
 use super::nodes::{
     Calc, ChangelogNormalize, Distribution, Exchange, Expand, FromChangelog, GroupAggregate, Interval, IntervalJoin,
     Join, Limit, LookupJoin, MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark,
     WindowJoin, WindowRank, WindowTableFunction,
 };
-use super::{Node, Op, StreamOp, beside, interval};
+use super::{Node, Op, StreamOp, interval};
 use crate::plan::optimize::conjuncts;
 use crate::plan::print;
 use crate::plan::rel::{self, Column, Rel};
@@ -25,7 +25,7 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         let input = below.iter().cloned().map(convert).collect::<Result<Vec<_>>>()?;
         let columns = projected(exprs, &input, columns);
         let calc = Calc { condition: Some(condition.clone()), exprs: exprs.clone() };
-        return calculated(calc, input, columns);
+        return Node::new(Op::Calc(calc), input, columns);
     }
     let inputs = inputs.into_iter().map(convert).collect::<Result<Vec<_>>>()?;
     let op = match op {
@@ -34,11 +34,11 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
         rel::Op::Filter { condition } => {
             let calc = Calc { condition: Some(condition), ..Calc::identity(&columns) };
             let columns = projected(&calc.exprs, &inputs, columns);
-            return calculated(calc, inputs, columns);
+            return Node::new(Op::Calc(calc), inputs, columns);
         }
         rel::Op::Project { exprs } => {
             let columns = projected(&exprs, &inputs, columns);
-            return calculated(Calc { condition: None, exprs }, inputs, columns);
+            return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
         }
         rel::Op::Watermark { rowtime, watermark } => {
             let per_split = inputs.iter().any(watermarks_by_split);
@@ -64,15 +64,17 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             return gathering(Op::Match(matched), inputs, columns);
         }
         rel::Op::TemporalJoin(join) => return versioned(*join, inputs, columns),
-        rel::Op::Correlate(correlate) if matches!(correlate.function, TableFunction::User { .. }) => {
-            return beside::correlate(*correlate, only(inputs)?, columns);
-        }
         rel::Op::Correlate(correlate) => Op::Correlate(correlate),
         rel::Op::Over(_) | rel::Op::Rank(_) | rel::Op::Sort(_) => return in_order(op, inputs, columns),
         rel::Op::Predict(predict) => {
             let columns = passed_on(columns, &inputs);
             return gathering(Op::Predict(predict), inputs, columns);
         }
+        rel::Op::PythonCalc(calc) => {
+            let columns = forwarded(&calc.forwarded, columns, &inputs);
+            return Node::new(Op::PythonCalc(calc), inputs, columns);
+        }
+        rel::Op::PythonCorrelate(correlate) => return Node::new(Op::PythonCorrelate(correlate), inputs, columns),
         rel::Op::Process(process) => {
             let columns = process.timed(columns, inputs.iter().map(|input| input.columns.as_slice()));
             return gathering(Op::Process(process), inputs, columns);
@@ -200,14 +202,15 @@ fn projected(exprs: &[Expr], inputs: &[Node], mut columns: Vec<Column>) -> Vec<C
     columns
 }
 
-/// A Calc, or the nodes that it is cut into.
-fn calculated(calc: Calc, inputs: Vec<Node>, columns: Vec<Column>) -> Result<Node> {
-    beside::calc(calc, only(inputs)?, columns)
-}
-
-/// The input of what has one.
-fn only(mut inputs: Vec<Node>) -> Result<Node> {
-    inputs.pop().ok_or_else(|| Error::internal("a node reads nothing"))
+/// Columns of the input with others behind them: what they carry there, they carry here.
+fn forwarded(columns_below: &[usize], mut columns: Vec<Column>, inputs: &[Node]) -> Vec<Column> {
+    for (column, below) in columns.iter_mut().zip(columns_below) {
+        if let [input] = inputs {
+            column.time = input.columns[*below].time;
+            column.window.clone_from(&input.columns[*below].window);
+        }
+    }
+    columns
 }
 
 /// The node over inputs whose rows meet as it needs them.

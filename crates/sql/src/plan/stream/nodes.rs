@@ -49,8 +49,6 @@ pub(in crate::plan) use limit::Limit;
 pub(in crate::plan) use lookup_join::LookupJoin;
 pub(in crate::plan) use mini_batch_assigner::MiniBatchAssigner;
 pub(in crate::plan) use multi_join::MultiJoin;
-pub(in crate::plan) use python_calc::PythonCalc;
-pub(in crate::plan) use python_correlate::PythonCorrelate;
 pub(in crate::plan) use rank::Rank;
 pub(in crate::plan) use temporal_join::TemporalJoin;
 pub(in crate::plan) use temporal_sort::TemporalSort;

@@ -9,13 +9,15 @@ use flott_graph::spec::{AggregateCall, WindowTime};
 use super::nodes::{
     Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
     IncrementalGroupAggregate, IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner,
-    MultiJoin, PythonCalc, PythonCorrelate, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark,
-    WindowJoin, WindowRank, WindowTableFunction,
+    MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank,
+    WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
 use crate::plan::print::{self, Style};
-use crate::plan::rel::{Correlate, Match, Over, Predict, Process, Scan, WindowAggregate, schema};
+use crate::plan::rel::{
+    Correlate, Match, Over, Predict, Process, PythonCalc, PythonCorrelate, Scan, WindowAggregate, schema,
+};
 use crate::plan::{Settings, TimeAttribute};
 
 /// What a stream node does.

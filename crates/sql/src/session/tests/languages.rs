@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use expect_test::expect;
 use flott_api::function::{Artifact, CallForm, Declaration, FunctionKind, Language, UserFunction};
-use flott_api::testing::functions::{count_down, total};
+use flott_api::testing::functions::{count_down, spread, total};
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::{check, run, session};
@@ -12,14 +12,15 @@ use super::{check, run, session};
 /// The function that the fake hosts know: `m.f` and `m.chance` in Python give a `BIGINT`, all of WebAssembly are there.
 pub(super) fn describe(declaration: &Declaration) -> Result<UserFunction> {
     let Declaration { language, entry, artifacts, parameters, returns, options } = declaration;
-    let known =
-        *language == Language::WebAssembly || matches!(entry.as_str(), "m.f" | "m.chance" | "m.down" | "m.total");
+    let known = *language == Language::WebAssembly
+        || matches!(entry.as_str(), "m.f" | "m.chance" | "m.down" | "m.total" | "m.spread");
     if !known {
         return Err(Error::invalid(format!("module 'm' has no function '{entry}'")));
     }
     let told = match entry.as_str() {
         "m.down" => Some(count_down()),
         "m.total" => Some(total()),
+        "m.spread" => Some(spread()),
         _ => None,
     };
     if let Some(told) = told {
@@ -144,7 +145,7 @@ fn calls_within_expressions_stay_where_they_are() {
 fn what_cannot_be_called_is_refused() {
     let script = format!(
         "{FUNCTIONS}
-SELECT * FROM t JOIN t AS u ON f(t.b) + u.a > 1;
+SELECT * FROM t LEFT JOIN t AS u ON f(t.b, u.b) > 1;
 SELECT f(NULL) FROM t;
 SELECT f(x => b) FROM t;
 SELECT w(a) FROM t;
@@ -154,9 +155,7 @@ SELECT w(`by` => 1, x => a) FROM t;
 CREATE FUNCTION g AS 'm.g' LANGUAGE PYTHON;
 CREATE FUNCTION g AS 'm.f' LANGUAGE PYTHON WITH ('python.fn-execution.timeot' = '1 s');
 CREATE FUNCTION g(x INT) RETURNS INT LANGUAGE WASM AS 'g' USING JAR '/g.jar';
-CREATE FUNCTION g AS 'g' LANGUAGE WASM USING ARTIFACT '/g.wasm' WITH ('a' = '1', 'a' = '2');
-SET 'execution.runtime-mode' = 'batch';
-SELECT f(b) FROM t;"
+CREATE FUNCTION g AS 'g' LANGUAGE WASM USING ARTIFACT '/g.wasm' WITH ('a' = '1', 'a' = '2');"
     );
     check(
         &script,
@@ -165,9 +164,9 @@ SELECT f(b) FROM t;"
             OK
             OK
             OK
-            function 'default_catalog.default_database.f' in Python in this place is not supported yet
-              It can stand in SELECT and WHERE, and in what is grouped, ordered or aggregated.
-              Compute it in a subquery first: (SELECT .., f(x) AS y FROM t).
+            function 'default_catalog.default_database.f' in Python in this condition of a join is not supported yet
+              An inner join calls it for its pairs; others for rows of one side, and not of one that is looked up in.
+              Give the function columns of one side, or join by something else and filter above.
             9:10: illegal use of NULL
               Write CAST(NULL AS type) to say which type is meant.
             10:8: function 'default_catalog.default_database.f' has no parameter 'x'
@@ -185,9 +184,6 @@ SELECT f(b) FROM t;"
             17:69: JAR '/g.jar' for a function in WebAssembly is not supported yet
               Write USING ARTIFACT 'file'.
             18:82: option 'a' is given twice
-            OK
-            20:8: function 'default_catalog.default_database.f' in Python in batch mode is not supported yet
-              SET 'execution.runtime-mode' = 'streaming'; a bounded job ends there, too.
         "#]],
     );
 }
@@ -239,13 +235,14 @@ const GIVES_ROWS: &str = "
 CREATE FUNCTION f AS 'm.f' LANGUAGE PYTHON;
 CREATE FUNCTION down AS 'm.down' LANGUAGE PYTHON;
 CREATE FUNCTION total AS 'm.total' LANGUAGE PYTHON;
+CREATE FUNCTION spread AS 'm.spread' LANGUAGE PYTHON;
 CREATE TABLE t (a INT, b STRING, c BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen');
 ";
 
 /// The plans that run, of queries, or why there are none.
 fn all_planned(queries: &[&str]) -> String {
     let mut session = session();
-    assert_eq!(run(&mut session, GIVES_ROWS), "OK\n".repeat(4));
+    assert_eq!(run(&mut session, GIVES_ROWS), "OK\n".repeat(5));
     let mut plans = String::new();
     for query in queries {
         let told = run(&mut session, &format!("EXPLAIN {query}"));
@@ -308,7 +305,7 @@ fn what_is_no_call_of_a_table_function_is_refused() {
         "SELECT * FROM t, LATERAL TABLE(nowhere(b))",
         "SELECT * FROM t FULL JOIN LATERAL TABLE(down(c)) ON TRUE",
         "SELECT * FROM t, LATERAL TABLE(down(c)) AS d(x)",
-        "SELECT * FROM t LEFT JOIN LATERAL TABLE(down(c)) AS d ON f(b) > d.n",
+        "SELECT * FROM t LEFT JOIN LATERAL TABLE(down(c)) AS d ON f(b, d.n) > 1",
         "SELECT * FROM t, LATERAL TABLE(down(SUM(c)))",
     ]);
     expect![[r#"
@@ -331,10 +328,10 @@ fn what_is_no_call_of_a_table_function_is_refused() {
         SELECT * FROM t, LATERAL TABLE(down(c)) AS d(x)
         1:52: alias 'd' has 1 columns, but the query has 2
 
-        SELECT * FROM t LEFT JOIN LATERAL TABLE(down(c)) AS d ON f(b) > d.n
-        function 'default_catalog.default_database.f' in Python in this place is not supported yet
-          It can stand in SELECT and WHERE, and in what is grouped, ordered or aggregated.
-          Compute it in a subquery first: (SELECT .., f(x) AS y FROM t).
+        SELECT * FROM t LEFT JOIN LATERAL TABLE(down(c)) AS d ON f(b, d.n) > 1
+        function 'default_catalog.default_database.f' in Python in this condition of a join is not supported yet
+          An inner join calls it for its pairs; others for rows of one side, and not of one that is looked up in.
+          Give the function columns of one side, or join by something else and filter above.
 
         SELECT * FROM t, LATERAL TABLE(down(SUM(c)))
         1:45: aggregate function 'SUM' in LATERAL TABLE
@@ -389,12 +386,13 @@ fn aggregate_functions_stand_beside_built_in_ones() {
 
         SELECT total(c) OVER (ORDER BY ts) FROM t
         1:16: function 'default_catalog.default_database.total' in Python with OVER is not supported yet
-          It can be called in SELECT and HAVING with GROUP BY.
+          It takes a row at a time, and each row has a frame of its own.
+          Declare it with func_type='pandas', or call it with GROUP BY.
 
         SELECT total(c) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end
-        aggregate function 'default_catalog.default_database.total' over windows is not supported yet
-          Functions of users aggregate groups without windows.
-          Group by the window as a value: in a subquery, CAST(window_start AS TIMESTAMP(3)).
+        aggregate function 'default_catalog.default_database.total' over windows in a stream is not supported yet
+          There, functions of users aggregate groups without windows.
+          Group by the window as a value: in a subquery, CAST(window_start AS TIMESTAMP(3)). Batch mode can do it.
 
         SELECT total(total(c)) FROM t
         1:22: aggregate function 'default_catalog.default_database.total' in an aggregate

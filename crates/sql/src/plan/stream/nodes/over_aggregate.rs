@@ -2,7 +2,7 @@
 
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, Result};
-use flott_graph::spec::{FrameBound, OverAggregateSpec, OverOrder, Spec};
+use flott_graph::spec::{FrameBound, OverAggregateSpec, OverOrder, PythonOverAggregateSpec, Spec};
 
 use super::Distribution;
 use crate::plan::TimeAttribute;
@@ -13,6 +13,11 @@ use crate::plan::stream::Node;
 use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring, united};
 
 impl Over {
+    /// Whether a function of a user is among the calls.
+    fn calls_beside(&self) -> bool {
+        self.calls.iter().any(|call| call.function.user.is_some())
+    }
+
     /// The order as the operator knows it.
     fn clock(&self, input: &Node) -> Result<OverOrder> {
         let [field] = self.order.as_slice() else {
@@ -73,8 +78,9 @@ impl StreamOp for Over {
             [] => String::new(),
             columns => format!("partitionBy=[{}], ", text.picked(columns)),
         };
+        let python = if self.calls_beside() { "Python" } else { "" };
         format!(
-            "OverAggregate({partition}orderBy=[{}], window=[{}], select=[{}])",
+            "{python}OverAggregate({partition}orderBy=[{}], window=[{}], select=[{}])",
             print::order(&self.order, input),
             print::frame(&self.frame),
             select.join(", ")
@@ -98,6 +104,10 @@ impl StreamOp for Over {
         let over = format!("{keys}; {order};{}", print::frame(&self.frame));
         let calls = self.calls.iter().map(|c| format!("{} over ({over})", meaning::call(c, read)));
         let columns = read.iter().cloned().chain(calls).collect();
-        Ok(Wired { role: spec.role()?, stateful: true, meaning: over, columns })
+        let role = match self.calls_beside() {
+            true => PythonOverAggregateSpec { over: spec, session_zone: wiring.session_zone() }.role()?,
+            false => spec.role()?,
+        };
+        Ok(Wired { role, stateful: true, meaning: over, columns })
     }
 }

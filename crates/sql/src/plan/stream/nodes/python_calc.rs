@@ -1,38 +1,15 @@
 //! Appends what functions give that run in a process beside the job.
 
+use flott_api::Result;
 use flott_api::expr::Expr;
-use flott_api::function::{CallArgument, FunctionCall};
 use flott_api::table::ChangelogMode;
-use flott_api::{Error, Result};
 use flott_graph::spec::{PythonCalcSpec, Spec};
 
 use crate::plan::lower::meaning;
 use crate::plan::print;
+use crate::plan::rel::PythonCalc;
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
-
-/// See the module.
-#[derive(Clone, Debug)]
-pub(in crate::plan) struct PythonCalc {
-    /// The columns that go on, before the results.
-    pub(in crate::plan) forwarded: Vec<usize>,
-    /// Calls of columns, and of other calls.
-    pub(in crate::plan) calls: Vec<Expr>,
-}
-
-/// What the process is told of a call.
-pub(super) fn call(expr: &Expr) -> Result<FunctionCall> {
-    let Expr::Call { function, args, .. } = expr else {
-        return Err(Error::internal("what runs beside the job is no call"));
-    };
-    let user = function.user.as_deref().ok_or_else(|| Error::internal("a built-in function runs beside the job"))?;
-    let argument = |arg: &Expr| match arg {
-        Expr::Column { index, .. } => Ok(CallArgument::Column(*index)),
-        other => call(other).map(|call| CallArgument::Call(Box::new(call))),
-    };
-    let args = args.iter().map(argument).collect::<Result<_>>()?;
-    Ok(FunctionCall { name: function.called().to_owned(), function: user.clone(), args })
-}
 
 impl StreamOp for PythonCalc {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
@@ -61,7 +38,7 @@ impl StreamOp for PythonCalc {
         let spec = PythonCalcSpec {
             input: wiring.input(0),
             forwarded: self.forwarded.clone(),
-            calls: self.calls.iter().map(call).collect::<Result<_>>()?,
+            calls: self.function_calls()?,
             output: wiring.output(),
             session_zone: wiring.session_zone(),
         };

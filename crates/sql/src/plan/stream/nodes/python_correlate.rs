@@ -5,24 +5,12 @@ use flott_api::expr::Expr;
 use flott_api::table::ChangelogMode;
 use flott_graph::spec::{PythonCorrelateSpec, Spec};
 
-use super::{correlate, python_calc};
+use super::correlate;
 use crate::plan::lower::meaning;
 use crate::plan::print;
+use crate::plan::rel::PythonCorrelate;
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
-
-/// See the module.
-#[derive(Clone, Debug)]
-pub(in crate::plan) struct PythonCorrelate {
-    /// The call, of columns and of other calls.
-    pub(in crate::plan) call: Expr,
-    /// The columns of the input that go on, before those of the function.
-    pub(in crate::plan) forwarded: Vec<usize>,
-    /// Which pairs count, over the columns that go on and then of the function.
-    pub(in crate::plan) condition: Option<Expr>,
-    /// Whether a row without a pair comes with nulls.
-    pub(in crate::plan) outer: bool,
-}
 
 impl StreamOp for PythonCorrelate {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
@@ -44,7 +32,7 @@ impl StreamOp for PythonCorrelate {
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
-        let call = python_calc::call(&self.call)?;
+        let call = self.function_call()?;
         let read = wiring.meanings(0);
         let told = meaning::expression(&self.call, read);
         let own = (0..call.function.columns()?.len()).map(|i| format!("rows of {told}.{i}"));
