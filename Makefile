@@ -25,6 +25,7 @@ nightly: setup-test ## run the long tests: 2,000 seeds of the simulation, 10,000
 	FLOTT_KILLS=50 cargo test -p flott --test it killing
 	cargo xtask planted
 
+# FLOTT_FLINK: the folder of Flink's jars, if its formats are to be measured too (docs/formats_benchmark.md).
 bench: setup-bench ## measure: Nexmark, sliding windows, joins, formats, and state larger than memory, as ratios in one run
 	cargo run --release -p flott-bench
 

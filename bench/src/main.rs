@@ -155,13 +155,37 @@ fn joined(rows: u64) -> Result<()> {
 /// Files of every format, written and read.
 fn formatted(rows: u64) -> Result<()> {
     print(&format!("\n{}", formats::title(rows)))?;
-    formats::names().try_for_each(|name| print(&text_of(&["formats", "one", name, &rows.to_string()])?))
+    let taskset = taskset();
+    formats::names().try_for_each(|name| print(&text_by(&taskset, &["formats", "one", &name, &rows.to_string()])?))
+}
+
+/// What holds a program on the last core that this process may have; nothing where there is no such program.
+fn taskset() -> Vec<String> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let Some(core) = cores.and_then(|list| list.trim().rsplit([',', '-']).next()) else { return Vec::new() };
+    let taskset = ["taskset", "-c", core].map(str::to_owned);
+    let there = Command::new(&taskset[0]).args(&taskset[1..]).arg("true").status().is_ok_and(|status| status.success());
+    if there { taskset.to_vec() } else { Vec::new() }
 }
 
 /// What this program prints with these arguments, in a process of its own.
 fn text_of(arguments: &[&str]) -> Result<String> {
+    text_by(&[], arguments)
+}
+
+/// The same, started by another program, which has its own arguments first.
+fn text_by(starter: &[String], arguments: &[&str]) -> Result<String> {
     let failed = |e: std::io::Error| Error::external("a measurement cannot be started").with_source(e);
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let own = std::env::current_exe().map_err(failed)?;
+    let mut command = match starter {
+        [] => Command::new(own),
+        [program, rest @ ..] => {
+            let mut command = Command::new(program);
+            command.args(rest).arg(own);
+            command
+        }
+    };
     let output = command.args(arguments).stderr(std::process::Stdio::inherit()).output().map_err(failed)?;
     if !output.status.success() {
         return Err(Error::external(format!("the measurement '{}' failed", arguments.join(" "))));

@@ -13,12 +13,15 @@ use flott_sql::session::{Outcome, Session};
 
 use crate::measure::{Measure, Measured};
 use crate::nexmark::Query;
+use crate::state::cpu_nanos;
 
 /// What one run came to.
 #[derive(Debug)]
 pub(crate) struct Run {
     /// Seconds from submission to the end of the job.
     pub(crate) seconds: f64,
+    /// CPU seconds of all threads in this time.
+    pub(crate) cpu_seconds: f64,
     /// Rows at the sink.
     pub(crate) rows: u64,
     /// Bytes at the sink.
@@ -49,16 +52,18 @@ pub(crate) fn script(script: &str, parallelism: u32) -> Result<Run> {
         configuration.set("parallelism.default", &parallelism.to_string(), Origin::CommandLine)?;
         let connectors = Arc::new(UserConnectors::of(&plugins));
         let mut session = Session::new(configuration, connectors, Arc::clone(&world.files))?;
-        let mut nanos = 0;
+        let (mut nanos, mut cpu) = (0, 0);
         for statement in parse_script(script) {
             if let Outcome::Job(job) = session.execute(&statement?.statement)? {
-                let started = world.clock.monotonic_ns();
+                let (started, cpu_started) = (world.clock.monotonic_ns(), cpu_nanos());
                 submit(&job.graph.to_bytes()?, &plugins, SubmitOptions::default())?.wait().await?;
                 nanos += world.clock.monotonic_ns() - started;
+                cpu += cpu_nanos() - cpu_started;
             }
         }
         Ok(Run {
             seconds: nanos as f64 / 1e9,
+            cpu_seconds: cpu as f64 / 1e9,
             rows: measured.rows.load(Ordering::Relaxed),
             bytes: measured.bytes.load(Ordering::Relaxed),
             peak_kib: peak_kib(),

@@ -63,8 +63,8 @@ pub(crate) enum Moments {
 
 /// A column with its nulls.
 pub(crate) struct Cell {
-    /// The array whose nulls count.
-    array: ArrayRef,
+    /// Which values are null, if any is: the array itself would be asked by a dynamic call.
+    nulls: Option<NullBuffer>,
     /// The values.
     pub(crate) cells: Cells,
 }
@@ -75,18 +75,18 @@ impl Cell {
     /// # Errors
     /// If the array is not laid out as the type says.
     pub(crate) fn new(array: &ArrayRef, ty: &LogicalType) -> Result<Self> {
-        Ok(Cell { array: array.clone(), cells: cells(array, &ty.kind)? })
+        Ok(Cell { nulls: array.nulls().cloned(), cells: cells(array, &ty.kind)? })
     }
 
     /// Which values are null, if any may be; never asked of `NULL`.
     pub(crate) fn nulls(&self) -> Option<&NullBuffer> {
-        self.array.nulls()
+        self.nulls.as_ref()
     }
 
     /// Whether the value is null.
     #[inline]
     pub(crate) fn is_null(&self, row: usize) -> bool {
-        matches!(self.cells, Cells::Null) || self.array.is_null(row)
+        matches!(self.cells, Cells::Null) || self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 }
 

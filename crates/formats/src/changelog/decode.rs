@@ -26,14 +26,6 @@ pub(super) struct EventDecoder {
     skipped: u64,
 }
 
-/// A row of an event: the part that has all its fields, and those that lie over them.
-#[derive(Clone, Copy)]
-struct Image<'a> {
-    part: usize,
-    fields: &'a [u8],
-    over: Option<&'a [u8]>,
-}
-
 impl EventDecoder {
     /// A decoder of these columns.
     pub(super) fn new(format: &Changelog, spec: &DecoderSpec) -> Result<Self> {
@@ -89,8 +81,8 @@ impl EventDecoder {
 
     fn rows(&mut self, part: usize, parts: &Parts<'_>, kind: RowKind) -> Taken<()> {
         let mut images = self.images(part, parts, kind)?;
-        while let Some(fields) = images.next()? {
-            self.row(Image { part, fields, over: None }, parts, kind)?;
+        while let Some(scan) = images.next_scan()? {
+            self.row((scan, part), None, parts, kind)?;
             self.complete(kind);
         }
         Ok(())
@@ -117,14 +109,14 @@ impl EventDecoder {
     /// Both rows of an update, or none.
     fn update(&mut self, old: &[u8], new: &[u8], parts: &Parts<'_>) -> Taken<()> {
         let rows = self.columns.rows();
-        let after = Image { part: AFTER, fields: new, over: None };
-        let before = match self.dialect.only_changed {
-            true => Image { over: Some(old), ..after },
-            false => Image { part: BEFORE, fields: old, over: None },
+        let (before, part, over) = match self.dialect.only_changed {
+            true => (new, AFTER, Some(old)),
+            false => (old, BEFORE, None),
         };
-        self.row(before, parts, RowKind::UpdateBefore)?;
+        self.row((&mut Scanner::new(before), part), over, parts, RowKind::UpdateBefore)?;
         self.complete(RowKind::UpdateBefore);
-        if let Err(fail) = self.row(after, parts, RowKind::UpdateAfter) {
+        let after = (&mut Scanner::new(new), AFTER);
+        if let Err(fail) = self.row(after, None, parts, RowKind::UpdateAfter) {
             self.columns.cut(rows);
             self.kinds.truncate(rows);
             return Err(fail);
@@ -148,10 +140,9 @@ impl EventDecoder {
     }
 
     /// Checks that a row is an object.
-    fn object<'a>(&self, text: &'a [u8], part: usize, kind: RowKind) -> Taken<Scanner<'a>> {
-        let mut scan = Scanner::new(text);
+    fn object(&self, scan: &mut Scanner<'_>, part: usize, kind: RowKind) -> Taken<()> {
         match scan.kind()? {
-            Kind::Object => Ok(scan),
+            Kind::Object => Ok(()),
             Kind::Null => self.no_row(part, kind),
             _ if self.dialect.many_rows => {
                 mismatch(format!("'{}' has what is no JSON object", self.dialect.parts[part]))
@@ -160,13 +151,23 @@ impl EventDecoder {
         }
     }
 
-    /// Reads a row and its metadata; the caller completes it.
-    fn row(&mut self, image: Image<'_>, parts: &Parts<'_>, kind: RowKind) -> Taken<()> {
-        let mut fields = self.object(image.fields, image.part, kind)?;
-        let mut over = image.over.map(|over| self.object(over, BEFORE, kind)).transpose()?;
+    /// Reads a row and its metadata; the caller completes it. The fields come from the row of a part, and those of `over`
+    /// lie over them.
+    fn row(
+        &mut self,
+        (fields, part): (&mut Scanner<'_>, usize),
+        over: Option<&[u8]>,
+        parts: &Parts<'_>,
+        kind: RowKind,
+    ) -> Taken<()> {
+        self.object(fields, part, kind)?;
+        let mut over = over.map(Scanner::new);
+        if let Some(over) = &mut over {
+            self.object(over, BEFORE, kind)?;
+        }
         let rows = self.columns.rows();
         let (columns, metadata) = self.columns.columns.split_at_mut(self.fields.len());
-        self.reader.object(&mut fields, &self.fields, columns, rows, true)?;
+        self.reader.object(fields, &self.fields, columns, rows, true)?;
         if let Some(over) = &mut over {
             self.reader.members(over, &self.fields, columns, rows, true)?;
         }

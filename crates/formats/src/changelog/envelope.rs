@@ -118,9 +118,17 @@ impl<'a> Images<'a> {
 
     /// The text of the next row.
     pub(super) fn next(&mut self) -> Taken<Option<&'a [u8]>> {
+        match self.next_scan()? {
+            Some(scan) => Ok(Some(scan.skip()?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The place of the next row, which the caller reads before the one behind it.
+    pub(super) fn next_scan(&mut self) -> Taken<Option<&mut Scanner<'a>>> {
         let more = if self.many { self.scan.more(self.first, b']')? } else { self.first };
         self.first = false;
-        if more { Ok(Some(self.scan.skip()?)) } else { Ok(None) }
+        Ok(more.then_some(&mut self.scan))
     }
 }
 

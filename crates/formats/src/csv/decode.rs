@@ -111,7 +111,9 @@ impl CsvDecoder {
             }
         }
         let all = self.columns.rows() + rows;
-        self.columns.columns.iter_mut().for_each(|c| c.truncate(all));
+        if bad.is_some() {
+            self.columns.columns.iter_mut().for_each(|c| c.truncate(all));
+        }
         self.columns.added(rows);
         // Rows behind one that fails are not given out.
         self.skipped += self.damaged.iter().take(rows).filter(|d| **d).count() as u64;

@@ -107,13 +107,14 @@ impl CsvEncoder {
             return;
         }
         out.push(quote);
-        for byte in text {
-            if *byte == quote {
-                out.push(quote);
-            } else if Some(*byte) == self.options.escape {
+        let is_doubled = |byte: &u8| *byte == quote || Some(*byte) == self.options.escape;
+        if text.iter().any(is_doubled) {
+            for byte in text {
+                out.extend(is_doubled(byte).then_some(*byte));
                 out.push(*byte);
             }
-            out.push(*byte);
+        } else {
+            out.extend_from_slice(text);
         }
         out.push(quote);
     }
@@ -122,7 +123,9 @@ impl CsvEncoder {
         // Jackson counts UTF-16 units; a text of fewer bytes has fewer of them.
         let long = text.len() > CHECKED_CHARS_MAX
             && str::from_utf8(text).is_ok_and(|t| t.encode_utf16().count() > CHECKED_CHARS_MAX);
-        long || text.iter().any(|b| *b < self.safe_from || *b == b'\\' || Some(*b) == self.options.escape)
+        // All bytes are looked at, so that many are at a time.
+        let escape = self.options.escape.unwrap_or(b'\\');
+        long || text.iter().fold(false, |odd, b| odd | (*b < self.safe_from) | (*b == b'\\') | (*b == escape))
     }
 }
 

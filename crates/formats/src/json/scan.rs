@@ -180,17 +180,34 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes a string; gives what lies between its quotes, which is UTF-8, and whether there are escapes in it.
+    #[inline]
     fn raw_string(&mut self) -> Scan<(&'a [u8], bool)> {
         let start = self.at + 1;
-        let (mut at, mut escapes) = (start, false);
+        let end = start + self.bytes.get(start..).map_or(0, plain_length);
+        if self.bytes.get(end) != Some(&b'"') {
+            return self.odd_string();
+        }
+        self.at = end + 1;
+        Ok((&self.bytes[start..end], false))
+    }
+
+    /// The same, where there are escapes or more than ASCII.
+    #[inline(never)]
+    fn odd_string(&mut self) -> Scan<(&'a [u8], bool)> {
+        let start = self.at + 1;
+        let (mut at, mut escapes, mut ascii) = (start, false, true);
         loop {
+            at += self.bytes.get(at..).map_or(0, plain_length);
             match self.bytes.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escapes = true;
                     at += 2;
                 }
-                Some(_) => at += 1,
+                Some(_) => {
+                    ascii = false;
+                    at += 1;
+                }
                 None => {
                     self.at = self.bytes.len();
                     return self.fail("a string has no closing quote");
@@ -198,7 +215,10 @@ impl<'a> Scanner<'a> {
             }
         }
         let text = &self.bytes[start..at];
-        if let Err(wrong) = std::str::from_utf8(text) {
+        // What a backslash stands before was not looked at.
+        if (escapes || !ascii)
+            && let Err(wrong) = std::str::from_utf8(text)
+        {
             self.at = start + wrong.valid_up_to();
             return self.fail("this is no UTF-8");
         }
@@ -295,6 +315,27 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// How many bytes lie before the first quote, backslash or byte beyond ASCII. Eight are looked at in one word.
+#[inline]
+fn plain_length(bytes: &[u8]) -> usize {
+    const WORD: usize = size_of::<u64>();
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGHS: u64 = ONES << 7;
+    // The lowest byte that is marked is zero; those above it may be marked by a borrow.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let mut at = 0;
+    while let Some(eight) = bytes[at..].first_chunk::<WORD>() {
+        let word = u64::from_le_bytes(*eight);
+        let marks = word | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if marks & HIGHS != 0 {
+            return at + (marks & HIGHS).trailing_zeros() as usize / 8;
+        }
+        at += WORD;
+    }
+    let rest = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0x80..));
+    rest.map_or(bytes.len(), |more| at + more)
+}
+
 type Escape<T> = Result<T, (usize, &'static str)>;
 
 fn check_escapes(raw: &[u8]) -> Escape<()> {
@@ -381,6 +422,26 @@ mod tests {
         assert!(text(r#""\u12"#).is_err());
         assert_eq!(text("\"a\tb\"").unwrap(), "a\tb");
         assert!(text(r#""abc\"#).is_err());
+    }
+
+    #[test]
+    fn a_string_ends_wherever_its_quote_lies() {
+        for length in 0..40 {
+            for other in ["", "\\n", "ä", "\u{7f}", "\\\""] {
+                for at in 0..=length {
+                    let (before, behind) = ("x".repeat(at), "y".repeat(length - at));
+                    let read = text(&format!("\"{before}{other}{behind}\", \"z"));
+                    let plain = other.replace("\\n", "\n").replace("\\\"", "\"");
+                    assert_eq!(read.unwrap(), format!("{before}{plain}{behind}"));
+                }
+            }
+        }
+        let mut bytes = b"\"0123456789\"".to_vec();
+        for at in 1..11 {
+            let good = std::mem::replace(&mut bytes[at], 0xff);
+            assert_eq!(Scanner::new(&bytes).raw_string(), Err(Syntax { at, what: "this is no UTF-8" }));
+            bytes[at] = good;
+        }
     }
 
     #[test]

@@ -103,7 +103,9 @@ impl ValueReader {
             };
             guess = found + 1;
             // A key that comes twice: the last one counts.
-            columns[found].truncate(rows);
+            if columns[found].len() > rows {
+                columns[found].truncate(rows);
+            }
             let taken = self.value(scan, &mut columns[found], top);
             taken.map_err(|fail| if top { within(&fields[found].name, fail) } else { fail })?;
         }

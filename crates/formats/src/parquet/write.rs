@@ -64,7 +64,12 @@ impl ParquetEncoder {
 
     fn hand_over(&mut self, out: &mut Encoded) {
         let mut written = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        out.bytes.append(&mut written);
+        // A row group is large.
+        if out.bytes.is_empty() {
+            std::mem::swap(&mut out.bytes, &mut written);
+        } else {
+            out.bytes.append(&mut written);
+        }
     }
 }
 

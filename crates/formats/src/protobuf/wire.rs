@@ -55,6 +55,16 @@ impl<'a> Input<'a> {
     /// A number; what does not fit 64 bits is cut off, as everywhere.
     #[inline]
     pub(crate) fn varint(&mut self) -> Taken<u64> {
+        match self.bytes.get(self.at) {
+            Some(byte @ ..0x80) => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Taken<u64> {
         let mut bits = 0_u64;
         for (i, byte) in self.bytes[self.at..].iter().take(10).enumerate() {
             bits |= u64::from(byte & 0x7f) << (7 * i);

@@ -106,6 +106,9 @@ fn hex_float(text: &[u8]) -> Option<f64> {
     (digits > 0).then(|| value * 2.0_f64.powi(exponent.saturating_add(scale).clamp(-2000, 2000)))
 }
 
+/// As many digits fit into 64 bits, whatever they are.
+const DIGITS_64: u8 = 19;
+
 /// What a text is as a decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decimal {
@@ -120,9 +123,18 @@ pub(crate) enum Decimal {
 /// `[+-]digits[.digits][e[+-]digits]` as `DECIMAL(precision, scale)`.
 pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Decimal {
     let Some(parts) = DecimalParts::of(text) else { return Decimal::Malformed };
-    match parts.unscaled(scale) {
-        Some(value) if value.unsigned_abs() < 10_u128.pow(u32::from(precision)) => Decimal::Value(value),
+    match parts.unscaled_short(scale).or_else(|| parts.unscaled(scale)) {
+        Some(value) if is_below(value.unsigned_abs(), precision) => Decimal::Value(value),
         _ => Decimal::Overflow,
+    }
+}
+
+/// Whether a number has at most so many digits.
+fn is_below(value: u128, digits: u8) -> bool {
+    match (u64::try_from(value), digits) {
+        (Ok(value), ..=DIGITS_64) => value < 10_u64.pow(u32::from(digits)),
+        (Ok(_), _) => true,
+        (Err(_), _) => value < 10_u128.pow(u32::from(digits)),
     }
 }
 
@@ -149,6 +161,17 @@ impl<'a> DecimalParts<'a> {
         let (whole, fraction) = (&mantissa[..point], mantissa.get(point + 1..).unwrap_or_default());
         let digits = whole.iter().chain(fraction).all(u8::is_ascii_digit) && whole.len() + fraction.len() > 0;
         digits.then_some(DecimalParts { negative, whole, fraction, exponent })
+    }
+
+    /// The same, where it is plain and short enough for 64 bits.
+    fn unscaled_short(&self, scale: u8) -> Option<i128> {
+        let zeros = scale.checked_sub(u8::try_from(self.fraction.len()).ok()?)?;
+        if self.exponent != 0 || self.whole.len() + usize::from(scale) > usize::from(DIGITS_64) {
+            return None;
+        }
+        let digits = self.whole.iter().chain(self.fraction);
+        let value = digits.fold(0, |value, digit| value * 10 + u64::from(digit - b'0')) * 10_u64.pow(u32::from(zeros));
+        Some(if self.negative { -i128::from(value) } else { i128::from(value) })
     }
 
     /// The value times 10^scale, rounded half up; nothing if it is far too large.
@@ -213,6 +236,18 @@ mod tests {
         assert_eq!(decimal(b".5", 5, 2), Decimal::Value(50));
         assert_eq!(decimal(b"5e-3", 5, 2), Decimal::Value(1));
         assert_eq!(decimal(b"4e-3", 5, 2), Decimal::Value(0));
+        assert_eq!(decimal(b"-1000", 5, 2), Decimal::Overflow);
+        assert_eq!(decimal(b"-999.9", 5, 2), Decimal::Value(-99_990));
+        assert_eq!(decimal(b"0000000000000000000001.5", 5, 2), Decimal::Value(150));
+        for digits in 1..=38 {
+            let nines = "9".repeat(usize::from(digits));
+            for scale in 0..=digits {
+                let (whole, fraction) = nines.split_at(usize::from(digits - scale));
+                let value = Decimal::Value(nines.parse().unwrap());
+                assert_eq!(decimal(format!("{whole}.{fraction}").as_bytes(), digits, scale), value);
+                assert_eq!(decimal(format!("1{whole}.{fraction}").as_bytes(), digits, scale), Decimal::Overflow);
+            }
+        }
         assert_eq!(decimal(b"1e2000000000", 5, 2), Decimal::Overflow);
         assert_eq!(decimal(b"0e2000000000", 5, 2), Decimal::Value(0));
         assert_eq!(decimal(b"1e-2000000000", 5, 2), Decimal::Value(0));

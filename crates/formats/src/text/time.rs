@@ -239,42 +239,52 @@ fn write_year(year: i64, out: &mut Vec<u8>) {
     }
     let year = year.unsigned_abs();
     if year < 10_000 {
-        write_padded(year as u32, 4, out);
+        write_padded::<4>(year as u32, out);
     } else {
         out.extend_from_slice(itoa::Buffer::new().format(year).as_bytes());
     }
 }
 
-fn write_padded(value: u32, width: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + width, b'0');
+/// Appends the last `WIDTH` digits.
+fn write_padded<const WIDTH: usize>(value: u32, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; WIDTH];
     let mut value = value;
-    for byte in out[start..].iter_mut().rev() {
-        *byte = b'0' + (value % 10) as u8;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
         value /= 10;
     }
+    out.extend_from_slice(&digits);
+}
+
+/// Two digits.
+fn two(value: u32) -> [u8; 2] {
+    [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }
 
 /// Appends `yyyy-MM-dd`.
 pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = date_of(days);
-    write_year(year, out);
-    out.push(b'-');
-    write_padded(month, 2, out);
-    out.push(b'-');
-    write_padded(day, 2, out);
+    let ([m, n], [d, e]) = (two(month), two(day));
+    match u32::try_from(year) {
+        Ok(year @ ..10_000) => {
+            let ([c, b], [x, y]) = (two(year / 100), two(year));
+            out.extend_from_slice(&[c, b, x, y, b'-', m, n, b'-', d, e]);
+        }
+        _ => {
+            write_year(year, out);
+            out.extend_from_slice(&[b'-', m, n, b'-', d, e]);
+        }
+    }
 }
 
 /// Appends `HH:mm:ss[.f..]` with only as many fraction digits as it needs.
 pub(crate) fn write_time(second_of_day: u32, nanos: u32, out: &mut Vec<u8>) {
-    write_padded(second_of_day / 3600, 2, out);
-    out.push(b':');
-    write_padded(second_of_day / 60 % 60, 2, out);
-    out.push(b':');
-    write_padded(second_of_day % 60, 2, out);
+    let ([h, i], [m, n]) = (two(second_of_day / 3600), two(second_of_day / 60 % 60));
+    let [s, t] = two(second_of_day % 60);
+    out.extend_from_slice(&[h, i, b':', m, n, b':', s, t]);
     if nanos > 0 {
         out.push(b'.');
-        write_padded(nanos, 9, out);
+        write_padded::<9>(nanos, out);
         while out.last() == Some(&b'0') {
             out.pop();
         }

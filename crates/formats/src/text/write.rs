@@ -30,7 +30,8 @@ fn not_finite(nan: bool, negative: bool, out: &mut Vec<u8>) {
 /// Puts ryu's shortest digits (`1.5`, `1e-7`, `12345000000.0`) into Java's shape: plain from 10^-3 to 10^7, else one
 /// digit before the point and `E`.
 fn java_float(shortest: &str, magnitude: f64, out: &mut Vec<u8>) {
-    if (magnitude == 0.0 || (1e-3..1e7).contains(&magnitude)) && !shortest.contains('e') {
+    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
+        debug_assert!(!shortest.contains('e'), "ryu writes {shortest} with an exponent");
         out.extend_from_slice(shortest.as_bytes());
         return;
     }
@@ -87,20 +88,19 @@ pub(crate) enum DecimalStyle {
 
 /// Appends a `DECIMAL` without trailing zeros.
 pub(crate) fn decimal(unscaled: i128, scale: u8, style: DecimalStyle, out: &mut Vec<u8>) {
-    let (mut value, mut scale) = (unscaled, i32::from(scale));
-    if value == 0 {
+    let mut scale = i32::from(scale);
+    if unscaled == 0 {
         out.push(b'0');
         return;
     }
-    while value % 10 == 0 {
-        value /= 10;
-        scale -= 1;
-    }
-    if value < 0 {
+    if unscaled < 0 {
         out.push(b'-');
     }
     let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(value.unsigned_abs()).as_bytes();
+    let all = digits_of(unscaled, &mut buffer);
+    let zeros = all.iter().rev().take_while(|digit| **digit == b'0').count();
+    let digits = &all[..all.len() - zeros];
+    scale -= zeros as i32;
     let exponent = digits.len() as i32 - 1 - scale;
     if style == DecimalStyle::Scientific && (scale < 0 || exponent < -6) {
         scientific(digits, exponent, out);
@@ -129,7 +129,7 @@ pub(crate) fn exact_decimal(unscaled: i128, scale: u8, out: &mut Vec<u8>) {
         out.push(b'-');
     }
     let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(unscaled.unsigned_abs()).as_bytes();
+    let digits = digits_of(unscaled, &mut buffer);
     let scale = usize::from(scale);
     if scale == 0 {
         out.extend_from_slice(digits);
@@ -140,6 +140,15 @@ pub(crate) fn exact_decimal(unscaled: i128, scale: u8, out: &mut Vec<u8>) {
     out.push(b'.');
     out.extend(std::iter::repeat_n(b'0', scale.saturating_sub(digits.len())));
     out.extend_from_slice(&digits[whole..]);
+}
+
+/// The digits of a number without its sign; most have 64 bits, for which divisions are far cheaper.
+fn digits_of(value: i128, buffer: &mut itoa::Buffer) -> &[u8] {
+    let value = value.unsigned_abs();
+    match u64::try_from(value) {
+        Ok(value) => buffer.format(value).as_bytes(),
+        Err(_) => buffer.format(value).as_bytes(),
+    }
 }
 
 fn scientific(digits: &[u8], exponent: i32, out: &mut Vec<u8>) {
@@ -193,6 +202,8 @@ mod tests {
             (5, 3, "0.005", "0.005"),
             (0, 2, "0", "0"),
             (1_200_000, 0, "1.2E+6", "1200000"),
+            (-(10_i128.pow(37)), 2, "-1E+35", "-100000000000000000000000000000000000"),
+            (i128::from(u64::MAX) * 10, 1, "18446744073709551615", "18446744073709551615"),
         ];
         for (value, scale, scientific, plain) in cases {
             for (style, expected) in [(DecimalStyle::Scientific, scientific), (DecimalStyle::Plain, plain)] {
