@@ -73,7 +73,10 @@ impl HeaderReader {
             match footer::check_page_header(&bytes) {
                 Err(Flaw::Wrong) => return Err(ParquetError::General("the header of a page is damaged".to_owned())),
                 Err(Flaw::Ended) if window < rest.min(HEADER_BYTES_MAX) => window = rest.min(window * 8),
-                // Of one that ends with the file the library says so.
+                // The library would look for its end for as long as it says to go on.
+                Err(Flaw::Ended) if window == rest => {
+                    return Err(ParquetError::EOF("the header of a page is cut".to_owned()));
+                }
                 Ok(()) | Err(Flaw::Ended) => {
                     let behind = Piece { pieces: self.pieces.clone(), at: self.start + window };
                     return Ok(io::Cursor::new(bytes).chain(behind));
