@@ -168,24 +168,41 @@ impl Cluster {
         }
     }
 
-    /// The names of all transactions that are open and whose names begin so.
+    /// The names that begin so of all transactions that are open, or may still be opened by records on their way from a
+    /// process that has died.
     ///
     /// # Errors
     /// If a broker does not answer: it might be the one that has such.
-    pub(crate) async fn open_transactions(&mut self, prefix: &str) -> Result<Vec<String>> {
+    pub(crate) async fn unfinished_transactions(&mut self, prefix: &str) -> Result<Vec<String>> {
+        const ONGOING: &str = "Ongoing";
+        // Somebody has asked for its producer, and nothing is written.
+        const EMPTY: &str = "Empty";
         self.topics(Some(&[]), false).await?;
-        let request = ListTransactionsRequest::default()
-            .with_state_filters(vec![StrBytes::from_static_str("Ongoing")])
-            .with_duration_filter(-1);
-        let mut open = Vec::new();
+        let states = [ONGOING, EMPTY].map(StrBytes::from_static_str);
+        let request = ListTransactionsRequest::default().with_state_filters(states.to_vec()).with_duration_filter(-1);
+        let mut unfinished = Vec::new();
         for broker in self.brokers() {
             let response = self.ask(broker, &request, 0, 1).await?;
             if let Some(e) = code_error(response.error_code, "the open transactions cannot be listed") {
                 return Err(e);
             }
-            let ids = response.transaction_states.iter().map(|state| state.transactional_id.as_str());
-            open.extend(ids.filter(|id| id.starts_with(prefix)).map(str::to_owned));
+            let ours = response.transaction_states.into_iter().filter(|s| s.transactional_id.starts_with(prefix));
+            let (ongoing, empty): (Vec<_>, Vec<_>) = ours.partition(|s| s.transaction_state.as_str() == ONGOING);
+            unfinished.extend(ongoing.into_iter().map(|s| s.transactional_id.as_str().to_owned()));
+            let empty = empty.into_iter().map(|s| s.transactional_id).collect();
+            unfinished.extend(self.not_fenced(broker, empty).await?);
         }
-        Ok(open)
+        Ok(unfinished)
+    }
+
+    /// Those whose producer is the first one that was asked for, so that nobody has taken its place yet.
+    async fn not_fenced(&mut self, broker: i32, ids: Vec<TransactionalId>) -> Result<Vec<String>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
+        let response = self.ask(broker, &request, 0, 0).await?;
+        let first = response.transaction_states.iter().filter(|s| s.error_code == 0 && s.producer_epoch == 0);
+        Ok(first.map(|s| s.transactional_id.as_str().to_owned()).collect())
     }
 }

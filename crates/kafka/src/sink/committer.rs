@@ -101,12 +101,12 @@ impl KafkaCommitter {
         }
     }
 
-    async fn left_open(&mut self, prefix: &str) -> Result<Vec<String>> {
+    async fn left_behind(&mut self, prefix: &str) -> Result<Vec<String>> {
         let mut patience = self.patience();
         loop {
-            match self.cluster.open_transactions(prefix).await {
+            match self.cluster.unfinished_transactions(prefix).await {
                 Err(e) => patience.after(e).await?,
-                open => return open,
+                left => return left,
             }
         }
     }
@@ -114,11 +114,12 @@ impl KafkaCommitter {
 
 #[async_trait]
 impl Committer for KafkaCommitter {
-    /// Aborts what earlier attempts have begun and no checkpoint has, so that nobody waits for it.
+    /// Aborts what earlier attempts have begun and no checkpoint has, so that nobody waits for it. Also where nothing is
+    /// written yet: records of a process that has died may be on their way, and would open the transaction later.
     async fn recover(&mut self, job: JobId, committables: &[Committable]) -> Result<()> {
         let prefix = self.shared.options.sink.transactional_id_prefix.clone().unwrap_or_default();
         let known: BTreeSet<&str> = committables.iter().map(|c| c.id.as_str()).collect();
-        for id in self.left_open(&names::prefix_of(&prefix, job)).await? {
+        for id in self.left_behind(&names::prefix_of(&prefix, job)).await? {
             if !known.contains(id.as_str()) {
                 self.abort(&id).await?;
                 tracing::info!("transaction '{id}' of an earlier attempt is in no checkpoint, and was aborted");

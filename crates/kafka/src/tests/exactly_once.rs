@@ -69,13 +69,13 @@ async fn what_no_checkpoint_has_is_aborted_and_others_are_left_alone() {
     std::mem::forget(writer);
     let prefix = crate::sink::prefix_of("aborted", JOB);
     let mut cluster = broker.cluster(&table.environment);
-    eventually(&table.environment, async || match cluster.open_transactions(&prefix).await?.len() {
+    eventually(&table.environment, async || match cluster.unfinished_transactions(&prefix).await?.len() {
         3 => Ok(()),
         n => Err(external(format!("{n} are open"))),
     })
     .await;
     let mut committer = table.restored(&first).await.unwrap();
-    assert_eq!(cluster.open_transactions(&prefix).await.unwrap(), [""; 0], "nothing lingers");
+    assert_eq!(cluster.unfinished_transactions(&prefix).await.unwrap(), [""; 0], "nothing lingers");
     committer.commit(None, theirs).await.unwrap();
     sees(&table, &["+I | 1 | a", "+I | 9 | other"]).await;
 }
@@ -102,7 +102,7 @@ async fn a_transaction_that_has_timed_out_is_told_as_lost() {
     let prepared = writer.prepare_commit(false).await.unwrap();
     let mut cluster = broker.cluster(&table.environment);
     let prefix = crate::sink::prefix_of("timed-out", JOB);
-    eventually(&table.environment, async || match cluster.open_transactions(&prefix).await?.len() {
+    eventually(&table.environment, async || match cluster.unfinished_transactions(&prefix).await?.len() {
         0 => Ok(()),
         _ => Err(external("it is still open")),
     })
@@ -122,4 +122,20 @@ async fn a_time_out_that_the_brokers_do_not_allow_is_told() {
     let error = table.writer().write(batch(&table.schema, "+I | 1 | a")).await.unwrap_err();
     assert!(error.message().contains("Kafka answers INVALID_TRANSACTION_TIMEOUT"), "{error:?}");
     assert!(error.hint().unwrap().contains("properties.transaction.timeout.ms"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_on_their_way_from_a_dead_process_open_nothing() {
+    let Some(broker) = shared("records_on_their_way") else { return };
+    let table = table(broker, "late", &[("properties.linger.ms", "600000")]);
+    let mut dead = table.writer();
+    dead.write(batch(&table.schema, "+I | 1 | late")).await.unwrap();
+    // Nothing is in Kafka yet; the next process restores, and only then the record comes.
+    let mut cluster = broker.cluster(&table.environment);
+    let prefix = crate::sink::prefix_of("late", JOB);
+    assert_eq!(cluster.unfinished_transactions(&prefix).await.unwrap().len(), 1);
+    drop(table.restored(&[]).await.unwrap());
+    let error = dead.prepare_commit(false).await.unwrap_err();
+    assert!(error.message().contains("Kafka answers INVALID_PRODUCER_EPOCH"), "{error:?}");
+    assert_eq!(cluster.unfinished_transactions(&prefix).await.unwrap(), [""; 0], "nothing lingers");
 }
