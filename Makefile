@@ -23,6 +23,7 @@ lint: setup-lint ## check format, house rules, lints, licences
 nightly: setup-test ## run the long tests: 2,000 seeds of the simulation, 10,000 random queries, all pairs of crashes, 50 kills, planted bugs
 	FLOTT_SEEDS=2000 FLOTT_QUERIES=10000 FLOTT_PAIRS=all FLOTT_GROUPS=100000 cargo test -p flott-e2e --test it simulation
 	FLOTT_KILLS=50 cargo test -p flott --test it killing
+	FLOTT_KILLS=30 FLOTT_BROKER_KILLS=5 cargo test -p flott --test it kafka
 	cargo xtask planted
 
 # FLOTT_FLINK: the folder of Flink's jars, if its formats are to be measured too (docs/formats_benchmark.md).

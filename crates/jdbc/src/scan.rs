@@ -181,7 +181,13 @@ impl Shared {
         }
         let mut conditions = Vec::new();
         if let (Some((from, to)), Some(partition)) = (state.range, &self.options.scan.partition) {
-            conditions.push(format!("{} BETWEEN {from} AND {to}", table.column(&partition.column)?.quoted));
+            let column = &table.column(&partition.column)?.quoted;
+            conditions.push(if to == partition.upper {
+                format!("{column} BETWEEN {from} AND {to}")
+            } else {
+                // What lies between two whole numbers is of one split, too; in Flink of none.
+                format!("{column} >= {from} AND {column} < {}", i128::from(to) + 1)
+            });
         }
         if !self.spec.filters.is_empty() {
             let compared = compared(table, &self.spec.schema, "", self.dialect)?;

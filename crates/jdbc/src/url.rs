@@ -56,8 +56,12 @@ impl JdbcUrl {
         let parameters = query.split('&').filter(|p| !p.is_empty());
         let parameters = parameters.map(|p| p.split_once('=').unwrap_or((p, "")));
         let parameters: Vec<(String, String)> = parameters.map(|(k, v)| (unescaped(k), unescaped(v))).collect();
-        if let Some((key, _)) = parameters.iter().find(|(k, _)| k == "user" || k == "password") {
-            let option = if key == "user" { "username" } else { "password" };
+        let secret = |key: &str| {
+            let key = key.to_ascii_lowercase();
+            key == "user" || ["password", "secret", "token"].iter().any(|part| key.contains(part))
+        };
+        if let Some((key, _)) = parameters.iter().find(|(key, _)| secret(key)) {
+            let option = if key.eq_ignore_ascii_case("user") { "username" } else { "password" };
             return Err(Error::invalid(format!("option 'url' has the parameter '{key}'"))
                 .with_hint(format!("Take the option '{option}': a URL is shown in plans and messages.")));
         }
@@ -68,11 +72,12 @@ impl JdbcUrl {
             let hosts = vec![("localhost".to_owned(), known.port)];
             return Ok(JdbcUrl { brand: known.brand, hosts, database: unescaped(rest), parameters });
         };
-        let (hosts, database) = rest.split_once('/').unwrap_or((rest, ""));
-        if hosts.contains('@') {
+        // A password may have a slash in it.
+        if rest.contains('@') {
             return Err(Error::invalid("option 'url' names a user")
                 .with_hint("Take the options 'username' and 'password': a URL is shown in plans and messages."));
         }
+        let (hosts, database) = rest.split_once('/').unwrap_or((rest, ""));
         let hosts = hosts.split(',').map(|h| host(h, known.port).ok_or_else(wrong)).collect::<Result<_>>()?;
         Ok(JdbcUrl { brand: known.brand, hosts, database: unescaped(database), parameters })
     }
@@ -183,7 +188,13 @@ mod tests {
         for url in ["postgresql://h/db", "jdbc:oracle:thin:@h", "jdbc:postgresql://h:x/db", ""] {
             assert!(parsed(url).starts_with("option 'url' is no JDBC URL"), "{url}: {}", parsed(url));
         }
-        for url in ["jdbc:postgresql://h/db?password=hush", "jdbc:mysql://u:hush@h/db"] {
+        let urls = [
+            "jdbc:postgresql://h/db?password=hush",
+            "jdbc:postgresql://h/db?sslPassword=hush",
+            "jdbc:mysql://u:hush@h/db",
+            "jdbc:mysql://u:a/hush@h/db",
+        ];
+        for url in urls {
             let message = parsed(url);
             assert!(message.contains("'password'") && !message.contains("hush"), "{message}");
         }

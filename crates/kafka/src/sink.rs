@@ -16,6 +16,7 @@ mod writer;
 use std::sync::Arc;
 
 use flott_api::env::Environment;
+use flott_api::ids::JobId;
 use flott_api::sink::{Committer, Sink, SinkWriter, WriterContext};
 use flott_api::table::SinkSpec;
 use flott_api::{Error, Result};
@@ -25,8 +26,6 @@ use committer::KafkaCommitter;
 use records::RecordLayout;
 use writer::KafkaWriter;
 
-#[cfg(test)]
-pub(crate) use names::prefix_of;
 pub(crate) use records::sink_metadata;
 
 /// What writers and committer share.
@@ -34,6 +33,16 @@ pub(crate) struct Shared {
     options: TableOptions,
     layout: RecordLayout,
     table: String,
+    /// What its transactions are known by within the job.
+    tag: String,
+}
+
+impl Shared {
+    /// What the names of its transactions begin with.
+    pub(crate) fn names_prefix(&self, job: JobId) -> String {
+        let prefix = self.options.sink.transactional_id_prefix.as_deref().unwrap_or_default();
+        names::prefix_of(prefix, job, &self.tag)
+    }
 }
 
 /// Writes topics.
@@ -68,7 +77,16 @@ impl KafkaSink {
             }
             _ => {}
         }
-        Ok(KafkaSink { shared: Arc::new(Shared { options, layout, table: spec.table.clone() }) })
+        Ok(KafkaSink {
+            shared: Arc::new(Shared { options, layout, table: spec.table.clone(), tag: names::tag_of(spec)? }),
+        })
+    }
+}
+
+#[cfg(test)]
+impl KafkaSink {
+    pub(crate) fn names_prefix(&self, job: JobId) -> String {
+        self.shared.names_prefix(job)
     }
 }
 

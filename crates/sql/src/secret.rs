@@ -1,7 +1,7 @@
 //! Secrets among options: what must not be shown, logged or explained.
 
-/// Parts of a key that say that its value is secret; Flink's list.
-const SECRET_PARTS: [&str; 11] = [
+/// Parts of a key that say that its value is secret; Flink's list, and private keys that stand in an option.
+const SECRET_PARTS: [&str; 13] = [
     "password",
     "secret",
     "fs.azure.account.key",
@@ -13,6 +13,8 @@ const SECRET_PARTS: [&str; 11] = [
     "basic-auth",
     "jaas.config",
     "http-headers",
+    "keystore.key",
+    "ssl.key",
 ];
 
 /// Keys that only look so: they are numbers of tokens.
@@ -39,6 +41,7 @@ mod tests {
     #[test]
     fn secrets_are_known_by_their_keys() {
         assert_eq!(shown("properties.sasl.jaas.config", "user=x"), HIDDEN);
+        assert_eq!(shown("properties.ssl.keystore.key", "-----BEGIN"), HIDDEN);
         assert_eq!(shown("Password", "x"), HIDDEN);
         assert_eq!(shown("path", "/tmp/x"), "/tmp/x");
         assert_eq!((shown("max-tokens", "7"), shown("token", "7")), ("7".to_owned(), HIDDEN.to_owned()));

@@ -115,10 +115,11 @@ pub(super) fn check_parameters(parameters: &[(String, String)]) -> Result<()> {
             _ => false,
         };
         if !known {
-            return Err(Error::unsupported(format!("parameter '{key}={value}' of option 'url'")).with_detail(
-                "For MySQL there are useSSL=false, sslMode=DISABLED, useUnicode=true, characterEncoding=UTF-8, \
+            return Err(Error::unsupported(format!("parameter '{key}' of option 'url', or this value of it,"))
+                .with_detail(
+                    "For MySQL there are useSSL=false, sslMode=DISABLED, useUnicode=true, characterEncoding=UTF-8, \
                  serverTimezone=UTC, rewriteBatchedStatements, allowPublicKeyRetrieval and autoReconnect.",
-            ));
+                ));
         }
     }
     Ok(())

@@ -60,11 +60,11 @@ fn put(builder: &mut Builder, value: &Value) -> std::result::Result<(), &'static
             let day = i64::from(day_of(*y, *mo, *d)?);
             builder.micros(day * DAY_US + of_day(*h, *mi, *s, *us));
         }
-        (Builder::Decimal { .. }, value) => {
+        (Builder::Decimal { scale, .. }, value) => {
             let (unscaled, scale) = match value {
                 Value::Int(n) => (i128::from(*n), 0),
                 Value::UInt(n) => (i128::from(*n), 0),
-                Value::Bytes(text) => match decimal(text)? {
+                Value::Bytes(text) => match decimal(text, u32::from(*scale))? {
                     Some(number) => number,
                     None => {
                         builder.null();

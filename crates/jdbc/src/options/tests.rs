@@ -92,7 +92,10 @@ fn what_no_server_is_needed_for_is_checked_at_once() {
     assert_eq!(postgres("sslmode=maybe"), "parameter 'sslmode' of option 'url' has the value 'maybe'");
     assert_eq!(postgres("sslmode=verify-full"), "parameter 'sslmode=verify-full' of option 'url' needs 'sslrootcert'");
     assert!(postgres("sslrootcert=f").contains("without 'sslmode=verify-full'"));
-    assert_eq!(postgres("socketTimeout=9"), "parameter 'socketTimeout=9' of option 'url' is not supported yet");
+    assert_eq!(
+        postgres("socketTimeout=9"),
+        "parameter 'socketTimeout' of option 'url', or this value of it, is not supported yet"
+    );
     assert_eq!(told("jdbc:postgresql://h/db", None), "a table of postgresql://h:5432/db needs option 'username'");
     assert_eq!(told("jdbc:mysql://h/db?useSSL=false&serverTimezone=UTC", Some("u")), "");
     assert!(told("jdbc:mysql://h/db?useSSL=true", Some("u")).contains("'useSSL=true'"));

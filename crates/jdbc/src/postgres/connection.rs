@@ -158,10 +158,11 @@ impl<'a> Parameters<'a> {
                 // What they ask for is always so here.
                 ("reWriteBatchedInserts", "true" | "false") | ("stringtype", "unspecified") => {}
                 _ => {
-                    return Err(Error::unsupported(format!("parameter '{key}={value}' of option 'url'")).with_detail(
-                        "For PostgreSQL there are sslmode, sslrootcert, currentSchema, ApplicationName, \
+                    return Err(Error::unsupported(format!("parameter '{key}' of option 'url', or this value of it,"))
+                        .with_detail(
+                            "For PostgreSQL there are sslmode, sslrootcert, currentSchema, ApplicationName, \
                          reWriteBatchedInserts and stringtype=unspecified.",
-                    ));
+                        ));
                 }
             }
         }

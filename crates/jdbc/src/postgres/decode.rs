@@ -7,13 +7,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use crate::columns::{Builder, Builders};
+use crate::decimal::Digits;
 
 /// 2000-01-01, where PostgreSQL's time begins.
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_US: i64 = 946_684_800_000_000;
 /// A numeric is written in digits of four decimals.
-const DIGIT_DECIMALS: i32 = 4;
-const DIGIT_BASE: i128 = 10_000;
+const GROUP_MAX: u16 = 9999;
 const NUMERIC_NEGATIVE: u16 = 0x4000;
 const NUMERIC_POSITIVE: u16 = 0;
 
@@ -104,7 +104,7 @@ fn put(builder: &mut Builder, raw: &[u8]) -> std::result::Result<(), &'static st
             }
             builder.micros(micros.saturating_add(EPOCH_US));
         }
-        Builder::Decimal { .. } => match numeric(raw)? {
+        Builder::Decimal { scale, .. } => match numeric(raw, u32::from(*scale))? {
             Some((unscaled, scale)) => builder.decimal(unscaled, scale),
             // More digits than any column here has.
             None => builder.null(),
@@ -113,8 +113,9 @@ fn put(builder: &mut Builder, raw: &[u8]) -> std::result::Result<(), &'static st
     Ok(())
 }
 
-/// A numeric as a number without a point, and how many of its digits come behind the point; nothing if it is too large.
-fn numeric(raw: &[u8]) -> std::result::Result<Option<(i128, u32)>, &'static str> {
+/// A numeric as a number without a point, and how many of its digits come behind the point, at most as many as are wanted;
+/// nothing if it is too large.
+fn numeric(raw: &[u8], wanted: u32) -> std::result::Result<Option<(i128, u32)>, &'static str> {
     let (header, digits) = raw.split_at_checked(8).ok_or(BROKEN)?;
     let part = |at: usize| i16::from_be_bytes([header[at], header[at + 1]]);
     let (count, weight, sign) = (part(0), i32::from(part(2)), part(4) as u16);
@@ -124,25 +125,25 @@ fn numeric(raw: &[u8]) -> std::result::Result<Option<(i128, u32)>, &'static str>
     if digits.len() != count as usize * 2 {
         return Err(BROKEN);
     }
-    let mut unscaled: i128 = 0;
-    for digit in digits.chunks_exact(2) {
-        let digit = i128::from(u16::from_be_bytes([digit[0], digit[1]]));
-        match unscaled.checked_mul(DIGIT_BASE).and_then(|u| u.checked_add(digit)) {
-            Some(more) => unscaled = more,
-            None => return Ok(None),
-        }
+    let mut number = Digits::new(wanted);
+    let mut push = |group: u16, place: i32| {
+        // Four decimals, of which the first counts most.
+        let decimals = [group / 1000, group / 100 % 10, group / 10 % 10, group % 10];
+        decimals.iter().try_for_each(|decimal| number.push(*decimal as u8, place < 0))
+    };
+    // Groups of four decimals; the one of place 0 stands before the point.
+    let groups = digits.chunks_exact(2).map(|group| u16::from_be_bytes([group[0], group[1]]));
+    if groups.clone().any(|group| group > GROUP_MAX) {
+        return Err(BROKEN);
     }
-    // The last digit counts this many decimals.
-    let mut exponent = (weight + 1 - i32::from(count)) * DIGIT_DECIMALS;
-    while exponent > 0 && unscaled != 0 {
-        match unscaled.checked_mul(10) {
-            Some(more) => unscaled = more,
-            None => return Ok(None),
-        }
-        exponent -= 1;
+    let between = (weight + 1..0).rev().take(wanted as usize / 4 + 1).map(|place| (0, place));
+    let written = groups.zip(0..).map(|(group, at)| (group, weight - at));
+    let last = weight + 1 - i32::from(count);
+    let zeros = (0..last.max(0)).map(|at| (0, last - 1 - at));
+    if between.chain(written).chain(zeros).try_for_each(|(group, place)| push(group, place)).is_none() {
+        return Ok(None);
     }
-    let value = if sign == NUMERIC_NEGATIVE { -unscaled } else { unscaled };
-    Ok(Some((value, u32::try_from(-exponent.min(0)).unwrap_or(0))))
+    Ok(Some(number.finish(sign == NUMERIC_NEGATIVE)))
 }
 
 #[cfg(test)]
@@ -155,7 +156,7 @@ mod tests {
         for (value, scale) in [(0, 0), (1, 0), (-1, 3), (10_000, 0), (123_456_789, 4), (-999_999, 6), (1, 38), (5, 5)] {
             let mut bytes = Vec::new();
             numeric_bytes(value, scale, &mut bytes);
-            let (unscaled, read_scale) = numeric(&bytes).unwrap().unwrap();
+            let (unscaled, read_scale) = numeric(&bytes, 38).unwrap().unwrap();
             // 1.50 and 1.5 are the same number.
             let factor = 10i128.pow(u32::from(scale as u8).abs_diff(read_scale));
             let same = if read_scale > u32::from(scale as u8) {
@@ -170,10 +171,14 @@ mod tests {
     #[test]
     fn nan_is_refused_and_what_is_too_large_is_null() {
         let nan = [0, 0, 0, 0, 0xc0, 0, 0, 0];
-        assert_eq!(numeric(&nan), Err("is no finite number"));
-        assert_eq!(numeric(&nan[..3]), Err(BROKEN));
+        assert_eq!(numeric(&nan, 2), Err("is no finite number"));
+        assert_eq!(numeric(&nan[..3], 2), Err(BROKEN));
+        // 2000000000000000000.123456789012345678, of which PostgreSQL sends 20 decimals behind the point.
+        let long = [0, 10, 0, 4, 0, 0, 0, 18, 0, 200, 0, 0, 0, 0, 0, 0, 0, 0, 4, 210, 22, 46, 35, 52, 13, 128, 30, 120];
+        let read = numeric(&long, 18).unwrap().unwrap();
+        assert_eq!(read, (2_000_000_000_000_000_000_123_456_789_012_345_678, 18));
         // 10 to the 40th.
         let large = [0, 1, 0, 10, 0, 0, 0, 0, 0, 1];
-        assert_eq!(numeric(&large), Ok(None));
+        assert_eq!(numeric(&large, 2), Ok(None));
     }
 }

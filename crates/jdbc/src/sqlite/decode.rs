@@ -60,12 +60,13 @@ fn put(builder: &mut Builder, value: ValueRef<'_>) -> std::result::Result<(), &'
         Builder::Millis(_) | Builder::Micros(_) => {
             builder.micros(parse_timestamp(text()?).ok_or("is no date with time")?);
         }
-        Builder::Decimal { .. } => {
+        Builder::Decimal { scale, .. } => {
+            let wanted = u32::from(*scale);
             let found = match value {
                 ValueRef::Integer(v) => Some((i128::from(v), 0)),
                 // The shortest digits that mean this number, which are those that were written.
-                ValueRef::Real(v) => decimal(v.to_string().as_bytes())?,
-                _ => decimal(text()?.as_bytes())?,
+                ValueRef::Real(v) => decimal(v.to_string().as_bytes(), wanted)?,
+                _ => decimal(text()?.as_bytes(), wanted)?,
             };
             match found {
                 Some((unscaled, scale)) => builder.decimal(unscaled, scale),

@@ -86,10 +86,15 @@ impl Cluster {
         min: i16,
         max: i16,
     ) -> Result<R::Response> {
-        let mut connection = match self.connections.remove(&broker) {
-            Some(connection) => connection,
-            None => self.connect(broker).await?,
-        };
+        // Brokers close what is idle for long. Whatever is asked here may be asked twice.
+        if let Some(mut connection) = self.connections.remove(&broker) {
+            let version = connection.version::<R>(min, max)?;
+            if let Ok(answer) = connection.call(request, version).await {
+                self.connections.insert(broker, connection);
+                return Ok(answer);
+            }
+        }
+        let mut connection = self.connect(broker).await?;
         let version = connection.version::<R>(min, max)?;
         let answer = connection.call(request, version).await?;
         self.connections.insert(broker, connection);
@@ -98,10 +103,14 @@ impl Cluster {
 
     /// Asks any broker.
     async fn ask_any<R: Request>(&mut self, request: &R, min: i16, max: i16) -> Result<(R::Response, i16)> {
-        let mut connection = match self.first.take() {
-            Some(connection) => connection,
-            None => self.connect_any().await?,
-        };
+        if let Some(mut connection) = self.first.take() {
+            let version = connection.version::<R>(min, max)?;
+            if let Ok(answer) = connection.call(request, version).await {
+                self.first = Some(connection);
+                return Ok((answer, version));
+            }
+        }
+        let mut connection = self.connect_any().await?;
         let version = connection.version::<R>(min, max)?;
         let answer = connection.call(request, version).await?;
         self.first = Some(connection);

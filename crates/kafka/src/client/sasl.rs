@@ -66,6 +66,11 @@ impl Exchange {
     /// What is sent next; nothing at the end.
     pub(super) fn next(&mut self, challenge: &[u8]) -> Result<Option<Bytes>> {
         match self {
+            // Whoever is let in hears nothing more; a token that is refused is answered with a reason.
+            Exchange::Single { message: None } if !challenge.is_empty() => {
+                let reason = String::from_utf8_lossy(challenge).into_owned();
+                Err(Error::invalid("the broker does not take the token of this job").with_detail(reason))
+            }
             Exchange::Single { message } => Ok(message.take()),
             Exchange::Scram(scram) => scram.next(challenge),
         }

@@ -9,8 +9,8 @@ use flott_api::ids::{CheckpointId, JobId};
 use flott_api::sink::{Committable, Committer};
 use flott_api::{Error, Result};
 
+use super::Shared;
 use super::committable::Pending;
-use super::{Shared, names};
 use crate::client::{Cluster, Code, Ended, Patience, external};
 use crate::options::LostTransactions;
 
@@ -117,9 +117,8 @@ impl Committer for KafkaCommitter {
     /// Aborts what earlier attempts have begun and no checkpoint has, so that nobody waits for it. Also where nothing is
     /// written yet: records of a process that has died may be on their way, and would open the transaction later.
     async fn recover(&mut self, job: JobId, committables: &[Committable]) -> Result<()> {
-        let prefix = self.shared.options.sink.transactional_id_prefix.clone().unwrap_or_default();
         let known: BTreeSet<&str> = committables.iter().map(|c| c.id.as_str()).collect();
-        for id in self.left_behind(&names::prefix_of(&prefix, job)).await? {
+        for id in self.left_behind(&self.shared.names_prefix(job)).await? {
             if !known.contains(id.as_str()) {
                 self.abort(&id).await?;
                 tracing::info!("transaction '{id}' of an earlier attempt is in no checkpoint, and was aborted");

@@ -2,7 +2,7 @@
 //!
 //! **State**: none. A transaction that is in the checkpoint lies there as a committable; others are found by their names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -51,8 +51,8 @@ struct Open {
     id: String,
     producer: ProducerEpoch,
     protocol: TransactionVersion,
-    /// Topics whose partitions the first protocol was told.
-    told: BTreeSet<Arc<str>>,
+    /// How many partitions of topics the first protocol was told.
+    told: BTreeMap<Arc<str>, usize>,
 }
 
 impl KafkaWriter {
@@ -168,9 +168,8 @@ impl KafkaWriter {
     }
 
     async fn begin_transaction(&mut self) -> Result<()> {
-        let prefix = self.shared.options.sink.transactional_id_prefix.clone().unwrap_or_default();
         let rng = Arc::clone(&self.cx.environment.rng);
-        let id = names::name(&prefix, self.cx.job, self.cx.subtask, rng.as_ref());
+        let id = names::name(&self.shared.names_prefix(self.cx.job), self.cx.subtask, rng.as_ref());
         let producer = self.init(Some(&id)).await?;
         let protocol = self.cluster.transaction_version().await?;
         self.producer.begin(Sender {
@@ -179,7 +178,7 @@ impl KafkaWriter {
             transactional_id: Some(id.as_str().into()),
             first_protocol: protocol == TransactionVersion::First,
         });
-        self.sender = Begun::Transaction(Open { id, producer, protocol, told: BTreeSet::new() });
+        self.sender = Begun::Transaction(Open { id, producer, protocol, told: BTreeMap::new() });
         Ok(())
     }
 
@@ -212,14 +211,19 @@ impl KafkaWriter {
         if open.protocol == TransactionVersion::Second {
             return Ok(());
         }
-        for topic in topics.iter().filter(|topic| !open.told.contains(*topic)).cloned().collect::<Vec<_>>() {
-            let count = self.producer.partitions(&topic);
-            let partitions: Vec<TopicPartition> =
-                count.into_iter().map(|partition| TopicPartition { topic: Arc::clone(&topic), partition }).collect();
+        for topic in topics {
+            let all = self.producer.partitions(topic);
+            // There may be more than before.
+            if open.told.get(topic) == Some(&all.len()) {
+                continue;
+            }
+            let count = all.len();
+            let of_topic = |partition| TopicPartition { topic: Arc::clone(topic), partition };
+            let partitions: Vec<TopicPartition> = all.into_iter().map(of_topic).collect();
             while let Err(e) = self.cluster.add_partitions(&open.id, open.producer, &partitions).await {
                 patience.after(e).await?;
             }
-            open.told.insert(topic);
+            open.told.insert(Arc::clone(topic), count);
         }
         Ok(())
     }

@@ -159,15 +159,29 @@ impl KafkaEnumerator {
                 let committed = self.cluster.committed(&group, partitions).await?;
                 self.or_reset(partitions, committed).await
             }
-            Startup::Offsets(offsets) => {
-                let given = partitions.iter().filter_map(|p| Some((p.clone(), *offsets.get(&p.partition)?)));
-                let given: HashMap<TopicPartition, i64> = given.collect();
-                let missing: Vec<_> = partitions.iter().filter(|p| !given.contains_key(*p)).cloned().collect();
-                let mut all = self.places(&missing, At::Earliest).await?;
-                all.extend(given);
-                Ok(all)
-            }
+            Startup::Offsets(offsets) => self.given(partitions, offsets).await,
         }
+    }
+
+    /// Offsets by partition; those that are not named are where their group is, or at their begin, as in Flink.
+    async fn given(
+        &mut self,
+        partitions: &[TopicPartition],
+        offsets: &BTreeMap<i32, i64>,
+    ) -> Result<HashMap<TopicPartition, i64>> {
+        let named = partitions.iter().filter_map(|p| Some((p.clone(), *offsets.get(&p.partition)?)));
+        let mut all: HashMap<TopicPartition, i64> = named.collect();
+        let missing = |all: &HashMap<TopicPartition, i64>| {
+            partitions.iter().filter(|p| !all.contains_key(*p)).cloned().collect::<Vec<_>>()
+        };
+        let group = self.shared.group.clone();
+        let unnamed = missing(&all);
+        if !unnamed.is_empty() {
+            all.extend(self.cluster.committed(&group, &unnamed).await?);
+        }
+        let without = missing(&all);
+        all.extend(self.places(&without, At::Earliest).await?);
+        Ok(all)
     }
 
     /// Where a group has committed nothing, the reset says what to do.
@@ -210,15 +224,7 @@ impl KafkaEnumerator {
                     None => Ok(committed),
                 }
             }
-            // Those that are not named end where they are now, as in Flink.
-            Bounded::Offsets(offsets) => {
-                let given = partitions.iter().filter_map(|p| Some((p.clone(), *offsets.get(&p.partition)?)));
-                let given: HashMap<TopicPartition, i64> = given.collect();
-                let missing: Vec<_> = partitions.iter().filter(|p| !given.contains_key(*p)).cloned().collect();
-                let mut all = self.places(&missing, At::Latest).await?;
-                all.extend(given);
-                Ok(all)
-            }
+            Bounded::Offsets(offsets) => self.given(partitions, &offsets).await,
         }
     }
 
@@ -228,13 +234,18 @@ impl KafkaEnumerator {
         let asked = |partitions: &[TopicPartition], at| {
             partitions.iter().map(|partition| OffsetAsked { partition: partition.clone(), at }).collect::<Vec<_>>()
         };
+        // The ends are asked for first: what comes meanwhile is of a later time, and must not be missed.
+        let ends = match at {
+            At::Time(_) => self.cluster.offsets(&asked(partitions, At::Latest), read_committed).await?,
+            At::Earliest | At::Latest => HashMap::new(),
+        };
         let found = self.cluster.offsets(&asked(partitions, at), read_committed).await?;
-        let none: Vec<TopicPartition> = found.iter().filter(|(_, o)| o.is_none()).map(|(p, _)| p.clone()).collect();
-        let mut all: HashMap<TopicPartition, i64> = found.into_iter().filter_map(|(p, o)| Some((p, o?))).collect();
-        if !none.is_empty() {
-            let latest = self.cluster.offsets(&asked(&none, At::Latest), read_committed).await?;
-            all.extend(latest.into_iter().map(|(partition, offset)| (partition, offset.unwrap_or_default())));
-        }
+        let end_of = |partition: &TopicPartition| ends.get(partition).copied().flatten().unwrap_or_default();
+        let all = found.into_iter().map(|(partition, offset)| {
+            let offset = offset.unwrap_or_else(|| end_of(&partition));
+            (partition, offset)
+        });
+        let all: HashMap<TopicPartition, i64> = all.collect();
         Ok(all)
     }
 }
@@ -260,7 +271,7 @@ impl SplitEnumerator for KafkaEnumerator {
                 clock.sleep_ms(wait_ms).await;
             }
             let looked = self.new_partitions().await;
-            self.next_look_ns = interval_ms.map(|ms| clock.monotonic_ns() + ms * NS_PER_MS);
+            self.next_look_ns = interval_ms.map(|ms| clock.monotonic_ns().saturating_add(ms.saturating_mul(NS_PER_MS)));
             let found = match looked {
                 Ok(found) => found,
                 // What is known goes on being read.
@@ -270,7 +281,14 @@ impl SplitEnumerator for KafkaEnumerator {
                 }
                 Err(e) => return Err(e),
             };
-            let splits = self.splits_of(&found).await?;
+            let splits = match self.splits_of(&found).await {
+                Ok(splits) => splits,
+                Err(e) if self.memory.started && e.kind() == (ErrorKind::External { retry: true }) => {
+                    tracing::warn!("new partitions cannot be read yet: {e}");
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
             // Nothing is awaited from here on, so nothing is lost if the caller drops this future.
             self.returned.extend(splits);
             for (partition, _) in found {

@@ -87,6 +87,8 @@ impl Cursor {
     /// Takes what was fetched next.
     pub(super) fn feed(&mut self, fetched: Fetched) {
         self.fetched = fetched.bytes;
+        // What came says of all transactions within which were aborted, also of those that begin before it.
+        self.aborting.clear();
         self.aborted = fetched.aborted.into();
     }
 

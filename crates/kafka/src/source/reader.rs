@@ -23,6 +23,8 @@ pub(super) struct KafkaReader {
     /// Is there from the first split on.
     fetcher: Option<Fetcher>,
     splits: VecDeque<OpenSplit>,
+    /// Where splits ended that have ended since the last barrier.
+    ended: Vec<(TopicPartition, i64)>,
     /// Checkpoints that are not complete yet, and where each partition was.
     waiting: VecDeque<(CheckpointId, Vec<(TopicPartition, i64)>)>,
 }
@@ -57,7 +59,15 @@ impl KafkaReader {
     /// A reader without splits.
     pub(super) fn new(shared: Arc<Shared>, cx: ReaderContext) -> Result<Self> {
         let rows = RowReader::new(Arc::clone(&shared), &cx.environment)?;
-        Ok(KafkaReader { shared, cx, rows, fetcher: None, splits: VecDeque::new(), waiting: VecDeque::new() })
+        Ok(KafkaReader {
+            shared,
+            cx,
+            rows,
+            fetcher: None,
+            splits: VecDeque::new(),
+            ended: Vec::new(),
+            waiting: VecDeque::new(),
+        })
     }
 
     fn fetcher(&mut self) -> &Fetcher {
@@ -92,6 +102,7 @@ impl KafkaReader {
         if open.finished {
             let id = open.id.clone();
             let partition = open.partition.clone();
+            self.ended.push((partition.clone(), open.split.position.offset));
             self.splits.pop_back();
             self.fetcher().remove(&partition);
             return Ok(Look::Event(ReadEvent::Finished { split: id }));
@@ -100,9 +111,15 @@ impl KafkaReader {
             let fetched = self.fetcher.as_ref().and_then(|fetcher| fetcher.take(&open.partition));
             let Some(fetched) = fetched else { return Ok(Look::Nothing) };
             if let Some(moved) = fetched.moved {
+                // In another topic the end means nothing.
+                let other = moved.topic_id != open.split.topic_id();
+                open.finished = open.split.stop.is_some_and(|stop| other || stop <= moved.offset);
                 open.split.move_to(moved.topic_id, moved.offset);
                 open.decoded = moved.offset;
                 open.rows_to_skip = 0;
+                if open.finished {
+                    return Ok(Look::Again);
+                }
             }
             open.cursor.feed(fetched);
         }
@@ -243,7 +260,8 @@ impl SplitReader for KafkaReader {
         let commits = self.shared.options.properties.consumer.commit_on_checkpoint;
         if commits {
             let offsets = self.splits.iter().map(|open| (open.partition.clone(), open.split.position.offset));
-            self.waiting.push_back((checkpoint, offsets.collect()));
+            let offsets = std::mem::take(&mut self.ended).into_iter().chain(offsets).collect();
+            self.waiting.push_back((checkpoint, offsets));
         }
     }
 

@@ -67,7 +67,7 @@ async fn what_no_checkpoint_has_is_aborted_and_others_are_left_alone() {
     writer.write(batch(&table.schema, "+I | 3 | lost")).await.unwrap();
     // As with a kill, nothing of it runs any more, and nobody has aborted anything.
     std::mem::forget(writer);
-    let prefix = crate::sink::prefix_of("aborted", JOB);
+    let prefix = table.sink(&[]).unwrap().names_prefix(JOB);
     let mut cluster = broker.cluster(&table.environment);
     eventually(&table.environment, async || match cluster.unfinished_transactions(&prefix).await?.len() {
         3 => Ok(()),
@@ -101,7 +101,7 @@ async fn a_transaction_that_has_timed_out_is_told_as_lost() {
     writer.write(batch(&table.schema, "+I | 1 | a")).await.unwrap();
     let prepared = writer.prepare_commit(false).await.unwrap();
     let mut cluster = broker.cluster(&table.environment);
-    let prefix = crate::sink::prefix_of("timed-out", JOB);
+    let prefix = table.sink(&[]).unwrap().names_prefix(JOB);
     eventually(&table.environment, async || match cluster.unfinished_transactions(&prefix).await?.len() {
         0 => Ok(()),
         _ => Err(external("it is still open")),
@@ -132,7 +132,7 @@ async fn records_on_their_way_from_a_dead_process_open_nothing() {
     dead.write(batch(&table.schema, "+I | 1 | late")).await.unwrap();
     // Nothing is in Kafka yet; the next process restores, and only then the record comes.
     let mut cluster = broker.cluster(&table.environment);
-    let prefix = crate::sink::prefix_of("late", JOB);
+    let prefix = table.sink(&[]).unwrap().names_prefix(JOB);
     assert_eq!(cluster.unfinished_transactions(&prefix).await.unwrap().len(), 1);
     drop(table.restored(&[]).await.unwrap());
     let error = dead.prepare_commit(false).await.unwrap_err();

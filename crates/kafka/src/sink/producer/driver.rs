@@ -13,7 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::state::{Outcome, Outgoing};
 use super::{Board, ProducerParts, Sender};
-use crate::client::{BrokerConnection, Cluster, Code, Patience, Topic};
+use crate::client::{BrokerConnection, Cluster, Code, Patience, Topic, refused};
 use crate::options::ClientSettings;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -69,7 +69,7 @@ struct Question {
 impl Driver {
     pub(super) fn new(board: Arc<Board>, parts: ProducerParts) -> Self {
         let ProducerParts { environment, client, .. } = parts;
-        let topics_due_ns = environment.clock.monotonic_ns() + client.metadata_max_age_ms * NS_PER_MS;
+        let topics_due_ns = due_ns(environment.clock.monotonic_ns(), client.metadata_max_age_ms);
         Driver {
             board,
             links: HashMap::new(),
@@ -193,7 +193,7 @@ impl Driver {
 
     fn ask_topics(&mut self, names: Vec<Arc<str>>) {
         let Some(mut cluster) = self.cluster.take() else { return };
-        self.topics_due_ns = self.now_ns() + self.client.metadata_max_age_ms * NS_PER_MS;
+        self.topics_due_ns = due_ns(self.now_ns(), self.client.metadata_max_age_ms);
         self.work.push(Box::pin(async move {
             let topics = cluster.topics(Some(&names), false).await;
             Done::Topics(cluster, topics)
@@ -266,8 +266,18 @@ impl Driver {
         self.topics_after_ns = self.topics_after_ns.max(self.now_ns() + wait_ms * NS_PER_MS);
         match topics {
             Ok(topics) => {
+                let now = self.now_ns();
                 let mut state = self.board.state();
-                topics.iter().filter(|topic| topic.error.is_none()).for_each(|topic| state.learn(topic));
+                let mut why = "its partition has no leader".to_owned();
+                for topic in &topics {
+                    match topic.error {
+                        None => state.learn(topic),
+                        Some(code) if code.is_retriable() => why = code.to_string(),
+                        Some(code) => return Err(refused(code, &format!("topic '{}' cannot be written", topic.name))),
+                    }
+                }
+                // Also what has no leader for too long is noticed.
+                state.expire(now, &why);
                 Ok(())
             }
             Err(e) if e.kind() == (ErrorKind::External { retry: true }) => {
@@ -280,6 +290,11 @@ impl Driver {
             Err(e) => Err(e),
         }
     }
+}
+
+/// So many milliseconds later.
+fn due_ns(now_ns: u64, millis: u64) -> u64 {
+    now_ns.saturating_add(millis.saturating_mul(NS_PER_MS))
 }
 
 fn request(question: &Question, timeout_ms: u64) -> ProduceRequest {

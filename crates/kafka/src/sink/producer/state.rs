@@ -221,7 +221,7 @@ impl State {
     /// When what is held back is due, by the monotonic clock.
     pub(super) fn held_until_ns(&self) -> Option<u64> {
         let held = self.held.as_ref().filter(|held| !held.rows.is_empty())?;
-        Some(held.since_ns + held.settings.interval_ms * NS_PER_MS)
+        Some(held.since_ns.saturating_add(held.settings.interval_ms.saturating_mul(NS_PER_MS)))
     }
 
     /// Puts what is held back into batches.
@@ -279,7 +279,7 @@ impl State {
 
     /// The brokers that something could be sent to, and when the next batch will have waited long enough.
     pub(super) fn due(&self, now_ns: u64) -> (BTreeSet<i32>, Option<u64>) {
-        let linger_ns = self.settings.linger_ms * NS_PER_MS;
+        let linger_ns = self.settings.linger_ms.saturating_mul(NS_PER_MS);
         let (mut brokers, mut next) = (BTreeSet::new(), None::<u64>);
         for waiting in &self.partitions {
             let Some(leader) = waiting.leader else { continue };
@@ -289,7 +289,7 @@ impl State {
                     None
                 }
                 Some(sending) => (!sending.in_flight).then_some(sending.not_before_ns),
-                None => (waiting.open.count() > 0).then_some(waiting.open_since_ns + linger_ns),
+                None => (waiting.open.count() > 0).then_some(waiting.open_since_ns.saturating_add(linger_ns)),
             };
             next = [next, later].into_iter().flatten().min();
         }
@@ -300,7 +300,8 @@ impl State {
         if let Some(sending) = &waiting.sending {
             return !sending.in_flight && now_ns >= sending.not_before_ns;
         }
-        let lingered = now_ns.saturating_sub(waiting.open_since_ns) >= self.settings.linger_ms * NS_PER_MS;
+        let lingered =
+            now_ns.saturating_sub(waiting.open_since_ns) >= self.settings.linger_ms.saturating_mul(NS_PER_MS);
         !waiting.full.is_empty() || (waiting.open.count() > 0 && (self.flushing || lingered))
     }
 
@@ -328,7 +329,11 @@ impl State {
             if waiting.sending.is_none() {
                 let (mut batch, since_ns) = match waiting.full.pop_front() {
                     Some(full) => full,
-                    None => (std::mem::take(&mut waiting.open), waiting.open_since_ns),
+                    None => {
+                        // Records without a key go on elsewhere.
+                        self.chooser.advance();
+                        (std::mem::take(&mut waiting.open), waiting.open_since_ns)
+                    }
                 };
                 let (count, plain_bytes) = (batch.count(), batch.bytes());
                 let sequence = if producer == batch::Producer::UNKNOWN { -1 } else { waiting.sequence };

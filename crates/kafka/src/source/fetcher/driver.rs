@@ -35,6 +35,8 @@ pub(super) struct Driver {
     patience: Patience,
     /// When topics are asked for again, if anybody needs it, by the monotonic clock.
     topics_after_ns: u64,
+    /// Counts the questions.
+    turn: usize,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
 }
 
@@ -66,6 +68,7 @@ impl Driver {
             group: Some(Box::new(Cluster::new(environment, &client))),
             patience: Patience::new(environment, &client, None),
             topics_after_ns: 0,
+            turn: 0,
             work: FuturesUnordered::new(),
             environment: environment.clone(),
             client,
@@ -82,6 +85,13 @@ impl Driver {
     }
 
     async fn step(&mut self) -> Result<()> {
+        let now = self.now_ns();
+        // One that was waited for long enough is nobody's reason to wake any more.
+        for link in self.links.values_mut() {
+            if matches!(link, Link::Down(until) if *until <= now) {
+                *link = Link::Idle(None);
+            }
+        }
         self.begin_fetches();
         self.begin_topics();
         self.begin_resets();
@@ -141,6 +151,10 @@ impl Driver {
                 asked.push(Asked { partition: partition.clone(), topic_id, offset });
             }
             if !asked.is_empty() {
+                // Each is the first one in its turn, or those in front would be answered alone while all lag behind.
+                self.turn = self.turn.wrapping_add(1);
+                let first = self.turn % asked.len();
+                asked.rotate_left(first);
                 self.begin_fetch(broker, asked, some_wait);
             }
         }
@@ -148,12 +162,7 @@ impl Driver {
 
     /// Whether a question to the broker can begin.
     fn is_free(&mut self, broker: i32) -> bool {
-        let now = self.now_ns();
-        match self.links.entry(broker).or_insert(Link::Idle(None)) {
-            Link::Idle(_) => true,
-            Link::Busy => false,
-            Link::Down(until) => *until <= now,
-        }
+        matches!(self.links.entry(broker).or_insert(Link::Idle(None)), Link::Idle(_))
     }
 
     fn begin_fetch(&mut self, broker: i32, asked: Vec<Asked>, some_wait: bool) {
@@ -345,7 +354,7 @@ impl Driver {
         let now = self.now_ns();
         let Some(fetching) = state.partitions.get_mut(partition) else { return Ok(()) };
         let since = *fetching.missing_since_ns.get_or_insert(now);
-        if now - since < self.client.api_timeout_ms * NS_PER_MS {
+        if now - since < self.client.api_timeout_ms.saturating_mul(NS_PER_MS) {
             return Ok(());
         }
         Err(Error::external(format!("{partition} does not exist any more"))

@@ -48,23 +48,26 @@ pub(super) fn version_max(asked: &[Asked]) -> i16 {
     if asked.iter().all(|a| a.topic_id != NO_ID) { NUMBERED } else { NUMBERED - 1 }
 }
 
-/// The question. `some_wait` says that partitions of this broker are left out for now.
+/// The question, in this order: a broker that has more than an answer may hold gives the first ones. `some_wait` says that partitions of this broker are left out for now.
 pub(super) fn request(asked: &[Asked], settings: &ConsumerSettings, version: i16, some_wait: bool) -> FetchRequest {
-    let mut topics: BTreeMap<&str, (u128, Vec<FetchPartition>)> = BTreeMap::new();
+    let mut topics: Vec<(&TopicPartition, u128, Vec<FetchPartition>)> = Vec::new();
     for one in asked {
         let partition = FetchPartition::default()
             .with_partition(one.partition.partition)
             .with_current_leader_epoch(-1)
             .with_fetch_offset(one.offset)
             .with_partition_max_bytes(settings.partition_bytes_max as i32);
-        topics.entry(&one.partition.topic).or_insert((one.topic_id, Vec::new())).1.push(partition);
+        match topics.last_mut() {
+            Some((last, _, partitions)) if last.topic == one.partition.topic => partitions.push(partition),
+            _ => topics.push((&one.partition, one.topic_id, vec![partition])),
+        }
     }
-    let topics = topics.into_iter().map(|(name, (id, partitions))| {
+    let topics = topics.into_iter().map(|(of, id, partitions)| {
         let topic = FetchTopic::default().with_partitions(partitions);
         if version >= NUMBERED {
             topic.with_topic_id(Uuid::from_u128(id))
         } else {
-            topic.with_topic(TopicName(StrBytes::from_string(name.to_owned())))
+            topic.with_topic(TopicName(StrBytes::from_string(of.topic.to_string())))
         }
     });
     let wait_ms = if some_wait { settings.fetch_wait_ms_max.min(SHORT_WAIT_MS) } else { settings.fetch_wait_ms_max };
