@@ -4,6 +4,8 @@
 //! that would abort it. Under the second protocol of transactions (KIP-890) a repeated end is answered as the first one,
 //! and a transaction that the broker has aborted meanwhile is told apart from one that is done.
 
+use std::collections::BTreeSet;
+
 use flott_api::{Error, Result};
 use kafka_protocol::messages::{
     AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest,
@@ -173,14 +175,14 @@ impl Cluster {
     ///
     /// # Errors
     /// If a broker does not answer: it might be the one that has such.
-    pub(crate) async fn unfinished_transactions(&mut self, prefix: &str) -> Result<Vec<String>> {
+    pub(crate) async fn unfinished_transactions(&mut self, prefix: &str) -> Result<BTreeSet<String>> {
         const ONGOING: &str = "Ongoing";
         // Somebody has asked for its producer, and nothing is written.
         const EMPTY: &str = "Empty";
-        self.topics(Some(&[]), false).await?;
+        self.transactions_are_known().await?;
         let states = [ONGOING, EMPTY].map(StrBytes::from_static_str);
         let request = ListTransactionsRequest::default().with_state_filters(states.to_vec()).with_duration_filter(-1);
-        let mut unfinished = Vec::new();
+        let mut unfinished = BTreeSet::new();
         for broker in self.brokers() {
             let response = self.ask(broker, &request, 0, 1).await?;
             if let Some(e) = code_error(response.error_code, "the open transactions cannot be listed") {
@@ -193,6 +195,16 @@ impl Cluster {
             unfinished.extend(self.not_fenced(broker, empty).await?);
         }
         Ok(unfinished)
+    }
+
+    /// A broker answers for the transactions that it looks after, which it does not before it leads their topic.
+    async fn transactions_are_known(&mut self) -> Result<()> {
+        let topics = self.topics(Some(&["__transaction_state".into()]), false).await?;
+        let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+        match partitions.filter(|partition| partition.leader.is_none()).count() {
+            0 => Ok(()),
+            n => Err(super::external(format!("nobody looks after the transactions of {n} partitions now"))),
+        }
     }
 
     /// Those whose producer is the first one that was asked for, so that nobody has taken its place yet.

@@ -18,6 +18,8 @@ use crate::options::LostTransactions;
 const COMMITTED: [&str; 2] = ["PrepareCommit", "CompleteCommit"];
 /// Aborting what is left needs no time at all, but a producer that is asked for.
 const ABORT_TIMEOUT_MS: u32 = 60_000;
+/// Between two questions for the transactions that there are.
+const SETTLE_MS: u64 = 300;
 
 /// Commits.
 pub(super) struct KafkaCommitter {
@@ -101,12 +103,20 @@ impl KafkaCommitter {
         }
     }
 
-    async fn left_behind(&mut self, prefix: &str) -> Result<Vec<String>> {
-        let mut patience = self.patience();
+    /// Brokers that have just started say that there is nothing before they know: the same must be said twice.
+    async fn left_behind(&mut self, prefix: &str) -> Result<BTreeSet<String>> {
+        let (mut patience, mut before) = (self.patience(), None);
         loop {
             match self.cluster.unfinished_transactions(prefix).await {
-                Err(e) => patience.after(e).await?,
-                left => return left,
+                Ok(left) if before.as_ref() == Some(&left) => return Ok(left),
+                Ok(left) => {
+                    before = Some(left);
+                    self.environment.clock.sleep_ms(SETTLE_MS).await;
+                }
+                Err(e) => {
+                    before = None;
+                    patience.after(e).await?;
+                }
             }
         }
     }

@@ -75,7 +75,7 @@ async fn what_no_checkpoint_has_is_aborted_and_others_are_left_alone() {
     })
     .await;
     let mut committer = table.restored(&first).await.unwrap();
-    assert_eq!(cluster.unfinished_transactions(&prefix).await.unwrap(), [""; 0], "nothing lingers");
+    assert!(cluster.unfinished_transactions(&prefix).await.unwrap().is_empty(), "nothing lingers");
     committer.commit(None, theirs).await.unwrap();
     sees(&table, &["+I | 1 | a", "+I | 9 | other"]).await;
 }
@@ -137,5 +137,5 @@ async fn records_on_their_way_from_a_dead_process_open_nothing() {
     drop(table.restored(&[]).await.unwrap());
     let error = dead.prepare_commit(false).await.unwrap_err();
     assert!(error.message().contains("Kafka answers INVALID_PRODUCER_EPOCH"), "{error:?}");
-    assert_eq!(cluster.unfinished_transactions(&prefix).await.unwrap(), [""; 0], "nothing lingers");
+    assert!(cluster.unfinished_transactions(&prefix).await.unwrap().is_empty(), "nothing lingers");
 }
