@@ -91,6 +91,13 @@ pub trait Committer: Send {
     /// whose reply was lost is asked about, never assumed.
     async fn commit(&mut self, checkpoint: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()>;
 
+    /// The job has failed or was cancelled, and these are in no checkpoint and never will be: removes what they have hidden,
+    /// as far as possible. Another run of the job may have begun, and what is its own must stay.
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        let _: Vec<Committable> = committables;
+        Ok(())
+    }
+
     /// The job's input has ended and its last commit is done.
     async fn finish(&mut self) -> Result<()> {
         Ok(())

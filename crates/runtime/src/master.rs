@@ -127,10 +127,48 @@ impl Master {
             (None, Wish::Stop { .. }, _) | (None, _, true) => JobStatus::Stopped,
             (None, Wish::Run, false) => JobStatus::Finished,
         };
+        if matches!(status, JobStatus::Failed | JobStatus::Cancelled) {
+            self.discard().await;
+        }
         let drops = self.retention.is_some_and(|retention| retention.drops(status));
         let vault = self.take_vault(drops).await;
         prepare::clean_up(&self.launcher, vault, (status, drops)).await;
         self.shared.end(status, self.failure.take());
+    }
+
+    /// Removes what sinks have hidden and no checkpoint has: nobody will commit it, and it may be in the way of others, as an
+    /// open transaction is. What cannot be removed in time is removed by the next run of the job.
+    async fn discard(&mut self) {
+        let Some((mut vault, unstored)) = self.unstored().await else { return };
+        let discarded = match select(Box::pin(vault.discard(&unstored)), self.clock.sleep_ms(LAST_ERRAND_MS)).await {
+            Either::Left((discarded, _)) => discarded,
+            Either::Right(_) => Err(Error::external("it takes too long")),
+        };
+        if let Err(error) = discarded {
+            tracing::warn!(job = %self.shared.id, "what sinks have hidden since the last checkpoint stays: {error}");
+        }
+        self.vault = Some(vault);
+    }
+
+    /// What no stored checkpoint has, if there is any and that is certain.
+    async fn unstored(&mut self) -> Option<(Vault, Committables)> {
+        if !self.collected.has_unstored() {
+            return None;
+        }
+        if let Some(errand) = self.errand.take() {
+            let Either::Left(((vault, done), _)) = select(errand, self.clock.sleep_ms(LAST_ERRAND_MS)).await else {
+                tracing::warn!(job = %self.shared.id, "it is not known what sinks have to remove: the store does not answer");
+                return None;
+            };
+            self.vault = Some(vault);
+            match done {
+                Done::Stored { manifest, log: true, .. } => self.collected.stored(manifest.checkpoint),
+                Done::Stored { manifest, log: false, .. } => self.collected.saved(manifest.checkpoint),
+                _ => {}
+            }
+        }
+        let unstored = self.collected.take_unstored();
+        Some((self.vault.take()?, unstored))
     }
 
     /// The vault, if no errand has it. Where the job's checkpoints are to go, the errand is waited for, but not for ever.
@@ -402,7 +440,10 @@ impl Master {
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::Recovered { region, newest, result } => self.after(result, |master| master.start(region, newest)),
+            Done::Recovered { region, newest, result } => self.after(result, |master| {
+                master.collected.recovered(&master.slots[region].nodes);
+                master.start(region, newest);
+            }),
             Done::RegionCommitted { region, result } => match result {
                 Ok(()) => self.release(region),
                 Err(error) => self.fail_region(region, error),

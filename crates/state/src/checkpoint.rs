@@ -24,7 +24,7 @@ pub use check::{Report, check_contents, check_directory};
 pub use codec::{decode_manifest, encode_manifest};
 pub use directory::{CheckpointDirectory, Claimed, GoodCheckpoint};
 pub use location::{is_uri, job_key};
-pub use log::{CheckpointRecord, LogEntry, LogRecord, Run};
+pub use log::{Begins, CheckpointRecord, LogEntry, LogRecord, Run};
 pub use manifest::Manifest;
 pub use retrying::RetryingObjects;
 pub use routing::RoutingObjects;

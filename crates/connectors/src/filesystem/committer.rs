@@ -131,6 +131,15 @@ impl Work {
         Ok(waiting)
     }
 
+    /// Deletes a file that is not visible.
+    fn discard(&self, file: &PendingFile) -> Result<()> {
+        let (files, from) = self.environment.files.resolve(&file.from)?;
+        match files.delete(&from) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(io_error("delete", &file.from, e)),
+            _ => Ok(()),
+        }
+    }
+
     /// Renames a file. Done twice it is done once, also by two at the same time.
     fn publish(&self, file: &PendingFile) -> Result<()> {
         let (files, from) = self.environment.files.resolve(&file.from)?;
@@ -193,6 +202,12 @@ impl Committer for FileCommitter {
         let (work, waiting) = (self.work(), self.waiting.clone());
         self.waiting = blocking::run(&self.environment, move || work.commit(&prepared, waiting)).await?;
         Ok(())
+    }
+
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        let prepared = Prepared::read(&committables)?;
+        let work = self.work();
+        blocking::run(&self.environment, move || prepared.files.iter().try_for_each(|file| work.discard(file))).await
     }
 
     /// Completes the partitions that still wait. An `INSERT OVERWRITE` of no rows empties the table; partitions stay as

@@ -84,6 +84,18 @@ impl Committers {
         Ok(())
     }
 
+    /// Removes what these have hidden; they are in no checkpoint.
+    pub(crate) async fn discard(&mut self, committables: &Committables) -> Result<()> {
+        for part in &mut self.parts {
+            let own = part.own(committables);
+            let blame = part.blame();
+            if let (Some(committer), false) = (&mut part.committer, own.is_empty()) {
+                caught(&blame, committer.discard(own)).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The input has ended and the last commit is done.
     pub(crate) async fn finish(&mut self) -> Result<()> {
         for part in &mut self.parts {

@@ -250,7 +250,7 @@ impl Master {
             begun.path = savepoint.map(|s| s.map_err(|e| e.to_string()));
         }
         if !logged {
-            self.collected.abort(checkpoint);
+            self.collected.saved(checkpoint);
             return self.tell(Event::Stored { checkpoint });
         }
         self.count(&manifest);

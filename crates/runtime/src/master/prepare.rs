@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use flott_api::ids::{CheckpointId, OperatorUid};
+use flott_api::ids::{CheckpointId, JobId, OperatorUid};
 use flott_api::state::StateMemory;
 use flott_api::{Error, Result};
 use flott_state::checkpoint::manifest::{InFlightEdge, Manifest, OperatorSnapshot, SubtaskSnapshot};
 use flott_state::checkpoint::savepoint::{Snapshot, read_snapshot};
-use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects, Run, job_key};
+use flott_state::checkpoint::{Begins, CheckpointDirectory, RoutingObjects, Run, job_key};
 use flott_state::store::BlockCache;
 use tokio::sync::mpsc;
 
@@ -61,6 +61,8 @@ struct Found {
     prefix: String,
     restored: Option<Manifest>,
     newest: CheckpointId,
+    /// Jobs that were begun and never had a checkpoint.
+    dead: Vec<JobId>,
     mirror: Option<Arc<Mirror>>,
 }
 
@@ -97,7 +99,7 @@ impl Preparation {
         let stores = mirror.clone().map_or_else(|| Arc::clone(&self.plugins.environment.objects), |mirror| mirror as _);
         let objects = RoutingObjects::new(stores, &root)?;
         let mut directory = CheckpointDirectory::new(Arc::clone(&objects), &self.plugins.environment);
-        let claimed = directory.claim(self.this_run()).await?;
+        let claimed = directory.claim(self.this_run(), self.begins()).await?;
         let newest = claimed.latest.as_ref().map_or(CheckpointId(0), |r| r.id);
         let restored = match self.plan.configuration.recovery_path.clone().as_deref() {
             None => None,
@@ -110,13 +112,16 @@ impl Preparation {
                 Some(snapshot.manifest.rebased(&snapshot.root))
             }
         };
+        let (own, mut dead) = (self.shared.id, claimed.begun);
+        // A savepoint may be all that there is of its job.
+        dead.retain(|job| *job != own && restored.as_ref().is_none_or(|manifest| manifest.job != *job));
         // A snapshot that was named by its path may be none that the log retains.
         let needed = restored.iter().flat_map(Manifest::files).map(str::to_owned).collect();
         if let Err(error) = directory.remove_orphans(&needed).await {
             tracing::warn!(job = %self.shared.id, "what earlier runs have left cannot be removed: {error}");
         }
         let (epoch, prefix) = (claimed.epoch, format!("shared/{:020}/", claimed.epoch));
-        Ok(Found { directory: Some(directory), objects, epoch, prefix, restored, newest, mirror })
+        Ok(Found { directory: Some(directory), objects, epoch, prefix, restored, newest, dead, mirror })
     }
 
     /// Copies of state on the local disk, if the backend keeps them.
@@ -128,6 +133,15 @@ impl Preparation {
         let local = configuration.rocksdb_dir.as_ref().or(configuration.temporary_dir.as_ref());
         let local = local.cloned().unwrap_or_else(temporary_folder);
         Mirror::open(root, &local, &self.plugins.environment).await.map(Some)
+    }
+
+    /// A run that goes on from nothing is a job of its own.
+    fn begins(&self) -> Begins {
+        match self.plan.configuration.recovery_path.as_deref() {
+            None => Begins::Anew(self.shared.id),
+            Some(LATEST) => Begins::Unless(self.shared.id),
+            Some(_) => Begins::Not,
+        }
     }
 
     fn this_run(&self) -> Run {
@@ -173,6 +187,7 @@ impl Preparation {
             prefix: "shared/".to_owned(),
             restored,
             newest: CheckpointId(0),
+            dead: Vec::new(),
             mirror: None,
         })
     }
@@ -242,6 +257,7 @@ impl Preparation {
         let vault = Vault {
             job,
             directory: found.directory,
+            dead: vec![found.dead; slots.len()],
             committers,
             objects: found.objects,
             environment: plugins.environment.clone(),

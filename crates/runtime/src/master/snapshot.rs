@@ -30,6 +30,10 @@ pub(crate) struct Collected {
     finished: BTreeMap<usize, TaskState>,
     /// What sinks have handed over at a checkpoint or after it; it is committed with the next complete one.
     committables: BTreeMap<CheckpointId, Committables>,
+    /// The same of regions that have failed. The next attempt of the region removes what these have hidden.
+    forgotten: Committables,
+    /// The newest savepoint that is stored: whoever starts from it commits what was handed over up to there.
+    saved: Option<CheckpointId>,
     discarded: Vec<String>,
     /// The newest checkpoint that has begun.
     newest: CheckpointId,
@@ -43,6 +47,8 @@ impl Collected {
             pending: BTreeMap::new(),
             finished: BTreeMap::new(),
             committables: BTreeMap::new(),
+            forgotten: Committables::new(),
+            saved: None,
             discarded: Vec::new(),
             newest,
             epoch,
@@ -145,7 +151,44 @@ impl Collected {
         let given_up = std::mem::take(&mut self.pending);
         self.discarded.extend(given_up.values().flat_map(|p| p.acks.values()).flat_map(rows_files));
         self.finished.retain(|worker, _| !workers.contains(worker));
+        let of_savepoints = self.saved.map_or(CheckpointId(0), |saved| CheckpointId(saved.0 + 1));
+        let mut unstored = self.committables.split_off(&of_savepoints);
+        for of_one in unstored.values_mut() {
+            for node in nodes {
+                if let Some(own) = of_one.remove(node) {
+                    self.forgotten.entry(*node).or_default().extend(own);
+                }
+            }
+        }
         drop(self.take_committables(nodes));
+        self.committables.extend(unstored);
+    }
+
+    /// It is stored as a savepoint, and the job goes on.
+    pub(crate) fn saved(&mut self, checkpoint: CheckpointId) {
+        self.abort(checkpoint);
+        self.saved = self.saved.max(Some(checkpoint));
+    }
+
+    /// What those have left is gone.
+    pub(crate) fn recovered(&mut self, nodes: &[NodeId]) {
+        self.forgotten.retain(|node, _| !nodes.contains(node));
+    }
+
+    /// Whether sinks have handed over anything that no stored checkpoint has.
+    pub(crate) fn has_unstored(&self) -> bool {
+        !self.forgotten.is_empty() || self.committables.values().any(|all| !all.is_empty())
+    }
+
+    /// All that sinks have handed over and neither a stored checkpoint nor a savepoint has.
+    pub(crate) fn take_unstored(&mut self) -> Committables {
+        let mut all = std::mem::take(&mut self.forgotten);
+        for (checkpoint, of_one) in std::mem::take(&mut self.committables) {
+            if Some(checkpoint) > self.saved {
+                of_one.into_iter().for_each(|(node, own)| all.entry(node).or_default().extend(own));
+            }
+        }
+        all
     }
 
     /// Whether these workers have read their input to its end, and were not stopped.

@@ -46,6 +46,8 @@ pub(crate) struct Vault {
     pub(crate) directory: Option<CheckpointDirectory>,
     /// By region.
     pub(crate) committers: Vec<Committers>,
+    /// By region, jobs of earlier runs that never had a checkpoint: what they have hidden nobody will commit.
+    pub(crate) dead: Vec<Vec<JobId>>,
     /// All files of the job, also those of what it was restored from.
     pub(crate) objects: Arc<RoutingObjects>,
     pub(crate) environment: Environment,
@@ -158,11 +160,23 @@ impl Vault {
         committables: &Committables,
     ) -> Result<()> {
         let committers = &mut self.committers[region];
+        while let Some(job) = self.dead[region].last() {
+            committers.recover(*job, &Committables::new()).await?;
+            self.dead[region].pop();
+        }
         committers.recover(self.job, committables).await?;
         match checkpoint {
             Some(_) => committers.commit(checkpoint, committables).await,
             None => Ok(()),
         }
+    }
+
+    /// Removes what these have hidden: no checkpoint has them.
+    pub(crate) async fn discard(&mut self, committables: &Committables) -> Result<()> {
+        for committers in &mut self.committers {
+            committers.discard(committables).await?;
+        }
+        Ok(())
     }
 
     async fn commit_region(&mut self, region: usize, committables: &Committables, ended: bool) -> Result<()> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{Environment, Rng};
-use flott_api::ids::CheckpointId;
+use flott_api::ids::{CheckpointId, JobId};
 use flott_api::operator::{EventTime, Operator, OperatorFactory, OperatorInstance};
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::{
@@ -55,6 +55,8 @@ pub(crate) struct World {
     pub(crate) sinks_blocked: watch::Sender<bool>,
     /// Panics where a table's name says so.
     pub(crate) commit_fails: watch::Sender<bool>,
+    /// As which jobs committers were asked to clean up.
+    pub(crate) recovered: Mutex<Vec<JobId>>,
 }
 
 impl World {
@@ -70,6 +72,7 @@ impl World {
             rng: Arc::new(SeededRandom::from_seed(1)),
             sinks_blocked: watch::channel(false).0,
             commit_fails: watch::channel(false).0,
+            recovered: Mutex::default(),
         })
     }
 
@@ -317,6 +320,11 @@ struct FakeCommitter {
 
 #[async_trait]
 impl Committer for FakeCommitter {
+    async fn recover(&mut self, job: JobId, _: &[Committable]) -> Result<()> {
+        self.world.recovered.lock().unwrap().push(job);
+        Ok(())
+    }
+
     async fn commit(&mut self, _: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
         if *self.world.commit_fails.borrow() {
             return Err(Error::external("no disk"));
@@ -329,6 +337,14 @@ impl Committer for FakeCommitter {
         }
         ids.sort();
         self.world.log(format!("commit {}", ids.join(" ")));
+        Ok(())
+    }
+
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        let ids = committables.iter().map(|c| c.id.split('#').next().unwrap_or_default());
+        let mut ids: Vec<&str> = ids.collect();
+        ids.sort_unstable();
+        self.world.log(format!("discard {}", ids.join(" ")));
         Ok(())
     }
 

@@ -232,6 +232,52 @@ async fn a_checkpoint_may_come_after_some_tasks_have_finished() {
 }
 
 #[tokio::test]
+async fn what_neither_checkpoint_nor_savepoint_has_is_discarded_when_the_job_is_cancelled() {
+    for saved in [false, true] {
+        let (world, _) = world(0);
+        world.script("s", vec![ones(10)], Then::Wait);
+        world.script("short", vec![ones(5)], Then::End);
+        let mut g = graph(&[]);
+        let (s, k) = (g.source("short", 1), g.sink("l", 1));
+        g.edge(s, k, Rebalance);
+        let job = world.submit(&g);
+        until(|| world.lines().iter().any(|l| l.starts_with("prepare l"))).await;
+        if saved {
+            soon(job.savepoint(Some("memory://test/savepoints"))).await.unwrap();
+        }
+        job.cancel();
+        assert_eq!(soon(job.wait()).await.unwrap(), JobOutcome::Cancelled);
+        let lines = world.lines();
+        let discarded: Vec<_> = lines.iter().filter(|l| l.starts_with("discard")).collect();
+        assert_eq!(discarded, if saved { vec![] } else { vec!["discard l-0"] });
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_without_a_checkpoint_has_hidden_is_removed_by_the_next() {
+    let (world, _) = world(0);
+    world.script("s", vec![ones(10)], Then::Wait);
+    let latest = graph(&[("execution.state-recovery.path", "latest")]);
+    let recovered = || std::mem::take(&mut *world.recovered.lock().unwrap());
+    let runs = async |job: &JobHandle| until(|| job.metrics().operators[0].num_records_out == 10).await;
+    let first = world.submit(&latest);
+    runs(&first).await;
+    assert_eq!(recovered(), [first.id()]);
+    first.cancel();
+    soon(first.wait()).await.unwrap();
+    let second = world.submit(&latest);
+    runs(&second).await;
+    assert_eq!(recovered(), [first.id(), second.id()]);
+    soon(second.checkpoint()).await.unwrap();
+    second.cancel();
+    soon(second.wait()).await.unwrap();
+    let third = world.submit(&latest);
+    until(|| third.checkpoints().restored.is_some()).await;
+    soon(third.checkpoint()).await.unwrap();
+    assert_eq!(recovered(), [second.id()]);
+}
+
+#[tokio::test]
 async fn of_two_runs_the_newer_one_owns_the_job() {
     let (world, _) = world(0);
     world.script("s", vec![ones(10)], Then::Wait);

@@ -22,13 +22,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flott_api::env::Environment;
+use flott_api::ids::JobId;
 use flott_api::object::{ObjectStore, PutMode, PutOutcome};
 use flott_api::{Error, ErrorKind, Result};
 
 use super::codec::{checksum, decode_manifest, encode_manifest};
 use super::in_flight;
 use super::location::{is_uri, parent};
-use super::log::{Change, CheckpointRecord, ClaimedSnapshot, LogReader, OwnershipLog, Run};
+use super::log::{Begins, Change, CheckpointRecord, ClaimedSnapshot, LogReader, OwnershipLog, Run};
 use super::manifest::Manifest;
 use super::retrying::RetryingObjects;
 use super::routing::RoutingObjects;
@@ -46,6 +47,8 @@ pub struct Claimed {
     pub latest: Option<CheckpointRecord>,
     /// All checkpoints that are retained, oldest first.
     pub retained: Vec<CheckpointRecord>,
+    /// Jobs that have begun since the newest complete checkpoint, this run's own included if it begins as one.
+    pub begun: Vec<JobId>,
     /// Records of the log that are damaged and were passed by.
     pub damaged: Vec<Error>,
 }
@@ -134,16 +137,16 @@ impl CheckpointDirectory {
     ///
     /// # Errors
     /// If the store fails, or a newer Flott wrote the log.
-    pub async fn claim(&mut self, run: Run) -> Result<Claimed> {
+    pub async fn claim(&mut self, run: Run, begins: Begins) -> Result<Claimed> {
         let reader = LogReader::new(Arc::clone(&self.objects), self.routing.root());
-        let (log, damaged) = OwnershipLog::claim(reader, self.environment.clone(), run).await?;
+        let (log, damaged) = OwnershipLog::claim(reader, self.environment.clone(), (run, begins)).await?;
         *self = CheckpointDirectory::new(Arc::clone(&self.routing), &self.environment);
-        let retained = log.state().retained.clone();
+        let (retained, begun) = (log.state().retained.clone(), log.state().begun.clone());
         self.held = retained.iter().map(|r| Held { record: r.clone(), files: Files::Unread }).collect();
         self.log_damage = damaged.iter().map(|e| e.message().to_owned()).collect();
         let epoch = log.epoch();
         self.log = Some(log);
-        Ok(Claimed { epoch, latest: retained.last().cloned(), retained, damaged })
+        Ok(Claimed { epoch, latest: retained.last().cloned(), retained, begun, damaged })
     }
 
     /// The log, if this is its owner.

@@ -59,6 +59,17 @@ pub struct Run {
     pub pid: u32,
 }
 
+/// As which job a run begins that goes on from no checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// As none: it goes on from a snapshot elsewhere.
+    Not,
+    /// As this one, if there is no checkpoint here.
+    Unless(JobId),
+    /// As this one, whatever there is here.
+    Anew(JobId),
+}
+
 /// A checkpoint that is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointRecord {
@@ -98,8 +109,25 @@ pub struct LogState {
     /// Snapshots from elsewhere that are owned and not yet deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claimed: Vec<ClaimedSnapshot>,
+    /// Jobs that have begun since the last complete checkpoint. Nobody goes on from them; what their sinks have hidden is
+    /// for the next run to remove.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begun: Vec<JobId>,
     /// Below it no record is left that can be deleted.
     pub trimmed_below: u64,
+}
+
+impl LogState {
+    /// What a run's claim says.
+    fn claimed_by(&self, begins: Begins) -> Self {
+        let mut state = self.clone();
+        match begins {
+            Begins::Unless(job) if state.retained.is_empty() => state.begun.push(job),
+            Begins::Anew(job) => state.begun.push(job),
+            Begins::Unless(_) | Begins::Not => {}
+        }
+        state
+    }
 }
 
 /// What a record is for.
@@ -254,7 +282,11 @@ impl LogReader {
 
 impl OwnershipLog {
     /// Claims the log for a run. Also gives damaged records that were passed by.
-    pub(super) async fn claim(reader: LogReader, environment: Environment, run: Run) -> Result<(Self, Vec<Error>)> {
+    pub(super) async fn claim(
+        reader: LogReader,
+        environment: Environment,
+        (run, begins): (Run, Begins),
+    ) -> Result<(Self, Vec<Error>)> {
         let mut log = OwnershipLog {
             reader,
             environment,
@@ -267,7 +299,7 @@ impl OwnershipLog {
         };
         for _ in 0..CLAIM_TRIES_MAX {
             let mut damaged = Vec::new();
-            if log.try_claim(&mut damaged).await? {
+            if log.try_claim(begins, &mut damaged).await? {
                 return Ok((log, damaged));
             }
         }
@@ -279,15 +311,17 @@ impl OwnershipLog {
     }
 
     /// Whether it is claimed; if not, the end was further on.
-    async fn try_claim(&mut self, damaged: &mut Vec<Error>) -> Result<bool> {
+    async fn try_claim(&mut self, begins: Begins, damaged: &mut Vec<Error>) -> Result<bool> {
         let end = self.reader.near_end().await?;
         let Some(state) = self.reader.state_at(end, damaged).await? else { return Ok(false) };
         self.state = state;
         self.next = end + 1;
         loop {
             self.epoch = self.next;
-            let record = self.record(LogEntry::Claim, self.state.clone());
+            let claimed = self.state.claimed_by(begins);
+            let record = self.record(LogEntry::Claim, claimed.clone());
             if self.put(&encode(RECORD, &record)?).await? {
+                self.state = claimed;
                 break;
             }
             match self.reader.read(self.next).await? {
@@ -388,10 +422,13 @@ impl OwnershipLog {
             Change::Checkpoint(record, claimed) => {
                 let mut state = self.state.clone();
                 state.retained.push(CheckpointRecord { position: self.next, ..record.clone() });
+                state.begun.clear();
                 state.claimed.extend(claimed.iter().filter(|c| !self.state.claimed.contains(c)).cloned());
                 (LogEntry::Checkpoint(record.id), state)
             }
-            Change::Dropped => (LogEntry::Dropped, LogState { retained: Vec::new(), ..self.state.clone() }),
+            Change::Dropped => {
+                (LogEntry::Dropped, LogState { retained: Vec::new(), begun: Vec::new(), ..self.state.clone() })
+            }
         }
     }
 

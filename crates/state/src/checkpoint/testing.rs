@@ -10,7 +10,7 @@ use flott_api::testing::objects::{FaultRule, FaultyObjects};
 use flott_api::testing::{FakeWorld, MemoryObjects, ready};
 
 use super::directory::CheckpointDirectory;
-use super::log::Run;
+use super::log::{Begins, Run};
 use super::manifest::{Manifest, OperatorSnapshot, SnapshotKind, SubtaskSnapshot};
 use super::routing::RoutingObjects;
 use crate::handle::{InlineState, StateFile, StoreSnapshot};
@@ -86,7 +86,7 @@ impl Storage {
     /// The directory, claimed, and its epoch.
     pub(crate) fn claimed(&self, run: &str) -> (CheckpointDirectory, u64) {
         let mut directory = self.directory();
-        let epoch = ready(directory.claim(self::run(run))).unwrap().epoch;
+        let epoch = ready(directory.claim(self::run(run), Begins::Not)).unwrap().epoch;
         (directory, epoch)
     }
 

@@ -1,6 +1,6 @@
 //! The world of the simulation: a ledger, an object store that outlives every process, and processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -37,6 +37,8 @@ pub(super) const DIRECTORY: &str = "memory://sim/checkpoints";
 pub(super) struct Ledger {
     /// What is visible: by the id of the committable, the rows with their table.
     visible: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
+    /// What will never be: ids of committables.
+    discarded: Arc<Mutex<BTreeSet<String>>>,
     written: Arc<AtomicU64>,
     /// How long a write takes.
     write_ms: u64,
@@ -145,9 +147,15 @@ impl SinkWriter for LedgerWriter {
 impl Committer for Ledger {
     async fn commit(&mut self, _: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
         for committable in committables {
+            assert!(!self.discarded.lock().unwrap().contains(&committable.id), "what was discarded is in a checkpoint");
             let rows = std::str::from_utf8(&committable.payload).unwrap().lines().map(str::to_owned).collect();
             self.visible.lock().unwrap().insert(committable.id, rows);
         }
+        Ok(())
+    }
+
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        self.discarded.lock().unwrap().extend(committables.into_iter().map(|c| c.id));
         Ok(())
     }
 }
@@ -298,7 +306,7 @@ impl Outside {
         let executor = SimExecutor::new(1);
         let environment = executor.environment(&FakeWorld::at(0));
         let folder = DIRECTORY.split_once("://").map_or(DIRECTORY, |(_, path)| path);
-        let jobs: std::collections::BTreeSet<String> = (self.objects.all().into_keys())
+        let jobs: BTreeSet<String> = (self.objects.all().into_keys())
             .filter_map(|path| path.strip_prefix(folder)?.split('/').nth(1).map(str::to_owned))
             .collect();
         let look = |job: String| {

@@ -107,7 +107,7 @@ fn all_of_it_can_run_in_a_task() {
     let storage = Storage::new();
     let mut directory = storage.directory();
     let manifest = manifest(1, 1, &[]);
-    sent(directory.claim(run("a")));
+    sent(directory.claim(run("a"), Begins::Not));
     sent(directory.complete(&manifest));
     sent(directory.latest_good());
     sent(directory.verify(&manifest));
@@ -129,7 +129,7 @@ fn a_new_job_has_nothing_and_then_its_newest_checkpoint() {
     complete(&mut directory, 2, &["a", "b"]).unwrap();
     assert_eq!(good(&mut directory), Some((2, 0)));
     let mut next = storage.directory();
-    let claimed = ready(next.claim(run("b"))).unwrap();
+    let claimed = ready(next.claim(run("b"), Begins::Not)).unwrap();
     assert_eq!((claimed.epoch, claimed.retained.len(), claimed.latest.unwrap().id.0), (4, 2, 2));
     assert_clean(&storage);
 }
@@ -197,7 +197,7 @@ fn a_crash_while_claiming_or_cleaning_up_loses_nothing() {
             (storage, fresh)
         },
         |directory| {
-            ready(directory.claim(run("b")))?;
+            ready(directory.claim(run("b"), Begins::Not))?;
             ready(directory.latest_good())?;
             ready(directory.remove_orphans(&NONE)).map(drop)
         },
@@ -299,7 +299,7 @@ fn a_bad_network_changes_nothing_but_the_time_it_takes() {
         let mut last = None;
         for round in 0..5 {
             let mut directory = storage.directory_through(Arc::new(Arc::clone(&faulty)));
-            ready(directory.claim(run(&format!("{round}")))).unwrap();
+            ready(directory.claim(run(&format!("{round}")), Begins::Not)).unwrap();
             assert_eq!(good(&mut directory), last.map(|id| (id, 0)), "seed {seed}");
             ready(directory.remove_orphans(&NONE)).unwrap();
             for id in round * 10 + 1..=round * 10 + 10 {

@@ -59,7 +59,7 @@ fn a_flipped_bit_of_a_manifest_or_record_is_found_when_it_is_read() {
         complete(&mut directory, 2, &["b"]).unwrap();
         let faulty = storage.faulty(vec![FaultRule::on(ObjectCall::Get, prefix).from_then_on().then(Fault::FlipBit)]);
         let mut directory = storage.directory_through(Arc::new(Arc::clone(&faulty)));
-        ready(directory.claim(run("b"))).unwrap();
+        ready(directory.claim(run("b"), Begins::Not)).unwrap();
         assert_eq!(good(&mut directory), Some((1, 1)), "{prefix}");
         assert!(faulty.fired(FaultKind::FlipBit) > 0);
     }

@@ -20,7 +20,7 @@ fn of_two_that_claim_at_the_same_time_one_can_go_on() {
         let storage = Storage::new();
         complete(&mut storage.claimed("first").0, 1, &["a"]).unwrap();
         let faulty = storage.faulty(vec![]);
-        ready(storage.directory_through(Arc::new(Arc::clone(&faulty))).claim(run("a"))).unwrap();
+        ready(storage.directory_through(Arc::new(Arc::clone(&faulty))).claim(run("a"), Begins::Not)).unwrap();
         faulty.calls().len() as u64
     };
     let mut winners = BTreeSet::new();
@@ -28,13 +28,13 @@ fn of_two_that_claim_at_the_same_time_one_can_go_on() {
         let storage = Storage::new();
         complete(&mut storage.claimed("first").0, 1, &["a"]).unwrap();
         let other = Arc::new(Mutex::new(storage.directory()));
-        let hook = hook(&other, |other| drop(ready(other.claim(run("b"))).unwrap()));
+        let hook = hook(&other, |other| drop(ready(other.claim(run("b"), Begins::Not)).unwrap()));
         let rule = FaultRule::any("").nth(n).then(Fault::Wait(hook));
         let faulty = storage.faulty(if n > calls { vec![] } else { vec![rule] });
         let mut one = storage.directory_through(Arc::new(Arc::clone(&faulty)));
-        ready(one.claim(run("a"))).unwrap();
+        ready(one.claim(run("a"), Begins::Not)).unwrap();
         if n > calls {
-            ready(other.lock().unwrap().claim(run("b"))).unwrap();
+            ready(other.lock().unwrap().claim(run("b"), Begins::Not)).unwrap();
         }
         let mut other = other.lock().unwrap();
         let (first, second) = (complete(&mut one, 2, &["x"]), complete(&mut other, 2, &["y"]));
@@ -65,7 +65,7 @@ fn a_claim_between_any_two_calls_of_an_owner_fences_it_or_comes_after() {
         let (mut owner, _) = storage.claimed("a");
         complete(&mut owner, 1, &["a"]).unwrap();
         let other = Arc::new(Mutex::new(storage.directory()));
-        let hook = hook(&other, |other| drop(ready(other.claim(run("b"))).unwrap()));
+        let hook = hook(&other, |other| drop(ready(other.claim(run("b"), Begins::Not)).unwrap()));
         let faulty = storage.faulty(vec![FaultRule::on(ObjectCall::Put, "").nth(n).then(Fault::Wait(hook))]);
         let mut owner = through(&storage, owner, &faulty);
         let outcome = complete(&mut owner, 2, &["b"]);
@@ -97,7 +97,7 @@ fn whoever_was_slow_does_not_claim_a_number_that_was_freed() {
         storage.faulty(vec![FaultRule::on(ObjectCall::Put, "checkpoints/job/epochs/").then(Fault::Wait(hook))]);
     let mut slow = storage.directory_through(Arc::new(Arc::clone(&faulty)));
     let next = format!("checkpoints/job/{}", record_path(epoch + 1));
-    let claimed = ready(slow.claim(run("slow"))).unwrap();
+    let claimed = ready(slow.claim(run("slow"), Begins::Not)).unwrap();
     assert!(faulty.calls().contains(&(ObjectCall::Put, next.clone())), "it tried the old number");
     assert!(faulty.calls().contains(&(ObjectCall::Delete, next)), "and that was free, so it took it back");
     assert_eq!(claimed.epoch, epoch + 2 * MILESTONE + 11);
@@ -129,7 +129,7 @@ fn old_records_are_deleted_but_claims_and_milestones_are_not() {
         ready(faulty.put(&path, bytes, PutMode::Create)).unwrap();
     }
     let mut late = storage.directory_through(Arc::new(Arc::clone(&faulty)));
-    assert_eq!(ready(late.claim(run("d"))).unwrap().epoch, 454);
+    assert_eq!(ready(late.claim(run("d"), Begins::Not)).unwrap().epoch, 454);
     assert_eq!(faulty.fired(FaultKind::StaleList), 1);
 }
 
@@ -172,4 +172,21 @@ fn a_checkpoint_that_is_tried_again_is_recorded_once() {
         assert_eq!(good(&mut directory), Some((2, 0)));
         assert_clean(&storage);
     }
+}
+
+#[test]
+fn jobs_that_never_had_a_checkpoint_are_remembered_until_there_is_one() {
+    let storage = Storage::new();
+    let claim = |name: &str, begins| {
+        let mut directory = storage.directory();
+        let claimed = ready(directory.claim(run(name), begins)).unwrap();
+        (directory, claimed)
+    };
+    assert_eq!(claim("a", Begins::Unless(JobId(1))).1.begun, [JobId(1)]);
+    assert_eq!(claim("b", Begins::Not).1.begun, [JobId(1)]);
+    let (mut directory, claimed) = claim("c", Begins::Anew(JobId(3)));
+    assert_eq!(claimed.begun, [JobId(1), JobId(3)]);
+    complete(&mut directory, 1, &["a"]).unwrap();
+    assert!(claim("d", Begins::Unless(JobId(4))).1.begun.is_empty(), "it goes on from a checkpoint");
+    assert_eq!(claim("e", Begins::Anew(JobId(5))).1.begun, [JobId(5)]);
 }
