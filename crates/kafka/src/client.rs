@@ -11,6 +11,7 @@ mod patience;
 mod sasl;
 mod topics;
 mod transactions;
+mod unfinished;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use connection::{BrokerConnection, TransactionVersion};

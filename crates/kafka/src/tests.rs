@@ -5,6 +5,7 @@ mod broker;
 mod exactly_once;
 mod faults;
 mod reading;
+mod security;
 mod server;
 mod table;
 mod writing;

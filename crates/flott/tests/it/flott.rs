@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 
-/// The binary, in an environment that says nothing of colours, logs, configuration or buckets.
+/// The binary, in an environment that says nothing of colours, logs, configuration or buckets. `FLOTT_BINARY` is another one
+/// that is to be tested, as that of a release.
 pub(crate) fn flott(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flott"));
+    let own = || std::ffi::OsString::from(env!("CARGO_BIN_EXE_flott"));
+    let mut command = Command::new(std::env::var_os("FLOTT_BINARY").unwrap_or_else(own));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for variable in ["FLOTT_LOG", "RUST_LOG", "NO_COLOR", "RUST_BACKTRACE"] {
         command.env_remove(variable);

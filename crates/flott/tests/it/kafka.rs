@@ -4,15 +4,18 @@
 //! `FLOTT_KILLS` sets how many kills (3 by default, to be quick), and `FLOTT_BROKER_KILLS` how many of the broker (none by
 //! default, for it takes some seconds until one is back; `make nightly` has them).
 
+mod commit_points;
+mod proxy;
 #[path = "../../../kafka/src/tests/server.rs"]
 mod server;
 
-use std::path::Path;
-use std::process::{Child, Stdio};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Child;
 
 use server::{Server, left_out};
 
-use crate::flott::{Ran, flott, run};
+use crate::flott::{flott, run};
 use crate::ledger::{Checkpoints, generated, pause};
 
 const RATE: u64 = 20_000;
@@ -46,6 +49,8 @@ fn topic(name: &str, port: u16, more: &str) -> String {
 struct Job {
     script: String,
     checkpoints: Checkpoints,
+    /// Where it says how it fares. A pipe that nobody reads would stop it.
+    log: PathBuf,
     running: Option<Child>,
     kills: u64,
     /// Kills behind a checkpoint of the run that they ended.
@@ -60,7 +65,8 @@ impl Job {
     fn new(folder: &Path, script: String, bounded: bool) -> Self {
         let checkpoints = Checkpoints::local(folder);
         let script = checkpoints.settings() + &script;
-        Job { script, checkpoints, running: None, kills: 0, working: 0, before: 0, bounded, ended: false }
+        let log = folder.join("log");
+        Job { script, checkpoints, log, running: None, kills: 0, working: 0, before: 0, bounded, ended: false }
     }
 
     fn start(&mut self) {
@@ -68,18 +74,21 @@ impl Job {
             self.before = self.checkpoints.records();
             let parallelism = format!("parallelism.default={}", 1 + self.kills % 3);
             let mut command = flott(&["run", "--from", "latest", "-D", &parallelism, "-e", &self.script]);
-            self.running = Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+            let log = File::options().create(true).append(true).open(&self.log).unwrap();
+            self.running = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
         }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Checks that it runs, or has come to its end if it has one.
     fn check(&mut self) {
         let Some(child) = &mut self.running else { return };
-        if child.try_wait().unwrap().is_none() {
-            return;
-        }
-        let ran = Ran::from(self.running.take().unwrap().wait_with_output().unwrap());
-        assert!(self.bounded && ran.code == Some(0), "the job ended by itself: {ran:?}");
+        let Some(status) = child.try_wait().unwrap() else { return };
+        assert!(self.bounded && status.success(), "the job ended by itself ({status}): {}", self.log());
+        self.running = None;
         self.ended = true;
     }
 
@@ -138,7 +147,7 @@ fn has_all(name: &str, port: u16, expected: u64, job: &mut Job) {
         }
         pause(300);
     }
-    panic!("{name} has {:?} and not {whole:?}", rows(name, port));
+    panic!("{name} has {:?} and not {whole:?}; the job says: {}", rows(name, port), job.log());
 }
 
 #[test]

@@ -4,13 +4,10 @@
 //! that would abort it. Under the second protocol of transactions (KIP-890) a repeated end is answered as the first one,
 //! and a transaction that the broker has aborted meanwhile is told apart from one that is done.
 
-use std::collections::BTreeSet;
-
 use flott_api::{Error, Result};
 use kafka_protocol::messages::{
-    AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest,
-    ListTransactionsRequest, ProducerId, TopicName, TransactionalId,
-    add_partitions_to_txn_request::AddPartitionsToTxnTopic,
+    AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest, InitProducerIdRequest, ProducerId,
+    TopicName, TransactionalId, add_partitions_to_txn_request::AddPartitionsToTxnTopic,
 };
 use kafka_protocol::protocol::StrBytes;
 use serde::{Deserialize, Serialize};
@@ -18,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::TopicPartition;
 use super::cluster::{Cluster, Looked};
 use super::connection::TransactionVersion;
-use super::failure::{Code, code_error, refused};
+use super::failure::{Code, refused};
 
 /// A producer as a broker knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +33,7 @@ pub(crate) enum Ended {
     Refused(Code),
 }
 
-fn transactional_id(id: &str) -> TransactionalId {
+pub(super) fn transactional_id(id: &str) -> TransactionalId {
     TransactionalId(StrBytes::from_string(id.to_owned()))
 }
 
@@ -168,53 +165,5 @@ impl Cluster {
             Some(Code::TransactionalIdNotFound) => Ok(None),
             Some(code) => Err(refused(code, &format!("transaction '{id}' cannot be described"))),
         }
-    }
-
-    /// The names that begin so of all transactions that are open, or may still be opened by records on their way from a
-    /// process that has died.
-    ///
-    /// # Errors
-    /// If a broker does not answer: it might be the one that has such.
-    pub(crate) async fn unfinished_transactions(&mut self, prefix: &str) -> Result<BTreeSet<String>> {
-        const ONGOING: &str = "Ongoing";
-        // Somebody has asked for its producer, and nothing is written.
-        const EMPTY: &str = "Empty";
-        self.transactions_are_known().await?;
-        let states = [ONGOING, EMPTY].map(StrBytes::from_static_str);
-        let request = ListTransactionsRequest::default().with_state_filters(states.to_vec()).with_duration_filter(-1);
-        let mut unfinished = BTreeSet::new();
-        for broker in self.brokers() {
-            let response = self.ask(broker, &request, 0, 1).await?;
-            if let Some(e) = code_error(response.error_code, "the open transactions cannot be listed") {
-                return Err(e);
-            }
-            let ours = response.transaction_states.into_iter().filter(|s| s.transactional_id.starts_with(prefix));
-            let (ongoing, empty): (Vec<_>, Vec<_>) = ours.partition(|s| s.transaction_state.as_str() == ONGOING);
-            unfinished.extend(ongoing.into_iter().map(|s| s.transactional_id.as_str().to_owned()));
-            let empty = empty.into_iter().map(|s| s.transactional_id).collect();
-            unfinished.extend(self.not_fenced(broker, empty).await?);
-        }
-        Ok(unfinished)
-    }
-
-    /// A broker answers for the transactions that it looks after, which it does not before it leads their topic.
-    async fn transactions_are_known(&mut self) -> Result<()> {
-        let topics = self.topics(Some(&["__transaction_state".into()]), false).await?;
-        let partitions = topics.iter().flat_map(|topic| &topic.partitions);
-        match partitions.filter(|partition| partition.leader.is_none()).count() {
-            0 => Ok(()),
-            n => Err(super::external(format!("nobody looks after the transactions of {n} partitions now"))),
-        }
-    }
-
-    /// Those whose producer is the first one that was asked for, so that nobody has taken its place yet.
-    async fn not_fenced(&mut self, broker: i32, ids: Vec<TransactionalId>) -> Result<Vec<String>> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
-        let response = self.ask(broker, &request, 0, 0).await?;
-        let first = response.transaction_states.iter().filter(|s| s.error_code == 0 && s.producer_epoch == 0);
-        Ok(first.map(|s| s.transactional_id.as_str().to_owned()).collect())
     }
 }

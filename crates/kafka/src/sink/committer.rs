@@ -143,4 +143,22 @@ impl Committer for KafkaCommitter {
         }
         Ok(())
     }
+
+    /// Only whoever has this producer and epoch is answered, so what another run has begun stays.
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        for committable in &committables {
+            let Pending { id, producer, protocol } = Pending::decode(committable)?;
+            let mut patience = self.patience();
+            let ended = loop {
+                match self.cluster.end_transaction(&id, producer, protocol, false).await {
+                    Ok(ended) => break ended,
+                    Err(e) => patience.after(e).await?,
+                }
+            };
+            if let Ended::Refused(code) = ended {
+                tracing::warn!("transaction '{id}' is in no checkpoint, and cannot be aborted: {code}");
+            }
+        }
+        Ok(())
+    }
 }

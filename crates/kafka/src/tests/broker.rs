@@ -27,7 +27,12 @@ pub(super) fn shared(test: &str) -> Option<&'static Broker> {
 
 /// A broker of its own.
 pub(super) fn own(test: &str) -> Option<Broker> {
-    (!left_out(test)).then(|| Broker { server: Server::start(&[]) })
+    own_with(test, &[])
+}
+
+/// A broker of its own with these settings.
+pub(super) fn own_with(test: &str, settings: &[&str]) -> Option<Broker> {
+    (!left_out(test)).then(|| Broker { server: Server::start(settings) })
 }
 
 impl Broker {

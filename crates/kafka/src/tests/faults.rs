@@ -1,10 +1,11 @@
 //! Faults: a broker that dies and comes back, and topics that are not what they were.
 
+use flott_api::ErrorKind;
 use flott_api::ids::JobId;
 use flott_api::testing::batch;
 
 use super::broker::{eventually, own, shared};
-use super::table::{Reading, TestTable};
+use super::table::{JOB, Reading, TestTable};
 use crate::client::external;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,4 +122,30 @@ async fn the_first_protocol_of_transactions_is_spoken_too() {
         n => Err(external(format!("{n} rows"))),
     })
     .await;
+}
+
+/// It leads the topic of transactions before it knows them, the later the more partitions it has to look after first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_has_just_started_hides_no_open_transaction() {
+    let Some(mut broker) = own("a_broker_that_has_just_started") else { return };
+    let more = [("sink.delivery-guarantee", "exactly-once"), ("sink.transactional-id-prefix", "hidden")];
+    let table = TestTable::json(&broker, "hidden", &more);
+    broker.create(&table.environment, "many", 300).await;
+    drop(table.restored(&[]).await.unwrap());
+    let mut writer = table.writer();
+    writer.write(batch(&table.schema, "+I | 1 | a")).await.unwrap();
+    let open = writer.prepare_commit(false).await.unwrap()[0].id.clone();
+    let prefix = table.sink(&[]).unwrap().names_prefix(JOB);
+    broker.kill();
+    broker.restart();
+    let mut cluster = broker.cluster(&table.environment);
+    // Asked again and again, for the moment is short.
+    let found = loop {
+        match cluster.unfinished_transactions(&prefix).await {
+            Ok(found) => break found,
+            Err(e) => assert_eq!(e.kind(), ErrorKind::External { retry: true }, "{e:?}"),
+        }
+        table.environment.clock.sleep_ms(5).await;
+    };
+    assert!(found.contains(&open), "{found:?}");
 }

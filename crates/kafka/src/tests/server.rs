@@ -41,16 +41,17 @@ pub(crate) fn left_out(test: &str) -> bool {
     out
 }
 
-/// Two ports in a row that nobody listens on now; whoever takes them meanwhile makes the test fail, not lie.
+/// Three ports in a row that nobody listens on now; whoever takes them meanwhile makes the test fail, not lie.
 fn free_ports() -> u16 {
     for _ in 0..100 {
         let first = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = first.local_addr().unwrap().port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+        let free = |port: &u32| u16::try_from(*port).is_ok_and(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+        if [1, 2].iter().all(|more| free(&(u32::from(port) + more))) {
             return port;
         }
     }
-    panic!("there are no two free ports in a row");
+    panic!("there are no three free ports in a row");
 }
 
 fn attend(port: u16, folder: &Path, settings: &[String]) -> Child {
@@ -60,12 +61,17 @@ fn attend(port: u16, folder: &Path, settings: &[String]) -> Child {
 }
 
 impl Server {
-    /// A running broker with these settings beside its own.
+    /// A running broker with these settings beside its own. `{port}` in them is where it listens; the two behind it are
+    /// its own, too.
     pub(crate) fn start(settings: &[&str]) -> Self {
         let own = tempfile::tempdir().unwrap();
         let folder = own.path().join("kafka");
-        let settings: Vec<String> = SETTINGS.iter().chain(settings).map(|s| (*s).to_owned()).collect();
         let port = free_ports();
+        let ports = [("{port}", port), ("{port+1}", port + 1), ("{port+2}", port + 2)];
+        let filled = |setting: &&str| {
+            ports.iter().fold((*setting).to_owned(), |text, (name, port)| text.replace(name, &port.to_string()))
+        };
+        let settings: Vec<String> = SETTINGS.iter().chain(settings).map(filled).collect();
         let attendant = attend(port, &folder, &settings);
         let mut server = Server { port, folder, settings, attendant, _own: own };
         server.wait();
