@@ -44,8 +44,21 @@ pub(crate) trait Dialect: Send + Sync {
     async fn connect(&self, access: &Access, environment: &Environment) -> Result<Box<dyn Connection>>;
 }
 
-/// How a database keeps rows that are not committed yet.
+/// How a database is written, and keeps rows that are not committed yet.
+#[async_trait]
 pub(crate) trait Staging: Send + Sync {
+    /// Checks that a table, by the name that the user gave, can be written, as far as the database would not say so itself.
+    /// `transactional` if what is not committed must vanish.
+    async fn check_target(
+        &self,
+        connection: &mut dyn Connection,
+        named: (&str, &WriteTarget),
+        transactional: bool,
+    ) -> Result<()> {
+        let _: (&mut dyn Connection, (&str, &WriteTarget), bool) = (connection, named, transactional);
+        Ok(())
+    }
+
     /// Makes the table of commits and that of staged rows, unless they are there.
     fn create(&self, commits: &str, staged: &str, columns: &[DbColumn]) -> Vec<String>;
 

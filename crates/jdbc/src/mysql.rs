@@ -6,14 +6,16 @@
 mod connection;
 mod decode;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use flott_api::env::Environment;
 use flott_api::expr::Value;
 use flott_api::types::{Field, LENGTH_MAX};
-use flott_api::{LogicalType, Result, TypeKind};
+use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use crate::columns::Kind;
-use crate::dialect::{Connection, DbColumn, DbTable, Dialect, Listing, Staging};
+use crate::dialect::{Connection, DbColumn, DbTable, Dialect, Listing, Staging, WriteTarget};
 use crate::options::Access;
 use crate::postgres::{decimal_of, lengths, misfit, same_keys, undeclared};
 use crate::text_sql::Style;
@@ -114,7 +116,50 @@ impl Dialect for MySql {
     }
 }
 
+#[async_trait]
 impl Staging for MySql {
+    async fn check_target(
+        &self,
+        connection: &mut dyn Connection,
+        (table, target): (&str, &WriteTarget),
+        transactional: bool,
+    ) -> Result<()> {
+        let quoted = table.replace('\\', "\\\\").replace('\'', "''");
+        let of_table = format!("WHERE table_schema = DATABASE() AND table_name = '{quoted}'");
+        let engines = connection.texts(&format!("SELECT engine FROM information_schema.tables {of_table}")).await?;
+        // A view has none, and says itself what it does not take.
+        let Some(engine) = engines.into_iter().flatten().flatten().next() else { return Ok(()) };
+        if transactional && !engine.eq_ignore_ascii_case("InnoDB") {
+            let message = format!("table '{table}' is kept by {engine}, which has no transactions");
+            return Err(Error::invalid(message)
+                .with_hint("Exactly once needs them: ALTER TABLE .. ENGINE = InnoDB, or take 'at-least-once'."));
+        }
+        if target.keys.is_empty() {
+            return Ok(());
+        }
+        let indexes = connection
+            .texts(&format!(
+                "SELECT index_name, column_name FROM information_schema.statistics {of_table} AND non_unique = 0"
+            ))
+            .await?;
+        let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for row in indexes {
+            if let [Some(index), Some(column)] = row.as_slice() {
+                by_name.entry(index.clone()).or_default().insert(column.clone());
+            }
+        }
+        let names: Vec<&str> = target.keys.iter().map(|key| target.columns[*key].name.as_str()).collect();
+        let wanted: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        if by_name.values().any(|columns| *columns == wanted) {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("table '{table}' has no unique key of {}", names.join(", ")))
+            .with_detail(
+                "These columns are the primary key of the table here, and rows with the same key replace each other.",
+            )
+            .with_hint("Make such a key in the database, or declare the one that it has."))
+    }
+
     fn create(&self, commits: &str, staged: &str, columns: &[DbColumn]) -> Vec<String> {
         let columns: Vec<String> = columns.iter().map(|c| format!("{} {} NULL", c.quoted, c.ty)).collect();
         let ids = "varchar(120) CHARACTER SET ascii COLLATE ascii_bin";

@@ -165,6 +165,7 @@ pub(crate) fn misfit(column: &DbColumn, ty: &LogicalType) -> Error {
     error.with_hint(format!("Declare it as {hint}, and CAST it in the query."))
 }
 
+#[async_trait]
 impl Staging for PostgreSql {
     fn create(&self, commits: &str, staged: &str, columns: &[DbColumn]) -> Vec<String> {
         let columns: Vec<String> = columns.iter().map(|c| format!("{} {}", c.quoted, c.ty)).collect();
@@ -186,7 +187,8 @@ impl Staging for PostgreSql {
     }
 
     fn begin(&self) -> &'static str {
-        "BEGIN"
+        // A client that the network has swallowed holds its locks no longer.
+        "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '60s'"
     }
 
     fn delete_found(&self, table: &str, keys: &[String], gone: &str) -> String {

@@ -75,7 +75,7 @@ impl Sink for JdbcSink {
         let parts = shared.options.sink.exactly_once.then(|| Parts::new(shared.tag, &cx));
         let buffer = Arc::new(Mutex::new(Buffer::new(shared, parts, &cx.environment)));
         let ticker = interval_ms.map(|ms| ticker(&cx, Arc::clone(&buffer), ms));
-        Ok(Box::new(JdbcWriter { buffer, _ticker: ticker }))
+        Ok(Box::new(JdbcWriter { buffer, ticker }))
     }
 
     fn committer(&self, environment: &Environment) -> Result<Option<Box<dyn Committer>>> {
@@ -105,7 +105,7 @@ fn ticker(cx: &WriterContext, buffer: Arc<Mutex<Buffer>>, interval_ms: u64) -> B
 
 struct JdbcWriter {
     buffer: Arc<Mutex<Buffer>>,
-    _ticker: Option<Box<dyn TaskHandle>>,
+    ticker: Option<Box<dyn TaskHandle>>,
 }
 
 #[async_trait]
@@ -123,6 +123,8 @@ impl SinkWriter for JdbcWriter {
     }
 
     async fn abort(&mut self) {
+        // What it is about to write is of no use any more, and may be tried for long.
+        self.ticker = None;
         self.buffer.lock().await.abort().await;
     }
 }

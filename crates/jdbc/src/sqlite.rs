@@ -68,6 +68,7 @@ impl Dialect for Sqlite {
     }
 }
 
+#[async_trait]
 impl Staging for Sqlite {
     fn create(&self, commits: &str, staged: &str, columns: &[DbColumn]) -> Vec<String> {
         let columns: Vec<String> = columns.iter().map(|c| format!("{} {}", c.quoted, c.ty)).collect();

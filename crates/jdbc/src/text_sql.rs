@@ -83,8 +83,9 @@ pub(crate) fn deletes(style: &Style, target: &WriteTarget, keys: &RecordBatch) -
     Ok(statements)
 }
 
-/// The questions for keys.
-pub(crate) fn lookups(style: &Style, query: &LookupQuery, keys: &RecordBatch) -> Result<Vec<String>> {
+/// The questions for keys, each with those that it asks for. A database may take more for equal than we do, and give rows of
+/// another question's keys.
+pub(crate) fn lookups(style: &Style, query: &LookupQuery, keys: &RecordBatch) -> Result<Vec<(String, RecordBatch)>> {
     let names: Vec<String> = query.keys.iter().map(|(column, _)| format!("flott_t.{}", column.quoted)).collect();
     // In two statements, a key would have its rows twice.
     let keys = &distinct(keys)?;
@@ -94,13 +95,13 @@ pub(crate) fn lookups(style: &Style, query: &LookupQuery, keys: &RecordBatch) ->
     let mut row = 0;
     while row < keys.num_rows() {
         let mut sql = format!("SELECT {} FROM {} AS flott_t WHERE ", selected.join(", "), query.table);
-        let end = keys.num_rows().min(row + KEYS_MAX);
+        let (from, end) = (row, keys.num_rows().min(row + KEYS_MAX));
         row = key_list(style, &names, &columns, row..end, &mut sql)?;
         if let Some(filter) = &query.filter {
             sql.push_str(" AND ");
             sql.push_str(filter);
         }
-        statements.push(sql);
+        statements.push((sql, keys.slice(from, row - from)));
     }
     Ok(statements)
 }

@@ -24,7 +24,9 @@ use crate::text_sql::{deletes, inserts, lookups, matched};
 /// How long a connection may be silent before the server is asked whether it is still there.
 const ALIVE: Duration = Duration::from_secs(30);
 /// What makes all servers alike.
-const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', NAMES utf8mb4";
+/// A client that the network has swallowed holds its locks no longer than MariaDB is told (MySQL has no such setting).
+const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION' \
+    /*M!100300 , idle_transaction_timeout = 60 */, NAMES utf8mb4";
 
 /// See the module.
 pub(super) struct MySqlConnection {
@@ -156,8 +158,9 @@ impl Connection for MySqlConnection {
         let quoted = name.replace('\\', "\\\\").replace('\'', "''");
         let columns = self
             .texts(&format!(
-                "SELECT column_name, column_type, data_type, is_nullable FROM information_schema.columns \
-                 WHERE table_schema = DATABASE() AND table_name = '{quoted}' ORDER BY ordinal_position"
+                "SELECT column_name, CONCAT(column_type, COALESCE(CONCAT(' CHARACTER SET ', character_set_name, \
+                 ' COLLATE ', collation_name), '')), data_type, is_nullable FROM information_schema.columns WHERE \
+                 table_schema = DATABASE() AND table_name = '{quoted}' ORDER BY ordinal_position"
             ))
             .await?;
         if columns.is_empty() {
@@ -203,8 +206,9 @@ impl Connection for MySqlConnection {
 
     async fn lookup(&mut self, query: &LookupQuery, keys: &RecordBatch) -> Result<Found> {
         let mut batches = Vec::new();
-        for statement in lookups(&STYLE, query, keys)? {
-            batches.push(self.rows(&statement, &query.schema).await?);
+        for (statement, own) in lookups(&STYLE, query, keys)? {
+            let rows = self.rows(&statement, &query.schema).await?;
+            batches.push(matched(&rows, &query.places, &own)?.rows);
         }
         let rows = concat_batches(&query.schema.arrow(), &batches)?;
         matched(&rows, &query.places, keys)

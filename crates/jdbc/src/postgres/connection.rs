@@ -93,6 +93,8 @@ impl PostgresConnection {
                 }
             }),
         );
+        // A time with a zone in a column without one is that of UTC, as it is here, and not of the server's place.
+        client.batch_execute("SET TIME ZONE 'UTC'").await.map_err(|e| failed(&place, &e))?;
         let statements = HashMap::new();
         Ok(PostgresConnection { client, place, statements, scan: None, planned_for_few: false, _task: task })
     }

@@ -147,5 +147,8 @@ pub(super) async fn find_target(shared: &Shared, connection: &mut dyn Connection
     let table = connection.table(&shared.options.table).await?;
     let columns = table.of_schema(&shared.spec.schema)?;
     let (schema, keys) = (shared.spec.schema.clone(), shared.spec.primary_key.clone());
-    Ok(WriteTarget { table: table.name, columns, schema, keys })
+    let target = WriteTarget { table: table.name, columns, schema, keys };
+    let named = (shared.options.table.as_str(), &target);
+    shared.dialect.staging().check_target(connection, named, shared.options.sink.exactly_once).await?;
+    Ok(target)
 }

@@ -225,6 +225,31 @@ impl Committer for JdbcCommitter {
         }
         Ok(())
     }
+
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        let parts = committables.iter().map(Part::read).collect::<Result<Vec<_>>>()?;
+        let mut discard = Discard { parts: &parts };
+        let context = |e: Error| e.context(format!("staged rows of table '{}'", self.shared.spec.table));
+        self.connection.run(&mut discard).await.map_err(context)
+    }
+}
+
+/// Removes the rows of parts.
+struct Discard<'a> {
+    parts: &'a [Part],
+}
+
+#[async_trait]
+impl Attempt for Discard<'_> {
+    type Output = ();
+
+    async fn attempt(&mut self, connection: &mut dyn Connection) -> Result<()> {
+        for part in self.parts {
+            let ids = listed(std::slice::from_ref(&part.id));
+            connection.execute(&format!("DELETE FROM {} WHERE flott_part IN ({ids})", part.staged)).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Removes the rows of parts that no checkpoint knows, and notes that are too old.

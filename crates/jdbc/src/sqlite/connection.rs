@@ -217,13 +217,16 @@ impl Connection for SqliteConnection {
 
     async fn lookup(&mut self, query: &LookupQuery, keys: &RecordBatch) -> Result<Found> {
         let (statements, schema) = (lookups(&STYLE, query, keys)?, query.schema.clone());
+        let places = query.places.clone();
         let batches = self.with(move |database, place| {
             let mut batches = Vec::new();
-            for statement in &statements {
+            for (statement, own) in &statements {
+                let mut of_one = Vec::new();
                 read(database, place, (statement, &schema), &mut |batch| {
-                    batches.push(batch);
+                    of_one.push(batch);
                     true
                 })?;
+                batches.push(matched(&concat_batches(&schema.arrow(), &of_one)?, &places, own)?.rows);
             }
             Ok(batches)
         });

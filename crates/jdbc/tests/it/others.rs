@@ -122,6 +122,24 @@ fn keys_are_found_in_mariadb() {
     keys_are_found(&World::new(server, USERS));
 }
 
+/// For the database they are one key; each is asked for in a statement of its own.
+#[test]
+fn a_key_has_its_own_rows_alone_in_mariadb() {
+    let Some(server) = mariadb("a_key_has_its_own_rows_alone_in_mariadb") else { return };
+    let sql = "CREATE TABLE people (name varchar(9) PRIMARY KEY, age int); INSERT INTO people VALUES ('Ann', 30)";
+    let world = World::new(server, sql);
+    let fields = [Field::new("name", LogicalType::string()), field("age", TypeKind::Int)];
+    let table = world.source_spec("people", &fields);
+    let spec = LookupSpec { table, keys: vec![0], in_flight_max: Some(2), cache: LookupCache::None };
+    let many: Vec<String> = std::iter::once("Ann".to_owned())
+        .chain((1..1000).map(|n| format!("n{n}")))
+        .chain(["ann".to_owned()])
+        .map(|name| format!("+I | {name}"))
+        .collect();
+    let asked = batch(&Schema::new(fields[..1].to_vec()), &many.join("\n"));
+    assert_eq!(world.find(&mut *world.lookup(&spec), asked.rows()).unwrap(), ["0: +I | Ann | 30"]);
+}
+
 #[test]
 fn keys_are_found_in_sqlite() {
     keys_are_found(&World::file(USERS));

@@ -276,6 +276,10 @@ impl Committer for BlockingCommitter {
     async fn commit(&mut self, checkpoint: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
         self.runtime.block_on(self.inner.commit(checkpoint, committables))
     }
+
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        self.runtime.block_on(self.inner.discard(committables))
+    }
 }
 
 struct BlockingSource(Box<dyn Source>, Arc<Runtime>);
