@@ -3,14 +3,12 @@
 //! Rows of six columns (a number, a text, a decimal, a double, a timestamp and a truth value) go through whole jobs that write
 //! files and read them into nothing ([`jobs`]), and through decoders and encoders of messages alone ([`messages`]).
 //! Where `FLOTT_FLINK` is the folder of Flink's jars, Flink runs the same statements and reads the same files and messages, in a
-//! virtual machine of its own behind each measurement of ours ([`flink`]; `docs/formats_benchmark.md` says what else it needs).
+//! virtual machine of its own behind each measurement of ours ([`crate::flink`]; `docs/formats_benchmark.md` says what else it needs).
 //!
 //! Each measurement is a process of its own, held with what it starts on one core where there is `taskset`. It runs several
 //! times, and the least time and the least CPU time of these count.
 
-mod flink;
 mod jobs;
-mod line;
 mod messages;
 mod registry;
 
@@ -18,8 +16,8 @@ use std::path::Path;
 
 use flott_api::{Error, Result};
 
-use flink::Flink;
-use line::Line;
+use crate::flink::Flink;
+use crate::line::Line;
 
 /// Rows unless the command line says otherwise.
 pub(crate) const ROWS: u64 = 3_000_000;

@@ -7,17 +7,23 @@
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
 //! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
 //! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python and
-//! WebAssembly; all in files below the current folder.
+//! WebAssembly, `flott-bench kafka [rows]` a real Kafka, `flott-bench lookups [rows]` lookup joins with a real PostgreSQL; all in
+//! files below the current folder.
 
+mod flink;
 mod formats;
 mod functions;
 mod joins;
+mod kafka;
 mod large;
+mod line;
+mod lookups;
 mod measure;
 mod modules;
 mod nexmark;
 mod paced;
 mod run;
+mod server;
 mod state;
 mod windows;
 
@@ -52,6 +58,17 @@ fn main() -> ExitCode {
         ["joins"] => joined(joins::ROWS),
         ["joins", rows] => number(rows).and_then(joined),
         ["joins", "one", name, rows] => number(rows).and_then(|r| in_folder(|f| joins::one(name, r, f))),
+        ["kafka"] => with_kafka(kafka::ROWS),
+        ["kafka", rows] => number(rows).and_then(with_kafka),
+        ["kafka", "fill", port, rows] => number(port).and_then(|p| kafka::fill(p, number(rows)?)),
+        ["kafka", "one", name, port, rows] => {
+            number(port).and_then(|p| in_folder_of("kafka-one", |f| kafka::one(name, p, number(rows)?, f)))
+        }
+        ["lookups"] => with_postgres(lookups::ROWS),
+        ["lookups", rows] => number(rows).and_then(with_postgres),
+        ["lookups", "one", name, port, rows] => {
+            number(port).and_then(|p| in_folder_of("lookups-one", |f| lookups::one(name, p, number(rows)?, f)))
+        }
         ["large"] => large_state(large::KEYS),
         ["large", keys] => number(keys).and_then(large_state),
         ["large", "throughput", way, keys] => number(keys).and_then(|k| in_folder(|f| large::throughput(way, k, f))),
@@ -68,7 +85,8 @@ fn main() -> ExitCode {
         [events] => number(events).and_then(all),
         _ => Err(Error::invalid(
             "usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
-             | flott-bench joins [rows] | flott-bench formats [rows] | flott-bench functions [rows]",
+             | flott-bench joins [rows] | flott-bench formats [rows] | flott-bench functions [rows] | flott-bench kafka [rows] \
+             | flott-bench lookups [rows]",
         )),
     };
     match done {
@@ -97,8 +115,13 @@ fn one(query: &str, parallelism: &str, events: &str, hash: bool) -> Result<()> {
 
 /// Prints what is measured in a folder, which is deleted at the end.
 fn in_folder(measure: impl FnOnce(&Path) -> Result<String>) -> Result<()> {
+    in_folder_of("state", measure)
+}
+
+/// The same in a folder of this name, for measurements within others.
+fn in_folder_of(name: &str, measure: impl FnOnce(&Path) -> Result<String>) -> Result<()> {
     let failed = |e: std::io::Error| Error::external("the folder of the measurement cannot be used").with_source(e);
-    let folder = std::env::current_dir().map_err(failed)?.join("flott-bench-state");
+    let folder = std::env::current_dir().map_err(failed)?.join(format!("flott-bench-{name}"));
     std::fs::create_dir(&folder).map_err(failed)?;
     let report = measure(&folder);
     std::fs::remove_dir_all(&folder).map_err(failed)?;
@@ -159,11 +182,43 @@ fn formatted(rows: u64) -> Result<()> {
     formats::names().try_for_each(|name| print(&text_by(&taskset, &["formats", "one", &name, &rows.to_string()])?))
 }
 
+/// A broker on the first core, and what is measured on the last one.
+fn with_kafka(rows: u64) -> Result<()> {
+    print(&format!("\n{}", kafka::title(rows)))?;
+    in_folder_of("kafka", |folder| {
+        let server =
+            server::Server::kafka(folder, &kafka::SETTINGS, &taskset_of(|cores| cores.split([',', '-']).next()))?;
+        let (port, count) = (server.port.to_string(), rows.to_string());
+        text_of(&["kafka", "fill", &port, &count])?;
+        let taskset = taskset();
+        kafka::NAMES.iter().try_for_each(|name| print(&text_by(&taskset, &["kafka", "one", name, &port, &count])?))?;
+        Ok(String::new())
+    })
+}
+
+/// The same with a database.
+fn with_postgres(rows: u64) -> Result<()> {
+    print(&format!("\n{}", lookups::title(rows)))?;
+    in_folder_of("postgres", |folder| {
+        let server = server::Server::postgres(folder, &taskset_of(|cores| cores.split([',', '-']).next()))?;
+        lookups::fill(server.port, rows)?;
+        let (port, count, taskset) = (server.port.to_string(), rows.to_string(), taskset());
+        lookups::NAMES
+            .iter()
+            .try_for_each(|name| print(&text_by(&taskset, &["lookups", "one", name, &port, &count])?))?;
+        Ok(String::new())
+    })
+}
+
 /// What holds a program on the last core that this process may have; nothing where there is no such program.
 fn taskset() -> Vec<String> {
+    taskset_of(|cores| cores.rsplit([',', '-']).next())
+}
+
+fn taskset_of(core: impl Fn(&str) -> Option<&str>) -> Vec<String> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    let Some(core) = cores.and_then(|list| list.trim().rsplit([',', '-']).next()) else { return Vec::new() };
+    let Some(core) = cores.and_then(|list| core(list.trim())) else { return Vec::new() };
     let taskset = ["taskset", "-c", core].map(str::to_owned);
     let there = Command::new(&taskset[0]).args(&taskset[1..]).arg("true").status().is_ok_and(|status| status.success());
     if there { taskset.to_vec() } else { Vec::new() }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use flott_api::{Error, Result};
 
 use super::RUNS;
-use super::flink::{Answer, Flink};
-use super::line::{Cost, Line, Other};
+use crate::flink::{Answer, Flink};
 use crate::large::bytes_below;
+use crate::line::{Cost, Line, Other};
 use crate::run::{self, Run};
 
 const FORMATS: [&str; 10] =

@@ -15,9 +15,9 @@ use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Field, LogicalType, Result, 
 use flott_formats::{Decoder, DecoderSpec, Encoded, Encoder, EncoderSpec, Format, format};
 
 use super::RUNS;
-use super::flink::{Answer, Flink};
-use super::line::{Cost, Line, Other};
 use super::registry::Registry;
+use crate::flink::{Answer, Flink};
+use crate::line::{Cost, Line, Other};
 use crate::state::cpu_nanos;
 
 /// What the names of these measurements begin with.

@@ -9,15 +9,15 @@ const CPU_SECONDS_MIN: f64 = 0.05;
 
 /// What something took.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cost {
-    pub(super) seconds: f64,
+pub(crate) struct Cost {
+    pub(crate) seconds: f64,
     /// Of all threads.
-    pub(super) cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
 }
 
 impl Cost {
     /// The least of several runs: what else the machine does only adds.
-    pub(super) fn least(runs: impl Iterator<Item = Cost>) -> Cost {
+    pub(crate) fn least(runs: impl Iterator<Item = Cost>) -> Cost {
         runs.fold(Cost { seconds: f64::INFINITY, cpu_seconds: f64::INFINITY }, |a, b| Cost {
             seconds: a.seconds.min(b.seconds),
             cpu_seconds: a.cpu_seconds.min(b.cpu_seconds),
@@ -25,7 +25,7 @@ impl Cost {
     }
 
     /// Without what `part` of it takes.
-    pub(super) fn without(self, part: Cost) -> Cost {
+    pub(crate) fn without(self, part: Cost) -> Cost {
         let rest = |all: f64, part: f64| (all - part).max(f64::EPSILON);
         Cost { seconds: rest(self.seconds, part.seconds), cpu_seconds: rest(self.cpu_seconds, part.cpu_seconds) }
     }
@@ -33,7 +33,7 @@ impl Cost {
 
 /// What Flink took.
 #[derive(Clone, Debug)]
-pub(super) enum Other {
+pub(crate) enum Other {
     /// It was not asked.
     Unasked,
     /// It was not asked about this, and why.
@@ -44,20 +44,20 @@ pub(super) enum Other {
 
 /// One thing that was measured.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
-    pub(super) name: String,
-    pub(super) way: &'static str,
-    pub(super) rows: u64,
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) way: &'static str,
+    pub(crate) rows: u64,
     /// Nothing if none are made.
-    pub(super) bytes: u64,
-    pub(super) ours: Cost,
-    pub(super) flink: Other,
+    pub(crate) bytes: u64,
+    pub(crate) ours: Cost,
+    pub(crate) flink: Other,
 }
 
 impl Line {
-    pub(super) const TITLE: &str = "what                              way          MB      rows/s    MB/s";
+    pub(crate) const TITLE: &str = "what                              way          MB      rows/s    MB/s";
     /// Flink's rates, and how many times as fast Flott is by the clock and by CPU time.
-    pub(super) const FLINK_TITLE: &str = "   Flink's rows/s    MB/s   times   by CPU";
+    pub(crate) const FLINK_TITLE: &str = "   Flink's rows/s    MB/s   times   by CPU";
 }
 
 /// How many times as long something takes, if the other is long enough to be measured.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use flott_api::{Error, Result};
 
-use super::line::Cost;
+use crate::line::Cost;
 
 const LIB: &str = "FLOTT_FLINK";
 const EXTRA_JARS: &str = "FLINK_EXTRA_JARS";
@@ -13,9 +13,9 @@ const HEAP: &str = "FLINK_HEAP";
 const PROTOC: &str = "FLOTT_PROTOC";
 const HEAP_DEFAULT: &str = "4g";
 const SOURCES: [(&str, &str); 3] = [
-    ("Jobs.java", include_str!("../../flink/Jobs.java")),
-    ("Measure.java", include_str!("../../flink/Measure.java")),
-    ("Messages.java", include_str!("../../flink/Messages.java")),
+    ("Jobs.java", include_str!("../flink/Jobs.java")),
+    ("Measure.java", include_str!("../flink/Measure.java")),
+    ("Messages.java", include_str!("../flink/Messages.java")),
 ];
 const FACTORIES: &str = "META-INF/services/org.apache.flink.table.factories.Factory";
 /// What Flink's jar for SQL renames the library of messages to, so that generated classes must name it so too.
@@ -37,26 +37,26 @@ const OPENED: [&str; 12] = [
 ];
 
 /// What one run took and what else it said.
-pub(super) struct Answer {
-    pub(super) cost: Cost,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Answer {
+    pub(crate) cost: Cost,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Flink's jars and our programs beside them.
-pub(super) struct Flink {
+pub(crate) struct Flink {
     classpath: String,
     classes: PathBuf,
 }
 
 impl Flink {
     /// Whether Flink is to be measured too.
-    pub(super) fn is_asked() -> bool {
+    pub(crate) fn is_asked() -> bool {
         std::env::var_os(LIB).is_some()
     }
 
     /// Compiles into `classes`, if Flink is to be measured.
-    pub(super) fn of_environment(classes: &Path) -> Result<Option<Flink>> {
+    pub(crate) fn of_environment(classes: &Path) -> Result<Option<Flink>> {
         let Some(lib) = std::env::var_os(LIB).map(PathBuf::from) else { return Ok(None) };
         let mut classpath = vec![classes.display().to_string(), lib.join("*").display().to_string()];
         classpath.extend(std::env::var(EXTRA_JARS).ok().filter(|jars| !jars.is_empty()));
@@ -71,7 +71,7 @@ impl Flink {
     }
 
     /// Makes the classes of a schema of Protocol Buffers; whether there is what makes them.
-    pub(super) fn messages(&self, schema: &str) -> Result<bool> {
+    pub(crate) fn messages(&self, schema: &str) -> Result<bool> {
         let Some(protoc) = std::env::var_os(PROTOC) else { return Ok(false) };
         let file = self.write("messages.proto", schema)?;
         let from = format!("--proto_path={}", self.classes.display());
@@ -89,7 +89,7 @@ impl Flink {
     }
 
     /// Runs a program and reads its answers.
-    pub(super) fn ask(&self, program: &str, arguments: &[String]) -> Result<Vec<Answer>> {
+    pub(crate) fn ask(&self, program: &str, arguments: &[String]) -> Result<Vec<Answer>> {
         let heap = std::env::var(HEAP).unwrap_or_else(|_| HEAP_DEFAULT.to_owned());
         let mut java = Command::new("java");
         // Flink unpacks jars there and leaves them behind.
@@ -112,6 +112,13 @@ impl Flink {
         std::fs::write(&path, text).map_err(failed)?;
         Ok(path)
     }
+}
+
+/// What the jobs of one script take; it runs so often.
+pub(crate) fn answers_of(flink: &Flink, folder: &Path, script: &str, runs: usize) -> Result<Vec<Answer>> {
+    let path = folder.join("flink.sql");
+    std::fs::write(&path, script).map_err(failed)?;
+    flink.ask("Jobs", &[runs.to_string(), path.display().to_string()])
 }
 
 /// What a program prints; what it complains about is shown.
