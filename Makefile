@@ -3,13 +3,16 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint nightly bench fuzz setup setup-%
+.PHONY: help demo demo-kafka test lint nightly bench fuzz setup setup-%
 
 help: ## say what can be made here
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 demo: setup-demo ## run the demo: build Flott and watch a streaming query
 	script/demo
+
+demo-kafka: setup-demo-kafka ## run the demo between a real Kafka and a real PostgreSQL, which it starts
+	script/demo-kafka
 
 test: setup-test ## run all tests
 	cargo test --workspace
