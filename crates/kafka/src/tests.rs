@@ -4,6 +4,7 @@
 mod broker;
 mod exactly_once;
 mod faults;
+mod leaders;
 mod reading;
 mod security;
 mod server;

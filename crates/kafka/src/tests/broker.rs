@@ -36,6 +36,11 @@ pub(super) fn own_with(test: &str, settings: &[&str]) -> Option<Broker> {
 }
 
 impl Broker {
+    /// Where it listens. Its controller does on the next one.
+    pub(super) fn port(&self) -> u16 {
+        self.server.port
+    }
+
     /// Kills it without a warning.
     pub(super) fn kill(&mut self) {
         self.server.kill();
@@ -65,8 +70,10 @@ impl Broker {
 
     /// Makes a topic.
     pub(super) async fn create(&self, environment: &Environment, topic: &str, partitions: i32) {
-        let topic =
-            CreatableTopic::default().with_name(name(topic)).with_num_partitions(partitions).with_replication_factor(1);
+        let topic = CreatableTopic::default()
+            .with_name(name(topic))
+            .with_num_partitions(partitions)
+            .with_replication_factor(-1);
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
         eventually(environment, async || {
             let mut cluster = self.cluster(environment);
