@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse};
-use flott_api::net::TlsTrust;
+use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
 use flott_api::{BoxFuture, Result};
 use serde_json::{Value, json};
 
@@ -31,7 +30,7 @@ impl Registry {
 }
 
 impl HttpClients for Registry {
-    fn client(&self, _: &TlsTrust) -> Result<Arc<dyn HttpClient>> {
+    fn client(&self, _: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         Ok(Arc::new(self.clone()))
     }
 }

@@ -29,6 +29,10 @@ pub enum HttpMethod {
     Get,
     /// `POST`
     Post,
+    /// `PUT`
+    Put,
+    /// `DELETE`
+    Delete,
 }
 
 /// What was answered.
@@ -50,13 +54,33 @@ pub trait HttpClient: Send + Sync {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse>>;
 }
 
+/// What a client is like.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Whom it trusts and as whom it comes.
+    pub trust: TlsTrust,
+    /// Whether it speaks with a service whatever its certificate is.
+    pub trusts_anyone: bool,
+    /// How long connecting may take; without it as long as seems right.
+    pub connect_timeout_ms: Option<u64>,
+    /// Whether an answer that names another place is a result, and not followed: to follow it, the client would have to
+    /// take a password to another host.
+    pub keeps_redirects: bool,
+}
+
+impl From<TlsTrust> for HttpSettings {
+    fn from(trust: TlsTrust) -> Self {
+        HttpSettings { trust, ..HttpSettings::default() }
+    }
+}
+
 /// Makes clients.
 pub trait HttpClients: Send + Sync {
     /// A client, which keeps its connections.
     ///
     /// # Errors
     /// If a certificate or a key cannot be read.
-    fn client(&self, trust: &TlsTrust) -> Result<Arc<dyn HttpClient>>;
+    fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>>;
 }
 
 /// A world without HTTP.
@@ -64,7 +88,7 @@ pub trait HttpClients: Send + Sync {
 pub struct NoHttp;
 
 impl HttpClients for NoHttp {
-    fn client(&self, _trust: &TlsTrust) -> Result<Arc<dyn HttpClient>> {
+    fn client(&self, _settings: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         Err(Error::unsupported("HTTP in this process"))
     }
 }

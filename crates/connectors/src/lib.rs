@@ -2,14 +2,19 @@
 //! [`model_providers`] of what `'provider' = '..'` may.
 
 pub mod blackhole;
+pub mod clickhouse;
 pub mod datagen;
+pub mod elasticsearch;
 pub mod filesystem;
 pub mod fixed_splits;
+pub mod http;
 pub mod nexmark;
 pub mod openai;
 pub mod print;
+pub mod stream_load;
 #[cfg(test)]
 mod testing;
+mod web;
 
 use std::sync::Arc;
 
@@ -20,10 +25,19 @@ use flott_api::table::TableFactory;
 pub fn factories() -> Vec<Box<dyn TableFactory>> {
     vec![
         Box::new(blackhole::Blackhole),
+        Box::new(clickhouse::ClickHouse),
         Box::new(datagen::Datagen),
+        Box::new(stream_load::StreamLoad::DORIS),
+        Box::new(elasticsearch::Elasticsearch::SEVEN),
+        Box::new(elasticsearch::Elasticsearch::EIGHT),
         Box::new(filesystem::FileSystemTable),
+        Box::new(http::HttpTable::FLINK),
+        Box::new(http::HttpSinkTable),
         Box::new(nexmark::Nexmark),
+        Box::new(elasticsearch::Elasticsearch::OPENSEARCH),
         Box::new(print::Print),
+        Box::new(http::HttpTable::GETINDATA),
+        Box::new(stream_load::StreamLoad::STARROCKS),
     ]
 }
 

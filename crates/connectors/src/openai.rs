@@ -22,9 +22,8 @@ use std::sync::Arc;
 use arrow_array::{Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClient, HttpMethod, HttpRequest};
+use flott_api::http::{HttpClient, HttpMethod, HttpRequest, HttpSettings};
 use flott_api::model::{ModelDescription, ModelProvider, ModelProviderFactory, ModelSpec, Predictions};
-use flott_api::net::TlsTrust;
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
 
 use self::answer::{Answer, Failure, judged};
@@ -57,7 +56,7 @@ impl ModelProviderFactory for OpenAi {
     fn open(&self, model: &ModelSpec, environment: &Environment) -> Result<Box<dyn ModelProvider>> {
         let options = ModelOptions::read(model)?;
         Ok(Box::new(OpenAiModel {
-            client: environment.http.client(&TlsTrust::default())?,
+            client: environment.http.client(&HttpSettings::default())?,
             environment: environment.clone(),
             spec: model.clone(),
             options,

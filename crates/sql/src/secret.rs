@@ -1,7 +1,7 @@
 //! Secrets among options: what must not be shown, logged or explained.
 
 /// Parts of a key that say that its value is secret; Flink's list, and private keys that stand in an option.
-const SECRET_PARTS: [&str; 13] = [
+const SECRET_PARTS: [&str; 14] = [
     "password",
     "secret",
     "fs.azure.account.key",
@@ -14,6 +14,7 @@ const SECRET_PARTS: [&str; 13] = [
     "jaas.config",
     "http-headers",
     "keystore.key",
+    ".header.",
     "ssl.key",
 ];
 
@@ -43,6 +44,8 @@ mod tests {
         assert_eq!(shown("properties.sasl.jaas.config", "user=x"), HIDDEN);
         assert_eq!(shown("properties.ssl.keystore.key", "-----BEGIN"), HIDDEN);
         assert_eq!(shown("Password", "x"), HIDDEN);
+        assert_eq!(shown("http.sink.header.Authorization", "Bearer x"), HIDDEN);
+        assert_eq!(shown("http.source.lookup.use-raw-authorization-header", "true"), "true");
         assert_eq!(shown("path", "/tmp/x"), "/tmp/x");
         assert_eq!((shown("max-tokens", "7"), shown("token", "7")), ("7".to_owned(), HIDDEN.to_owned()));
     }

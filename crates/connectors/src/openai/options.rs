@@ -1,12 +1,11 @@
 //! The options of a model, under Flink's names, and what its columns must be.
 
-use std::sync::Arc;
-
 use flott_api::model::ModelSpec;
 use flott_api::options::OptionReader;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::rows::METADATA;
+use crate::web::secret::Secret;
 
 /// Options of chats: name, and the name that it had.
 const OF_CHATS: [(&str, Option<&str>); 9] = [
@@ -39,21 +38,6 @@ pub(super) struct ModelOptions {
     pub(super) repetitions_max: u32,
     /// What becomes of a row without an answer.
     pub(super) fallback: Fallback,
-}
-
-/// What is not shown.
-pub(super) struct Secret(Arc<str>);
-
-impl Secret {
-    /// For the header, and for nothing else.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// A text of others without the secret, should they have put it there.
-    pub(super) fn hidden_in(&self, text: &str) -> String {
-        if self.0.is_empty() { text.to_owned() } else { text.replace(&*self.0, "****") }
-    }
 }
 
 /// What is asked.
@@ -105,7 +89,7 @@ impl ModelOptions {
         }
         let (repetitions_max, fallback) = strategy(&reader)?;
         let options = ModelOptions {
-            key: Secret(reader.required("api-key")?.into()),
+            key: Secret::new(reader.required("api-key")?),
             model: reader.required("model")?.to_owned(),
             task: if is_chat { Task::Chat(Box::new(Chat::read(&reader)?)) } else { embedding(&reader)? },
             repetitions_max,

@@ -1,16 +1,15 @@
 //! Answers as rows of the model's output: a text or a vector, and metadata of errors.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float32Builder, Int32Builder, ListBuilder, StringBuilder};
-use arrow_array::{ArrayRef, ListArray, RecordBatch, RecordBatchOptions, StructArray};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
-use arrow_schema::{DataType, Field, Fields};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field};
 use flott_api::model::{ModelSpec, Predictions};
-use flott_api::{Error, LogicalType, Result, TypeKind};
+use flott_api::{LogicalType, Result, TypeKind};
 
 use super::answer::{Answer, Failure};
+use crate::web::headers::{Headers, headers_type};
 
 /// A column of metadata: null in a row that has an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +34,7 @@ impl Metadata {
         match self {
             Metadata::ErrorString => LogicalType::string(),
             Metadata::HttpStatusCode => LogicalType::new(TypeKind::Int),
-            Metadata::HttpHeadersMap => {
-                let texts = LogicalType::new(TypeKind::Array(Box::new(LogicalType::string())));
-                LogicalType::new(TypeKind::Map(Box::new(LogicalType::string()), Box::new(texts)))
-            }
+            Metadata::HttpHeadersMap => headers_type(),
         }
     }
 }
@@ -126,45 +122,5 @@ impl<'s> Rows<'s> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.inputs.len()));
         let rows = RecordBatch::try_new_with_options(self.spec.output.arrow(), columns, &options)?;
         Ok(Predictions { rows, inputs: self.inputs })
-    }
-}
-
-/// Headers of rows: for each name its values.
-#[derive(Default)]
-struct Headers {
-    names: StringBuilder,
-    values: ListBuilder<StringBuilder>,
-    lengths: Vec<usize>,
-    valid: Vec<bool>,
-}
-
-impl Headers {
-    fn push(&mut self, headers: Option<&[(String, String)]>) {
-        let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (name, value) in headers.unwrap_or_default() {
-            by_name.entry(name).or_default().push(value);
-        }
-        self.lengths.push(by_name.len());
-        self.valid.push(headers.is_some());
-        for (name, values) in by_name {
-            self.names.append_value(name);
-            values.iter().for_each(|value| self.values.values().append_value(value));
-            self.values.append(true);
-        }
-    }
-
-    fn array(&self, ty: &LogicalType) -> Result<ArrayRef> {
-        let wrong = || Error::internal("the headers of an answer are no map of lists");
-        let DataType::List(entry) = ty.arrow() else { return Err(wrong()) };
-        let DataType::Struct(fields) = entry.data_type() else { return Err(wrong()) };
-        let [_, value] = fields.as_ref() else { return Err(wrong()) };
-        let DataType::List(element) = value.data_type() else { return Err(wrong()) };
-        let (names, lists) = (Arc::new(self.names.finish_cloned()) as ArrayRef, self.values.finish_cloned());
-        let (_, offsets, values, nulls) = lists.into_parts();
-        let lists = ListArray::try_new(Arc::clone(element), offsets, values, nulls)?;
-        let entries = StructArray::try_new(Fields::clone(fields), vec![names, Arc::new(lists)], None)?;
-        let offsets = OffsetBuffer::from_lengths(self.lengths.iter().copied());
-        let nulls = NullBuffer::from(self.valid.clone());
-        Ok(Arc::new(ListArray::try_new(entry, offsets, Arc::new(entries), Some(nulls))?))
     }
 }

@@ -3,10 +3,12 @@
 
 mod checking;
 mod flott;
+mod http;
 mod jdbc;
 mod kafka;
 mod killing;
 mod ledger;
+mod opensearch;
 mod python;
 mod python_batch;
 mod recovery;

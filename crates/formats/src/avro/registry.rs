@@ -170,7 +170,7 @@ impl Registry {
             authorities: pem(environment, options.truststore.as_deref(), &options.key("ssl.truststore.location"))?,
             identity: pem(environment, options.keystore.as_deref(), &options.key("ssl.keystore.location"))?,
         };
-        let client = environment.http.client(&trust)?;
+        let client = environment.http.client(&trust.into())?;
         self.client = Some(Arc::clone(&client));
         Ok(client)
     }

@@ -4,11 +4,17 @@
 //! `2020-1-31`, `2020-1-31 8:05:00` and fractions of a second, and lets every part run over as Java's
 //! lenient formatters do. [`TimeZone`] says which moment a local time is.
 
-use flott_api::Result;
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Time32MillisecondType};
+use arrow_array::{Array, StringArray};
+use flott_api::{Error, Result, TypeKind};
 
 use super::civil::{DAY_MS, Date, HOUR_MS, MINUTE_MS};
+use super::moments::Moments;
 use super::pattern::Pattern;
 use super::zone::{Zone, ZoneCache};
+use crate::format::time::write_timestamp;
 
 /// How local times are written.
 #[derive(Clone, Debug)]
@@ -30,6 +36,55 @@ impl LocalTimeFormat {
             None => read_default(text),
         }
     }
+
+    /// Appends a local time: milliseconds since the epoch's local begin, and nanoseconds within the last. The default is
+    /// written as `yyyy-MM-dd HH:mm:ss`.
+    pub fn write(&self, local_ms: i64, nanos: i32, out: &mut String) {
+        match &self.0 {
+            Some(pattern) => pattern.write(local_ms, nanos, out),
+            None => write_timestamp(local_ms, nanos, 0, out),
+        }
+    }
+
+    /// The dates, times and timestamps of a column as texts, moments as local times of the zone; null where it is null.
+    ///
+    /// # Errors
+    /// If they are none.
+    pub fn write_column(&self, column: &dyn Array, kind: &TypeKind, zone: TimeZone) -> Result<StringArray> {
+        let mut texts = StringBuilder::with_capacity(column.len(), column.len() * 16);
+        let mut zone = ZoneCache::new(zone.0);
+        let mut add = |row: usize, local_ms: i64, nanos: i32| {
+            if column.is_null(row) {
+                texts.append_null();
+                return;
+            }
+            match &self.0 {
+                Some(pattern) => pattern.write(local_ms, nanos, &mut texts),
+                None => write_timestamp(local_ms, nanos, 0, &mut texts),
+            }
+            texts.append_value("");
+        };
+        match kind {
+            TypeKind::Date => {
+                let days = column.as_primitive::<Date32Type>().values();
+                days.iter().enumerate().for_each(|(row, days)| add(row, i64::from(*days) * DAY_MS, 0));
+            }
+            TypeKind::Time(_) => {
+                let times = column.as_primitive::<Time32MillisecondType>().values();
+                times.iter().enumerate().for_each(|(row, millis)| add(row, i64::from(*millis), 0));
+            }
+            TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_) => {
+                let moments = Moments::read(column)?;
+                for (row, millis) in moments.millis.iter().enumerate() {
+                    let instant = matches!(kind, TypeKind::TimestampLtz(_));
+                    let local_ms = if instant { zone.local(*millis) } else { *millis };
+                    add(row, local_ms, moments.nanos(row));
+                }
+            }
+            kind => return Err(Error::internal(format!("a value of type {kind} is no date or time"))),
+        }
+        Ok(texts.finish())
+    }
 }
 
 /// A time zone.
@@ -49,6 +104,11 @@ impl TimeZone {
     /// in a gap is moved on by the gap.
     pub fn moment(&self, local_ms: i64) -> i64 {
         ZoneCache::new(self.0).utc(local_ms)
+    }
+
+    /// Which local time it is at a moment; both in milliseconds since the epoch.
+    pub fn local(&self, moment_ms: i64) -> i64 {
+        ZoneCache::new(self.0).local(moment_ms)
     }
 }
 
@@ -138,5 +198,21 @@ mod tests {
         assert_eq!(at("Asia/Shanghai"), 1_590_364_800_000 - 8 * HOUR_MS);
         assert_eq!(at("GMT-01:00"), 1_590_364_800_000 + HOUR_MS);
         assert!(TimeZone::parse("Mars/Olympus").is_err());
+        assert_eq!(TimeZone::parse("Asia/Shanghai").unwrap().local(0), 8 * HOUR_MS);
+    }
+
+    #[test]
+    fn a_local_time_is_written_by_its_pattern() {
+        let written = |pattern| {
+            let mut out = String::new();
+            LocalTimeFormat::parse(pattern).unwrap().write(1_590_364_800_000 + 3 * HOUR_MS, 0, &mut out);
+            out
+        };
+        assert_eq!(written(Some("yyyy_MM_dd")), "2020_05_25");
+        assert_eq!(written(None), "2020-05-25 03:00:00");
+        let days = arrow_array::Date32Array::from(vec![Some(0), None, Some(59)]);
+        let format = LocalTimeFormat::parse(Some("dd.MM.")).unwrap();
+        let texts = format.write_column(&days, &TypeKind::Date, TimeZone::parse("UTC").unwrap()).unwrap();
+        assert_eq!(texts.iter().collect::<Vec<_>>(), [Some("01.01."), None, Some("01.03.")]);
     }
 }

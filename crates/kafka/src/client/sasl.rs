@@ -4,8 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpMethod, HttpRequest};
-use flott_api::net::TlsTrust;
+use flott_api::http::{HttpMethod, HttpRequest, HttpSettings};
 use flott_api::{Error, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
@@ -203,7 +202,7 @@ async fn token(oauth: &OAuth, environment: &Environment) -> Result<String> {
         body: Bytes::from(body),
         timeout_ms: TOKEN_TIMEOUT_MS,
     };
-    let response = environment.http.client(&TlsTrust::default())?.send(request).await;
+    let response = environment.http.client(&HttpSettings::default())?.send(request).await;
     let response =
         response.map_err(|e| e.context("no token from option 'properties.sasl.oauthbearer.token.endpoint.url'"))?;
     let json: Option<serde_json::Value> = serde_json::from_slice(&response.body).ok();

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse};
-use flott_api::net::TlsTrust;
+use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Method};
 use rustls::crypto::{CryptoProvider, ring};
 
@@ -23,10 +23,10 @@ pub(super) fn provide_tls() {
     }
 }
 
-/// Makes clients; those that trust the same share their connections.
+/// Makes clients; those with the same settings share their connections.
 #[derive(Default)]
 pub struct HttpConnections {
-    clients: Mutex<Vec<(TlsTrust, Arc<Connections>)>>,
+    clients: Mutex<Vec<(HttpSettings, Arc<Connections>)>>,
 }
 
 impl HttpConnections {
@@ -37,27 +37,32 @@ impl HttpConnections {
 }
 
 impl HttpClients for HttpConnections {
-    fn client(&self, trust: &TlsTrust) -> Result<Arc<dyn HttpClient>> {
+    fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = clients.iter().find(|(of, _)| of == trust) {
+        if let Some((_, known)) = clients.iter().find(|(of, _)| of == settings) {
             return Ok(Arc::clone(known) as _);
         }
-        let client = Arc::new(Connections::new(trust)?);
-        clients.push((trust.clone(), Arc::clone(&client)));
+        let client = Arc::new(Connections::new(settings)?);
+        clients.push((settings.clone(), Arc::clone(&client)));
         Ok(client)
     }
 }
 
-/// The connections of those that trust the same.
+/// The connections of those with the same settings.
 struct Connections {
     plain: Client,
     encrypted: Client,
 }
 
 impl Connections {
-    fn new(trust: &TlsTrust) -> Result<Self> {
+    fn new(settings: &HttpSettings) -> Result<Self> {
         provide_tls();
-        let builder = || Client::builder().connect_timeout(CONNECT_TIMEOUT).user_agent("flott");
+        let trust = &settings.trust;
+        let connect_timeout = settings.connect_timeout_ms.map_or(CONNECT_TIMEOUT, Duration::from_millis);
+        let builder = || {
+            let builder = Client::builder().connect_timeout(connect_timeout).user_agent("flott");
+            if settings.keeps_redirects { builder.redirect(Policy::none()) } else { builder }
+        };
         // Of a machine without any authorities the client would not be made, though nobody looks at them.
         let plain = builder().tls_certs_only([]).build().map_err(unmade)?;
         let mut encrypted = builder().https_only(true);
@@ -70,8 +75,11 @@ impl Connections {
             let identity = Identity::from_pem(pem);
             encrypted = encrypted.identity(identity.map_err(|_| Error::invalid("the client's key is no PEM"))?);
         }
+        if settings.trusts_anyone {
+            encrypted = encrypted.tls_danger_accept_invalid_certs(true).tls_danger_accept_invalid_hostnames(true);
+        }
         // Without authorities on this machine only what is not encrypted can be reached.
-        let encrypted = if trust == &TlsTrust::default() {
+        let encrypted = if trust.authorities.is_none() && trust.identity.is_none() && !settings.trusts_anyone {
             encrypted.build().unwrap_or_else(|_| plain.clone())
         } else {
             encrypted.build().map_err(unmade)?
@@ -117,10 +125,13 @@ impl HttpClient for Connections {
         let method = match request.method {
             HttpMethod::Get => Method::GET,
             HttpMethod::Post => Method::POST,
+            HttpMethod::Put => Method::PUT,
+            HttpMethod::Delete => Method::DELETE,
         };
         let mut sent = client.request(method, &request.url).timeout(Duration::from_millis(request.timeout_ms));
         for (name, value) in &request.headers {
-            sent = sent.header(name, value);
+            // As bytes: what is no ASCII goes as UTF-8.
+            sent = sent.header(name, value.as_bytes());
         }
         Box::pin(answer(sent.body(request.body)))
     }
@@ -128,6 +139,7 @@ impl HttpClient for Connections {
 
 #[cfg(test)]
 mod tests {
+    use flott_api::net::TlsTrust;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -152,7 +164,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnope").await.unwrap();
             seen
         };
-        let client = HttpConnections::new().client(&TlsTrust::default()).unwrap();
+        let client = HttpConnections::new().client(&HttpSettings::default()).unwrap();
         let (seen, response) = tokio::join!(server, client.send(request(url)));
         let headers = vec![("content-length".to_owned(), "4".to_owned())];
         assert_eq!(response.unwrap(), HttpResponse { status: 404, headers, body: Bytes::from_static(b"nope") });
@@ -165,19 +177,53 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://user:secret@{}/", listener.local_addr().unwrap());
         drop(listener);
-        let client = HttpConnections::new().client(&TlsTrust::default()).unwrap();
+        let client = HttpConnections::new().client(&HttpSettings::default()).unwrap();
         let error = client.send(request(url)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::External { retry: true });
         assert!(!format!("{error:?} {error}").contains("secret"), "{error:?}");
+    }
+
+    /// Who follows by himself decides whom he tells a password.
+    #[tokio::test]
+    async fn an_answer_that_names_another_place_is_followed_or_given() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/a", listener.local_addr().unwrap());
+        let server = async {
+            let mut seen = Vec::new();
+            for answer in ["307 There\r\nlocation: /b", "307 There\r\nlocation: /b", "200 OK"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (mut text, mut buffer) = (String::new(), [0; 1024]);
+                while !text.ends_with("hello") {
+                    let count = stream.read(&mut buffer).await.unwrap();
+                    text.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+                }
+                let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                seen.push(text.lines().next().unwrap().to_owned());
+            }
+            seen
+        };
+        let put = || HttpRequest { method: HttpMethod::Put, ..request(url.clone()) };
+        let clients = HttpConnections::new();
+        let keeps = HttpSettings { keeps_redirects: true, ..HttpSettings::default() };
+        let asked = async {
+            let kept = clients.client(&keeps).unwrap().send(put()).await.unwrap();
+            let followed = clients.client(&HttpSettings::default()).unwrap().send(put()).await.unwrap();
+            (kept, followed)
+        };
+        let (seen, (kept, followed)) = tokio::join!(server, asked);
+        assert_eq!((kept.status, followed.status), (307, 200));
+        assert!(kept.headers.contains(&("location".to_owned(), "/b".to_owned())), "{kept:?}");
+        assert_eq!(seen, ["PUT /a HTTP/1.1", "PUT /a HTTP/1.1", "PUT /b HTTP/1.1"]);
     }
 
     #[test]
     fn certificates_and_keys_that_are_none_are_refused() {
         let clients = HttpConnections::new();
         let bad = Some(Bytes::from_static(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"));
-        let error = clients.client(&TlsTrust { identity: bad, authorities: None }).err().unwrap();
+        let error = clients.client(&TlsTrust { identity: bad, authorities: None }.into()).err().unwrap();
         assert!(!format!("{error:?}").contains("c2VjcmV0"), "{error:?}");
         let bad = Some(Bytes::from_static(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
-        assert!(clients.client(&TlsTrust { authorities: bad, identity: None }).is_err());
+        assert!(clients.client(&TlsTrust { authorities: bad, identity: None }.into()).is_err());
     }
 }
