@@ -49,6 +49,8 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
 /// The connectors of this binary.
 fn connectors() -> Vec<Box<dyn TableFactory>> {
     let mut all = flott_connectors::factories();
+    #[cfg(feature = "brokers")]
+    all.extend(flott_brokers::factories());
     #[cfg(feature = "kafka")]
     all.extend(flott_kafka::factories());
     all

@@ -45,6 +45,7 @@ use flott_api::table::{ChangelogMode, MetadataColumn};
 use flott_api::{BoxFuture, ChangeBatch, Error, LogicalType, Result, Schema};
 
 pub use text::constant::constant_column;
+pub use text::value::{TextCells, TextColumn, has_text};
 
 /// What a table's format can do, with its options read.
 pub trait Format: Send + Sync {

@@ -4,6 +4,7 @@ pub(crate) mod base64;
 pub(crate) mod constant;
 pub(crate) mod number;
 pub(crate) mod time;
+pub(crate) mod value;
 pub(crate) mod write;
 
 /// The text without Java's white space (everything up to a blank) around it.

@@ -25,7 +25,7 @@ pub fn constant_column(ty: &LogicalType, text: Option<&str>, rows: usize) -> Res
 }
 
 /// As Flink reads what it wrote into a path itself: Java's texts, with SQL's timestamps beside.
-fn push(column: &mut Column, text: &[u8]) -> bool {
+pub(crate) fn push(column: &mut Column, text: &[u8]) -> bool {
     let local = Shape { separator: b' ', zulu: false, strict: false };
     let iso = Shape { separator: b'T', zulu: false, strict: true };
     let good = match (&mut column.values, &column.ty.kind) {

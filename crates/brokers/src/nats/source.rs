@@ -1,0 +1,442 @@
+//! Reading: splits with the sequence of the next message, and feeds that pull.
+//!
+//! A consumer is made when a feed is opened, and anew wherever anything is odd; what decides is the sequence of the next
+//! message, which lies in the split. So nothing is read twice and nothing left out. JetStream sends no more than was
+//! pulled, so a reader that waits holds two pulls at most.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, TimestampMillisecondArray};
+use async_trait::async_trait;
+use bytes::Bytes;
+use flott_api::env::Environment;
+use flott_api::source::{Boundedness, Discovery, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
+use flott_api::table::SourceSpec;
+use flott_api::{BoxFuture, Error, LogicalType, Result, TypeKind};
+use flott_formats::TextCells;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::METADATA;
+use super::client::{Client, Start, StreamInfo, Told};
+use super::options::{Bounded, NatsOptions, Startup};
+use super::protocol::{Delivery, publish};
+use crate::link::{Lasting, passing};
+use crate::messages::{Message, RowLayout};
+use crate::reader::{BYTES_MAX, Feed, MESSAGES_MAX, MessageReader};
+
+const VERSION: u32 = 1;
+/// A pull asks for so much; two are under way.
+const PULL_MESSAGES: u64 = 512;
+const PULL_BYTES: u64 = 1 << 20;
+const PULLS: usize = 2;
+const PULL_MS: u64 = 10_000;
+const NS_PER_MS: u64 = 1_000_000;
+
+/// Reads a stream.
+pub(super) struct NatsSource {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: NatsOptions,
+    layout: Arc<RowLayout>,
+}
+
+/// What lies in a split's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct NatsSplit {
+    version: u32,
+    stream: String,
+    /// Tells another stream of the same name.
+    created: String,
+    filter: Option<String>,
+    /// The sequence of the next message.
+    next: u64,
+    /// That of the last one.
+    stop: Option<u64>,
+}
+
+impl NatsSplit {
+    fn encode(&self) -> Result<Split> {
+        let state =
+            serde_json::to_vec(self).map_err(|e| Error::internal("a split cannot be written").with_source(e))?;
+        let id = self.filter.as_ref().map_or(self.stream.clone(), |filter| format!("{}:{filter}", self.stream));
+        Ok(Split { id, state: Bytes::from(state) })
+    }
+
+    fn decode(split: &Split) -> Result<Self> {
+        let damaged = |e| Error::corrupt(format!("split '{}' is damaged", split.id)).with_source(e);
+        let read: NatsSplit = serde_json::from_slice(&split.state).map_err(damaged)?;
+        if read.version != VERSION {
+            return Err(Error::corrupt(format!("split '{}' has the unknown version {}", split.id, read.version)));
+        }
+        Ok(read)
+    }
+}
+
+impl NatsSource {
+    /// The source of a specification.
+    ///
+    /// # Errors
+    /// If the specification is not usable.
+    pub(super) fn new(spec: &SourceSpec) -> Result<Self> {
+        let options = NatsOptions::read(&spec.options, &spec.schema)?;
+        options.stream_to_read()?;
+        let layout = Arc::new(RowLayout::of(spec, METADATA)?);
+        Ok(NatsSource { shared: Arc::new(Shared { options, layout }) })
+    }
+}
+
+impl Source for NatsSource {
+    fn boundedness(&self) -> Boundedness {
+        self.shared.options.boundedness()
+    }
+
+    fn enumerator(&self, environment: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
+        let damaged = |e| Error::corrupt("the state of an enumerator is damaged").with_source(e);
+        let memory = restored.map(|bytes| serde_json::from_slice::<Memory>(&bytes).map_err(damaged)).transpose()?;
+        let memory = memory.unwrap_or(Memory { version: VERSION, found: false, waiting: Vec::new() });
+        if memory.version != VERSION {
+            let message = format!("an enumerator's state has the unknown version {}", memory.version);
+            return Err(Error::corrupt(message));
+        }
+        Ok(Box::new(Enumerator { shared: Arc::clone(&self.shared), environment: environment.clone(), memory }))
+    }
+
+    fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
+        let (shared, environment) = (Arc::clone(&self.shared), cx.environment.clone());
+        let open = move |split: &Split| {
+            let split = NatsSplit::decode(split)?;
+            let lasting = Lasting::new(&environment, shared.options.retry_ms);
+            let (shared, environment) = (Arc::clone(&shared), environment.clone());
+            let (next, ended) = (split.next, split.stop.is_some_and(|stop| split.next > stop));
+            Ok(Box::new(NatsFeed { shared, environment, split, next, ended, lasting }) as Box<dyn Feed>)
+        };
+        let shared = &self.shared;
+        Ok(Box::new(MessageReader::new(&shared.layout, &*shared.options.format, cx, Box::new(open))?))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    version: u32,
+    found: bool,
+    waiting: Vec<(String, Vec<u8>)>,
+}
+
+/// Asks once where the splits begin and end.
+struct Enumerator {
+    shared: Arc<Shared>,
+    environment: Environment,
+    memory: Memory,
+}
+
+impl Enumerator {
+    async fn find(&self) -> Result<Vec<NatsSplit>> {
+        let options = &self.shared.options;
+        let mut patience = crate::link::Patience::new(&self.environment, options.retry_ms);
+        loop {
+            match self.try_find().await {
+                Ok(splits) => return Ok(splits),
+                Err(e) => {
+                    let wait = patience.after(e)?;
+                    self.environment.clock.sleep_ms(wait).await;
+                }
+            }
+        }
+    }
+
+    async fn try_find(&self) -> Result<Vec<NatsSplit>> {
+        let options = &self.shared.options;
+        let stream = options.stream_to_read()?;
+        let mut client = Client::open(&self.environment, &options.identity).await?;
+        let info = client.stream(stream).await?;
+        let last = info.state.last_seq;
+        let next = match options.startup {
+            Startup::Earliest => info.state.first_seq.max(1),
+            Startup::Latest => last + 1,
+            Startup::Sequence(sequence) => sequence,
+            Startup::TimestampMs(millis) => {
+                let (name, consumer) = client.consumer(stream, None, Start::Time(rfc3339(millis)?)).await?;
+                let deletion = format!("CONSUMER.DELETE.{stream}.{name}");
+                client.ask::<serde_json::Value>(&deletion, &serde_json::Value::Null, "a consumer").await?;
+                consumer.delivered.stream_seq + 1
+            }
+        };
+        let stop = match options.bounded {
+            Bounded::Never => None,
+            Bounded::Latest => Some(last),
+            // What is not there yet is not waited for.
+            Bounded::Sequence(sequence) => Some(sequence.min(last)),
+        };
+        let split = |filter: Option<&String>| NatsSplit {
+            version: VERSION,
+            stream: stream.to_owned(),
+            created: info.created.clone(),
+            filter: filter.cloned(),
+            next,
+            stop,
+        };
+        if options.subjects.is_empty() {
+            return Ok(vec![split(None)]);
+        }
+        Ok(options.subjects.iter().map(|filter| split(Some(filter))).collect())
+    }
+}
+
+/// A time as JetStream reads it.
+fn rfc3339(millis: i64) -> Result<String> {
+    let time: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![millis]).with_timezone("UTC"));
+    let mut text = Vec::new();
+    TextCells::new(&time, &LogicalType::new(TypeKind::TimestampLtz(3)))?.write(0, &mut text);
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+#[async_trait]
+impl SplitEnumerator for Enumerator {
+    async fn discover(&mut self) -> Result<Discovery> {
+        if !self.memory.found {
+            let found = self.find().await.map_err(|e| e.context("connector 'nats'"))?;
+            let found = found.iter().map(NatsSplit::encode).collect::<Result<Vec<_>>>()?;
+            self.memory.found = true;
+            self.add_back(found);
+        }
+        let waiting = std::mem::take(&mut self.memory.waiting).into_iter();
+        let splits = waiting.map(|(id, state)| Split { id, state: Bytes::from(state) }).collect();
+        Ok(Discovery { splits, finished: true })
+    }
+
+    fn add_back(&mut self, splits: Vec<Split>) {
+        self.memory.waiting.extend(splits.into_iter().map(|split| (split.id, split.state.to_vec())));
+    }
+
+    fn snapshot(&mut self) -> Result<Bytes> {
+        let bytes = serde_json::to_vec(&self.memory);
+        bytes.map(Bytes::from).map_err(|e| Error::internal("an enumerator's state cannot be written").with_source(e))
+    }
+}
+
+/// The messages of a split.
+struct NatsFeed {
+    shared: Arc<Shared>,
+    environment: Environment,
+    /// As far as its messages are out.
+    split: NatsSplit,
+    /// The sequence of the next message that is wanted from the server.
+    next: u64,
+    ended: bool,
+    lasting: Lasting<Session>,
+}
+
+#[async_trait]
+impl Feed for NatsFeed {
+    async fn messages(&mut self) -> Result<Option<Vec<Message>>> {
+        while !self.ended {
+            let wanted = Wanted { split: self.split.clone(), next: self.next };
+            let (shared, environment) = (&self.shared, &self.environment);
+            let session = self.lasting.get(|| open(Arc::clone(shared), environment.clone(), wanted.clone())).await?;
+            match session.messages(self.split.stop).await {
+                Ok(messages) => {
+                    self.ended = session.ended;
+                    self.next = messages.last().map_or(self.next, |last| last.sequence + 1);
+                    self.lasting.works();
+                    if !messages.is_empty() {
+                        return Ok(Some(messages));
+                    }
+                }
+                Err(e) => self.lasting.failed(e)?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn emitted(&mut self, messages: &[Message]) {
+        if let Some(last) = messages.last() {
+            self.split.next = last.sequence + 1;
+        }
+    }
+
+    fn snapshot(&self) -> Result<Split> {
+        self.split.encode()
+    }
+
+    fn place(&self, message: &Message) -> String {
+        format!("stream '{}', sequence {}", self.split.stream, message.sequence)
+    }
+}
+
+#[derive(Clone)]
+struct Wanted {
+    split: NatsSplit,
+    next: u64,
+}
+
+/// A consumer that was made for one connection.
+struct Session {
+    client: Client,
+    environment: Environment,
+    /// The subject that it is pulled by.
+    pull_subject: String,
+    timeout_ms: u64,
+    pulls: VecDeque<Pull>,
+    /// How many messages the consumer has given.
+    number: u64,
+    /// The next message is too large for a pull: it is pulled alone.
+    alone: bool,
+    ended: bool,
+    /// Whether anybody looks at headers.
+    headers: bool,
+}
+
+struct Pull {
+    /// The number of its subscription.
+    subscription: u64,
+    asked: u64,
+    left: u64,
+    /// When it is answered, by the monotonic clock, whatever happens.
+    ends_ns: u64,
+}
+
+fn open(shared: Arc<Shared>, environment: Environment, wanted: Wanted) -> BoxFuture<'static, Result<Session>> {
+    Box::pin(async move {
+        let Wanted { split, next } = wanted;
+        let options = &shared.options;
+        let mut client = Client::open(&environment, &options.identity).await?;
+        let info = client.stream(&split.stream).await?;
+        check(&info, &split, next, options.fail_on_loss)?;
+        let (name, consumer) = client.consumer(&split.stream, split.filter.as_deref(), Start::Sequence(next)).await?;
+        Ok(Session {
+            client,
+            environment,
+            pull_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{name}", split.stream),
+            timeout_ms: options.identity.access.timeout_ms,
+            pulls: VecDeque::new(),
+            number: 0,
+            alone: false,
+            ended: split.stop.is_some() && consumer.num_pending == 0,
+            headers: shared.layout.has_headers(),
+        })
+    })
+}
+
+/// Whether the stream is still the one that was read, and has what was not read.
+fn check(info: &StreamInfo, split: &NatsSplit, next: u64, fail_on_loss: bool) -> Result<()> {
+    let stream = &split.stream;
+    if info.created != split.created || info.state.last_seq + 1 < split.next {
+        return Err(Error::external(format!("stream '{stream}' was deleted and created again"))
+            .with_detail("What was read of it is not in the new one.")
+            .with_hint("Start the job without its checkpoint."));
+    }
+    if info.state.first_seq <= next {
+        return Ok(());
+    }
+    let message = format!(
+        "stream '{stream}' has no messages before sequence {} any more, and {next} is next",
+        info.state.first_seq
+    );
+    if fail_on_loss {
+        return Err(Error::external(message)
+            .with_detail("They were removed by its limits, or by a purge, before they were read.")
+            .with_hint("Set 'scan.lost-messages' = 'log' to go on without them."));
+    }
+    tracing::warn!("{message}: going on without them");
+    Ok(())
+}
+
+impl Session {
+    /// Messages that have come; waits until there are some. None are lost when the future is dropped: what was taken is
+    /// returned without waiting.
+    async fn messages(&mut self, stop: Option<u64>) -> Result<Vec<Message>> {
+        let (mut messages, mut bytes) = (Vec::new(), 0);
+        loop {
+            while !self.ended && messages.len() < MESSAGES_MAX && bytes < BYTES_MAX {
+                let Some(delivery) = self.client.take()? else { break };
+                if let Some(message) = self.accept(delivery, stop)? {
+                    bytes += message.payload.len();
+                    messages.push(message);
+                }
+            }
+            if self.ended || !messages.is_empty() {
+                return Ok(messages);
+            }
+            self.pull()?;
+            let now_ns = self.environment.clock.monotonic_ns();
+            let ends_ns = self.pulls.front().map_or(now_ns, |pull| pull.ends_ns);
+            let left_ms = ends_ns.saturating_sub(now_ns) / NS_PER_MS;
+            if !self.client.fill_within(left_ms.max(1)).await? && left_ms == 0 {
+                return Err(passing("JetStream does not answer a pull"));
+            }
+        }
+    }
+
+    /// Keeps pulls under way.
+    fn pull(&mut self) -> Result<()> {
+        while self.pulls.len() < if self.alone { 1 } else { PULLS } {
+            let (subscription, inbox) = self.client.next_subscription();
+            let asked = if self.alone { 1 } else { PULL_MESSAGES };
+            let mut body = json!({"batch": asked, "expires": PULL_MS * NS_PER_MS});
+            if !self.alone {
+                body["max_bytes"] = PULL_BYTES.into();
+            }
+            let mut frame = format!("SUB {inbox} {subscription}\r\n").into_bytes();
+            publish(&mut frame, &self.pull_subject, Some(&inbox), b"", body.to_string().as_bytes());
+            self.client.send(frame)?;
+            let now_ns = self.environment.clock.monotonic_ns();
+            let ends_ns = now_ns + (PULL_MS + self.timeout_ms) * NS_PER_MS;
+            self.pulls.push_back(Pull { subscription, asked, left: asked, ends_ns });
+        }
+        Ok(())
+    }
+
+    /// Takes what was delivered: a message, or that a pull has ended.
+    fn accept(&mut self, delivery: Delivery, stop: Option<u64>) -> Result<Option<Message>> {
+        let at = self.pulls.iter().position(|pull| pull.subscription == delivery.subscription);
+        let Some(at) = at else { return Ok(None) };
+        if let Some((code, words)) = delivery.status() {
+            return self.ended_pull(at, code, &words).map(|()| None);
+        }
+        let told = delivery.reply.as_deref().and_then(Told::of);
+        let told = told.ok_or_else(|| passing("a message does not say where it is from"))?;
+        if told.number != self.number + 1 {
+            return Err(passing(format!("a consumer gives message {} behind {}", told.number, self.number)));
+        }
+        self.number = told.number;
+        self.pulls[at].left -= 1;
+        if self.pulls[at].left == 0 {
+            self.forget(at)?;
+            self.alone = false;
+        }
+        self.ended = stop.is_some_and(|stop| told.sequence >= stop || told.pending == 0);
+        if stop.is_some_and(|stop| told.sequence > stop) {
+            return Ok(None);
+        }
+        Ok(Some(Message {
+            headers: if self.headers { delivery.pairs() } else { Vec::new() },
+            address: delivery.subject,
+            payload: delivery.payload,
+            sequence: told.sequence,
+            timestamp_ms: Some(told.time_ns.div_euclid(NS_PER_MS as i64)),
+            ..Message::default()
+        }))
+    }
+
+    fn ended_pull(&mut self, at: usize, code: u16, words: &str) -> Result<()> {
+        match code {
+            100 => return Ok(()),
+            404 | 408 => {}
+            409 if words.to_lowercase().contains("maxbytes") => {
+                self.alone = self.pulls[at].left == self.pulls[at].asked;
+            }
+            409 if words.to_lowercase().contains("batch completed") => {}
+            _ => return Err(passing(format!("a pull of messages ends: {words} ({code})"))),
+        }
+        self.forget(at)
+    }
+
+    fn forget(&mut self, at: usize) -> Result<()> {
+        let Some(pull) = self.pulls.remove(at) else { return Ok(()) };
+        self.client.send(format!("UNSUB {}\r\n", pull.subscription).into_bytes())
+    }
+}

@@ -1,0 +1,195 @@
+//! Servers for tests: one of a kind that all tests of this binary share, and ones that a test may kill.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Installing it may be part of the first start.
+const START_MS_MAX: u64 = 5 * 60 * 1000;
+const POLL_MS: u64 = 20;
+
+/// A server, for as long as this lives, and no longer than the process.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    name: &'static str,
+    folder: tempfile::TempDir,
+    settings: Vec<String>,
+    attendant: Option<Child>,
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Whether the user leaves these tests out. Said aloud, past the harness that swallows what tests print.
+fn left_out(test: &str, name: &str) -> bool {
+    let without = std::env::var("FLOTT_TEST_WITHOUT").unwrap_or_default();
+    let out = without.split_whitespace().any(|service| service == name);
+    if out {
+        let line = format!("{test}: LEFT OUT, since FLOTT_TEST_WITHOUT names {name}\n");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    out
+}
+
+/// Redis, for all tests; nothing if the user leaves these tests out.
+pub(crate) fn redis(test: &str) -> Option<&'static Server> {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    (!left_out(test, "redis")).then(|| SHARED.get_or_init(|| Server::start("redis", &[])))
+}
+
+/// RabbitMQ, for all tests, with queues `q0` to `q29`; nothing if the user leaves these tests out.
+pub(crate) fn rabbitmq(test: &str) -> Option<&'static Server> {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    (!left_out(test, "rabbitmq")).then(|| SHARED.get_or_init(|| Server::start("rabbitmq", &definitions())))
+}
+
+/// Settings of a broker that has queues, and a user of its own.
+pub(crate) fn definitions() -> Vec<String> {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
+    let file = folder.path().join("definitions.json");
+    let queue =
+        |n: u32| format!(r#"{{"name":"q{n}","vhost":"/","durable":true,"auto_delete":false,"arguments":{{}}}}"#);
+    let queues: Vec<String> = (0..30).map(queue).collect();
+    let text = format!(
+        r#"{{"vhosts":[{{"name":"/"}}],
+            "users":[{{"name":"guest","password":"guest","tags":"administrator"}}],
+            "permissions":[{{"user":"guest","vhost":"/","configure":".*","write":".*","read":".*"}}],
+            "queues":[{}]}}"#,
+        queues.join(",")
+    );
+    std::fs::write(&file, text).unwrap();
+    vec![format!("load_definitions = {}", file.display())]
+}
+
+/// Mosquitto, for all tests; nothing if the user leaves these tests out.
+pub(crate) fn mosquitto(test: &str) -> Option<&'static Server> {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    (!left_out(test, "mosquitto")).then(|| SHARED.get_or_init(|| Server::start("mosquitto", &[])))
+}
+
+/// NATS, for all tests; nothing if the user leaves these tests out.
+pub(crate) fn nats(test: &str) -> Option<&'static Server> {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    (!left_out(test, "nats")).then(|| SHARED.get_or_init(|| Server::start("nats", &[])))
+}
+
+/// A server for one test that does something to it, with more lines of settings.
+pub(crate) fn own(name: &'static str, test: &str, settings: &[String]) -> Option<Server> {
+    (!left_out(test, name)).then(|| Server::start(name, settings))
+}
+
+impl Server {
+    fn start(name: &'static str, settings: &[String]) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let settings = settings.to_vec();
+        let mut server = Server { port: free_ports(), name, folder, settings, attendant: None };
+        server.restart();
+        server
+    }
+
+    /// Starts it with the data that it has, under the same port.
+    pub(crate) fn restart(&mut self) {
+        let mut command = Command::new(repository().join("script/services"));
+        command.args(["attend", self.name, &self.port.to_string()]).arg(self.folder()).args(&self.settings);
+        self.attendant = Some(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+        self.wait();
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the server lives by the real clock")]
+    fn wait(&mut self) {
+        for _ in 0..START_MS_MAX / POLL_MS {
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
+            }
+            if let Some(status) = self.attendant.as_mut().and_then(|attendant| attendant.try_wait().unwrap()) {
+                panic!("{} ended while it started ({status}); see {:?}", self.name, self.folder());
+            }
+            std::thread::sleep(Duration::from_millis(POLL_MS));
+        }
+        panic!("{} did not start in {START_MS_MAX} ms", self.name);
+    }
+
+    /// Where its data lies.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Ends it without a warning to anybody.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut attendant) = self.attendant.take() {
+            drop(attendant.stdin.take());
+            attendant.wait().unwrap();
+            let alive = || TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+            (0..250).take_while(|_| alive()).for_each(|_| pause(POLL_MS));
+            assert!(!alive(), "the server is dead");
+        }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn terminate(&mut self) {
+        let pid = std::fs::read_to_string(self.folder().join("pid")).unwrap();
+        let script = "kill -TERM -- -\"$0\"; while kill -0 \"$0\" 2>/dev/null; do sleep 0.02; done";
+        let ended = Command::new("timeout").args(["20", "bash", "-c", script, pid.trim()]).status().unwrap();
+        assert!(ended.success(), "the server does not end");
+        self.kill();
+    }
+
+    /// What the server's own client says to arguments, a line each.
+    pub(crate) fn redis_cli(&self, arguments: &[&str]) -> Vec<String> {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &self.port.to_string()]).args(arguments).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut attendant) = self.attendant.take() {
+            drop(attendant.stdin.take());
+            drop(attendant.wait());
+        }
+    }
+}
+
+/// Three ports in a row that nobody listens on now; whoever takes them meanwhile makes the test fail, not lie.
+fn free_ports() -> u16 {
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    for _ in 0..100 {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        if port < u16::MAX - 2 && free(port + 1) && free(port + 2) {
+            return port;
+        }
+    }
+    panic!("there are no three free ports in a row");
+}
+
+/// A key and a certificate that it has signed itself.
+pub(crate) fn certificate(folder: &Path, name: &str) {
+    let mut command = Command::new("openssl");
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=flott"]);
+    command
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+        .arg(folder.join(format!("{name}.key")));
+    command.arg("-out").arg(folder.join(format!("{name}.crt"))).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(command.status().unwrap().success());
+}
+
+/// Takes connections and says nothing, ever.
+pub(crate) fn silent() -> (TcpListener, u16) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// A while of the real clock, by which servers live.
+pub(crate) fn pause(millis: u64) {
+    #[expect(clippy::disallowed_methods, reason = "the server lives by the real clock")]
+    std::thread::sleep(Duration::from_millis(millis));
+}
