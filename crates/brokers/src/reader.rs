@@ -243,3 +243,6 @@ impl SplitReader for MessageReader {
         self.splits.iter_mut().try_for_each(|open| open.feed.complete(checkpoint))
     }
 }
+
+#[cfg(test)]
+mod tests;

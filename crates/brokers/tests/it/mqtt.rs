@@ -228,6 +228,19 @@ fn what_does_not_fit_is_told() {
 }
 
 #[test]
+fn a_broker_that_stalls_is_written_to_again() {
+    let Some(server) = own("mosquitto", "a_broker_that_stalls_is_written_to_again", &[]) else { return };
+    let (table, _) = table(&server);
+    let mut reading = begun(&table);
+    let hasty = table.clone().with(&[("connection.timeout", "500 ms")]);
+    let mut writer = hasty.writer();
+    writer.put(table.rows("+I | 1 | a")).unwrap();
+    server.stalled(1200, || writer.put(table.rows("+I | 2 | b")).unwrap());
+    let rows = reading.take(2).unwrap();
+    assert_eq!(rows[..2], ["+I | 1 | a", "+I | 2 | b"], "at least once");
+}
+
+#[test]
 fn a_broker_that_never_answers_is_told() {
     let (_listener, port) = silent();
     let table = at(port, "s").with(&[("connection.timeout", "200 ms"), ("connection.max-retry-timeout", "500 ms")]);

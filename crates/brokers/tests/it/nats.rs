@@ -243,20 +243,26 @@ fn messages_that_are_gone_are_missed() {
     let Some(server) = server::nats("messages_that_are_gone_are_missed") else { return };
     let (table, stream) = table(server);
     write(&table, "+I | 1 | a\n+I | 2 | b\n+I | 3 | c");
-    let mut reading = table.clone().with(&[("scan.bounded.mode", "unbounded")]).reading(&[]).unwrap();
+    let filtered = table.clone();
+    let mut whole = table.clone();
+    whole.options.0.remove("subject");
+    let mut reading = whole.clone().with(&[("scan.bounded.mode", "unbounded")]).reading(&[]).unwrap();
     assert_eq!(reading.take(3).unwrap().len(), 3);
-    let mut first = table.clone().with(&[("scan.startup.mode", "sequence"), ("scan.startup.sequence", "1")]);
+    let from_first = [("scan.startup.mode", "sequence"), ("scan.startup.sequence", "1")];
+    let mut first = whole.clone().with(&from_first);
     ask(server, &format!("STREAM.PURGE.{stream}"), "{\"seq\":3}");
     let error = first.read(&[]).unwrap_err();
     assert!(error.message().contains("has no messages before sequence 3 any more, and 1 is next"), "{error}");
     first = first.with(&[("scan.lost-messages", "log")]);
     assert_eq!(first.read(&[]).unwrap(), ["+I | 3 | c"]);
+    // What is gone need not have been of the filter.
+    assert_eq!(filtered.with(&from_first).read(&[]).unwrap(), ["+I | 3 | c"]);
     // Another stream of the same name.
     let splits = reading.begin_checkpoint(1);
     ask(server, &format!("STREAM.DELETE.{stream}"), "");
     create(server, &stream, &format!("\"{stream}.>\""), "");
     write(&table, "+I | 9 | z");
-    let error = table.reading_of(splits, &[]).unwrap().next().unwrap_err();
+    let error = whole.reading_of(splits, &[]).unwrap().next().unwrap_err();
     assert_eq!(error.message(), format!("stream '{stream}' was deleted and created again"));
 }
 
@@ -305,6 +311,17 @@ fn who_may_come_in_is_told_and_no_password_shown() {
     }
     let error = told(&[("username", "anna"), ("password", "let-me-in")]);
     assert!(error.message().contains("stream not found"), "{error}");
+}
+
+#[test]
+fn a_server_that_stalls_is_written_to_once() {
+    let Some(server) = own("nats", "a_server_that_stalls_is_written_to_once", &[]) else { return };
+    let (table, _) = table(&server);
+    let table = table.with(&[("connection.timeout", "500 ms")]);
+    let mut writer = table.writer();
+    writer.put(table.rows("+I | 1 | a")).unwrap();
+    server.stalled(1200, || writer.put(table.rows("+I | 2 | b\n+I | 3 | c")).unwrap());
+    assert_eq!(table.read(&[]).unwrap(), ["+I | 1 | a", "+I | 2 | b", "+I | 3 | c"]);
 }
 
 #[test]

@@ -286,6 +286,18 @@ fn who_may_come_in_is_told_and_no_password_shown() {
 }
 
 #[test]
+fn a_broker_that_stalls_is_written_to_again() {
+    let Some(server) = own("rabbitmq", "a_broker_that_stalls_is_written_to_again", &definitions()) else { return };
+    let table = at(server.port, "q1");
+    let hasty = table.clone().with(&[("connection.timeout", "700 ms")]);
+    let mut writer = hasty.writer();
+    writer.put(table.rows("+I | 1 | a")).unwrap();
+    server.stalled(1500, || writer.put(table.rows("+I | 2 | b")).unwrap());
+    let rows = table.reading(&[]).unwrap().take(2).unwrap();
+    assert_eq!(rows[..2], ["+I | 1 | a", "+I | 2 | b"], "at least once");
+}
+
+#[test]
 fn a_broker_that_never_answers_is_told() {
     let (_listener, port) = silent();
     let table = at(port, "q").with(&[("connection.timeout", "200 ms"), ("connection.max-retry-timeout", "500 ms")]);

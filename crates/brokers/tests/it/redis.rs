@@ -63,6 +63,10 @@ fn hashes_are_written_and_looked_up() {
     assert_eq!(table.find(&mut *lookup, &by_id).unwrap().len(), 1);
     let mut lookup = table.lookup(&[0, 1], &[0, 1]).unwrap();
     assert_eq!(table.find(&mut *lookup, &asked).unwrap().len(), 3);
+    let passing = table.clone().with(&[("ttl", "10 min")]);
+    passing.writer().put(table.rows("+I | 8 | eu | h | NULL | NULL")).unwrap();
+    let ttl: i64 = server.redis_cli(&["PTTL", &key_of(&table, "8:eu")])[0].parse().unwrap();
+    assert!((590_000..=600_000).contains(&ttl), "{ttl}");
     // Deleted, and of several changes of one key the last one counts.
     writer
         .put(
@@ -240,6 +244,18 @@ fn a_lookup_and_a_sink_outlive_a_server_that_was_killed() {
     let hasty = table.clone().with(&[("sink.max-retries", "1")]);
     let error = hasty.writer().put(table.rows("+I | 3 | c")).unwrap_err();
     assert_eq!((error.kind(), error.detail()), (ErrorKind::External { retry: true }, Some("It was tried once more.")));
+}
+
+#[test]
+fn a_server_that_stalls_is_asked_again() {
+    let Some(server) = own("redis", "a_server_that_stalls_is_asked_again", &[]) else { return };
+    let table = table(&server, users(), &[0]).with(&[("connection.timeout", "500 ms")]);
+    let (mut writer, mut lookup) = (table.writer(), table.lookup(&[0, 1], &[0]).unwrap());
+    let asked = keys(&users()[..1], "+I | 1\n+I | 2");
+    writer.put(table.rows("+I | 1 | a")).unwrap();
+    assert_eq!(table.find(&mut *lookup, &asked).unwrap().len(), 1);
+    server.stalled(1200, || writer.put(table.rows("+I | 2 | b")).unwrap());
+    server.stalled(1200, || assert_eq!(table.find(&mut *lookup, &asked).unwrap().len(), 2));
 }
 
 #[test]

@@ -130,6 +130,23 @@ impl Server {
         }
     }
 
+    /// Runs something while the server is there and says nothing for a while, as one that is overloaded.
+    pub(crate) fn stalled(&self, millis: u64, work: impl FnOnce() + Send) {
+        self.signal("STOP");
+        std::thread::scope(|scope| {
+            let working = scope.spawn(work);
+            pause(millis);
+            self.signal("CONT");
+            working.join().unwrap();
+        });
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.folder().join("pid")).unwrap();
+        let script = format!("kill -{name} -- -{}", pid.trim());
+        assert!(Command::new("bash").args(["-c", &script]).status().unwrap().success());
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) fn terminate(&mut self) {
         let pid = std::fs::read_to_string(self.folder().join("pid")).unwrap();

@@ -104,7 +104,7 @@ mod tests {
             (TypeKind::BigInt, "9000000000"),
             (TypeKind::Float, "1.5"),
             (TypeKind::Double, "-2.0E-10"),
-            (TypeKind::Decimal { precision: 10, scale: 2 }, "12.30"),
+            (TypeKind::Decimal { precision: 10, scale: 2 }, "12.3"),
             (TypeKind::Date, "2024-02-29"),
             (TypeKind::Time(0), "12:30:01"),
             (TypeKind::Timestamp(3), "2024-02-29 12:30:01.123"),
