@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod model;
 pub mod net;
 pub mod object;
+pub mod ongoing;
 pub mod operator;
 pub mod options;
 pub mod process;

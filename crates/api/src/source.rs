@@ -62,7 +62,8 @@ pub struct Discovery {
 #[async_trait]
 pub trait SplitEnumerator: Send {
     /// Waits for splits not seen before. Called until it says `finished`; dropping the future loses
-    /// nothing.
+    /// nothing. It is dropped at every order, so as often as checkpoints come: what takes time goes on where it was
+    /// ([`Ongoing`](crate::ongoing::Ongoing)), also waiting.
     async fn discover(&mut self) -> Result<Discovery>;
 
     /// Takes splits back from a failed reader.

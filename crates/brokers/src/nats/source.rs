@@ -11,6 +11,7 @@ use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::Environment;
+use flott_api::ongoing::Ongoing;
 use flott_api::source::{Boundedness, Discovery, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::SourceSpec;
 use flott_api::{BoxFuture, Error, LogicalType, Result, TypeKind};
@@ -102,7 +103,12 @@ impl Source for NatsSource {
             let message = format!("an enumerator's state has the unknown version {}", memory.version);
             return Err(Error::corrupt(message));
         }
-        Ok(Box::new(Enumerator { shared: Arc::clone(&self.shared), environment: environment.clone(), memory }))
+        Ok(Box::new(Enumerator {
+            shared: Arc::clone(&self.shared),
+            environment: environment.clone(),
+            memory,
+            finding: Ongoing::default(),
+        }))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
@@ -131,9 +137,16 @@ struct Enumerator {
     shared: Arc<Shared>,
     environment: Environment,
     memory: Memory,
+    finding: Ongoing<Result<Vec<NatsSplit>>>,
 }
 
-impl Enumerator {
+/// Asks the server.
+struct Finder {
+    shared: Arc<Shared>,
+    environment: Environment,
+}
+
+impl Finder {
     async fn find(&self) -> Result<Vec<NatsSplit>> {
         let options = &self.shared.options;
         let mut patience = crate::link::Patience::new(&self.environment, options.retry_ms);
@@ -198,7 +211,11 @@ fn rfc3339(millis: i64) -> Result<String> {
 impl SplitEnumerator for Enumerator {
     async fn discover(&mut self) -> Result<Discovery> {
         if !self.memory.found {
-            let found = self.find().await.map_err(|e| e.context("connector 'nats'"))?;
+            let found = self.finding.run(|| {
+                let finder = Finder { shared: Arc::clone(&self.shared), environment: self.environment.clone() };
+                Box::pin(async move { finder.find().await })
+            });
+            let found = found.await.map_err(|e| e.context("connector 'nats'"))?;
             let found = found.iter().map(NatsSplit::encode).collect::<Result<Vec<_>>>()?;
             self.memory.found = true;
             self.add_back(found);

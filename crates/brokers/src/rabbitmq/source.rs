@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::Environment;
 use flott_api::ids::CheckpointId;
+use flott_api::ongoing::Ongoing;
 use flott_api::source::{Boundedness, Discovery, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::SourceSpec;
 use flott_api::{BoxFuture, Error, Result};
@@ -91,7 +92,12 @@ impl Source for RabbitSource {
             let message = format!("an enumerator's state has the unknown version {}", memory.version);
             return Err(Error::corrupt(message));
         }
-        Ok(Box::new(Enumerator { shared: Arc::clone(&self.shared), environment: environment.clone(), memory }))
+        Ok(Box::new(Enumerator {
+            shared: Arc::clone(&self.shared),
+            environment: environment.clone(),
+            memory,
+            finding: Ongoing::default(),
+        }))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
@@ -121,9 +127,16 @@ struct Enumerator {
     shared: Arc<Shared>,
     environment: Environment,
     memory: Memory,
+    finding: Ongoing<Result<Vec<QueueSplit>>>,
 }
 
-impl Enumerator {
+/// Asks the server.
+struct Finder {
+    shared: Arc<Shared>,
+    environment: Environment,
+}
+
+impl Finder {
     async fn find(&self) -> Result<Vec<QueueSplit>> {
         let options = &self.shared.options;
         let mut patience = Patience::new(&self.environment, options.retry_ms);
@@ -155,7 +168,11 @@ impl Enumerator {
 impl SplitEnumerator for Enumerator {
     async fn discover(&mut self) -> Result<Discovery> {
         if !self.memory.found {
-            let found = self.find().await.map_err(|e| e.context("connector 'rabbitmq'"))?;
+            let found = self.finding.run(|| {
+                let finder = Finder { shared: Arc::clone(&self.shared), environment: self.environment.clone() };
+                Box::pin(async move { finder.find().await })
+            });
+            let found = found.await.map_err(|e| e.context("connector 'rabbitmq'"))?;
             let found = found.iter().map(QueueSplit::encode).collect::<Result<Vec<_>>>()?;
             self.memory.found = true;
             self.add_back(found);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{Environment, FileStatus};
+use flott_api::ongoing::Ongoing;
 use flott_api::source::{Discovery, Split, SplitEnumerator};
 use flott_api::{Error, Result};
 use flott_formats::Layout;
@@ -28,6 +29,8 @@ pub(super) struct FileEnumerator {
     memory: Memory,
     /// Given back by failed readers.
     returned: Vec<Split>,
+    /// Waits until it is time, and lists what there is then.
+    listing: Ongoing<Result<Vec<FileStatus>>>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -60,14 +63,23 @@ impl FileEnumerator {
         }
         let waiting = memory.waiting.drain(..);
         let returned = waiting.map(|(id, state)| Split { id, state: Bytes::from(state) }).collect();
-        Ok(FileEnumerator { shared, environment, memory, returned })
+        Ok(FileEnumerator { shared, environment, memory, returned, listing: Ongoing::default() })
     }
 
-    /// The files that were not seen before.
-    async fn new_files(&self) -> Result<Vec<FileStatus>> {
-        let path = self.shared.options.path.clone();
-        let environment = self.environment.clone();
-        let files = blocking::run(&self.environment, move || list(&environment, &path)).await?;
+    /// The files that were not seen before, so much later.
+    async fn new_files(&mut self, wait_ms: u64) -> Result<Vec<FileStatus>> {
+        let (path, environment) = (&self.shared.options.path, &self.environment);
+        let listed = self.listing.run(|| {
+            let (path, environment) = (path.clone(), environment.clone());
+            Box::pin(async move {
+                if wait_ms > 0 {
+                    environment.clock.sleep_ms(wait_ms).await;
+                }
+                let listed = environment.clone();
+                blocking::run(&environment, move || list(&listed, &path)).await
+            })
+        });
+        let files = listed.await?;
         let pattern = &self.shared.options.pattern;
         let wanted = |f: &FileStatus| pattern.as_ref().is_none_or(|p| p.is_match(&f.path));
         Ok(files.into_iter().filter(|f| wanted(f) && !self.memory.seen.contains(&f.path)).collect())
@@ -140,11 +152,12 @@ impl SplitEnumerator for FileEnumerator {
                 let finished = monitor_ms.is_none() && self.memory.listed;
                 return Ok(Discovery { splits: std::mem::take(&mut self.returned), finished });
             }
-            if self.memory.listed {
-                let Some(ms) = monitor_ms else { return Ok(Discovery { splits: Vec::new(), finished: true }) };
-                self.environment.clock.sleep_ms(ms).await;
-            }
-            let files = self.new_files().await?;
+            let wait_ms = match (self.memory.listed, monitor_ms) {
+                (false, _) => 0,
+                (true, Some(ms)) => ms,
+                (true, None) => return Ok(Discovery { splits: Vec::new(), finished: true }),
+            };
+            let files = self.new_files(wait_ms).await?;
             // Nothing is awaited from here on, so nothing is lost if the caller drops this future.
             self.returned.extend(self.splits_of(&files)?);
             self.memory.seen.extend(files.into_iter().map(|f| f.path));

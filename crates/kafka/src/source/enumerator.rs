@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::Environment;
+use flott_api::ongoing::Ongoing;
 use flott_api::source::{Discovery, Split, SplitEnumerator};
 use flott_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
@@ -24,23 +25,41 @@ const VERSION: u32 = 1;
 const MISSING_MS: u64 = 5000;
 const NS_PER_MS: u64 = 1_000_000;
 
+/// Partitions that were handed out, by topic.
+type Seen = BTreeMap<String, BTreeSet<i32>>;
+
 /// Finds splits.
 pub(super) struct KafkaEnumerator {
     shared: Arc<Shared>,
     environment: Environment,
-    cluster: Cluster,
     memory: Memory,
     /// Given back by failed readers.
     returned: Vec<Split>,
+    /// Is away while it looks.
+    looker: Option<Looker>,
+    looking: Ongoing<(Looker, Result<Found>)>,
     /// When it looks for partitions next, by the monotonic clock: at once after a restore, and never without an interval.
     next_look_ns: Option<u64>,
+}
+
+/// Looks at topics.
+struct Looker {
+    shared: Arc<Shared>,
+    environment: Environment,
+    cluster: Cluster,
+}
+
+/// Partitions with their splits.
+struct Found {
+    partitions: Vec<TopicPartition>,
+    splits: Vec<Split>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
 struct Memory {
     version: u32,
     /// Partitions that were handed out, by topic.
-    seen: BTreeMap<String, BTreeSet<i32>>,
+    seen: Seen,
     /// Whether topics were looked at at least once.
     started: bool,
     /// Splits that nobody has: their ids and states.
@@ -65,22 +84,55 @@ impl KafkaEnumerator {
         let waiting = memory.waiting.drain(..);
         let returned = waiting.map(|(id, state)| Split { id, state: Bytes::from(state) }).collect();
         let cluster = Cluster::new(environment, &Arc::new(shared.options.properties.client.clone()));
+        let looker = Looker { shared: Arc::clone(&shared), environment: environment.clone(), cluster };
         Ok(KafkaEnumerator {
             shared,
             environment: environment.clone(),
-            cluster,
             memory,
             returned,
+            looker: Some(looker),
+            looking: Ongoing::default(),
             next_look_ns: Some(0),
         })
     }
 
+    /// Looks once, however often the caller is interrupted.
+    async fn look(&mut self) -> Result<Found> {
+        let KafkaEnumerator { looker, looking, memory, .. } = self;
+        let looked = looking.run(|| {
+            let (looker, seen, started) = (looker.take(), memory.seen.clone(), memory.started);
+            Box::pin(async move {
+                match looker {
+                    Some(looker) => looker.look(&seen, started).await,
+                    None => std::future::pending().await,
+                }
+            })
+        });
+        let (looker, found) = looked.await;
+        self.looker = Some(looker);
+        found
+    }
+}
+
+impl Looker {
+    async fn look(mut self, seen: &Seen, started: bool) -> (Self, Result<Found>) {
+        let found = self.find(seen, started).await;
+        (self, found)
+    }
+
+    /// New partitions. Those that were there before anything was read begin where the options say.
+    async fn find(&mut self, seen: &Seen, started: bool) -> Result<Found> {
+        let found = self.new_partitions(seen).await?;
+        let splits = self.splits_of(&found, started).await?;
+        Ok(Found { partitions: found.into_iter().map(|(partition, _)| partition).collect(), splits })
+    }
+
     /// Partitions that were not seen before, with the numbers of their topics.
-    async fn new_partitions(&mut self) -> Result<Vec<(TopicPartition, u128)>> {
+    async fn new_partitions(&mut self, seen: &Seen) -> Result<Vec<(TopicPartition, u128)>> {
         let topics = self.topics().await?;
         let mut found = Vec::new();
         for topic in topics {
-            let seen = self.memory.seen.get(&*topic.name);
+            let seen = seen.get(&*topic.name);
             let new = topic.partitions.iter().filter(|p| !seen.is_some_and(|seen| seen.contains(&p.index)));
             found
                 .extend(new.map(|p| (TopicPartition { topic: Arc::clone(&topic.name), partition: p.index }, topic.id)));
@@ -125,9 +177,9 @@ impl KafkaEnumerator {
         }
     }
 
-    async fn splits_of(&mut self, found: &[(TopicPartition, u128)]) -> Result<Vec<Split>> {
+    async fn splits_of(&mut self, found: &[(TopicPartition, u128)], started: bool) -> Result<Vec<Split>> {
         let partitions: Vec<TopicPartition> = found.iter().map(|(partition, _)| partition.clone()).collect();
-        let startup = if self.memory.started { Startup::Earliest } else { self.shared.options.startup.clone() };
+        let startup = if started { Startup::Earliest } else { self.shared.options.startup.clone() };
         let begins = self.begins(&startup, &partitions).await?;
         let ends = self.ends(&partitions).await?;
         let mut splits = Vec::new();
@@ -270,7 +322,7 @@ impl SplitEnumerator for KafkaEnumerator {
             if wait_ms > 0 {
                 clock.sleep_ms(wait_ms).await;
             }
-            let looked = self.new_partitions().await;
+            let looked = self.look().await;
             self.next_look_ns = interval_ms.map(|ms| clock.monotonic_ns().saturating_add(ms.saturating_mul(NS_PER_MS)));
             let found = match looked {
                 Ok(found) => found,
@@ -281,17 +333,9 @@ impl SplitEnumerator for KafkaEnumerator {
                 }
                 Err(e) => return Err(e),
             };
-            let splits = match self.splits_of(&found).await {
-                Ok(splits) => splits,
-                Err(e) if self.memory.started && e.kind() == (ErrorKind::External { retry: true }) => {
-                    tracing::warn!("new partitions cannot be read yet: {e}");
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
             // Nothing is awaited from here on, so nothing is lost if the caller drops this future.
-            self.returned.extend(splits);
-            for (partition, _) in found {
+            self.returned.extend(found.splits);
+            for partition in found.partitions {
                 self.memory.seen.entry(partition.topic.to_string()).or_default().insert(partition.partition);
             }
             self.memory.started = true;
