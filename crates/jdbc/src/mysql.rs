@@ -139,18 +139,22 @@ impl Staging for MySql {
         }
         let indexes = connection
             .texts(&format!(
-                "SELECT index_name, column_name FROM information_schema.statistics {of_table} AND non_unique = 0"
+                "SELECT index_name, column_name, sub_part FROM information_schema.statistics {of_table} AND non_unique = 0"
             ))
             .await?;
-        let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        // Nothing for one that looks at a part of a column, or at what is made of it.
+        let mut by_name: BTreeMap<String, Option<BTreeSet<String>>> = BTreeMap::new();
         for row in indexes {
-            if let [Some(index), Some(column)] = row.as_slice() {
-                by_name.entry(index.clone()).or_default().insert(column.clone());
+            let [Some(index), column, part] = row.as_slice() else { continue };
+            let columns = by_name.entry(index.clone()).or_insert_with(|| Some(BTreeSet::new()));
+            match (column, part, &mut *columns) {
+                (Some(column), None, Some(columns)) => drop(columns.insert(column.clone())),
+                _ => *columns = None,
             }
         }
         let names: Vec<&str> = target.keys.iter().map(|key| target.columns[*key].name.as_str()).collect();
         let wanted: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        if by_name.values().any(|columns| *columns == wanted) {
+        if by_name.values().flatten().any(|columns| *columns == wanted) {
             return Ok(());
         }
         Err(Error::invalid(format!("table '{table}' has no unique key of {}", names.join(", ")))

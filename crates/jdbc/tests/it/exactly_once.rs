@@ -141,7 +141,8 @@ fn what_no_checkpoint_has_can_be_discarded() {
 fn mariadb_is_asked_whether_it_can() {
     let Some(server) = mariadb("mariadb_is_asked_whether_it_can") else { return };
     let sql = "CREATE TABLE plain (id int PRIMARY KEY, name text) ENGINE = MyISAM;
-        CREATE TABLE keyless (id int, name text, UNIQUE KEY (id, name(3)))";
+        CREATE TABLE keyless (id int, name text, UNIQUE KEY (id, name(3)));
+        CREATE TABLE prefixed (id varchar(9), name text, UNIQUE KEY (id(2)))";
     let world = World::new(server, sql).with(&EXACTLY_ONCE);
     let told = |world: &World<'_>, table: &str| {
         let mut writer = world.writer(&world.sink_spec(table, &users(), &[0]));
@@ -151,4 +152,6 @@ fn mariadb_is_asked_whether_it_can() {
     assert!(plain.contains("table 'plain' is kept by MyISAM, which has no transactions"), "{plain}");
     let keyless = told(&world, "keyless");
     assert!(keyless.contains("table 'keyless' has no unique key of id"), "{keyless}");
+    let prefixed = told(&world, "prefixed");
+    assert!(prefixed.contains("table 'prefixed' has no unique key of id"), "{prefixed}");
 }

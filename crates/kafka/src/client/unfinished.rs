@@ -110,13 +110,19 @@ fn names_by_partition(prefix: &str, partitions: usize) -> Vec<String> {
     while missing > 0 {
         let name = format!("{prefix}is loaded?{number}");
         number += 1;
-        let place = &mut names[(java_hash(&name) & 0x7fff_ffff) as usize % partitions];
+        let place = &mut names[place_of(&name, partitions)];
         if place.is_empty() {
             *place = name;
             missing -= 1;
         }
     }
     names
+}
+
+/// Where Kafka keeps a transaction of this name, among so many partitions.
+fn place_of(name: &str, partitions: usize) -> usize {
+    // Other than for keys of records the sign is taken off, and the one number without a counterpart is 0.
+    (java_hash(name) as i32).checked_abs().unwrap_or(0) as usize % partitions
 }
 
 /// Java's `String.hashCode`, which is of UTF-16.
@@ -130,13 +136,20 @@ mod tests {
 
     #[test]
     fn every_partition_of_the_topic_has_a_name() {
-        // Java says so.
-        assert_eq!(java_hash("transactional-id-1") as i32, 1_051_133_891);
+        // Java's own, with the partition of 50 that Kafka's `Utils.abs(hash) % 50` gives.
+        let known = [
+            ("transactional-id-1", 1_051_133_891, 41),
+            ("a transaction", -713_362_017, 17),
+            ("ledger-passed", -307_677_868, 18),
+            ("polygenelubricants", i32::MIN, 0),
+        ];
+        for (name, hash, place) in known {
+            assert_eq!((java_hash(name) as i32, place_of(name, 50)), (hash, place), "{name}");
+        }
         for partitions in [1, 4, 50] {
             let names = names_by_partition("job-", partitions);
-            for (place, name) in names.iter().enumerate() {
-                assert_eq!((java_hash(name) & 0x7fff_ffff) as usize % partitions, place, "{name}");
-            }
+            let places: Vec<usize> = names.iter().map(|name| place_of(name, partitions)).collect();
+            assert_eq!(places, (0..partitions).collect::<Vec<_>>());
         }
         assert!(names_by_partition("job-", 0).is_empty());
     }

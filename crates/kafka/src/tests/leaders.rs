@@ -11,12 +11,14 @@ use super::table::{Reading, TestTable};
 use crate::client::external;
 
 /// Each row lies on all, and two are enough.
-const REPLICATED: [&str; 5] = [
+const REPLICATED: [&str; 6] = [
     "default.replication.factor=3",
     "min.insync.replicas=2",
     "offsets.topic.replication.factor=3",
     "transaction.state.log.replication.factor=3",
     "transaction.state.log.min.isr=2",
+    // As many as there are unless somebody says otherwise.
+    "transaction.state.log.num.partitions=50",
 ];
 
 /// A broker beside the first one, which is the controller, too.

@@ -244,3 +244,24 @@ async fn keys_and_prefixes_are_read_as_columns() {
     raw.schema = flott_api::Schema::new(vec![flott_api::Field::new("k", text()), flott_api::Field::new("v", text())]);
     assert_eq!(raw.read().await[0], "+I | {\"id\":1} | {\"name\":\"a\"}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_for_partitions_goes_on_when_it_is_interrupted() {
+    let Some(broker) = shared("looking_for_partitions_goes_on") else { return };
+    let table = TestTable::json(broker, "interrupted", &[]);
+    table.write("+I | 1 | a").await;
+    let mut enumerator = table.source(&[]).unwrap().enumerator(&table.environment, None).unwrap();
+    // As often as a checkpoint could come at most.
+    let mut interruptions = 0;
+    let found = loop {
+        assert!(interruptions < 100_000, "it never comes to an end");
+        tokio::select! {
+            biased;
+            found = enumerator.discover() => break found.unwrap(),
+            () = std::future::ready(()) => interruptions += 1,
+        }
+        table.environment.clock.sleep_ms(1).await;
+    };
+    assert!(interruptions > 0, "it was interrupted");
+    assert_eq!(found.splits.len(), 1);
+}

@@ -31,7 +31,7 @@ pub(crate) struct Collected {
     /// What sinks have handed over at a checkpoint or after it; it is committed with the next complete one.
     committables: BTreeMap<CheckpointId, Committables>,
     /// The same of regions that have failed. The next attempt of the region removes what these have hidden.
-    forgotten: Committables,
+    forgotten: BTreeMap<CheckpointId, Committables>,
     /// The newest savepoint that is stored: whoever starts from it commits what was handed over up to there.
     saved: Option<CheckpointId>,
     discarded: Vec<String>,
@@ -47,7 +47,7 @@ impl Collected {
             pending: BTreeMap::new(),
             finished: BTreeMap::new(),
             committables: BTreeMap::new(),
-            forgotten: Committables::new(),
+            forgotten: BTreeMap::new(),
             saved: None,
             discarded: Vec::new(),
             newest,
@@ -143,7 +143,9 @@ impl Collected {
     /// It is stored: its committables are the manifest's now.
     pub(crate) fn stored(&mut self, checkpoint: CheckpointId) {
         self.pending.remove(&checkpoint);
-        self.committables = self.committables.split_off(&CheckpointId(checkpoint.0 + 1));
+        let later = CheckpointId(checkpoint.0 + 1);
+        self.committables = self.committables.split_off(&later);
+        self.forgotten = self.forgotten.split_off(&later);
     }
 
     /// The workers of a region are gone, and with them all they have said since the last checkpoint.
@@ -151,17 +153,14 @@ impl Collected {
         let given_up = std::mem::take(&mut self.pending);
         self.discarded.extend(given_up.values().flat_map(|p| p.acks.values()).flat_map(rows_files));
         self.finished.retain(|worker, _| !workers.contains(worker));
-        let of_savepoints = self.saved.map_or(CheckpointId(0), |saved| CheckpointId(saved.0 + 1));
-        let mut unstored = self.committables.split_off(&of_savepoints);
-        for of_one in unstored.values_mut() {
+        for (checkpoint, of_one) in &mut self.committables {
             for node in nodes {
                 if let Some(own) = of_one.remove(node) {
-                    self.forgotten.entry(*node).or_default().extend(own);
+                    let forgotten = self.forgotten.entry(*checkpoint).or_default();
+                    forgotten.entry(*node).or_default().extend(own);
                 }
             }
         }
-        drop(self.take_committables(nodes));
-        self.committables.extend(unstored);
     }
 
     /// It is stored as a savepoint, and the job goes on.
@@ -172,18 +171,20 @@ impl Collected {
 
     /// What those have left is gone.
     pub(crate) fn recovered(&mut self, nodes: &[NodeId]) {
-        self.forgotten.retain(|node, _| !nodes.contains(node));
+        for of_one in self.forgotten.values_mut() {
+            of_one.retain(|node, _| !nodes.contains(node));
+        }
     }
 
     /// Whether sinks have handed over anything that no stored checkpoint has.
     pub(crate) fn has_unstored(&self) -> bool {
-        !self.forgotten.is_empty() || self.committables.values().any(|all| !all.is_empty())
+        self.forgotten.values().chain(self.committables.values()).any(|all| !all.is_empty())
     }
 
     /// All that sinks have handed over and neither a stored checkpoint nor a savepoint has.
     pub(crate) fn take_unstored(&mut self) -> Committables {
-        let mut all = std::mem::take(&mut self.forgotten);
-        for (checkpoint, of_one) in std::mem::take(&mut self.committables) {
+        let mut all = Committables::new();
+        for (checkpoint, of_one) in [&mut self.forgotten, &mut self.committables].into_iter().flat_map(std::mem::take) {
             if Some(checkpoint) > self.saved {
                 of_one.into_iter().for_each(|(node, own)| all.entry(node).or_default().extend(own));
             }
@@ -268,5 +269,51 @@ fn operator(
             .iter()
             .map(|c| CommittableSnapshot { id: c.id.clone(), payload: c.payload.clone() })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::report::OperatorPart;
+
+    const NODE: NodeId = NodeId(7);
+
+    fn acknowledged(id: &str) -> TaskState {
+        let committables = vec![Committable { id: id.to_owned(), payload: Bytes::new() }];
+        let part = OperatorPart { node: NODE, snapshot: SubtaskSnapshot::default(), committables };
+        TaskState { operators: vec![part], discarded: Vec::new(), stopped_ns: 0 }
+    }
+
+    fn unstored(collected: &mut Collected) -> Vec<String> {
+        assert_eq!(collected.has_unstored(), !collected.forgotten.is_empty() || !collected.committables.is_empty());
+        collected.take_unstored().into_values().flatten().map(|c| c.id).collect()
+    }
+
+    /// One checkpoint, whose region fails behind its acknowledgement; another that has only begun.
+    fn failed() -> Collected {
+        let mut collected = Collected::new(CheckpointId(0), 1);
+        for checkpoint in [1, 2] {
+            collected.begin(CheckpointId(checkpoint), SnapshotKind::Checkpoint, 0);
+            collected.ack(0, CheckpointId(checkpoint), acknowledged(&format!("c{checkpoint}")));
+        }
+        collected.forget(&BTreeSet::from([0]), &[NODE]);
+        collected
+    }
+
+    #[test]
+    fn what_a_failed_region_has_handed_over_counts_as_stored_with_its_checkpoint() {
+        assert_eq!(unstored(&mut failed()), ["c1", "c2"]);
+        let mut stored = failed();
+        stored.stored(CheckpointId(1));
+        assert_eq!(unstored(&mut stored), ["c2"]);
+        let mut saved = failed();
+        saved.saved(CheckpointId(1));
+        assert_eq!(unstored(&mut saved), ["c2"]);
+        let mut recovered = failed();
+        recovered.recovered(&[NODE]);
+        assert_eq!(recovered.take_unstored(), Committables::new());
     }
 }

@@ -11,6 +11,7 @@ use flott_api::{BoxFuture, Error, ErrorKind, Result};
 use flott_state::checkpoint::manifest::Manifest;
 use flott_state::checkpoint::savepoint::write_savepoint;
 use flott_state::checkpoint::{CheckpointDirectory, RoutingObjects};
+use futures::future::join_all;
 
 use crate::coordinator::commit::{Committables, Committers};
 
@@ -134,9 +135,18 @@ impl Vault {
         Ok(())
     }
 
+    /// Also lets those who come later know that the job has a savepoint.
+    async fn save(&mut self, target: &str, manifest: &Manifest) -> Result<String> {
+        let path = write_savepoint(target, manifest, &self.objects, &self.environment).await?;
+        if let Some(directory) = &mut self.directory {
+            directory.settled(&[self.job]).await?;
+        }
+        Ok(path)
+    }
+
     async fn copy(&mut self, manifest: Box<Manifest>, log: bool, savepoint: Option<String>) -> Done {
         let savepoint = match savepoint {
-            Some(target) => Some(write_savepoint(&target, &manifest, &self.objects, &self.environment).await),
+            Some(target) => Some(self.save(&target, &manifest).await),
             None => None,
         };
         match savepoint {
@@ -159,11 +169,8 @@ impl Vault {
         checkpoint: Option<CheckpointId>,
         committables: &Committables,
     ) -> Result<()> {
+        self.bury(region).await?;
         let committers = &mut self.committers[region];
-        while let Some(job) = self.dead[region].last() {
-            committers.recover(*job, &Committables::new()).await?;
-            self.dead[region].pop();
-        }
         committers.recover(self.job, committables).await?;
         match checkpoint {
             Some(_) => committers.commit(checkpoint, committables).await,
@@ -171,12 +178,24 @@ impl Vault {
         }
     }
 
-    /// Removes what these have hidden: no checkpoint has them.
+    /// Removes what these have hidden: no checkpoint has them. One table that cannot is no reason to leave the others.
     pub(crate) async fn discard(&mut self, committables: &Committables) -> Result<()> {
-        for committers in &mut self.committers {
-            committers.discard(committables).await?;
+        let discarding = self.committers.iter_mut().map(|committers| committers.discard(committables));
+        join_all(discarding).await.into_iter().collect()
+    }
+
+    /// Cleans up for jobs that never had a checkpoint. When all regions have, nobody has to do it again.
+    async fn bury(&mut self, region: usize) -> Result<()> {
+        let mut buried = Vec::new();
+        while let Some(job) = self.dead[region].last().copied() {
+            self.committers[region].recover(job, &Committables::new()).await?;
+            self.dead[region].pop();
+            buried.push(job);
         }
-        Ok(())
+        match &mut self.directory {
+            Some(directory) if self.dead.iter().all(Vec::is_empty) => directory.settled(&buried).await,
+            _ => Ok(()),
+        }
     }
 
     async fn commit_region(&mut self, region: usize, committables: &Committables, ended: bool) -> Result<()> {

@@ -193,8 +193,28 @@ impl CheckpointDirectory {
         self.settle()
     }
 
-    /// Sorts what was in doubt, after an append.
+    /// Nobody has to clean up for these jobs, which have begun and have no checkpoint: it is done, or somebody may go on from
+    /// their savepoint.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub async fn settled(&mut self, jobs: &[JobId]) -> Result<()> {
+        if !self.log()?.state().begun.iter().any(|job| jobs.contains(job)) {
+            return Ok(());
+        }
+        self.log()?.append(Change::Settled(jobs.to_vec())).await?;
+        self.sort_doubted().map(drop)
+    }
+
+    /// A checkpoint is complete.
     fn settle(&mut self) -> Result<CheckpointRecord> {
+        let retained = self.sort_doubted()?;
+        self.adopted = None;
+        retained.last().cloned().ok_or_else(|| Error::internal("a checkpoint was completed and is not there"))
+    }
+
+    /// Sorts what was in doubt, after an append; gives the checkpoints that are retained.
+    fn sort_doubted(&mut self) -> Result<Vec<CheckpointRecord>> {
         let retained = self.log()?.state().retained.clone();
         let mut doubted = std::mem::take(&mut self.in_doubt);
         for record in &retained {
@@ -208,8 +228,7 @@ impl CheckpointDirectory {
         }
         // Their records will never stand.
         self.candidates.extend(doubted.into_iter().map(|h| h.record.path));
-        self.adopted = None;
-        retained.last().cloned().ok_or_else(|| Error::internal("a checkpoint was completed and is not there"))
+        Ok(retained)
     }
 
     /// Puts a manifest under a name that is free; an attempt before may have died behind this.

@@ -109,8 +109,8 @@ pub struct LogState {
     /// Snapshots from elsewhere that are owned and not yet deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claimed: Vec<ClaimedSnapshot>,
-    /// Jobs that have begun since the last complete checkpoint. Nobody goes on from them; what their sinks have hidden is
-    /// for the next run to remove.
+    /// Jobs that have begun since the last complete checkpoint and are not settled. Nobody goes on from them; what their sinks
+    /// have hidden is for the next run to remove.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub begun: Vec<JobId>,
     /// Below it no record is left that can be deleted.
@@ -137,6 +137,8 @@ pub enum LogEntry {
     Claim,
     /// A checkpoint is complete: the last of those retained.
     Checkpoint(CheckpointId),
+    /// Jobs without a checkpoint need nobody to clean up for them: it is done, or they have a savepoint.
+    Settled,
     /// The job is dropped.
     Dropped,
 }
@@ -164,6 +166,7 @@ pub struct LogRecord {
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Checkpoint(CheckpointRecord, Option<ClaimedSnapshot>),
+    Settled(Vec<JobId>),
     Dropped,
 }
 
@@ -425,6 +428,11 @@ impl OwnershipLog {
                 state.begun.clear();
                 state.claimed.extend(claimed.iter().filter(|c| !self.state.claimed.contains(c)).cloned());
                 (LogEntry::Checkpoint(record.id), state)
+            }
+            Change::Settled(jobs) => {
+                let mut state = self.state.clone();
+                state.begun.retain(|begun| !jobs.contains(begun));
+                (LogEntry::Settled, state)
             }
             Change::Dropped => {
                 (LogEntry::Dropped, LogState { retained: Vec::new(), begun: Vec::new(), ..self.state.clone() })

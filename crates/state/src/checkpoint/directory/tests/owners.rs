@@ -188,5 +188,9 @@ fn jobs_that_never_had_a_checkpoint_are_remembered_until_there_is_one() {
     assert_eq!(claimed.begun, [JobId(1), JobId(3)]);
     complete(&mut directory, 1, &["a"]).unwrap();
     assert!(claim("d", Begins::Unless(JobId(4))).1.begun.is_empty(), "it goes on from a checkpoint");
-    assert_eq!(claim("e", Begins::Anew(JobId(5))).1.begun, [JobId(5)]);
+    let (mut directory, claimed) = claim("e", Begins::Anew(JobId(5)));
+    assert_eq!(claimed.begun, [JobId(5)]);
+    ready(directory.settled(&[JobId(5)])).unwrap();
+    ready(directory.settled(&[JobId(5)])).unwrap();
+    assert!(claim("f", Begins::Not).1.begun.is_empty(), "somebody may go on from its savepoint");
 }
