@@ -65,13 +65,19 @@ pub(crate) fn checked_url(key: &str, url: &str) -> Result<String> {
         return Err(Error::invalid(format!("option '{key}' has no URL of HTTP"))
             .with_hint("It begins with 'http://' or 'https://', as in 'http://host:9200'."));
     };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.contains('@') {
+    // No message shows the URL: what is wrong with it may be that there is something secret in it. A password may have any
+    // character, so a user may stand behind what looks like the end of the host.
+    if rest.split('?').next().is_some_and(|before| before.contains('@')) {
         return Err(Error::invalid(format!("option '{key}' has a user or a password in its URL"))
-            .with_hint("Who asks is told by other options, which are not shown."));
+            .with_hint("Who asks is told by other options, which are not shown. An '@' of a path is written '%40'."));
     }
-    if host.is_empty() || rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(Error::invalid(format!("option '{key}' has the value '{url}', which is no URL")));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = host.rsplit(']').next().and_then(|host| host.split_once(':')).map(|(_, port)| port);
+    let is_host = !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok());
+    if !is_host || rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(Error::invalid(format!("option '{key}' has a value which is no URL")).with_hint(
+            "It has a host, which may have a number as its port, and no blanks, as in 'http://host:9200'.",
+        ));
     }
     Ok(format!("{scheme}://{}", rest.trim_end_matches('/')))
 }
@@ -130,12 +136,29 @@ mod tests {
 
     #[test]
     fn urls_are_checked() {
-        assert_eq!(checked_url("url", " http://host:1/a/ ").unwrap(), "http://host:1/a");
-        for wrong in ["host:9200", "ftp://host", "http://", "http:///x", "http://a b"] {
+        for (url, checked) in [
+            (" http://host:1/a/ ", "http://host:1/a"),
+            ("http://[::1]:9200", "http://[::1]:9200"),
+            ("https://[::1]/a?mail=b@c", "https://[::1]/a?mail=b@c"),
+        ] {
+            assert_eq!(checked_url("url", url).unwrap(), checked);
+        }
+        for wrong in ["host:9200", "ftp://host", "http://", "http:///x", "http://a:", "http://a:b", "http://a:99999"] {
             assert!(checked_url("url", wrong).is_err(), "{wrong}");
         }
-        let error = checked_url("url", "http://me:hush@host/").unwrap_err();
-        assert!(!format!("{error:?}").contains("hush"), "{error:?}");
+        for wrong in [
+            "http://me:hush@host/",
+            "https://me:hush/sh@host",
+            "https://me:1/hush@host",
+            "https://me:hush#sh@host",
+            "https://me:hush?sh@host",
+            "http://a b?key=hush",
+            "http://?key=hush",
+        ] {
+            let error = checked_url("url", wrong).unwrap_err();
+            let shown = format!("{error:?} {error}");
+            assert!(!shown.contains("hush") && shown.contains("option 'url'"), "{shown}");
+        }
     }
 
     #[test]

@@ -115,6 +115,10 @@ fn hosts(url: &str) -> Result<(Vec<String>, Option<String>)> {
     else {
         return Err(Error::invalid("option 'url' is none of ClickHouse").with_hint("Write 'clickhouse://host:8123'."));
     };
+    if rest.contains('@') {
+        return Err(Error::invalid("option 'url' has a user or a password in its URL")
+            .with_hint("Who asks is told by options 'username' and 'password', which are not shown."));
+    }
     let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let mut encrypted = scheme == "https";
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {

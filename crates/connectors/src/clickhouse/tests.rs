@@ -181,6 +181,8 @@ fn options_that_are_wrong_are_refused() {
         ("url", "clickhouse://h?password=x", "parameter 'password' of option 'url'"),
         ("url", "clickhouse://", "names no host"),
         ("url", "clickhouse://me:hush@host", "a user or a password"),
+        ("url", "clickhouse://me:1/hush@host", "a user or a password"),
+        ("url", "clickhouse://me:1?hush@host", "a user or a password"),
         ("username", "me", "set together"),
         ("use-local", "true", "not supported yet"),
         ("sink.ignore-delete", "false", "not supported yet"),

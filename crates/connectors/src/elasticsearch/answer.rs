@@ -72,16 +72,16 @@ pub(super) fn keep_refused(body: &[u8], bulk: &Bulk, sent: &mut Vec<u32>) -> Res
         let (items, sent) = (answer.items.len(), sent.len());
         return Err(passing(format!("the service has answered {items} changes of documents, and {sent} were sent")));
     }
-    let (mut busy, mut refused, mut why) = (Vec::new(), 0, Vec::new());
+    let (mut left, mut refused, mut why) = (Vec::new(), 0, Vec::new());
     for (item, action) in answer.items.iter().zip(sent.iter()) {
         let outcome = item.outcome();
         let done = outcome.status < 300 || (outcome.status == 404 && bulk.is_delete(*action));
         if done {
             continue;
         }
+        left.push(*action);
         // The service is full or not whole; or somebody else has changed the document at that moment.
         if matches!(outcome.status, 409 | 429 | 502 | 503 | 504) {
-            busy.push(*action);
             if why.is_empty() {
                 why.push(told(outcome, bulk, *action));
             }
@@ -95,13 +95,12 @@ pub(super) fn keep_refused(body: &[u8], bulk: &Bulk, sent: &mut Vec<u32>) -> Res
             }
         }
     }
-    let (all, why) = (sent.len(), why.join("; "));
+    let (all, count, why) = (sent.len(), left.len(), why.join("; "));
+    *sent = left;
     if refused > 0 {
         return Err(Error::external(format!("{refused} of {all} documents were refused: {why}"))
             .with_hint("The mapping of the index and the columns of the table must fit."));
     }
-    let count = busy.len();
-    *sent = busy;
     if count == 0 { Ok(()) } else { Err(passing(format!("{count} of {all} documents were not taken yet: {why}"))) }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Bulk {
     /// The newest action of each target that has an id.
     newest: HashTable<u32>,
     hasher: RandomState,
-    /// Actions that a later one stands for.
+    /// Actions that are not to be sent any more.
     replaced: usize,
 }
 
@@ -41,6 +41,7 @@ struct Action {
     target: Range<usize>,
     /// The document, if there is one.
     document: Range<usize>,
+    /// A later one stands for it, or it is done.
     is_replaced: bool,
 }
 
@@ -100,8 +101,7 @@ impl Bulk {
         if let Some(at) = self.newest.find_mut(hash, |at| target_of(*at) == wanted) {
             let earlier = std::mem::replace(at, next);
             let action = self.actions.get_mut(earlier as usize)?;
-            action.is_replaced = true;
-            self.replaced += 1;
+            self.replaced += usize::from(!std::mem::replace(&mut action.is_replaced, true));
             return Some(action.change);
         }
         self.newest.insert_unique(hash, next, |at| hasher.hash_one(target_of(*at)));
@@ -111,6 +111,16 @@ impl Bulk {
     /// The changes that are to be sent, in their order.
     pub(super) fn waiting(&self) -> Vec<u32> {
         (0..).zip(&self.actions).filter(|(_, action)| !action.is_replaced).map(|(at, _)| at).collect()
+    }
+
+    /// Of the changes that are to be sent only these are left, which are in their order; the others are done.
+    pub(super) fn keep(&mut self, waiting: &[u32]) {
+        let mut waiting = waiting.iter().peekable();
+        for (at, action) in (0..).zip(&mut self.actions) {
+            if waiting.next_if_eq(&&at).is_none() {
+                self.replaced += usize::from(!std::mem::replace(&mut action.is_replaced, true));
+            }
+        }
     }
 
     /// The body of a request with some of them.
@@ -192,6 +202,18 @@ mod tests {
         bulk.add("i", None, Some(b"{\"a\":1}"));
         bulk.add("i", None, Some(b"{\"a\":1}"));
         assert_eq!(body(&bulk), "{\"index\":{\"_index\":\"i\"}}\n{\"a\":1}\n".repeat(2));
+    }
+
+    #[test]
+    fn what_is_done_is_not_sent_again() {
+        let mut bulk = Bulk::default();
+        for id in ["1", "2", "1", "3"] {
+            bulk.add("i", Some(id), Some(b"{}"));
+        }
+        bulk.keep(&[1]);
+        assert_eq!((bulk.len(), bulk.waiting()), (1, vec![1]));
+        bulk.add("i", Some("3"), None);
+        assert_eq!((bulk.len(), bulk.waiting()), (2, vec![1, 4]));
     }
 
     #[test]

@@ -31,6 +31,13 @@ pub(super) enum Parts {
     Each(StringArray),
 }
 
+impl Parts {
+    /// Whether a row's part is null.
+    pub(super) fn is_null(&self, row: usize) -> bool {
+        matches!(self, Parts::Each(parts) if parts.is_null(row))
+    }
+}
+
 impl Index {
     /// Understands the pattern.
     ///
@@ -88,6 +95,17 @@ impl Index {
                 Parts::Each(texts(rows.column(*column).as_ref(), kind)?)
             }
         })
+    }
+
+    /// Why a document cannot be deleted whose part is null.
+    pub(super) fn unknown(&self, schema: &Schema) -> Error {
+        let name = match self {
+            Index::Column { column, .. } => schema.fields.get(*column).map_or("", |field| field.name.as_str()),
+            Index::Fixed(_) | Index::Now { .. } => "",
+        };
+        Error::data(format!("a deletion has null in column '{name}', which option 'index' names"))
+            .with_detail("So nobody knows which index its document is in: many deletions have no more than the key.")
+            .with_hint(format!("Make '{name}' part of the primary key, or write to one index."))
     }
 
     /// Writes the name of the index of a row.

@@ -93,8 +93,8 @@ impl ElasticsearchOptions {
 fn hosts(text: &str) -> Result<Vec<String>> {
     let hosts = text.split(';').map(str::trim).filter(|host| !host.is_empty());
     let hosts = hosts.map(|host| checked_url("hosts", host)).collect::<Result<Vec<_>>>()?;
-    if let Some(host) = hosts.iter().find(|host| host.matches('/').count() > 2) {
-        return Err(Error::invalid(format!("option 'hosts' has a path in '{host}'"))
+    if hosts.iter().any(|host| host.splitn(3, '/').nth(2).is_some_and(|rest| rest.contains(['/', '?', '#']))) {
+        return Err(Error::invalid("option 'hosts' has an address with a path or a query")
             .with_hint("A path that all requests begin with is option 'connection.path-prefix'."));
     }
     if hosts.is_empty() {

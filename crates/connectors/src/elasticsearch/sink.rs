@@ -131,6 +131,10 @@ impl Outbox for Documents {
         let ids = Ids::of(batch.rows(), &spec.schema, &spec.primary_key, &shared.options.delimiter)?;
         let (mut index, mut id, mut start) = (String::new(), String::new(), 0);
         for row in 0..batch.len() {
+            if batch.kind(row).is_retract() && parts.is_null(row) {
+                let table = &spec.table;
+                return Err(shared.index.unknown(&spec.schema).context(format!("table '{table}'")));
+            }
             index.clear();
             shared.index.write(&parts, row, &mut index);
             id.clear();
@@ -152,7 +156,11 @@ impl Outbox for Documents {
         while !waiting.is_empty() {
             if let Err(e) = self.send(&mut waiting).await {
                 let table = &self.shared.spec.table;
-                tries.after(e.context(format!("table '{table}'")), &self.environment).await?;
+                let tried = tries.after(e.context(format!("table '{table}'")), &self.environment).await;
+                if tried.is_err() {
+                    self.bulk.keep(&waiting);
+                    return tried;
+                }
             }
         }
         self.bulk.clear();

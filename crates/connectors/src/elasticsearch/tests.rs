@@ -240,6 +240,20 @@ fn a_document_that_is_refused_is_told_with_its_reason() {
     assert_eq!(world.double.asked().len(), 1);
 }
 
+/// Without ids those that were taken would be there twice.
+#[test]
+fn what_was_not_taken_waits_and_the_others_are_not_sent_again() {
+    for status in [429, 400] {
+        let world = World::new(false, &[], &[Fault::FirstItem(status)]);
+        let mut writer = world.writer();
+        ready(writer.write(batch(&schema(), "+I | 1 | a\n+I | 2 | b"))).unwrap();
+        ready(writer.prepare_commit(false)).unwrap_err();
+        ready(writer.prepare_commit(false)).unwrap();
+        let documents = ["users/made-000 {\"id\":2,\"name\":\"b\"}", "users/made-001 {\"id\":1,\"name\":\"a\"}"];
+        assert_eq!(world.index.all(), documents);
+    }
+}
+
 #[test]
 fn an_answer_that_was_lost_makes_no_second_document() {
     let world = World::new(true, &AGAIN, &[Fault::Lost]);
@@ -359,6 +373,16 @@ fn an_index_may_have_a_part_of_the_row_or_of_the_clock() {
     assert_eq!(names("l-{ now( ) |yyyy.MM.dd}"), "l-2020.05.25 l-2020.05.25");
     let table = |pattern| refused(Elasticsearch::SEVEN, &[("index", pattern)]);
     assert_eq!(table("l-{NOW()|yyyy}"), "taken");
+}
+
+#[test]
+fn a_deletion_must_say_which_index() {
+    let world = World::new(true, &[("index", "u-{name}")], &[]);
+    world.write("+I | 1 | a\n+I | 2 | NULL\n-D | 1 | a").unwrap();
+    assert_eq!(world.index.all(), ["u-null/2 {\"id\":2,\"name\":null}"]);
+    let error = world.write("-D | 2 | NULL").unwrap_err();
+    let expected = "table 'c.d.users': a deletion has null in column 'name', which option 'index' names";
+    assert_eq!((error.message(), world.index.all().len()), (expected, 1));
 }
 
 #[test]

@@ -32,6 +32,14 @@ impl Codes {
                 }
             }
         }
+        let is_exception = |code: &u16| codes.groups.contains(&(code / 100)) && !codes.single.contains(code);
+        if let Some(code) = codes.excluded.iter().find(|code| !is_exception(code)) {
+            return Err(Error::invalid(format!("option '{key}' has '!{code}', which is no exception of anything"))
+                .with_hint(format!(
+                    "It stands beside its group, as in '{0}XX,!{code}', and not beside '{code}'.",
+                    code / 100
+                )));
+        }
         Ok(codes)
     }
 
@@ -39,14 +47,6 @@ impl Codes {
     pub(super) fn contain(&self, status: u16) -> bool {
         let named = self.single.contains(&status) || self.groups.contains(&(status / 100));
         named && !self.excluded.contains(&status)
-    }
-
-    /// The same without those of another list.
-    #[must_use]
-    pub(super) fn without(mut self, others: Codes) -> Self {
-        self.groups.retain(|group| !others.groups.contains(group));
-        self.excluded.extend(others.single);
-        self
     }
 }
 
@@ -59,9 +59,7 @@ mod tests {
         let codes = Codes::parse("k", "2XX, 404,!203").unwrap();
         assert_eq!([200, 203, 299, 404, 405].map(|status| codes.contain(status)), [true, false, true, true, false]);
         assert!(!Codes::parse("k", "").unwrap().contain(200));
-        let rest = Codes::parse("k", "4XX,5XX").unwrap().without(Codes::parse("k", "404,5XX").unwrap());
-        assert_eq!([400, 404, 500].map(|status| rest.contain(status)), [true, false, false]);
-        for wrong in ["!2XX", "6XX", "99", "x", "20X"] {
+        for wrong in ["!2XX", "6XX", "99", "x", "20X", "!404", "5XX,!404", "4XX,404,!404"] {
             assert!(Codes::parse("k", wrong).is_err(), "{wrong}");
         }
     }

@@ -84,7 +84,9 @@ pub(super) struct SinkOptions {
     pub(super) batch_bytes: usize,
     pub(super) interval_ms: Option<u64>,
     pub(super) in_flight_max: usize,
-    pub(super) error: Codes,
+    /// Statuses that are errors, but for those of the other list.
+    error: Codes,
+    no_error: Codes,
     pub(super) again: Again,
     pub(super) parallelism: Option<u32>,
 }
@@ -388,13 +390,19 @@ impl SinkOptions {
             batch_bytes: usize::try_from(bytes).unwrap_or(usize::MAX).max(1),
             interval_ms: Some(interval_ms).filter(|ms| *ms > 0),
             in_flight_max: in_flight,
-            error: codes("error.code", "3XX,4XX,5XX")?.without(codes("error.code.exclude", "")?),
+            error: codes("error.code", "3XX,4XX,5XX")?,
+            no_error: codes("error.code.exclude", "")?,
             again: Again::doubling(reader.value_or(&key("max-retries"), RETRIES)?, WAIT_MS),
             parallelism: parallelism(&reader)?,
             access,
         };
         reader.finish()?;
         Ok(read)
+    }
+
+    /// Whether a status says that rows were not taken.
+    pub(super) fn is_error(&self, status: u16) -> bool {
+        self.error.contain(status) && !self.no_error.contain(status)
     }
 }
 

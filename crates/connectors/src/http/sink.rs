@@ -180,7 +180,7 @@ impl Service {
             timeout_ms: access.timeout_ms,
         };
         let response = self.client.send(request).await?;
-        if !self.options.error.contain(response.status) {
+        if !self.options.is_error(response.status) {
             return Ok(());
         }
         let message = format!("{} was answered with {}", access.place(), told(&response, &access.secrets()));

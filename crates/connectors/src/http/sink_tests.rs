@@ -144,8 +144,16 @@ fn what_is_busy_is_asked_again_and_an_error_fails() {
     let error = write(&double, &FakeWorld::at(0), &[("http.sink.max-retries", "1")], ROWS).unwrap_err();
     assert!(crate::web::may_pass(&error), "{error:?}");
     assert_eq!(double.asked().len(), 2);
-    for (codes, excluded, is_error) in [("4XX", "", true), ("4XX", "404", false), ("5XX", "", false), ("404", "", true)]
-    {
+    for (codes, excluded, is_error) in [
+        ("4XX", "", true),
+        ("4XX", "404", false),
+        ("5XX", "", false),
+        ("404", "", true),
+        ("404", "4XX", false),
+        ("4XX", "4XX,!404", true),
+        ("4XX", "4XX,!403", false),
+        ("4XX,!404", "403", false),
+    ] {
         let (_, double) = service(&[404]);
         let options = [("http.sink.error.code", codes), ("http.sink.error.code.exclude", excluded)];
         let written = write(&double, &FakeWorld::at(0), &options, ROWS);
@@ -175,6 +183,7 @@ fn options_that_are_wrong_are_refused() {
     for (key, value, part) in [
         ("insert-method", "GET", "'POST', 'PUT'"),
         ("sink.batch.max-size", "0", "at least 1"),
+        ("http.sink.error.code.exclude", "!404", "no exception of anything"),
         ("http.sink.writer.thread-pool.size", "4", "not supported yet"),
         ("http.sink.request-callback", "x", "classes of Java"),
         ("http.logging.level", "MAX", "is never logged"),

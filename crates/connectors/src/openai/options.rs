@@ -5,6 +5,7 @@ use flott_api::options::OptionReader;
 use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::rows::METADATA;
+use crate::web::checked_url;
 use crate::web::secret::Secret;
 
 /// Options of chats: name, and the name that it had.
@@ -80,7 +81,7 @@ impl ModelOptions {
                 .with_detail("It needs the number of tokens of a text, which only the model's own tokenizer knows.")
                 .with_hint("Cut the text in a query, as in LEFT(text, 4000)."));
         }
-        let endpoint = reader.required("endpoint")?.trim_end_matches('/').to_owned();
+        let endpoint = checked_url("endpoint", reader.required("endpoint")?)?;
         let is_chat = is_chat(&endpoint)?;
         let (other, task) = if is_chat { (&OF_EMBEDDINGS[..], "chats") } else { (&OF_CHATS[..], "embeddings") };
         let mut foreign = other.iter().flat_map(|(key, old)| std::iter::once(*key).chain(*old));
@@ -104,20 +105,11 @@ impl ModelOptions {
 
 /// Whether it is one of chats; otherwise it is one of embeddings.
 fn is_chat(endpoint: &str) -> Result<bool> {
-    if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
-        return Err(Error::invalid(format!("option 'endpoint' has the value '{endpoint}'"))
-            .with_hint("It is a URL that begins with 'http://' or 'https://'."));
-    }
-    if endpoint.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')))
-    {
-        return Err(Error::invalid("option 'endpoint' has a user or a password")
-            .with_hint("The service is told who asks by 'api-key'."));
-    }
     let lower = endpoint.to_lowercase();
     match (lower.ends_with("/chat/completions"), lower.ends_with("/embeddings")) {
         (true, _) => Ok(true),
         (_, true) => Ok(false),
-        _ => Err(Error::invalid(format!("option 'endpoint' has the value '{endpoint}'"))
+        _ => Err(Error::invalid("option 'endpoint' is of no service that is known")
             .with_hint("It must end with '/chat/completions' or '/embeddings'.")),
     }
 }

@@ -19,19 +19,27 @@ use super::protocol::{Database, State};
 use crate::web::again::Tries;
 use crate::web::passing;
 
-/// Commits the transactions of one table.
+/// Commits the transactions of one sink.
 pub(super) struct StreamLoadCommitter {
     database: Database,
     options: Arc<LoadOptions>,
     table: String,
+    /// The sink's among those of the job.
+    tag: u64,
     environment: Environment,
 }
 
 impl StreamLoadCommitter {
-    /// The committer of a table, as the job names it.
-    pub(super) fn new(database: Database, options: &Arc<LoadOptions>, table: &str, environment: &Environment) -> Self {
+    /// The committer of the sink with that tag; `table` is for messages.
+    pub(super) fn new(
+        database: Database,
+        options: &Arc<LoadOptions>,
+        table: &str,
+        tag: u64,
+        environment: &Environment,
+    ) -> Self {
         let (options, environment) = (Arc::clone(options), environment.clone());
-        StreamLoadCommitter { database, options, table: table.to_owned(), environment }
+        StreamLoadCommitter { database, options, table: table.to_owned(), tag, environment }
     }
 
     async fn state(&mut self, label: &str) -> Result<State> {
@@ -95,7 +103,7 @@ impl StreamLoadCommitter {
 #[async_trait]
 impl Committer for StreamLoadCommitter {
     async fn recover(&mut self, job: JobId, committables: &[Committable]) -> Result<()> {
-        let labels = Labels::new(&self.options.prefix, job, &self.table);
+        let labels = Labels::new(&self.options.prefix, job, self.tag);
         let (mut next, mut kept) = (Vec::new(), BTreeSet::new());
         for committable in committables {
             let prepared = Prepared::of(committable)?;

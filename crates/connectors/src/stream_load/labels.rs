@@ -1,6 +1,6 @@
 //! Labels that can be guessed.
 //!
-//! A writer has a *lineage*, a number, and numbers its transactions from 0 on; job, table, lineage and number make the label.
+//! A writer has a *lineage*, a number, and numbers its transactions from 0 on; job, sink, lineage and number make the label.
 //! A writer that was restored goes on with the lineage and the number of its checkpoint. Any other takes the first lineage
 //! whose first label the database accepts. So behind a restore the transactions that are in no checkpoint are
 //!
@@ -10,25 +10,51 @@
 //!
 //! Lineages are taken in order, so there are no more behind the first one that has no transaction.
 //!
+//! Several sinks of a job may write one table, with other columns or other changes; each looks after its own labels. A sink is
+//! known by its specification, but for what may be mended between two runs: the user, the password, how long and how often one
+//! tries.
+//!
 //! **State layout.** A writer's state and the payload of a committable are JSON with a version.
 
 use bytes::Bytes;
 use flott_api::ids::JobId;
 use flott_api::sink::Committable;
+use flott_api::table::SinkSpec;
 use flott_api::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 const VERSION: u32 = 1;
+/// Options that do not say what the sink is.
+const MENDED: [&str; 7] = [
+    "username",
+    "password",
+    "jdbc-url",
+    "sink.max-retries",
+    "sink.connect.timeout-ms",
+    "doris.request.connect.timeout.ms",
+    "doris.request.read.timeout.ms",
+];
 
-/// Makes the labels of a job and a table.
+/// What tells the labels of a sink from those of others in the same job.
+///
+/// # Errors
+/// If the specification cannot be written.
+pub(super) fn tag_of(spec: &SinkSpec) -> Result<u64> {
+    let mut told = spec.clone();
+    told.options.0.retain(|key, _| !MENDED.contains(&key.as_str()));
+    let json = serde_json::to_vec(&told).map_err(|e| Error::internal("a sink cannot be named").with_source(e))?;
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    Ok(json.iter().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
+/// Makes the labels of a job and a sink.
 #[derive(Clone)]
 pub(super) struct Labels(String);
 
 impl Labels {
-    /// `table` is the name under which the job knows it.
-    pub(super) fn new(prefix: &str, job: JobId, table: &str) -> Self {
-        let hash = table.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        Labels(format!("{prefix}_{:032x}_{hash:08x}", job.0))
+    /// `tag` is the sink's, see [`tag_of`].
+    pub(super) fn new(prefix: &str, job: JobId, tag: u64) -> Self {
+        Labels(format!("{prefix}_{:032x}_{tag:016x}", job.0))
     }
 
     /// What all labels begin with.
@@ -141,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_label_is_one_that_the_databases_take() {
-        let label = Labels::new("p", JobId(u128::MAX), "a.b.c").label(Place { lineage: u64::MAX, number: u64::MAX });
+        // More lineages there are never, and more transactions not in a thousand years.
+        let place = Place { lineage: 999_999, number: 999_999_999_999 };
+        let label = Labels::new(&"p".repeat(50), JobId(u128::MAX), u64::MAX).label(place);
         assert!(label.len() < 128 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{label}");
     }
 }

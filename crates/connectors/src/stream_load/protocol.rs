@@ -9,7 +9,8 @@
 //!
 //! A front end sends whoever loads to a back end, with a status of the 300s; the rows then go there with the password, as
 //! `curl --location-trusted` does. A front end is asked where with a request without rows: it does not read them, and a
-//! connection that is full of rows that nobody reads would break before the answer is read.
+//! connection that is full of rows that nobody reads would break before the answer is read. From `https` nobody goes to `http`:
+//! the password would follow in the clear.
 
 use std::sync::Arc;
 
@@ -62,6 +63,12 @@ pub(super) struct Database {
     back: Option<Hosts>,
     /// Names of the columns, for loads that have more than these.
     columns: Option<String>,
+}
+
+/// An answer, and where it sends its reader.
+struct Answer {
+    response: HttpResponse,
+    elsewhere: Option<String>,
 }
 
 /// A request, without its host.
@@ -237,20 +244,20 @@ impl Database {
             };
             return self.follow(&question, place).await;
         }
-        let response = self.ask_front(&question).await?;
-        match redirected(&response)? {
+        let answer = self.ask_front(&question).await?;
+        match answer.elsewhere {
             Some(place) => self.follow(&question, place).await,
-            None => Ok(response),
+            None => Ok(answer.response),
         }
     }
 
     /// The answer from a place, or from where that sends its clients.
     async fn follow(&self, question: &Question<'_>, mut place: String) -> Result<HttpResponse> {
         for _ in 0..REDIRECTS_MAX {
-            let response = self.send(question, place, question.body.clone()).await?;
-            match redirected(&response)? {
+            let answer = self.send(question, place, question.body.clone()).await?;
+            match answer.elsewhere {
                 Some(next) => place = next,
-                None => return Ok(response),
+                None => return Ok(answer.response),
             }
         }
         Err(Error::external("a front end sends its clients in circles"))
@@ -264,8 +271,8 @@ impl Database {
         let kept = |(name, _): &&(String, String)| is_transaction && matches!(name.as_str(), "label" | "db" | "table");
         let headers = question.headers.iter().filter(kept).cloned().collect();
         let empty = Question { method: question.method, path: question.path, headers, body: Bytes::new() };
-        let response = self.ask_front(&empty).await?;
-        match redirected(&response)? {
+        let Answer { response, elsewhere } = self.ask_front(&empty).await?;
+        match elsewhere {
             Some(place) => Ok(place),
             None => Err(match judged(&response, &self.options) {
                 Err(e) if may_pass(&e) => e,
@@ -278,15 +285,15 @@ impl Database {
     }
 
     /// Asks the front ends in turn until one is there.
-    async fn ask_front(&mut self, question: &Question<'_>) -> Result<HttpResponse> {
+    async fn ask_front(&mut self, question: &Question<'_>) -> Result<Answer> {
         let mut last = None;
         for _ in 0..self.front.len() {
             let (chosen, host) = self.front.choose();
             let place = format!("{host}{}", question.path);
             match self.send(question, place, Bytes::new()).await {
-                Ok(response) => {
+                Ok(answer) => {
                     self.front.up(chosen);
-                    return Ok(response);
+                    return Ok(answer);
                 }
                 Err(e) if may_pass(&e) => {
                     self.front.down(chosen);
@@ -298,7 +305,7 @@ impl Database {
         Err(last.unwrap_or_else(|| Error::internal("a table has no front end")))
     }
 
-    async fn send(&self, question: &Question<'_>, url: String, body: Bytes) -> Result<HttpResponse> {
+    async fn send(&self, question: &Question<'_>, url: String, body: Bytes) -> Result<Answer> {
         let mut headers = question.headers.clone();
         headers.push(header("Authorization", self.options.authorization.reveal()));
         if question.method == HttpMethod::Put {
@@ -306,8 +313,13 @@ impl Database {
             headers.push(header("Expect", "100-continue"));
         }
         let host = url.split('/').nth(2).unwrap_or_default().to_owned();
+        let is_encrypted = url.starts_with("https:");
         let request = HttpRequest { method: question.method, url, headers, body, timeout_ms: self.options.timeout_ms };
-        self.client.send(request).await.map_err(|e| e.context(format!("host '{host}'")))
+        let answered = self.client.send(request).await.and_then(|response| {
+            let elsewhere = redirected(&response, is_encrypted)?;
+            Ok(Answer { response, elsewhere })
+        });
+        answered.map_err(|e| e.context(format!("host '{host}'")))
     }
 }
 
@@ -315,8 +327,9 @@ fn header(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// Where an answer sends its reader; without the user and the password that some versions write into it.
-fn redirected(response: &HttpResponse) -> Result<Option<String>> {
+/// Where an answer sends its reader, who came over an encrypted connection or not; without the user and the password that
+/// some versions write into it.
+fn redirected(response: &HttpResponse, is_encrypted: bool) -> Result<Option<String>> {
     if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
@@ -325,9 +338,17 @@ fn redirected(response: &HttpResponse) -> Result<Option<String>> {
     let Some((scheme, rest)) = place.filter(|(scheme, _)| matches!(*scheme, "http" | "https")) else {
         return Err(Error::external("a front end sends its clients nowhere"));
     };
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    // All paths begin so; a '/' before it may be one of the password.
+    let path_at = rest.find("/api/").or_else(|| rest.find('/'));
+    let (host, path) = path_at.map_or((rest, ""), |at| rest.split_at(at));
     let host = host.rsplit('@').next().unwrap_or_default();
-    Ok(Some(format!("{scheme}://{host}/{path}")))
+    if is_encrypted && scheme == "http" {
+        let place = host.split('/').next().unwrap_or_default();
+        return Err(Error::external(format!("it sends its clients from https to http, to '{place}'"))
+            .with_detail("The password would go there for all to read.")
+            .with_hint("Let all hosts speak https, or write the front ends with http if the network may be trusted."));
+    }
+    Ok(Some(format!("{scheme}://{host}{path}")))
 }
 
 fn unexpected(response: &HttpResponse, options: &LoadOptions) -> Error {

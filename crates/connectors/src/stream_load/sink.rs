@@ -16,7 +16,7 @@ use flott_formats::{Encoded, Encoder, EncoderSpec};
 
 use super::Brand;
 use super::committer::StreamLoadCommitter;
-use super::labels::{Labels, Place, Prepared, next_of, state};
+use super::labels::{Labels, Place, Prepared, next_of, state, tag_of};
 use super::options::LoadOptions;
 use super::protocol::{Database, Loaded, State};
 use crate::web::again::Tries;
@@ -33,6 +33,8 @@ const LINEAGES_MAX: u64 = 1_000_000;
 pub(super) struct StreamLoadSink {
     options: Arc<LoadOptions>,
     spec: SinkSpec,
+    /// Its labels', among those of other sinks of the job.
+    tag: u64,
 }
 
 impl StreamLoadSink {
@@ -55,7 +57,7 @@ impl StreamLoadSink {
             ))
             .with_hint("Declare PRIMARY KEY (..) NOT ENFORCED; the table of the database needs the same one."));
         }
-        Ok(StreamLoadSink { options: Arc::new(options), spec: spec.clone() })
+        Ok(StreamLoadSink { options: Arc::new(options), tag: tag_of(spec)?, spec: spec.clone() })
     }
 
     /// The columns, if loads say of each row what becomes of it.
@@ -78,7 +80,7 @@ impl Sink for StreamLoadSink {
             rows: 0,
             says_op: columns.is_some(),
             database: Database::new(&options, columns.as_deref(), cx.subtask.index, &environment)?,
-            labels: Labels::new(&options.prefix, cx.job, &self.spec.table),
+            labels: Labels::new(&options.prefix, cx.job, self.tag),
             next,
             prepared: Vec::new(),
             run: environment.rng.next_u64(),
@@ -96,7 +98,8 @@ impl Sink for StreamLoadSink {
             return Ok(None);
         }
         let database = Database::new(&self.options, None, 0, environment)?;
-        Ok(Some(Box::new(StreamLoadCommitter::new(database, &self.options, &self.spec.table, environment))))
+        let table = &self.spec.table;
+        Ok(Some(Box::new(StreamLoadCommitter::new(database, &self.options, table, self.tag, environment))))
     }
 }
 
@@ -149,9 +152,18 @@ impl Outbox for Loads {
         let mut body = std::mem::take(&mut self.body);
         body.push(b']');
         let body = Bytes::from(body);
+        let sent = match self.options.exactly_once {
+            true => self.transaction(body.clone()).await,
+            false => self.load(body.clone()).await,
+        };
+        if let Err(e) = sent {
+            // They wait still.
+            self.body = Vec::from(body);
+            self.body.pop();
+            return Err(e.context(format!("table '{}'", self.table)));
+        }
         self.rows = 0;
-        let sent = if self.options.exactly_once { self.transaction(body).await } else { self.load(body).await };
-        sent.map_err(|e| e.context(format!("table '{}'", self.table)))
+        Ok(())
     }
 
     async fn prepare(&mut self) -> Result<Vec<Committable>> {

@@ -14,7 +14,7 @@ use flott_api::testing::{FakeWorld, SinkWorld, batch, ready, sink_contract};
 use flott_api::{ChangeBatch, Field, LogicalType, Schema};
 use serde_json::{Value, json};
 
-use super::labels::Prepared;
+use super::labels::{Prepared, tag_of};
 use super::*;
 use crate::testing::options;
 use crate::web::testing::{Double, answer, header, no_answer};
@@ -394,6 +394,40 @@ fn what_no_checkpoint_has_is_rolled_back_in_every_lineage() {
     assert_eq!((server.rows_visible().len(), server.hidden()), (4, 0));
 }
 
+/// Two `INSERT`s into one table, of which the other one has other columns or other changes.
+#[test]
+fn sinks_of_one_table_leave_the_transactions_of_each_other_alone() {
+    let one = spec(Brand::Doris, true, &[]);
+    let other_columns = SinkSpec { schema: one.schema.project(&[0]), ..one.clone() };
+    let other_changes = SinkSpec { changelog: ChangelogMode::INSERT_ONLY, ..one.clone() };
+    for other in [other_columns, other_changes] {
+        let server = Server::new(Brand::Doris);
+        let double = server.double();
+        let of_one = checkpoint(&mut *writer(&double, &one, vec![]), "+I | 1 | a").unwrap();
+        let mut of_other = writer(&double, &other, vec![]);
+        ready(
+            of_other.write(batch(&other.schema, if other.schema.fields.len() == 1 { "+I | 2" } else { "+I | 2 | b" })),
+        )
+        .unwrap();
+        let of_other = ready(of_other.prepare_commit(false)).unwrap();
+        for (spec, restored) in [(&one, of_one), (&other, of_other)] {
+            ready(committer(&double, spec).recover(JOB, &restored)).unwrap();
+            ready(committer(&double, spec).commit(None, restored)).unwrap();
+        }
+        assert_eq!((server.rows_visible().len(), server.hidden()), (2, 0), "{:?}", server.states());
+    }
+}
+
+#[test]
+fn a_sink_is_known_again_when_its_password_and_times_are_others() {
+    let one = spec(Brand::Doris, false, &[]);
+    let mended =
+        [("sink.max-retries", "9"), ("doris.request.read.timeout.ms", "9"), ("username", "me"), ("password", "x")];
+    assert_eq!(tag_of(&one).unwrap(), tag_of(&spec(Brand::Doris, false, &mended)).unwrap());
+    let elsewhere = spec(Brand::Doris, false, &[("table.identifier", "db.u")]);
+    assert_ne!(tag_of(&one).unwrap(), tag_of(&elsewhere).unwrap());
+}
+
 #[test]
 fn a_transaction_that_the_database_gave_up_is_told() {
     for brand in BRANDS {
@@ -421,6 +455,55 @@ fn a_load_that_fails_is_told_without_the_password() {
         let shown = format!("{error:?} {error}");
         assert!(shown.contains(part) && shown.contains("table 'c.d.t'"), "{shown}");
         assert!(!shown.contains(HUSH) && !shown.contains("cm9vdDpzd29y"), "{shown}");
+    }
+}
+
+#[test]
+fn rows_of_a_load_that_failed_wait_for_the_next_one() {
+    for once in ["true", "false"] {
+        let server = Server::new(Brand::Doris);
+        let options = [("sink.enable-2pc", once), ("sink.max-retries", "0"), ("sink.buffer-flush.interval", "0")];
+        let (double, spec) = (server.double(), spec(Brand::Doris, false, &options));
+        let mut writer = writer(&double, &spec, vec![]);
+        server.fault("be:8040", What::Fails("unknown table"));
+        checkpoint(&mut *writer, "+I | 1 | a\n+I | 2 | b").unwrap_err();
+        let prepared = ready(writer.prepare_commit(false)).unwrap();
+        if once == "true" {
+            ready(committer(&double, &spec).commit(None, prepared)).unwrap();
+        }
+        assert_eq!(server.rows_visible().len(), 2, "{:?}", server.states());
+    }
+}
+
+fn sent_to(location: &'static str) -> Double {
+    Double::new(move |request| {
+        if request.url.contains("get_load_state") {
+            return answer(200, json!({"data": "UNKNOWN"}).to_string());
+        }
+        if !request.url.contains("//fe:8030/") {
+            return answer(200, json!({"Status": "Success"}).to_string());
+        }
+        let headers = vec![("location".to_owned(), location.to_owned())];
+        Ok(HttpResponse { status: 307, headers, body: Bytes::new() })
+    })
+}
+
+#[test]
+fn nobody_goes_from_https_to_http() {
+    for (front, location, place) in [
+        ("https://fe:8030", "http://be:8040/api/db/t/_stream_load", None),
+        ("https://fe:8030", "https://be:8040/api/db/t/_stream_load", Some("https://be:8040/api/db/t/_stream_load")),
+        ("http://fe:8030", "https://be:8040/api/db/t/_stream_load", Some("https://be:8040/api/db/t/_stream_load")),
+        ("http://fe:8030", "http://root:a/b@be:8040/api/db/t/x", Some("http://be:8040/api/db/t/x")),
+    ] {
+        let (double, spec) = (sent_to(location), spec(Brand::Doris, false, &[("fenodes", front)]));
+        let loaded = checkpoint(&mut *writer(&double, &spec, vec![]), "+I | 1 | a");
+        let at_back = double.asked().into_iter().map(|request| request.url).find(|url| !url.contains("//fe:"));
+        assert_eq!(at_back.as_deref(), place, "{front} {location}");
+        if let Err(e) = &loaded {
+            assert!(e.message().contains("from https to http") && !crate::web::may_pass(e), "{e:?}");
+        }
+        assert_eq!(loaded.is_ok(), place.is_some(), "{loaded:?}");
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) trait Outbox: Send {
     /// Takes rows, and sends what has become enough: what is kept has a bound.
     async fn add(&mut self, batch: ChangeBatch) -> Result<()>;
 
-    /// Sends all rows that wait.
+    /// Sends all rows that wait. Behind a failure those that were not taken wait still, and the next flush sends them.
     async fn flush(&mut self) -> Result<()>;
 
     /// Hands over what is to be committed, behind a flush.
@@ -51,7 +51,7 @@ pub(crate) struct GatheringWriter {
 
 struct Shared {
     outbox: Box<dyn Outbox>,
-    /// What went wrong while nobody was waiting.
+    /// What went wrong when rows were sent last, if nobody was waiting.
     failure: Option<Error>,
 }
 
@@ -65,21 +65,22 @@ impl GatheringWriter {
     ) -> Self {
         let shared = Arc::new(Mutex::new(Shared { outbox, failure: None }));
         let ticker = interval_ms.map(|interval_ms| {
-            let tick = tick(Arc::clone(&shared), interval_ms, environment.clone());
+            let tick = tick(Arc::clone(&shared), interval_ms, subtask, environment.clone());
             environment.spawner.spawn(&format!("sink {subtask} flush"), Box::pin(tick))
         });
         GatheringWriter { shared, snapshot: Bytes::new(), ticker }
     }
 }
 
-async fn tick(shared: Arc<Mutex<Shared>>, interval_ms: u64, environment: Environment) {
+async fn tick(shared: Arc<Mutex<Shared>>, interval_ms: u64, subtask: Subtask, environment: Environment) {
     loop {
         environment.clock.sleep_ms(interval_ms).await;
         let mut shared = shared.lock().await;
-        if let Err(e) = shared.outbox.flush().await {
-            // The next call of the writer says it, and fails the job.
-            shared.failure = Some(e);
-            return;
+        // The next call of the writer says it, and fails the job. It may be long until there is one, so it is told, and tried
+        // again until then.
+        shared.failure = shared.outbox.flush().await.err();
+        if let Some(e) = &shared.failure {
+            tracing::warn!(%subtask, "rows that waited were not sent, and wait for another {interval_ms} ms: {e}");
         }
     }
 }
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_wait_for_an_interval_and_a_failure_for_the_next_call() {
+    fn rows_wait_for_an_interval_and_a_failure_for_the_next_one_or_a_call() {
         let (steps, counted) = (Arc::new(Steps::default()), Arc::new(Counted::default()));
         let environment = Environment {
             clock: Arc::clone(&steps) as _,
@@ -229,10 +230,17 @@ mod tests {
         steps.step();
         steps.step();
         assert_eq!((counted.added.load(Ordering::SeqCst), counted.flushed.load(Ordering::SeqCst)), (1, 2));
+        // It passes before anybody calls.
+        for (fails, flushed) in [(true, 2), (true, 2), (false, 3)] {
+            counted.fails.store(fails, Ordering::SeqCst);
+            steps.step();
+            assert_eq!(counted.flushed.load(Ordering::SeqCst), flushed);
+        }
+        ready(writer.write(batch(&schema, "+I | 2"))).unwrap();
         counted.fails.store(true, Ordering::SeqCst);
         steps.step();
-        let error = ready(writer.write(batch(&schema, "+I | 2"))).unwrap_err();
-        assert_eq!((error.message(), counted.added.load(Ordering::SeqCst)), ("it fails", 1));
+        let error = ready(writer.write(batch(&schema, "+I | 3"))).unwrap_err();
+        assert_eq!((error.message(), counted.added.load(Ordering::SeqCst)), ("it fails", 2));
         ready(writer.abort());
         assert!(steps.cancelled.load(Ordering::SeqCst));
     }
