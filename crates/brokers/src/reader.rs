@@ -31,6 +31,14 @@ pub(crate) trait Feed: Send {
     /// These messages are out.
     fn emitted(&mut self, messages: &[Message]);
 
+    /// Behind the end: waits until the server has heard of all that is out. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// If it never will, and that matters.
+    async fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// How far the split is out.
     ///
     /// # Errors
@@ -111,7 +119,10 @@ pub(crate) struct MessageReader {
     cx: ReaderContext,
     rows: RowReader,
     open: Open,
+    /// Also those whose end was told, until they are settled.
     splits: VecDeque<OpenSplit>,
+    /// Whether a checkpoint was ever begun: only then it may be waited for one.
+    checkpoints: bool,
 }
 
 struct OpenSplit {
@@ -125,7 +136,12 @@ struct OpenSplit {
     ready: VecDeque<(Option<ChangeBatch>, usize)>,
     /// What fails the split when its rows are out.
     failure: Option<Error>,
-    finished: bool,
+    /// No more messages come.
+    ended: bool,
+    /// The server has heard of all of them.
+    settled: bool,
+    /// Whether the end was told to whoever reads: a subtask that has heard of all ends is gone, and its reader with it.
+    told: bool,
 }
 
 impl MessageReader {
@@ -134,7 +150,8 @@ impl MessageReader {
     /// # Errors
     /// If the format cannot hold the columns.
     pub(crate) fn new(layout: &Arc<RowLayout>, format: &dyn Format, cx: ReaderContext, open: Open) -> Result<Self> {
-        Ok(MessageReader { rows: RowReader::new(layout, format)?, cx, open, splits: VecDeque::new() })
+        let rows = RowReader::new(layout, format)?;
+        Ok(MessageReader { rows, cx, open, splits: VecDeque::new(), checkpoints: false })
     }
 
     /// What is there without waiting, from the split that was not looked at for the longest time.
@@ -163,18 +180,19 @@ impl MessageReader {
             if let Some(failure) = open.failure.take() {
                 return Err(failure);
             }
-            if open.finished {
-                let split = open.id.clone();
-                self.splits.pop_back();
-                return Ok(Some(ReadEvent::Finished { split }));
+            // Where there are checkpoints, the last messages wait for theirs before the reader may go.
+            if open.ended && !open.told && (open.settled || !self.checkpoints) {
+                open.told = true;
+                return Ok(Some(ReadEvent::Finished { split: open.id.clone() }));
             }
         }
+        self.splits.retain(|open| !(open.told && open.settled));
         Ok(None)
     }
 
     /// Waits until a split has more.
     async fn wait(&mut self) -> Result<()> {
-        let waiting = self.splits.iter_mut().filter(|open| !open.paused && open.messages.is_empty() && !open.finished);
+        let waiting = self.splits.iter_mut().filter(|open| !open.paused && open.messages.is_empty() && !open.settled);
         let waiting: Vec<_> = waiting.map(|open| Box::pin(open.take())).collect();
         if waiting.is_empty() {
             // Somebody must add or resume a split first, and drops this future for it.
@@ -186,12 +204,17 @@ impl MessageReader {
 
 impl OpenSplit {
     async fn take(&mut self) -> Result<()> {
+        if self.ended {
+            self.feed.settle().await?;
+            self.settled = true;
+            return Ok(());
+        }
         match self.feed.messages().await? {
             Some(messages) => {
                 self.messages = messages.into();
                 self.decoded = false;
             }
-            None => self.finished = true,
+            None => self.ended = true,
         }
         Ok(())
     }
@@ -210,7 +233,9 @@ impl SplitReader for MessageReader {
                 decoded: false,
                 ready: VecDeque::new(),
                 failure: None,
-                finished: false,
+                ended: false,
+                settled: false,
+                told: false,
             });
         }
         Ok(())
@@ -226,10 +251,11 @@ impl SplitReader for MessageReader {
     }
 
     fn snapshot(&mut self) -> Result<Vec<Split>> {
-        self.splits.iter().map(|open| open.feed.snapshot()).collect()
+        self.splits.iter().filter(|open| !open.told).map(|open| open.feed.snapshot()).collect()
     }
 
     fn barrier(&mut self, checkpoint: CheckpointId) {
+        self.checkpoints = true;
         self.splits.iter_mut().for_each(|open| open.feed.barrier(checkpoint));
     }
 

@@ -2,7 +2,8 @@
 //!
 //! **State**: none but the name of the session; what is not acknowledged lies at the broker. A message is acknowledged when
 //! the checkpoint behind it is complete. When only the connection was lost, the broker sends again what it waits for under the
-//! same ids: what is out already is known by its id and its bytes, and not given out again.
+//! same ids: what is out already is known by its id and its bytes, and not given out again. A broker that has forgotten some of
+//! its messages gives their ids to others, so each message has a number of our own, too: one is never acknowledged for another.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -72,6 +73,7 @@ impl Source for MqttSource {
                 lasting,
                 open: HashMap::default(),
                 pending: Pending::default(),
+                numbered: 0,
                 hasher: RandomState::default(),
             };
             Ok(Box::new(feed) as Box<dyn Feed>)
@@ -83,6 +85,7 @@ impl Source for MqttSource {
 
 /// A message that the broker waits for the acknowledgement of.
 struct Unacknowledged {
+    number: u64,
     hash: u64,
     /// Its checkpoint is complete, and there was no connection to say so.
     due: bool,
@@ -96,8 +99,27 @@ struct MqttFeed {
     split: Split,
     lasting: Lasting<Session>,
     open: HashMap<u16, Unacknowledged, RandomState>,
-    pending: Pending<u16>,
+    pending: Pending<Place>,
+    /// How many messages were given out that wait for an acknowledgement.
+    numbered: u64,
     hasher: RandomState,
+}
+
+/// What a message is known by between its arrival and its acknowledgement.
+#[derive(Clone, Copy)]
+struct Place {
+    id: u16,
+    number: u64,
+}
+
+impl Place {
+    fn pack(self) -> u64 {
+        self.number << u16::BITS | u64::from(self.id)
+    }
+
+    fn unpack(packed: u64) -> Self {
+        Place { id: packed as u16, number: packed >> u16::BITS }
+    }
 }
 
 struct Session {
@@ -169,7 +191,8 @@ impl MqttFeed {
                 false
             }
             _ => {
-                self.open.insert(publish.id, Unacknowledged { hash, due: false });
+                self.numbered += 1;
+                self.open.insert(publish.id, Unacknowledged { number: self.numbered, hash, due: false });
                 true
             }
         }
@@ -199,10 +222,11 @@ impl Feed for MqttFeed {
             let (mut messages, mut acknowledged) = (Vec::new(), Vec::new());
             for publish in publishes {
                 if self.is_new(&publish, &mut acknowledged) {
+                    let place = Place { id: publish.id, number: self.numbered };
                     messages.push(Message {
                         payload: publish.payload,
                         address: publish.topic,
-                        sequence: publish.id.into(),
+                        sequence: place.pack(),
                         again: publish.again,
                         qos: publish.qos,
                         ..Message::default()
@@ -223,7 +247,7 @@ impl Feed for MqttFeed {
 
     fn emitted(&mut self, messages: &[Message]) {
         if !self.shared.options.on_receipt {
-            self.pending.extend(messages.iter().filter(|m| m.qos > 0).map(|m| m.sequence as u16));
+            self.pending.extend(messages.iter().filter(|m| m.qos > 0).map(|m| Place::unpack(m.sequence)));
         }
     }
 
@@ -240,11 +264,12 @@ impl Feed for MqttFeed {
     }
 
     fn complete(&mut self, checkpoint: CheckpointId) -> Result<()> {
+        let mut places = self.pending.complete(checkpoint);
+        places.retain(|place| self.open.get(&place.id).is_some_and(|open| open.number == place.number));
         let mut packets = Vec::new();
-        let ids = self.pending.complete(checkpoint);
-        ids.iter().for_each(|id| acknowledge(&mut packets, *id));
+        places.iter().for_each(|place| acknowledge(&mut packets, place.id));
         let sent = self.lasting.opened().is_some_and(|session| session.client.send(packets).is_ok());
-        for id in ids {
+        for Place { id, .. } in places {
             match self.open.get_mut(&id) {
                 Some(open) if !sent => open.due = true,
                 _ => drop(self.open.remove(&id)),

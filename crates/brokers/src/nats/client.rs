@@ -70,6 +70,8 @@ pub(super) struct ConsumerInfo {
 /// How far it is.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Delivered {
+    /// Of how many messages.
+    pub(super) consumer_seq: u64,
     pub(super) stream_seq: u64,
 }
 
@@ -210,7 +212,26 @@ impl Client {
             }
         });
         let Some(message) = answered.await else { return Err(passing(format!("JetStream does not answer: {what}"))) };
-        let message = message?;
+        self.answer(&message?, what)
+    }
+
+    /// Asks JetStream something without waiting: the subject of the answer.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub(super) fn question(&mut self, question: &str) -> Result<String> {
+        let inbox = self.next_inbox();
+        let mut frame = Vec::new();
+        protocol::publish(&mut frame, &format!("$JS.API.{question}"), Some(&inbox), b"", b"");
+        self.send(frame)?;
+        Ok(inbox)
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// If it is a refusal.
+    pub(super) fn answer<T: DeserializeOwned>(&self, message: &Delivery, what: &str) -> Result<T> {
         if let Some((503, _)) = message.status() {
             return Err(passing(format!("JetStream of {} does not answer: {what}", self.line.name()))
                 .with_hint("It may still start, or not be enabled for this account."));

@@ -3,6 +3,9 @@
 //! A consumer is made when a feed is opened, and anew wherever anything is odd; what decides is the sequence of the next
 //! message, which lies in the split. So nothing is read twice and nothing left out. JetStream sends no more than was
 //! pulled, so a reader that waits holds two pulls at most.
+//!
+//! Where limits or a purge overtake a consumer, the server goes on behind them and says nothing. So the stream is asked where it
+//! begins when a sequence is missing, and the consumer what it still has when a pull brings nothing before the end of a split.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::METADATA;
-use super::client::{Client, Start, StreamInfo, Told};
+use super::client::{Client, ConsumerInfo, Start, StreamInfo, Told};
 use super::options::{Bounded, NatsOptions, Startup};
 use super::protocol::{Delivery, publish};
 use crate::link::{Lasting, passing};
@@ -254,7 +257,7 @@ impl Feed for NatsFeed {
             let wanted = Wanted { split: self.split.clone(), next: self.next };
             let (shared, environment) = (&self.shared, &self.environment);
             let session = self.lasting.get(|| open(Arc::clone(shared), environment.clone(), wanted.clone())).await?;
-            match session.messages(self.split.stop).await {
+            match session.messages().await {
                 Ok(messages) => {
                     self.ended = session.ended;
                     self.next = messages.last().map_or(self.next, |last| last.sequence + 1);
@@ -305,6 +308,33 @@ struct Session {
     ended: bool,
     /// Whether anybody looks at headers.
     headers: bool,
+    split: NatsSplit,
+    /// The sequence of the next message, if none is missing.
+    next: u64,
+    fail_on_loss: bool,
+    consumer: String,
+    question: Option<Question>,
+    /// What came while an answer was waited for.
+    waiting: VecDeque<Delivery>,
+    /// Up to which message of the consumer missing ones were asked for.
+    looked: u64,
+}
+
+/// Something that JetStream was asked while messages come.
+struct Question {
+    what: Asked,
+    inbox: String,
+    ends_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Where the stream begins, for messages are missing before the next one; the last number for which that tells.
+    Missing { last: u64 },
+    /// Where it begins, before the split is given up as read.
+    End,
+    /// What the consumer still has.
+    Rest,
 }
 
 struct Pull {
@@ -328,12 +358,20 @@ fn open(shared: Arc<Shared>, environment: Environment, wanted: Wanted) -> BoxFut
             client,
             environment,
             pull_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{name}", split.stream),
+            consumer: name,
+            // What is missing before was told just now.
+            next: next.max(info.state.first_seq),
+            fail_on_loss: options.fail_on_loss,
+            question: None,
+            waiting: VecDeque::new(),
+            looked: 0,
             timeout_ms: options.identity.access.timeout_ms,
             pulls: VecDeque::new(),
             number: 0,
             alone: false,
             ended: split.stop.is_some() && consumer.num_pending == 0,
             headers: shared.layout.has_headers(),
+            split,
         })
     })
 }
@@ -366,12 +404,12 @@ fn check(info: &StreamInfo, split: &NatsSplit, next: u64, fail_on_loss: bool) ->
 impl Session {
     /// Messages that have come; waits until there are some. None are lost when the future is dropped: what was taken is
     /// returned without waiting.
-    async fn messages(&mut self, stop: Option<u64>) -> Result<Vec<Message>> {
+    async fn messages(&mut self) -> Result<Vec<Message>> {
         let (mut messages, mut bytes) = (Vec::new(), 0);
         loop {
             while !self.ended && messages.len() < MESSAGES_MAX && bytes < BYTES_MAX {
-                let Some(delivery) = self.client.take()? else { break };
-                if let Some(message) = self.accept(delivery, stop)? {
+                let Some(delivery) = self.take()? else { break };
+                if let Some(message) = self.accept(delivery)? {
                     bytes += message.payload.len();
                     messages.push(message);
                 }
@@ -381,10 +419,11 @@ impl Session {
             }
             self.pull()?;
             let now_ns = self.environment.clock.monotonic_ns();
-            let ends_ns = self.pulls.front().map_or(now_ns, |pull| pull.ends_ns);
+            let of_pull = self.pulls.front().map_or(now_ns, |pull| pull.ends_ns);
+            let ends_ns = self.question.as_ref().map_or(of_pull, |question| question.ends_ns.min(of_pull));
             let left_ms = ends_ns.saturating_sub(now_ns) / NS_PER_MS;
             if !self.client.fill_within(left_ms.max(1)).await? && left_ms == 0 {
-                return Err(passing("JetStream does not answer a pull"));
+                return Err(passing("JetStream does not answer a pull, or a question about what is missing"));
             }
         }
     }
@@ -408,8 +447,63 @@ impl Session {
         Ok(())
     }
 
+    /// The next that was delivered; none while an answer is waited for, which decides about it.
+    fn take(&mut self) -> Result<Option<Delivery>> {
+        while self.question.is_some() {
+            let Some(delivery) = self.client.take()? else { return Ok(None) };
+            match self.question.take_if(|question| delivery.subject == question.inbox) {
+                Some(question) => self.answered(question.what, &delivery)?,
+                None => self.waiting.push_back(delivery),
+            }
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        self.waiting.pop_front().map_or_else(|| self.client.take(), |delivery| Ok(Some(delivery)))
+    }
+
+    fn ask(&mut self, what: Asked) -> Result<()> {
+        let stream = &self.split.stream;
+        let question = match what {
+            Asked::Missing { .. } | Asked::End => format!("STREAM.INFO.{stream}"),
+            Asked::Rest => format!("CONSUMER.INFO.{stream}.{}", self.consumer),
+        };
+        let inbox = self.client.question(&question)?;
+        let ends_ns = self.environment.clock.monotonic_ns() + self.timeout_ms * NS_PER_MS;
+        self.question = Some(Question { what, inbox, ends_ns });
+        Ok(())
+    }
+
+    fn answered(&mut self, what: Asked, answer: &Delivery) -> Result<()> {
+        if what == Asked::Rest {
+            let info: ConsumerInfo = self.client.answer(answer, "a consumer")?;
+            // What it has sent and is still on its way says itself whether it is the last.
+            let all = info.num_pending == 0 && info.delivered.consumer_seq <= self.number;
+            return if all { self.ask(Asked::End) } else { Ok(()) };
+        }
+        let info: StreamInfo = self.client.answer(answer, &format!("stream '{}'", self.split.stream))?;
+        check(&info, &self.split, self.next, self.fail_on_loss)?;
+        match what {
+            Asked::Missing { last } => self.looked = last,
+            Asked::End | Asked::Rest => self.ended = true,
+        }
+        Ok(())
+    }
+
+    /// Asks whether what is missing before a message was removed by limits or a purge, or one by one, as streams are that keep
+    /// the last message of a subject. The answer tells for all that has come by now, so a question costs little.
+    fn look_before(&mut self, delivery: Delivery, number: u64) -> Result<()> {
+        self.waiting.push_front(delivery);
+        while let Some(more) = self.client.take()? {
+            self.waiting.push_back(more);
+        }
+        let told = self.waiting.iter().filter_map(|more| Told::of(more.reply.as_deref()?));
+        let last = told.map(|told| told.number).max().unwrap_or(number);
+        self.ask(Asked::Missing { last })
+    }
+
     /// Takes what was delivered: a message, or that a pull has ended.
-    fn accept(&mut self, delivery: Delivery, stop: Option<u64>) -> Result<Option<Message>> {
+    fn accept(&mut self, delivery: Delivery) -> Result<Option<Message>> {
         let at = self.pulls.iter().position(|pull| pull.subscription == delivery.subscription);
         let Some(at) = at else { return Ok(None) };
         if let Some((code, words)) = delivery.status() {
@@ -420,7 +514,12 @@ impl Session {
         if told.number != self.number + 1 {
             return Err(passing(format!("a consumer gives message {} behind {}", told.number, self.number)));
         }
-        self.number = told.number;
+        // Of a filter nobody can say which sequences are its own.
+        if told.sequence > self.next && self.split.filter.is_none() && told.number > self.looked {
+            return self.look_before(delivery, told.number).map(|()| None);
+        }
+        (self.number, self.next) = (told.number, told.sequence + 1);
+        let stop = self.split.stop;
         self.pulls[at].left -= 1;
         if self.pulls[at].left == 0 {
             self.forget(at)?;
@@ -443,6 +542,8 @@ impl Session {
     fn ended_pull(&mut self, at: usize, code: u16, words: &str) -> Result<()> {
         match code {
             100 => return Ok(()),
+            // What was still to come may have been removed.
+            404 | 408 if self.split.stop.is_some() && self.question.is_none() => self.ask(Asked::Rest)?,
             404 | 408 => {}
             409 if words.to_lowercase().contains("maxbytes") => {
                 self.alone = self.pulls[at].left == self.pulls[at].asked;

@@ -1,4 +1,7 @@
 //! Writing: the broker confirms every message before a batch counts as written.
+//!
+//! What was not confirmed is sent again. Of a changelog all behind it is, too: the last change of a key must be the last one
+//! that comes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +35,8 @@ struct Shared {
     table: String,
     /// Nothing if each row says its own.
     routing_key: Option<String>,
+    /// Whether later rows take back earlier ones.
+    ordered: bool,
 }
 
 impl RabbitSink {
@@ -45,7 +50,8 @@ impl RabbitSink {
         let options = RabbitOptions::read(&spec.options, &schema)?;
         let layout = PayloadLayout::of(spec, &*options.format, WRITABLE)?;
         let routing_key = options.key_to_write(layout.place("routing-key").is_some())?.map(str::to_owned);
-        Ok(RabbitSink { shared: Arc::new(Shared { layout, routing_key, table: spec.table.clone(), options }) })
+        let (table, ordered) = (spec.table.clone(), !spec.changelog.is_insert_only());
+        Ok(RabbitSink { shared: Arc::new(Shared { layout, routing_key, table, ordered, options }) })
     }
 }
 
@@ -104,6 +110,7 @@ impl RabbitWriter {
         let RabbitWriter { encoder, lasting, environment, .. } = self;
         let outgoing = (0..batch.len()).map(|row| outgoing(&shared, batch, row, encoder.get(row)));
         let mut outgoing = outgoing.collect::<Result<Vec<_>>>()?;
+        let mut done = 0;
         loop {
             let session = lasting.get(|| open(Arc::clone(&shared), environment.clone())).await?;
             match publish_all(session, &mut outgoing, &shared.options).await {
@@ -111,10 +118,26 @@ impl RabbitWriter {
                     lasting.works();
                     return Ok(());
                 }
-                Err(e) => lasting.failed(e)?,
+                Err(e) => {
+                    if shared.ordered {
+                        repeat_behind_gap(&mut outgoing);
+                    }
+                    // A queue that takes some of them each time is slow, and not broken.
+                    let confirmed = outgoing.iter().filter(|message| message.confirmed).count();
+                    if confirmed > done {
+                        lasting.works();
+                    }
+                    done = confirmed;
+                    lasting.failed(e)?;
+                }
             }
         }
     }
+}
+
+/// All behind the first message that is not confirmed is to be sent again.
+fn repeat_behind_gap(outgoing: &mut [Outgoing<'_>]) {
+    outgoing.iter_mut().skip_while(|message| message.confirmed).for_each(|message| message.confirmed = false);
 }
 
 fn outgoing<'a>(shared: &'a Shared, batch: &'a ChangeBatch, row: usize, payload: &'a [u8]) -> Result<Outgoing<'a>> {
@@ -137,13 +160,14 @@ fn outgoing<'a>(shared: &'a Shared, batch: &'a ChangeBatch, row: usize, payload:
     Ok(Outgoing { routing_key, correlation_id, headers, payload, confirmed: false })
 }
 
-/// Sends what is not confirmed, and waits until all is.
+/// Sends what is not confirmed, and waits until all is. When one is refused, no more are sent, but what is under way is
+/// waited for: what the broker has need not be sent again.
 async fn publish_all(session: &mut Session, outgoing: &mut [Outgoing<'_>], options: &RabbitOptions) -> Result<()> {
     let Session { client, published } = session;
     let mut waiting: BTreeMap<u64, usize> = BTreeMap::new();
-    let (mut next, mut bytes, mut frames) = (0, 0, Vec::new());
+    let (mut next, mut bytes, mut frames, mut refused) = (0, 0, Vec::new(), false);
     loop {
-        while next < outgoing.len() && waiting.len() < WINDOW_MESSAGES && bytes < WINDOW_BYTES {
+        while !refused && next < outgoing.len() && waiting.len() < WINDOW_MESSAGES && bytes < WINDOW_BYTES {
             let message = &outgoing[next];
             if !message.confirmed {
                 let publication = Publication {
@@ -163,20 +187,17 @@ async fn publish_all(session: &mut Session, outgoing: &mut [Outgoing<'_>], optio
         }
         client.send(std::mem::take(&mut frames))?;
         if waiting.is_empty() {
-            return Ok(());
+            return if refused { Err(passing("RabbitMQ could not take a message")) } else { Ok(()) };
         }
         while let Some(event) = client.take()? {
             match event {
-                Event::Confirmed { tag, multiple, taken: true } => {
-                    let later = if multiple { waiting.split_off(&(tag + 1)) } else { BTreeMap::new() };
-                    let confirmed =
-                        if multiple { std::mem::replace(&mut waiting, later) } else { one(&mut waiting, tag) };
-                    for at in confirmed.into_values() {
+                Event::Confirmed { tag, multiple, taken } => {
+                    for at in heard(&mut waiting, tag, multiple).into_values() {
                         bytes -= outgoing[at].payload.len();
-                        outgoing[at].confirmed = true;
+                        outgoing[at].confirmed = taken;
                     }
+                    refused |= !taken;
                 }
-                Event::Confirmed { taken: false, .. } => return Err(passing("RabbitMQ could not take a message")),
                 Event::Returned { routing_key, why } => {
                     let key = String::from_utf8_lossy(&routing_key).into_owned();
                     let message = format!("no queue takes a message with routing key '{key}': {why}");
@@ -186,15 +207,20 @@ async fn publish_all(session: &mut Session, outgoing: &mut [Outgoing<'_>], optio
                 Event::Delivery(_) | Event::Answer(..) => {}
             }
         }
-        let room = next < outgoing.len() && waiting.len() < WINDOW_MESSAGES / 2 && bytes < WINDOW_BYTES;
+        let room = !refused && next < outgoing.len() && waiting.len() < WINDOW_MESSAGES / 2 && bytes < WINDOW_BYTES;
         if !waiting.is_empty() && !room {
             client.fill_soon().await?;
         }
     }
 }
 
-fn one(waiting: &mut BTreeMap<u64, usize>, tag: u64) -> BTreeMap<u64, usize> {
-    waiting.remove_entry(&tag).into_iter().collect()
+/// Takes out what the broker speaks of.
+fn heard(waiting: &mut BTreeMap<u64, usize>, tag: u64, multiple: bool) -> BTreeMap<u64, usize> {
+    if !multiple {
+        return waiting.remove_entry(&tag).into_iter().collect();
+    }
+    let later = waiting.split_off(&(tag + 1));
+    std::mem::replace(waiting, later)
 }
 
 #[async_trait]
@@ -209,5 +235,24 @@ impl SinkWriter for RabbitWriter {
 
     async fn prepare_commit(&mut self, _: bool) -> Result<Vec<Committable>> {
         Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_changelog_all_behind_a_gap_is_repeated() {
+        let message = |confirmed| Outgoing {
+            routing_key: "k",
+            correlation_id: None,
+            headers: Vec::new(),
+            payload: b"",
+            confirmed,
+        };
+        let mut outgoing = [true, true, false, true, false, true].map(message);
+        repeat_behind_gap(&mut outgoing);
+        assert_eq!(outgoing.map(|m| m.confirmed), [true, true, false, false, false, false]);
     }
 }

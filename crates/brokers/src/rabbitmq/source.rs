@@ -321,6 +321,35 @@ impl Feed for QueueFeed {
         Ok(None)
     }
 
+    /// What the broker sends beyond the end goes back to the queue when the connection closes, and so does what waits for its
+    /// checkpoint when the connection breaks: nobody could tell any more what of the queue is to be taken once more.
+    async fn settle(&mut self) -> Result<()> {
+        if !self.book.is_settled() && !std::mem::replace(&mut self.warned, true) {
+            tracing::info!("queue '{}' is read to its end, and its last messages wait for a checkpoint", self.queue);
+        }
+        while !self.book.is_settled() {
+            let Some(session) = self.lasting.opened() else { break };
+            let heard = match session.client.take() {
+                Ok(Some(Event::Answer(method::QOS_OK, _))) => {
+                    self.book.heard();
+                    continue;
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) => session.client.fill().await,
+                Err(e) => Err(e),
+            };
+            if let Err(e) = heard {
+                tracing::warn!(
+                    "queue '{}' is read to its end, and its last messages stay there, since they could not be \
+                     acknowledged: {e}",
+                    self.queue
+                );
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn emitted(&mut self, messages: &[Message]) {
         self.book.emitted(messages.len());
         self.left = self.left.map(|left| left.saturating_sub(messages.len() as u64));

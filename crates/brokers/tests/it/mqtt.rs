@@ -1,12 +1,14 @@
 //! Connector `mqtt`. The contract suite of sources is not run: a session of a broker has no positions to go back to.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use flott_api::testing::{SinkWorld, batch, lines, sink_contract};
 use flott_api::{ChangeBatch, ErrorKind, Schema, TypeKind};
 
 use crate::server::{self, Server, certificate, own, pause, silent};
-use crate::world::{Table, field, users};
+use crate::world::{Reading, Table, field, users};
 
 /// A topic and a session of their own.
 fn table(server: &Server) -> (Table, String) {
@@ -30,7 +32,7 @@ fn write(table: &Table, rows: &str) {
 }
 
 /// A reader whose session the broker has.
-fn begun(table: &Table) -> crate::world::Reading {
+fn begun(table: &Table) -> Reading {
     let mut reading = table.reading(&[]).unwrap();
     assert!(reading.is_quiet(300));
     reading
@@ -238,6 +240,54 @@ fn a_broker_that_stalls_is_written_to_again() {
     server.stalled(1200, || writer.put(table.rows("+I | 2 | b")).unwrap());
     let rows = reading.take(2).unwrap();
     assert_eq!(rows[..2], ["+I | 1 | a", "+I | 2 | b"], "at least once");
+}
+
+fn packet(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head)?;
+    let mut body = vec![0; head[1].into()];
+    stream.read_exact(&mut body)?;
+    Ok([&head[..], &body].concat())
+}
+
+/// Lets a reader in, and sends it a message whose id is 1.
+fn let_in(listener: &TcpListener, known: bool, payload: &str) -> TcpStream {
+    let mut stream = listener.accept().unwrap().0;
+    packet(&mut stream).unwrap();
+    stream.write_all(&[0x20, 2, known.into(), 0]).unwrap();
+    let asked = packet(&mut stream).unwrap();
+    let mut answer = vec![0x90, 3, asked[2], asked[3], 1];
+    answer.extend([0x32, 7 + payload.len() as u8, 0, 3, b's', b'/', b'x', 0, 1]);
+    answer.extend(payload.as_bytes());
+    stream.write_all(&answer).unwrap();
+    stream
+}
+
+/// A broker that comes back with a session of an older save gives ids again that it had given before.
+#[test]
+fn an_id_that_another_message_has_now_is_not_acknowledged_for_it() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let table = at(listener.local_addr().unwrap().port(), "s");
+    let mut reading = table.reading(&[]).unwrap();
+    let life = |reading: &mut Reading, known: bool, payload: &str| {
+        std::thread::scope(|scope| {
+            let stream = scope.spawn(|| let_in(&listener, known, payload));
+            let rows = reading.take(1).unwrap();
+            (stream.join().unwrap(), rows)
+        })
+    };
+    let (stream, rows) = life(&mut reading, false, r#"{"id":1,"name":"a"}"#);
+    assert_eq!(rows, ["+I | 1 | a"]);
+    reading.begin_checkpoint(1);
+    drop(stream);
+    let (mut stream, rows) = life(&mut reading, true, r#"{"id":2,"name":"b"}"#);
+    assert_eq!(rows, ["+I | 2 | b"]);
+    reading.complete(1).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+    let heard = packet(&mut stream);
+    assert!(heard.is_err(), "no checkpoint has it, and this came: {heard:?}");
+    reading.checkpoint(2);
+    assert_eq!(packet(&mut stream).unwrap(), [0x40, 2, 0, 1]);
 }
 
 #[test]

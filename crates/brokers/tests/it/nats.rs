@@ -266,6 +266,73 @@ fn messages_that_are_gone_are_missed() {
     assert_eq!(error.message(), format!("stream '{stream}' was deleted and created again"));
 }
 
+fn write_many(table: &Table, rows: usize) {
+    let rows: Vec<String> = (1..=rows).map(|n| format!("+I | {n} | n")).collect();
+    write(table, &rows.join("\n"));
+}
+
+/// A stream without its filter, and without an end.
+fn endless(table: &Table) -> Table {
+    let mut whole = table.clone().with(&[("scan.bounded.mode", "unbounded")]);
+    whole.options.0.remove("subject");
+    whole
+}
+
+#[test]
+fn a_reader_that_is_overtaken_says_so() {
+    let Some(server) = server::nats("a_reader_that_is_overtaken_says_so") else { return };
+    let (table, stream) = table(server);
+    const ROWS: usize = 5000;
+    write_many(&table, ROWS);
+    let strict = endless(&table);
+    let mut failing = strict.reading(&[]).unwrap();
+    let mut going_on = strict.clone().with(&[("scan.lost-messages", "log")]).reading(&[]).unwrap();
+    failing.take(1).unwrap();
+    let mut rows = going_on.take(1).unwrap();
+    // Both have pulled some, and their consumers live.
+    ask(server, &format!("STREAM.PURGE.{stream}"), "{\"seq\":4901}");
+    let error = loop {
+        match failing.next() {
+            Ok(rows) => assert!(!rows.unwrap().last().unwrap().contains("| 5000 |"), "it came to the end"),
+            Err(e) => break e,
+        }
+    };
+    assert!(error.message().contains("has no messages before sequence 4901 any more, and "), "{error}");
+    assert_eq!(error.kind(), ErrorKind::External { retry: false });
+    while !rows.last().unwrap().contains("| 5000 |") {
+        rows.extend(going_on.next().unwrap().unwrap());
+    }
+    assert!(rows.len() < ROWS && rows[rows.len() - 100].contains("| 4901 |"), "{}", rows.len());
+    // Messages that were deleted one by one were not overtaken.
+    let (table, stream) = self::table(server);
+    write_many(&table, 30);
+    for sequence in [5, 6, 10, 29] {
+        ask(server, &format!("STREAM.MSG.DELETE.{stream}"), &format!("{{\"seq\":{sequence},\"no_erase\":true}}"));
+    }
+    assert_eq!(endless(&table).reading(&[]).unwrap().take(26).unwrap().len(), 26);
+}
+
+#[test]
+fn a_bounded_read_ends_when_what_was_to_come_is_removed() {
+    let Some(server) = server::nats("a_bounded_read_ends_when_what_was_to_come_is_removed") else { return };
+    let (table, stream) = table(server);
+    write_many(&table, 5000);
+    let whole = endless(&table).with(&[("scan.bounded.mode", "latest-offset")]);
+    let (mut filtered, mut strict) = (table.reading(&[]).unwrap(), whole.reading(&[]).unwrap());
+    let mut lenient = whole.clone().with(&[("scan.lost-messages", "log")]).reading(&[]).unwrap();
+    for reading in [&mut filtered, &mut strict, &mut lenient] {
+        reading.take(1).unwrap();
+    }
+    ask(server, &format!("STREAM.PURGE.{stream}"), "");
+    for reading in [&mut filtered, &mut strict, &mut lenient] {
+        while reading.soon(300).is_some() {}
+    }
+    assert!(filtered.ends_within(30_000));
+    assert!(lenient.ends_within(30_000));
+    let error = strict.next().unwrap_err();
+    assert!(error.message().contains("has no messages before sequence 5001 any more, and "), "{error}");
+}
+
 /// The server is killed while rows are written and read; all are there, in order, and none is there twice.
 #[test]
 fn reading_and_writing_outlive_a_server_that_is_killed() {

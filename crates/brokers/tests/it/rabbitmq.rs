@@ -112,6 +112,71 @@ fn a_queue_is_read_to_its_end_and_keeps_the_contract() {
 }
 
 #[test]
+fn a_bounded_read_ends_when_its_last_messages_are_acknowledged() {
+    let Some(server) = server::rabbitmq("a_bounded_read_ends_when_its_last") else { return };
+    let table = table(server);
+    write_with_ids(&table, 0..6);
+    let mut reading = bounded(&table).reading(&[]).unwrap();
+    reading.checkpoint(1);
+    // The broker sends them, too, and they are none of this read.
+    write_with_ids(&table, 6..8);
+    assert_eq!(reading.take(6).unwrap().len(), 6);
+    assert!(!reading.ends_within(300), "its messages wait for a checkpoint");
+    assert_eq!(reading.begin_checkpoint(2).len(), 1);
+    assert!(!reading.ends_within(300));
+    reading.complete(2).unwrap();
+    assert!(reading.ends_within(10_000));
+    assert!(reading.begin_checkpoint(3).is_empty());
+    gone(reading);
+    let mut reading = table.reading(&[]).unwrap();
+    assert_eq!(reading.take(2).unwrap(), ["+I | 6 | n", "+I | 7 | n"]);
+    assert!(reading.is_quiet(300));
+}
+
+#[test]
+fn a_queue_that_has_ended_is_acknowledged_while_another_one_is_read() {
+    let Some(server) = server::rabbitmq("a_queue_that_has_ended_is_acknowledged") else { return };
+    let (short, long) = (table(server), table(server));
+    write_with_ids(&short, 0..1);
+    write_with_ids(&long, 10..13);
+    let queues = format!("{};{}", short.options.0["queue"], long.options.0["queue"]);
+    let both = bounded(&short).with(&[("queue", &queues), ("scan.prefetch-count", "1")]);
+    let mut reading = both.reading(&[]).unwrap();
+    assert_eq!(reading.take(2).unwrap().len(), 2);
+    // Where no checkpoint was begun, none is waited for: the end is told, here or already before.
+    assert!(reading.is_quiet(300) && reading.is_quiet(300));
+    for checkpoint in 1..4 {
+        assert_eq!(reading.checkpoint(checkpoint).len(), 1, "only one is not at its end");
+        if checkpoint < 3 {
+            assert_eq!(reading.take(1).unwrap().len(), 1);
+        }
+    }
+    assert!(reading.ends_within(10_000));
+    gone(reading);
+    for table in [short, long] {
+        assert!(table.reading(&[]).unwrap().is_quiet(300), "nothing is left");
+    }
+}
+
+#[test]
+fn a_bounded_read_whose_broker_dies_at_its_end_leaves_the_messages_there() {
+    let Some(mut server) = own("rabbitmq", "a_bounded_read_whose_broker_dies", &definitions()) else { return };
+    let table = at(server.port, "q1");
+    write_with_ids(&table, 0..3);
+    let mut reading = bounded(&table).reading(&[]).unwrap();
+    reading.checkpoint(1);
+    reading.take(3).unwrap();
+    reading.begin_checkpoint(2);
+    assert!(!reading.ends_within(300));
+    server.terminate();
+    assert!(reading.ends_within(10_000));
+    reading.complete(2).unwrap();
+    drop(reading);
+    server.restart();
+    assert_eq!(table.reading(&[]).unwrap().take(3).unwrap().len(), 3);
+}
+
+#[test]
 fn what_is_acknowledged_on_receipt_does_not_come_again() {
     let Some(server) = server::rabbitmq("what_is_acknowledged_on_receipt") else { return };
     let table = table(server).with(&[("scan.acknowledge", "receipt")]);
@@ -155,6 +220,40 @@ fn more_messages_pass_than_may_wait_for_a_checkpoint() {
     let long = "x".repeat(400_000);
     write(&large, &format!("+I | 1 | {long}"));
     assert!(large.reading(&[]).unwrap().take(1).unwrap()[0].ends_with(&long));
+}
+
+/// What a full queue refuses is sent again, and with it all that came behind: the last change of a key comes last.
+#[test]
+fn changes_that_are_refused_come_in_their_order() {
+    let Some(server) = server::rabbitmq("changes_that_are_refused_come_in_their_order") else { return };
+    const ROWS: usize = 900;
+    let table = Table { primary_key: vec![0], ..at(server.port, "small") };
+    let table = table.with(&[("format", "debezium-json"), ("scan.prefetch-count", "50")]);
+    let rows: Vec<String> = (0..ROWS).map(|n| format!("{} | 7 | n{n}", if n == 0 { "+I" } else { "+U" })).collect();
+    let mut writer = table.writer();
+    let mut read = std::thread::scope(|scope| {
+        let writing = scope.spawn(|| writer.put(table.rows(&rows.join("\n"))).unwrap());
+        let (mut reading, mut read, mut checkpoint) = (table.reading(&[]).unwrap(), Vec::new(), 0);
+        loop {
+            let done = writing.is_finished();
+            match reading.soon(500) {
+                Some(more) => read.extend(more),
+                None if done => break read,
+                None => {}
+            }
+            checkpoint += 1;
+            reading.checkpoint(checkpoint);
+        }
+    });
+    let all = read.len();
+    // Of each only where it came last.
+    let mut seen = BTreeSet::new();
+    read.reverse();
+    read.retain(|row| seen.insert(row.clone()));
+    read.reverse();
+    let number = |row: &String| row.rsplit('n').next().unwrap().trim().parse::<usize>().unwrap();
+    assert!(read.iter().map(number).eq(0..ROWS), "{read:?}");
+    assert!(all > ROWS, "some were refused, and others behind them were not");
 }
 
 fn sink_world(server: &'static Server) -> SinkWorld {

@@ -41,7 +41,7 @@ pub(crate) fn redis(test: &str) -> Option<&'static Server> {
     (!left_out(test, "redis")).then(|| SHARED.get_or_init(|| Server::start("redis", &[])))
 }
 
-/// RabbitMQ, for all tests, with queues `q0` to `q29`; nothing if the user leaves these tests out.
+/// RabbitMQ, for all tests, with queues `q0` to `q29`, and `small`, which refuses more than 40 messages; nothing if the user leaves these tests out.
 pub(crate) fn rabbitmq(test: &str) -> Option<&'static Server> {
     static SHARED: OnceLock<Server> = OnceLock::new();
     (!left_out(test, "rabbitmq")).then(|| SHARED.get_or_init(|| Server::start("rabbitmq", &definitions())))
@@ -54,7 +54,9 @@ pub(crate) fn definitions() -> Vec<String> {
     let file = folder.path().join("definitions.json");
     let queue =
         |n: u32| format!(r#"{{"name":"q{n}","vhost":"/","durable":true,"auto_delete":false,"arguments":{{}}}}"#);
-    let queues: Vec<String> = (0..30).map(queue).collect();
+    let mut queues: Vec<String> = (0..30).map(queue).collect();
+    let limits = r#"{"x-max-length":40,"x-overflow":"reject-publish"}"#;
+    queues.push(queue(30).replace("{}", limits).replace("q30", "small"));
     let text = format!(
         r#"{{"vhosts":[{{"name":"/"}}],
             "users":[{{"name":"guest","password":"guest","tags":"administrator"}}],

@@ -246,6 +246,19 @@ impl Reading {
         }
     }
 
+    /// Whether a split ends in time, and nothing else comes before.
+    pub(crate) fn ends_within(&mut self, millis: u64) -> bool {
+        let waiting = async { tokio_timeout(millis, self.reader.next()).await };
+        match self.runtime.block_on(waiting).map(Result::unwrap) {
+            None => false,
+            Some(ReadEvent::Batch { batch, .. }) => panic!("more comes: {:?}", lines(&batch)),
+            Some(ReadEvent::Finished { .. }) => {
+                self.open -= 1;
+                true
+            }
+        }
+    }
+
     /// Whether nothing comes for a while.
     pub(crate) fn is_quiet(&mut self, millis: u64) -> bool {
         self.soon(millis).is_none()

@@ -204,6 +204,12 @@ impl Book {
         }
     }
 
+    /// Whether the broker has heard the acknowledgements of all that is out, as far as it is known by ids.
+    pub(super) fn is_settled(&self) -> bool {
+        let marked = self.marks.iter().any(|mark| !mark.ids.is_empty());
+        !marked && self.now.is_empty() && self.sent.is_empty() && self.completed.is_empty()
+    }
+
     /// How many messages the broker waits for.
     pub(super) fn unacknowledged(&self) -> u64 {
         self.delivered - self.acknowledged - self.alone.len() as u64
