@@ -67,7 +67,7 @@ pub trait ObjectStore: Send + Sync {
 
 /// Finds the store of a URI.
 pub trait ObjectStores: Send + Sync {
-    /// The store of `file:///a/b`, `/a/b`, `s3://bucket/a` or `memory://name/a`, and the path within it.
+    /// The store of `file:///a/b`, `/a/b`, `s3://bucket/a` or `memory://name/a` and their like, and the path within it.
     ///
     /// # Errors
     /// If the scheme is not supported, or the store's configuration is not complete.

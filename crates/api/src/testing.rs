@@ -23,7 +23,7 @@ pub mod world;
 pub use executor::SimExecutor;
 pub use lookup::LookupTest;
 pub use model::ModelTest;
-pub use object_contract::{object_contract, object_pages_contract};
+pub use object_contract::{object_contract, object_contract_without, object_pages_contract};
 pub use objects::{FaultyObjects, MemoryObjects};
 pub use operator::{Case, InputsCase, JoinCase, check, check_inputs, check_join, check_restorable};
 pub use process::process_functions;

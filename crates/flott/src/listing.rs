@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use flott_sql::config::{Configuration, OPTIONS};
+use flott_sql::config::{Configuration, OPTIONS, option_of};
 use flott_sql::secret;
 
 /// The list, aligned; ends with a line break.
@@ -10,7 +10,7 @@ pub fn options(configuration: &Configuration) -> String {
     let effective = configuration.effective();
     let mut rows = vec![["option".to_owned(), "value".to_owned(), "set by".to_owned(), "what it does".to_owned()]];
     for option in effective {
-        let spec = OPTIONS.iter().find(|o| o.key == option.key);
+        let spec = option_of(&option.key);
         let what = spec.map_or("It is Flink's, and has no effect here.", |o| o.description);
         let shown = secret::shown(&option.key, &option.value);
         rows.push([option.key, shown, option.origin.to_string(), what.to_owned()]);

@@ -19,7 +19,7 @@ use flott_runtime::environment::{Objects, StoreWorld, memory_bytes};
 use flott_runtime::{Plugins, TableFactories};
 #[cfg(feature = "jdbc")]
 use flott_sql::catalog::Catalog;
-use flott_sql::config::{Configuration, OPTIONS};
+use flott_sql::config::{Configuration, is_of_stores};
 use flott_sql::session::Connectors;
 
 use crate::collect::{COLLECT, CollectFactory, Results};
@@ -85,11 +85,11 @@ pub fn objects(told: &Options, environment: &Environment) -> Arc<dyn ObjectStore
     Arc::new(Objects::new(StoreWorld::of(environment), told.0.clone()))
 }
 
-/// What the object stores are told: the keys `s3.*` with their values, the secret among them. They stay in this process;
+/// What the object stores are told: their keys with their values, the secrets among them. They stay in this process;
 /// no job graph has them.
 pub fn store_options(configuration: &Configuration) -> Options {
-    let keys = OPTIONS.iter().map(|o| o.key).filter(|key| key.starts_with("s3."));
-    Options(keys.filter_map(|key| Some((key.to_owned(), configuration.get(key)?.to_owned()))).collect())
+    let options = configuration.effective().into_iter().filter(|option| is_of_stores(&option.key));
+    Options(options.map(|option| (option.key, option.value)).collect())
 }
 
 /// The connectors that a user may name.
@@ -167,12 +167,20 @@ mod tests {
     #[test]
     fn stores_are_told_their_keys() {
         let mut configuration = Configuration::default();
-        for (key, value) in [("s3.secret.key", "hush"), ("s3.endpoint", "http://host"), ("parallelism.default", "2")] {
+        let account = "fs.azure.account.key.acme.dfs.core.windows.net";
+        for (key, value) in
+            [(account, "hush"), ("parallelism.default", "2"), ("s3.endpoint", "http://host"), ("s3.secret.key", "hush")]
+        {
             configuration.set(key, value, flott_sql::config::Origin::File).unwrap();
         }
         let told = store_options(&configuration).0;
         let told: Vec<(&str, &str)> = told.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let expected = [("s3.endpoint", "http://host"), ("s3.secret-key", "hush")];
+        let expected = [
+            (account, "hush"),
+            ("fs.gs.auth.null.enable", "false"),
+            ("s3.endpoint", "http://host"),
+            ("s3.secret-key", "hush"),
+        ];
         assert_eq!(told, expected);
     }
 }

@@ -34,8 +34,8 @@ pub use http::HttpConnections;
 pub use memory::memory_bytes;
 #[cfg(feature = "http")]
 pub use network::Sockets;
-#[cfg(feature = "s3")]
-pub use objects::S3Objects;
+#[cfg(feature = "buckets")]
+pub use objects::BucketObjects;
 pub use objects::{LocalObjects, MemoryObjects, MirrorStatus, MirroredObjects, Objects, StoreWorld};
 pub use programs::LocalPrograms;
 pub use random::SeededRandom;

@@ -16,7 +16,7 @@ mod flink_keys;
 mod old_names;
 mod options;
 
-pub use options::{LATEST, OPTIONS, OptionKind, OptionSpec};
+pub use options::{LATEST, OPTIONS, OptionKind, OptionSpec, find as option_of};
 
 /// Who set a key; later ones win.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,6 +174,15 @@ impl Configuration {
     pub fn set_values(&self) -> Vec<EffectiveOption> {
         self.effective().into_iter().filter(|o| o.origin != Origin::Default).collect()
     }
+}
+
+/// What keys of object stores begin with.
+const STORE_PREFIXES: [&str; 5] = ["fs.azure.", "fs.cosn.", "fs.gs.", "fs.oss.", "s3."];
+
+/// Whether a key says how object stores are reached. Where objects lie is the process's business: a job names stores
+/// by URI alone.
+pub fn is_of_stores(key: &str) -> bool {
+    STORE_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// Checks a key and its value. Answers with a warning where the key has no effect.

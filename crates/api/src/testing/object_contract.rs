@@ -24,7 +24,15 @@ const LARGE_BYTES: usize = 300 << 10;
 /// # Panics
 /// If the store does not keep the contract.
 pub async fn object_contract(store: &dyn ObjectStore, folder: &str) {
-    let suite = Suite { store, folder };
+    object_contract_without(store, folder, "").await;
+}
+
+/// The same for a store that refuses paths with some characters, rather than to take them for others.
+///
+/// # Panics
+/// If the store does not keep the contract.
+pub async fn object_contract_without(store: &dyn ObjectStore, folder: &str, refused: &str) {
+    let suite = Suite { store, folder, refused };
     suite.puts_and_gets().await;
     suite.reads_ranges().await;
     suite.lists().await;
@@ -44,7 +52,7 @@ pub async fn object_contract(store: &dyn ObjectStore, folder: &str) {
 /// If the store does not list all of them in order.
 pub async fn object_pages_contract(store: &dyn ObjectStore, folder: &str, count: usize) {
     const AT_ONCE: usize = 16;
-    let suite = Suite { store, folder };
+    let suite = Suite { store, folder, refused: "" };
     let names: Vec<String> = (0..count).map(|i| format!("{i:06}")).collect();
     for some in names.chunks(AT_ONCE) {
         join_all(some.iter().map(|name| suite.put(name, "", PutMode::Create))).await;
@@ -59,6 +67,8 @@ pub async fn object_pages_contract(store: &dyn ObjectStore, folder: &str, count:
 struct Suite<'a> {
     store: &'a dyn ObjectStore,
     folder: &'a str,
+    /// Characters that the store refuses.
+    refused: &'a str,
 }
 
 impl Suite<'_> {
@@ -218,13 +228,19 @@ impl Suite<'_> {
             "a\\b|<c>^`",
             "_",
         ];
-        for name in names {
+        let (refused, names): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| name.contains(|c| self.refused.contains(c)));
+        for name in refused {
+            let put = self.store.put(&self.path(name), Bytes::new(), PutMode::Create).await;
+            assert_eq!(put.map_err(|e| e.kind()), Err(ErrorKind::Invalid), "'{name}'");
+        }
+        for name in &names {
             assert_eq!(self.put(name, name, PutMode::Create).await, PutOutcome::Stored, "'{name}'");
             self.copy(name, &format!("copy/{name}")).await;
         }
-        for name in names {
-            assert_eq!(self.get(name).await.as_deref(), Some(name));
-            assert_eq!(self.get(&format!("copy/{name}")).await.as_deref(), Some(name));
+        for name in &names {
+            assert_eq!(self.get(name).await.as_deref(), Some(*name));
+            assert_eq!(self.get(&format!("copy/{name}")).await.as_deref(), Some(*name));
         }
         let sorted: BTreeSet<&str> = names.into_iter().collect();
         let listed: Vec<String> = self.listed("").await.into_iter().filter(|name| !name.starts_with("copy/")).collect();

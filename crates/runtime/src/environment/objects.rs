@@ -1,13 +1,14 @@
-//! Object storage of the real world: folders of this machine, memory of this process, buckets of S3.
+//! Object storage of the real world: folders of this machine, memory of this process, buckets.
 //!
-//! A URI says which: `/a/b`, `file:///a/b`, `memory://name/a`, `s3://bucket/a`. All paths of this
-//! machine lie in one store, and so do all of a bucket.
+//! A URI says which: `/a/b`, `file:///a/b`, `memory://name/a`, `s3://bucket/a`, `gs://bucket/a`,
+//! `abfss://container@host/a`, `oss://bucket/a`, `cos://bucket/a`. All paths of this machine lie in one
+//! store, and so do all of a bucket.
 
+#[cfg(feature = "buckets")]
+mod bucket;
 mod local;
 mod memory;
 mod mirror;
-#[cfg(feature = "s3")]
-mod s3;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,14 +19,24 @@ use flott_api::{Error, Result};
 
 use super::files::{local_part, scheme};
 
+#[cfg(feature = "buckets")]
+pub use bucket::BucketObjects;
 pub use local::LocalObjects;
 pub use memory::MemoryObjects;
 pub use mirror::{MirrorStatus, MirroredObjects};
-#[cfg(feature = "s3")]
-pub use s3::S3Objects;
 
-/// Schemes under which Flink finds S3.
-const S3_SCHEMES: &[&str] = &["s3", "s3a", "s3p"];
+/// Schemes of buckets as Flink and Hadoop have them, each with the one that it means here.
+const BUCKET_SCHEMES: &[(&str, &str)] = &[
+    ("abfs", "abfss"),
+    ("abfss", "abfss"),
+    ("cos", "cos"),
+    ("cosn", "cos"),
+    ("gs", "gs"),
+    ("oss", "oss"),
+    ("s3", "s3"),
+    ("s3a", "s3"),
+    ("s3p", "s3"),
+];
 
 /// What the stores need of the world.
 #[derive(Clone)]
@@ -49,13 +60,16 @@ impl StoreWorld {
     }
 }
 
+/// By scheme and name.
+type Buckets = BTreeMap<(&'static str, String), Arc<dyn ObjectStore>>;
+
 /// Finds the store of a URI. What a bucket needs to be reached is in the settings, under Flink's keys.
 pub struct Objects {
     world: StoreWorld,
     settings: BTreeMap<String, String>,
     local: Arc<LocalObjects>,
     /// A client for each bucket, made when it is first asked for.
-    buckets: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>>,
+    buckets: Mutex<Buckets>,
 }
 
 impl Objects {
@@ -76,28 +90,29 @@ impl Objects {
         Ok((Arc::new(MemoryObjects::named(name, Arc::clone(&self.world.clock))), within(uri, path)?))
     }
 
-    fn bucket(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+    fn bucket(&self, uri: &str, scheme: &'static str) -> Result<(Arc<dyn ObjectStore>, String)> {
         let (name, path) = authority(uri)?;
         let path = within(uri, path)?;
         let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(known) = buckets.get(name) {
+        let key = (scheme, name.to_owned());
+        if let Some(known) = buckets.get(&key) {
             return Ok((Arc::clone(known), path));
         }
-        let store = open_bucket(name, &self.settings)?;
-        buckets.insert(name.to_owned(), Arc::clone(&store));
+        let store = open_bucket(scheme, name, &self.settings)?;
+        buckets.insert(key, Arc::clone(&store));
         Ok((store, path))
     }
 }
 
-#[cfg(feature = "s3")]
-fn open_bucket(name: &str, settings: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
-    Ok(Arc::new(S3Objects::open(name, settings)?))
+#[cfg(feature = "buckets")]
+fn open_bucket(scheme: &str, name: &str, settings: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
+    Ok(Arc::new(BucketObjects::open(scheme, name, settings)?))
 }
 
-#[cfg(not(feature = "s3"))]
-fn open_bucket(name: &str, _: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
-    Err(Error::invalid(format!("bucket '{name}' cannot be reached: this program was built without S3"))
-        .with_hint("Build it with the cargo feature 's3'."))
+#[cfg(not(feature = "buckets"))]
+fn open_bucket(scheme: &str, _: &str, _: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>> {
+    Err(Error::invalid(format!("'{scheme}://' cannot be reached: this program was built without buckets"))
+        .with_hint("Build it with the cargo feature 'buckets'."))
 }
 
 impl std::fmt::Debug for Objects {
@@ -109,15 +124,19 @@ impl std::fmt::Debug for Objects {
 
 impl ObjectStores for Objects {
     fn resolve(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
-        match scheme(uri) {
+        let scheme = scheme(uri);
+        let bucket = scheme.and_then(|scheme| BUCKET_SCHEMES.iter().find(|(known, _)| *known == scheme));
+        if let Some((_, meant)) = bucket {
+            return self.bucket(uri, meant);
+        }
+        match scheme {
             None if uri.is_empty() => Err(Error::invalid("a path is empty")),
             None => self.local(uri, uri),
             Some("file") => self.local(uri, local_part(uri)?),
             Some("memory") => self.memory(uri),
-            Some(s3) if S3_SCHEMES.contains(&s3) => self.bucket(uri),
             Some(other) => Err(Error::unsupported(format!("object storage '{other}'"))
                 .with_detail(format!("The URI is '{uri}'."))
-                .with_hint("Use a local path, or a URI that begins with 'file://', 's3://' or 'memory://'.")),
+                .with_hint("Use a local path, or a URI that begins with 'file://', 's3://', 'gs://', 'abfss://', 'oss://', 'cos://' or 'memory://'.")),
         }
     }
 }

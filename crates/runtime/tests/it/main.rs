@@ -1,6 +1,10 @@
 //! The runtime against real servers, which `script/services` starts.
 
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
-#![cfg(feature = "s3")]
+#![cfg(feature = "buckets")]
 
+mod azure;
+mod double;
+mod forbidding;
+mod gcs;
 mod s3;

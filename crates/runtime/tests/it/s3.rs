@@ -1,7 +1,7 @@
 //! Objects in a bucket of a real server, also when the connection to it is lost.
 
 mod proxy;
-mod server;
+pub(crate) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Older names of keys that Flink 2.3 still reads, and the spellings that its S3 file systems take for one key.
+//! Older names of keys that Flink 2.3 still reads, and the spellings that its file systems of buckets take for one key.
 
 /// Old name and name, sorted by the old one.
 const OLD_NAMES: &[(&str, &str)] = &[
@@ -22,6 +22,10 @@ const OLD_NAMES: &[(&str, &str)] = &[
     ("fs.s3a.path.style.access", "s3.path.style.access"),
     ("fs.s3a.secret.key", "s3.secret-key"),
     ("fs.s3a.session.token", "s3.session-token"),
+    ("google.cloud.auth.service.account.json.keyfile", "fs.gs.auth.service.account.json.keyfile"),
+    ("gs.auth.null.enable", "fs.gs.auth.null.enable"),
+    ("gs.auth.service.account.json.keyfile", "fs.gs.auth.service.account.json.keyfile"),
+    ("gs.storage.root.url", "fs.gs.storage.root.url"),
     ("restart-strategy", "restart-strategy.type"),
     ("s3.access.key", "s3.access-key"),
     ("s3.endpoint.region", "s3.region"),

@@ -62,8 +62,15 @@ const fn option(
     OptionSpec { key, default, kind, description }
 }
 
+/// Options whose key may have a name behind it, with a dot between them: for Azure, the host of an account.
+const NAMED: [&str; 1] = ["fs.azure.account.key"];
+
 /// The option of a key.
-pub(super) fn find(key: &str) -> Option<&'static OptionSpec> {
+pub fn find(key: &str) -> Option<&'static OptionSpec> {
+    let has_name = |option: &str| {
+        key.strip_prefix(option).and_then(|name| name.strip_prefix('.')).is_some_and(|name| !name.is_empty())
+    };
+    let key = NAMED.into_iter().find(|option| has_name(option)).unwrap_or(key);
     OPTIONS.iter().find(|o| o.key == key)
 }
 
@@ -168,6 +175,17 @@ mod tests {
         assert!(OPTIONS.is_sorted_by_key(|o| o.key));
         for option in OPTIONS {
             assert!(option.default.is_none_or(|value| option.check(value).is_ok()), "{}", option.key);
+        }
+    }
+
+    #[test]
+    fn the_key_of_an_account_has_its_name_behind_it() {
+        let found = |key: &str| find(key).map(|option| option.key);
+        let option = "fs.azure.account.key";
+        assert_eq!(found(option), Some(option));
+        assert_eq!(found("fs.azure.account.key.acme.dfs.core.windows.net"), Some(option));
+        for other in ["fs.azure.account.key.", "fs.azure.account.keyprovider.acme", "fs.oss.endpoint.acme"] {
+            assert_eq!(found(other), None, "{other}");
         }
     }
 

@@ -11,7 +11,7 @@ use flott_api::options::{Millis, Options};
 use flott_api::{Error, Result};
 
 use super::Session;
-use crate::config::{Configuration, LATEST};
+use crate::config::{Configuration, LATEST, is_of_stores};
 use crate::secret::is_secret;
 
 const INTERVAL: &str = "execution.checkpointing.interval";
@@ -20,12 +20,9 @@ const SAVEPOINT_DIRECTORY: &str = "execution.checkpointing.savepoint-dir";
 const RECOVERY_PATH: &str = "execution.state-recovery.path";
 const RESTART: &str = "restart-strategy.type";
 
-/// Where objects lie is the process's business: a job names stores by URI alone.
-const STORE_PREFIX: &str = "s3.";
-
 /// The configuration that goes into a job graph: everything but secrets and what the process keeps to itself.
 pub(super) fn for_graph(configuration: &Configuration) -> Options {
-    let is_for_jobs = |key: &str| !key.starts_with(STORE_PREFIX) && !is_secret(key);
+    let is_for_jobs = |key: &str| !is_of_stores(key) && !is_secret(key);
     let effective = configuration.effective().into_iter().filter(|option| is_for_jobs(&option.key));
     Options(effective.map(|option| (option.key, option.value)).collect())
 }

@@ -34,10 +34,10 @@ fn what_leads_elsewhere_is_refused() {
     assert!(refused("memory://x/../b").message().contains("leads elsewhere"));
     assert!(refused("file://host/a").message().contains("names another machine"));
     assert_eq!(refused("").message(), "a path is empty");
-    for nameless in ["memory:///a", "memory:/a", "s3:///a", "s3:/a"] {
+    for nameless in ["memory:///a", "memory:/a", "s3:///a", "s3:/a", "gs:///a", "oss:/a"] {
         assert!(refused(nameless).message().ends_with("names no store"), "{nameless}");
     }
-    for scheme in ["gs", "abfs", "abfss", "wasb", "hdfs", "oss", "viewfs", "http"] {
+    for scheme in ["wasb", "wasbs", "hdfs", "obs", "viewfs", "http"] {
         let expected = format!("object storage '{scheme}' is not supported yet");
         assert_eq!(refused(&format!("{scheme}://a/b")).message(), expected);
     }
@@ -65,6 +65,31 @@ fn folders_that_a_uri_names_stay_and_others_go() {
     ready(store.delete(&object)).unwrap();
     assert!(folder.path().join("checkpoints").is_dir());
     assert!(!folder.path().join("checkpoints/job").exists());
+}
+
+#[cfg(feature = "buckets")]
+#[test]
+fn schemes_that_mean_the_same_share_a_bucket() {
+    let settings = [
+        ("fs.azure.account.key", "aGk="),
+        ("fs.azure.endpoint", "http://127.0.0.1:1"),
+        ("fs.cosn.bucket.endpoint_suffix", "http://127.0.0.1:1"),
+        ("fs.cosn.userinfo.secretId", "a"),
+        ("fs.cosn.userinfo.secretKey", "b"),
+        ("s3.access-key", "a"),
+        ("s3.endpoint", "http://127.0.0.1:1"),
+        ("s3.secret-key", "b"),
+    ];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let objects = Objects::new(StoreWorld::of(&FakeWorld::at(0).environment()), settings);
+    let store = |uri: &str| objects.resolve(uri).unwrap_or_else(|e| panic!("{uri}: {e}")).0;
+    for (one, other) in
+        [("s3://b/x", "s3a://b"), ("cos://b/x/y", "cosn://b/z"), ("abfss://b@a.dfs.x.y/x", "abfs://b@a.dfs.x.y/x")]
+    {
+        assert!(Arc::ptr_eq(&store(one), &store(other)), "{one} {other}");
+    }
+    assert!(!Arc::ptr_eq(&store("s3://b"), &store("cos://b")), "they are buckets of two services");
+    assert!(!Arc::ptr_eq(&store("abfss://b@a.dfs.x.y"), &store("abfss://c@a.dfs.x.y")));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! An S3 server for a test. The tests of the binary have it too, by its path.
+//! A server of buckets for a test. The tests of the binary have it too, by its path.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -18,6 +18,8 @@ const POLL_MS: u64 = 20;
 
 /// A server with one empty bucket, for as long as this lives.
 pub(crate) struct Server {
+    /// Its name for `script/services`.
+    service: &'static str,
     pub(crate) port: u16,
     /// It keeps a bucket `b` in `buckets/b`, with its objects as files.
     pub(crate) folder: tempfile::TempDir,
@@ -29,32 +31,37 @@ fn repository() -> PathBuf {
 }
 
 /// Whether the user leaves these tests out. Said aloud, past the harness that swallows what tests print.
-fn left_out(test: &str) -> bool {
+fn left_out(service: &str, test: &str) -> bool {
     let without = std::env::var("FLOTT_TEST_WITHOUT").unwrap_or_default();
-    let out = without.split_whitespace().any(|service| service == "s3");
+    let out = without.split_whitespace().any(|named| named == service);
     if out {
-        let line = format!("{test}: LEFT OUT, since FLOTT_TEST_WITHOUT names s3\n");
+        let line = format!("{test}: LEFT OUT, since FLOTT_TEST_WITHOUT names {service}\n");
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
     out
 }
 
-fn spawn(port: u16, folder: &Path) -> Child {
+fn spawn(service: &str, port: u16, folder: &Path) -> Child {
     let mut command = Command::new(repository().join("script/services"));
-    command.args(["run", "s3", &port.to_string()]).arg(folder).stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(["run", service, &port.to_string()]).arg(folder).stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().expect("script/services can be run")
 }
 
 impl Server {
-    /// A running server; nothing if the user leaves these tests out.
+    /// A running server of S3; nothing if the user leaves these tests out.
     pub(crate) fn start(test: &str) -> Option<Self> {
-        if left_out(test) {
+        Server::start_service("s3", test)
+    }
+
+    /// The same of a service by its name.
+    pub(crate) fn start_service(service: &'static str, test: &str) -> Option<Self> {
+        if left_out(service, test) {
             return None;
         }
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         std::fs::create_dir_all(folder.path().join("buckets").join(BUCKET)).unwrap();
         let port = free_port();
-        let mut server = Server { port, process: spawn(port, folder.path()), folder };
+        let mut server = Server { service, port, process: spawn(service, port, folder.path()), folder };
         server.wait();
         Some(server)
     }
@@ -66,11 +73,11 @@ impl Server {
                 return;
             }
             if let Some(status) = self.process.try_wait().unwrap() {
-                panic!("the S3 server ended while it started ({status}); its error is above");
+                panic!("the server of {} ended while it started ({status}); its error is above", self.service);
             }
             std::thread::sleep(Duration::from_millis(POLL_MS));
         }
-        panic!("the S3 server did not start in {START_MS_MAX} ms");
+        panic!("the server of {} did not start in {START_MS_MAX} ms", self.service);
     }
 
     /// Kills it without a warning.
@@ -81,7 +88,7 @@ impl Server {
 
     /// Starts it again with its data, under the same port.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(self.port, self.folder.path());
+        self.process = spawn(self.service, self.port, self.folder.path());
         self.wait();
     }
 }

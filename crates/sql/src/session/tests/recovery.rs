@@ -24,6 +24,9 @@ fn configuration(options: &[(&str, &str)], script: &str) -> std::collections::BT
 const ON: &str = "SET 'execution.checkpointing.interval' = '10 s'; SET 'state.checkpoints.dir' = '/c';
 SET 'execution.state-recovery.path' = 'latest'; SET 'restart-strategy' = 'fixed-delay';
 SET 's3.access-key' = 'name'; SET 's3.secret-key' = 'hush'; SET 's3.endpoint' = 'http://host';
+SET 'fs.oss.accessKeyId' = 'name'; SET 'fs.oss.accessKeySecret' = 'hush'; SET 'fs.oss.endpoint' = 'http://host';
+SET 'fs.azure.account.key.acme.dfs.core.windows.net' = 'hush'; SET 'fs.cosn.bucket.region' = 'x';
+SET 'fs.gs.storage.root.url' = 'http://host';
 ";
 
 #[test]
@@ -41,7 +44,7 @@ fn an_insert_is_told_of_checkpoints_and_no_secrets() {
             option.default.is_some() || ON.contains(option.key) || option.key.ends_with(".dir")
         );
     }
-    assert!(told.keys().all(|key| !key.starts_with("s3.")), "{told:?}");
+    assert!(told.keys().all(|key| !key.starts_with("s3.") && !key.starts_with("fs.")), "{told:?}");
     assert!(told.values().all(|value| value != "hush"));
 }
 

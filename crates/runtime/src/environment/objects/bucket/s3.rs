@@ -1,17 +1,15 @@
-//! How a bucket is reached: Flink's keys, and where they say nothing, AWS's environment variables.
-//!
-//! Other spellings of the keys, and what Flink has besides, are the business of whoever reads the configuration.
+//! A bucket of S3: Flink's keys, and where they say nothing, AWS's environment variables.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
-use flott_api::options::FromOption;
-use flott_api::{Error, Result};
+use flott_api::Result;
+use object_store::RetryConfig;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
-use object_store::{ClientOptions, RetryConfig};
 
-use crate::environment::http::provide_tls;
+use super::service;
+use super::settings::{Settings, check_name, is_plain, unusable, url};
+use super::{Clients, RETRIES, retries};
 
 const ACCESS_KEY: &str = "s3.access-key";
 const SECRET_KEY: &str = "s3.secret-key";
@@ -21,25 +19,27 @@ const REGION: &str = "s3.region";
 const PATH_STYLE: &str = "s3.path.style.access";
 
 const REGION_DEFAULT: &str = "us-east-1";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of silence, not of a whole object: that may be large.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) fn open(bucket: &str, settings: &Settings<'_>) -> Result<Clients> {
+    let connection = Connection::over(AmazonS3Builder::from_env(), settings)?;
+    Ok(Clients {
+        usual: Arc::new(connection.open(bucket, settings, retries(RETRIES))?),
+        creating: Arc::new(connection.open(bucket, settings, retries(0))?),
+        is_known_to_create_once: connection.endpoint.is_none(),
+    })
+}
 
 /// How a bucket is reached. It has no `Debug`: there are secrets in it.
-pub(super) struct Connection {
+struct Connection {
     builder: AmazonS3Builder,
     endpoint: Option<String>,
     path_style: bool,
 }
 
 impl Connection {
-    pub(super) fn read(settings: &BTreeMap<String, String>) -> Result<Self> {
-        Connection::over(AmazonS3Builder::from_env(), &Settings(settings))
-    }
-
     /// Settings win over what the builder has from the environment.
     fn over(mut builder: AmazonS3Builder, settings: &Settings<'_>) -> Result<Self> {
-        if let Some((access, secret)) = settings.keys()? {
+        if let Some((access, secret)) = settings.pair(&service::S3, ACCESS_KEY, SECRET_KEY)? {
             // A token of the environment belongs to keys of the environment.
             builder = AmazonS3Builder::new().with_access_key_id(access).with_secret_access_key(secret);
             if let Some(token) = settings.get(SESSION_TOKEN) {
@@ -50,7 +50,7 @@ impl Connection {
         let endpoint = settings.get(ENDPOINT).map(str::to_owned);
         let endpoint = endpoint.or_else(|| from_env(AmazonS3ConfigKey::S3Endpoint));
         let endpoint = endpoint.or_else(|| from_env(AmazonS3ConfigKey::Endpoint));
-        let endpoint = endpoint.map(|endpoint| url(&endpoint)).transpose()?;
+        let endpoint = endpoint.map(|endpoint| url(ENDPOINT, &endpoint)).transpose()?;
         let region = settings.get(REGION).map(str::to_owned).or_else(|| from_env(AmazonS3ConfigKey::Region));
         let region = region.unwrap_or_else(|| REGION_DEFAULT.to_owned());
         let has_no_names = endpoint.as_deref().is_some_and(|endpoint| !can_have_names(endpoint));
@@ -58,17 +58,9 @@ impl Connection {
         Ok(Connection { builder: builder.with_region(region), endpoint, path_style })
     }
 
-    pub(super) fn open(&self, bucket: &str, retries: RetryConfig) -> Result<AmazonS3> {
-        check_bucket(bucket)?;
-        provide_tls();
-        let plain = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-        let client = ClientOptions::new()
-            .with_allow_http(plain)
-            // A machine without any would be refused, though nobody looks at them.
-            .with_no_system_certificates(plain)
-            .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_read_timeout(READ_TIMEOUT)
-            .with_timeout_disabled();
+    fn open(&self, bucket: &str, settings: &Settings<'_>, retries: RetryConfig) -> Result<AmazonS3> {
+        check_name(bucket, "s3://bucket/path")?;
+        let client = settings.client(self.endpoint.as_deref().is_some_and(is_plain));
         let mut builder = self.builder.clone().with_client_options(client).with_bucket_name(bucket).with_retry(retries);
         if let Some(endpoint) = &self.endpoint {
             // One for S3 alone would win.
@@ -81,83 +73,37 @@ impl Connection {
             // Not every server has the deletion of many at once.
             .with_disable_bulk_delete(true)
             .build()
-            .map_err(|e| Error::invalid(format!("bucket '{bucket}' cannot be reached")).with_detail(format!("{e}.")))
+            .map_err(|e| unusable(bucket, format!("{e}.")))
     }
 
-    /// The client adds a path to the bucket, but not a name.
     fn address(&self, endpoint: &str, bucket: &str) -> String {
-        match endpoint.split_once("://") {
-            Some((scheme, host)) if !self.path_style => format!("{scheme}://{bucket}.{host}"),
-            _ => endpoint.to_owned(),
-        }
+        if self.path_style { endpoint.to_owned() } else { below(endpoint, bucket) }
     }
 }
 
-struct Settings<'a>(&'a BTreeMap<String, String>);
-
-impl Settings<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
-    }
-
-    fn flag(&self, key: &str) -> Result<Option<bool>> {
-        let Some(value) = self.get(key) else { return Ok(None) };
-        let flag = bool::from_option(value);
-        flag.map(Some).ok_or_else(|| Error::invalid(format!("option '{key}' is neither true nor false")))
-    }
-
-    fn keys(&self) -> Result<Option<(&str, &str)>> {
-        match (self.get(ACCESS_KEY), self.get(SECRET_KEY)) {
-            (Some(access), Some(secret)) => Ok(Some((access, secret))),
-            (None, None) => Ok(None),
-            (access, _) => {
-                let missing = if access.is_some() { SECRET_KEY } else { ACCESS_KEY };
-                Err(Error::invalid(format!("option '{missing}' is missing"))
-                    .with_detail("Of the two keys of S3 only one is set."))
-            }
-        }
-    }
-}
-
-/// The URL of an endpoint, which may be a bare name as in Flink's documentation.
-fn url(endpoint: &str) -> Result<String> {
-    let endpoint = endpoint.trim_end_matches('/');
-    if endpoint.contains('@') {
-        return Err(Error::invalid("option 's3.endpoint' has a user in it")
-            .with_hint("Give credentials with 's3.access-key' and 's3.secret-key'."));
-    }
-    match endpoint.split_once("://") {
-        None => Ok(format!("https://{endpoint}")),
-        Some(("http" | "https", _)) => Ok(endpoint.to_owned()),
-        Some((other, _)) => Err(Error::invalid(format!("option 's3.endpoint' has the scheme '{other}'"))
-            .with_hint("It is 'http' or 'https'.")),
+/// The address of a bucket that has a name below that of a host: the client adds a path to the bucket, but not a name.
+pub(super) fn below(url: &str, bucket: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, host)) => format!("{scheme}://{bucket}.{host}"),
+        None => format!("{bucket}.{url}"),
     }
 }
 
 /// Whether a bucket may have a name below that of the host: not below an address, nor below a bare name such as `minio`.
-fn can_have_names(url: &str) -> bool {
+pub(super) fn can_have_names(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     !host.starts_with('[') && host.contains('.') && host.parse::<IpAddr>().is_err()
 }
 
-/// The name is not shown: credentials may be in it, as Hadoop once took them.
-fn check_bucket(bucket: &str) -> Result<()> {
-    if bucket.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) {
-        return Ok(());
-    }
-    Err(Error::invalid("a bucket's name has other characters than letters, digits, '.', '-' and '_'")
-        .with_hint("Write 's3://bucket/path', and give credentials with 's3.access-key' and 's3.secret-key'."))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tests::with;
     use super::*;
 
     fn connection(pairs: &[(&str, &str)]) -> Result<Connection> {
-        let settings: BTreeMap<String, String> = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         // Without the environment of whoever runs the tests.
-        Connection::over(AmazonS3Builder::new(), &Settings(&settings))
+        with(pairs, |settings| Connection::over(AmazonS3Builder::new(), settings))
     }
 
     fn value(connection: &Connection, key: AmazonS3ConfigKey) -> String {
@@ -214,7 +160,7 @@ mod tests {
 
     #[test]
     fn credentials_in_a_bucket_are_refused_unseen() {
-        let error = connection(&[]).unwrap().open("key:hush@bucket", RetryConfig::default()).unwrap_err();
+        let error = with(&[], |settings| open("key:hush@bucket", settings).err()).unwrap();
         assert!(!format!("{error:?}{error}").contains("hush"));
     }
 }
