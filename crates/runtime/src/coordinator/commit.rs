@@ -10,6 +10,7 @@ use flott_api::sink::{Committable, Committer};
 use flott_api::table::SinkSpec;
 use flott_api::{Error, Result};
 use flott_graph::{JobGraph, NodeId, Role};
+use futures::future::join_all;
 
 use crate::Plugins;
 use crate::task::{Blame, caught};
@@ -84,16 +85,18 @@ impl Committers {
         Ok(())
     }
 
-    /// Removes what these have hidden; they are in no checkpoint.
+    /// Removes what these have hidden; they are in no checkpoint. All tables at once: one whose system does not answer is no
+    /// reason to leave the others.
     pub(crate) async fn discard(&mut self, committables: &Committables) -> Result<()> {
-        for part in &mut self.parts {
+        let discarding = self.parts.iter_mut().map(async |part| {
             let own = part.own(committables);
             let blame = part.blame();
-            if let (Some(committer), false) = (&mut part.committer, own.is_empty()) {
-                caught(&blame, committer.discard(own)).await?;
+            match &mut part.committer {
+                Some(committer) if !own.is_empty() => caught(&blame, committer.discard(own)).await,
+                _ => Ok(()),
             }
-        }
-        Ok(())
+        });
+        join_all(discarding).await.into_iter().collect()
     }
 
     /// The input has ended and the last commit is done.

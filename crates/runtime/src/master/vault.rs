@@ -135,13 +135,12 @@ impl Vault {
         Ok(())
     }
 
-    /// Also lets those who come later know that the job has a savepoint.
+    /// First lets those who come later know that the job has a savepoint: what it holds must not be cleaned up.
     async fn save(&mut self, target: &str, manifest: &Manifest) -> Result<String> {
-        let path = write_savepoint(target, manifest, &self.objects, &self.environment).await?;
         if let Some(directory) = &mut self.directory {
             directory.settled(&[self.job]).await?;
         }
-        Ok(path)
+        write_savepoint(target, manifest, &self.objects, &self.environment).await
     }
 
     async fn copy(&mut self, manifest: Box<Manifest>, log: bool, savepoint: Option<String>) -> Done {
@@ -193,7 +192,14 @@ impl Vault {
             buried.push(job);
         }
         match &mut self.directory {
-            Some(directory) if self.dead.iter().all(Vec::is_empty) => directory.settled(&buried).await,
+            Some(directory) if self.dead.iter().all(Vec::is_empty) => match directory.settled(&buried).await {
+                Err(error) if error.kind() != ErrorKind::Fenced => {
+                    // The next run does it once more.
+                    tracing::warn!("it cannot be noted that earlier runs are cleaned up for: {error}");
+                    Ok(())
+                }
+                settled => settled,
+            },
             _ => Ok(()),
         }
     }

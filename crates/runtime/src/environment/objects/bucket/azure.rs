@@ -24,6 +24,8 @@ const ENDPOINT: &str = "fs.azure.endpoint";
 /// Azure's own tools and Flink read it, the library does not.
 const KEY_VARIABLE: &str = "AZURE_STORAGE_KEY";
 
+/// Of Microsoft's own clouds. Who answers elsewhere may not know the condition.
+const DOMAINS: [&str; 3] = ["core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net"];
 const EXAMPLE: &str = "abfss://container@account.dfs.core.windows.net/path";
 
 pub(super) fn open(name: &str, settings: &Settings<'_>) -> Result<Clients> {
@@ -32,7 +34,7 @@ pub(super) fn open(name: &str, settings: &Settings<'_>) -> Result<Clients> {
     Ok(Clients {
         usual: Arc::new(client(builder.clone(), &place, settings, retries(RETRIES))?),
         creating: Arc::new(client(builder, &place, settings, retries(0))?),
-        is_known_to_create_once: settings.get(ENDPOINT).is_none(),
+        is_known_to_create_once: settings.get(ENDPOINT).is_none() && DOMAINS.contains(&place.domain),
     })
 }
 
