@@ -47,6 +47,11 @@ async fn a_broker_that_dies_loses_and_doubles_nothing() {
         }
         let prepared = writer.prepare_commit(false).await.unwrap();
         committer.commit(None, prepared).await.unwrap();
+        // Not before its rows are seen does the next round begin: a broker that dies while it writes the marks of a commit
+        // may forget them (docs/kafka.md).
+        while rows.len() < expected.len() {
+            rows.extend(reading.next().await.unwrap().unwrap().1);
+        }
     }
     while rows.len() < expected.len() {
         rows.extend(reading.next().await.unwrap().unwrap().1);
