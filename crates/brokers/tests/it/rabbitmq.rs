@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use flott_api::testing::{SinkWorld, batch, lines, sink_contract, source_contract};
 use flott_api::{ChangeBatch, ErrorKind, Schema, TypeKind};
 
-use crate::server::{self, Server, certificate, definitions, own, pause, silent};
+use crate::server::{self, Server, certificate, definitions, own, pause, silent, wait_until};
 use crate::world::{Reading, Table, field, users};
 
 /// A queue of its own.
@@ -40,9 +40,15 @@ fn bounded(table: &Table) -> Table {
 }
 
 /// The broker takes messages back when it has seen that their reader is gone.
-fn gone(reading: Reading) {
+fn gone(server: &Server, table: &Table, reading: Reading) {
     drop(reading);
-    pause(300);
+    nobody_reads(server, table);
+}
+
+fn nobody_reads(server: &Server, table: &Table) {
+    for queue in table.options.0["queue"].split(';') {
+        wait_until("the broker has seen that a reader is gone", || server.queue(queue).1 == 0);
+    }
 }
 
 #[test]
@@ -56,8 +62,7 @@ fn what_is_written_is_read_and_acknowledged_at_checkpoints() {
     write(&table, "+I | 4 | d");
     assert_eq!(reading.take(1).unwrap(), ["+I | 4 | d"]);
     reading.begin_checkpoint(2);
-    pause(200);
-    gone(reading);
+    gone(server, &table, reading);
     write(&table, "+I | 5 | e");
     let mut reading = table.reading_of(splits, &["routing-key", "redelivered"]).unwrap();
     let rows = reading.take(2).unwrap();
@@ -76,14 +81,14 @@ fn by_correlation_ids_each_message_comes_once() {
     assert!(rows[5].ends_with("id5"), "{rows:?}");
     // The checkpoint is durable, and the process dies before the broker hears of it.
     let splits = reading.begin_checkpoint(1);
-    gone(reading);
+    gone(server, &table, reading);
     write_with_ids(&table, 4..8);
     let mut reading = table.reading_of(splits, &[]).unwrap();
     assert_eq!(reading.take(2).unwrap(), ["+I | 6 | n", "+I | 7 | n"], "what came again is left out");
     assert!(reading.is_quiet(300));
     let splits = reading.checkpoint(2);
     assert!(reading.is_quiet(300));
-    gone(reading);
+    gone(server, &table, reading);
     let mut reading = table.reading_of(splits, &[]).unwrap();
     assert!(reading.is_quiet(300), "all was acknowledged");
     write(&table, "+I | 9 | without");
@@ -101,11 +106,11 @@ fn a_queue_is_read_to_its_end_and_keeps_the_contract() {
     let both = bounded(&first).with(&[("queue", &queues)]);
     let environment = || {
         // The reader before has just gone.
-        pause(250);
+        nobody_reads(server, &both);
         both.environment.clone()
     };
     source_contract(&|| both.source(&["correlation-id"]), &environment);
-    pause(250);
+    nobody_reads(server, &both);
     let mut rows = both.read(&[]).unwrap();
     rows.sort();
     assert_eq!(rows.len(), 6);
@@ -127,7 +132,7 @@ fn a_bounded_read_ends_when_its_last_messages_are_acknowledged() {
     reading.complete(2).unwrap();
     assert!(reading.ends_within(10_000));
     assert!(reading.begin_checkpoint(3).is_empty());
-    gone(reading);
+    gone(server, &table, reading);
     let mut reading = table.reading(&[]).unwrap();
     assert_eq!(reading.take(2).unwrap(), ["+I | 6 | n", "+I | 7 | n"]);
     assert!(reading.is_quiet(300));
@@ -152,7 +157,7 @@ fn a_queue_that_has_ended_is_acknowledged_while_another_one_is_read() {
         }
     }
     assert!(reading.ends_within(10_000));
-    gone(reading);
+    gone(server, &both, reading);
     for table in [short, long] {
         assert!(table.reading(&[]).unwrap().is_quiet(300), "nothing is left");
     }
@@ -184,7 +189,7 @@ fn what_is_acknowledged_on_receipt_does_not_come_again() {
     let mut reading = table.reading(&[]).unwrap();
     reading.take(1).unwrap();
     reading.checkpoint(1);
-    gone(reading);
+    gone(server, &table, reading);
     let mut reading = table.reading(&[]).unwrap();
     assert!(reading.is_quiet(300));
 }
@@ -258,17 +263,20 @@ fn changes_that_are_refused_come_in_their_order() {
 
 fn sink_world(server: &'static Server) -> SinkWorld {
     let table = table(server);
-    let sink = table.sink();
+    let (sink, queue) = (table.sink(), table.options.0["queue"].clone());
     let reading = std::cell::RefCell::new((table.reading(&[]).unwrap(), Vec::new()));
     SinkWorld {
         sink: Box::new(move || Box::new(sink.clone())),
         environment: table.environment.clone(),
         visible: Box::new(move || {
             let (reading, seen) = &mut *reading.borrow_mut();
-            while let Some(more) = reading.soon(300) {
-                seen.extend(more);
+            loop {
+                match reading.soon(300) {
+                    Some(more) => seen.extend(more),
+                    None if server.queue(&queue) == (0, 1) => return seen.clone(),
+                    None => {}
+                }
             }
-            seen.clone()
         }),
         hidden: Box::new(|| 0),
     }

@@ -1,6 +1,6 @@
 //! Servers for tests: one of a kind that all tests of this binary share, and ones that a test may kill.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,8 @@ use std::time::Duration;
 /// Installing it may be part of the first start.
 const START_MS_MAX: u64 = 5 * 60 * 1000;
 const POLL_MS: u64 = 20;
+/// What a server does in the end, it has done by then, however busy the machine is.
+const WAIT_MS_MAX: u64 = 60_000;
 
 /// A server, for as long as this lives, and no longer than the process.
 pub(crate) struct Server {
@@ -158,6 +160,36 @@ impl Server {
         self.kill();
     }
 
+    /// How many messages of a queue wait for a reader, and how many readers it has. Those that a dead reader had wait again
+    /// when it is no reader any more.
+    pub(crate) fn queue(&self, name: &str) -> (u32, u32) {
+        let mut line = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        line.write_all(b"AMQP\0\0\x09\x01").unwrap();
+        let name_field = [&[u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
+        let asked: [(u16, u16, &[u8]); 5] = [
+            (10, 11, b"\0\0\0\0\x05PLAIN\0\0\0\x0c\0guest\0guest\x05en_US"),
+            (10, 31, b"\0\x10\0\x02\0\0\0\0"),
+            (10, 40, b"\x01/\0\0"),
+            (20, 10, b"\0"),
+            (50, 10, &[b"\0\0", &*name_field, b"\x01\0\0\0\0"].concat()),
+        ];
+        for (class, method, fields) in asked {
+            // The broker answers a choice of its settings with none.
+            if (class, method) != (10, 40) {
+                amqp_answer(&mut line);
+            }
+            let channel = u16::from(class > 10);
+            let payload = [&class.to_be_bytes()[..], &method.to_be_bytes(), fields].concat();
+            let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+            line.write_all(&[&[1], &channel.to_be_bytes()[..], &length, &payload, &[0xCE]].concat()).unwrap();
+        }
+        let answer = amqp_answer(&mut line);
+        assert_eq!(answer[..4], [0, 50, 0, 11], "the broker tells of queue '{name}'");
+        let numbers = &answer[4 + name_field.len()..];
+        let number = |at: usize| u32::from_be_bytes(numbers[at..at + 4].try_into().unwrap());
+        (number(0), number(4))
+    }
+
     /// What the server's own client says to arguments, a line each.
     pub(crate) fn redis_cli(&self, arguments: &[&str]) -> Vec<String> {
         let mut command = Command::new("redis-cli");
@@ -175,6 +207,16 @@ impl Drop for Server {
             drop(attendant.wait());
         }
     }
+}
+
+/// The payload of the next frame.
+fn amqp_answer(line: &mut TcpStream) -> Vec<u8> {
+    let mut head = [0; 7];
+    line.read_exact(&mut head).unwrap();
+    let length = u32::from_be_bytes(head[3..].try_into().unwrap()) as usize;
+    let mut payload = vec![0; length + 1];
+    line.read_exact(&mut payload).unwrap();
+    payload
 }
 
 /// Three ports in a row that nobody listens on now; whoever takes them meanwhile makes the test fail, not lie.
@@ -205,6 +247,17 @@ pub(crate) fn silent() -> (TcpListener, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
+}
+
+/// Waits until it is so.
+pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..WAIT_MS_MAX / POLL_MS {
+        if so() {
+            return;
+        }
+        pause(POLL_MS);
+    }
+    panic!("not within {WAIT_MS_MAX} ms: {what}");
 }
 
 /// A while of the real clock, by which servers live.
