@@ -2,6 +2,7 @@
 //! kill one.
 
 mod broker;
+mod contracts;
 mod exactly_once;
 mod faults;
 mod leaders;

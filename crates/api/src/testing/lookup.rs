@@ -19,7 +19,8 @@ use crate::options::{Millis, OptionReader, Options};
 use crate::sink::Sink;
 use crate::source::{Boundedness, Source};
 use crate::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use crate::{Error, ErrorKind, Result, Schema, TypeKind};
 
@@ -81,7 +82,7 @@ impl Settings {
 
 impl Connectors for LookupTest {
     fn connector(&self, identifier: &str) -> Result<&dyn TableFactory> {
-        if identifier == self.identifier() {
+        if identifier == self.description().identifier {
             return Ok(self);
         }
         Err(Error::invalid(format!("connector '{identifier}' is not part of this test")))
@@ -89,8 +90,8 @@ impl Connectors for LookupTest {
 }
 
 impl TableFactory for LookupTest {
-    fn identifier(&self) -> &'static str {
-        "lookup-test"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("lookup-test") }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {
