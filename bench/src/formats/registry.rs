@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
+use flott_api::http::{Http, HttpClient, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
 use flott_api::{BoxFuture, Result};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ impl Registry {
     }
 }
 
-impl HttpClients for Registry {
+impl Http for Registry {
     fn client(&self, _: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         Ok(Arc::new(self.clone()))
     }

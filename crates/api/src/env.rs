@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::function::FunctionHosts;
-use crate::http::HttpClients;
+use crate::http::Http;
 use crate::model::ModelProviders;
 use crate::net::Network;
 use crate::object::ObjectStores;
@@ -138,7 +138,7 @@ pub struct Environment {
     /// Object storage.
     pub objects: Arc<dyn ObjectStores>,
     /// Services that speak HTTP.
-    pub http: Arc<dyn HttpClients>,
+    pub http: Arc<dyn Http>,
     /// Services that speak a protocol of their own.
     pub network: Arc<dyn Network>,
     /// Programs beside this process.

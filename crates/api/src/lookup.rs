@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::env::Environment;
-use crate::options::{Millis, OptionReader};
+use crate::options::{ConfigOption, Millis, OptionReader, OptionTable};
 use crate::table::{SourceDescription, SourceSpec, TableContext, TableFactory};
 use crate::{Error, Result};
 
@@ -130,13 +130,56 @@ pub trait Connectors: Send + Sync {
 const DAY_MS: u64 = 86_400_000;
 const MINUTE_MS: u64 = 60_000;
 
+const CACHES: &[&str] = &["NONE", "PARTIAL", "FULL"];
+const ABOUT_CACHE: &str =
+    "What is kept of the answers: nothing, the rows of keys that were asked for, or the whole table.";
+/// The choice of a cache for connectors that keep nothing unless they are told to.
+pub const LOOKUP_CACHE_NONE: OptionTable = &[ConfigOption::choice("lookup.cache", CACHES, ABOUT_CACHE).or("NONE")];
+/// The choice of a cache for connectors that must keep all.
+pub const LOOKUP_CACHE_FULL: OptionTable = &[ConfigOption::choice("lookup.cache", CACHES, ABOUT_CACHE).or("FULL")];
+
+/// The options of caches, once one is chosen.
+pub const LOOKUP_CACHE: OptionTable = &[
+    ConfigOption::number("lookup.partial-cache.max-rows", "How many keys are kept; without it all are."),
+    ConfigOption::duration("lookup.partial-cache.expire-after-access", "How long a key is kept behind its last use."),
+    ConfigOption::duration("lookup.partial-cache.expire-after-write", "How long a key is kept behind its answer."),
+    ConfigOption::flag("lookup.partial-cache.cache-missing-key", "Whether it is kept that a key has no rows.")
+        .or("true"),
+    ConfigOption::choice("lookup.full-cache.reload-strategy", &["PERIODIC", "TIMED"], "When the table is read again.")
+        .or("PERIODIC"),
+    ConfigOption::duration(
+        "lookup.full-cache.periodic-reload.interval",
+        "The time between two readings; without it there is one.",
+    ),
+    ConfigOption::choice(
+        "lookup.full-cache.periodic-reload.schedule-mode",
+        &["FIXED_DELAY", "FIXED_RATE"],
+        "Whether the time counts from the end of a reading, or from its begin.",
+    )
+    .or("FIXED_DELAY"),
+    ConfigOption::text(
+        "lookup.full-cache.timed-reload.iso-time",
+        "The time of day, with an offset: `10:15Z`, `10:15:30+02:00`.",
+    ),
+    ConfigOption::number("lookup.full-cache.timed-reload.interval-in-days", "On every so many days.").or("1"),
+];
+
 impl LookupCache {
+    /// The tables of its options, where `default` is what holds without any.
+    fn options(default: &LookupCache) -> (OptionTable, OptionTable) {
+        let which = if matches!(default, LookupCache::Full(_)) { LOOKUP_CACHE_FULL } else { LOOKUP_CACHE_NONE };
+        (which, LOOKUP_CACHE)
+    }
+
     /// Reads the options `lookup.cache` and `lookup.partial-cache.*`, and of [`LookupCache::Full`] those of
     /// `lookup.full-cache.*`; without `lookup.cache` it is `default`.
     ///
     /// # Errors
     /// If one is wrong, or says something of another cache than the one that was chosen.
     pub fn read(reader: &OptionReader<'_>, default: LookupCache) -> Result<Self> {
+        let (which, more) = LookupCache::options(&default);
+        reader.section("", which);
+        reader.section("", more);
         let default_name = match default {
             LookupCache::None => "NONE",
             LookupCache::Partial(_) => "PARTIAL",

@@ -9,10 +9,21 @@ use serde::{Deserialize, Serialize};
 use crate::error::nearest;
 use crate::{Error, Result};
 
+mod table;
+
+pub use table::{ConfigOption, OptionDefault, OptionKind, OptionTable, markdown};
+
 /// Keys and values of a `WITH` clause or a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Options(pub BTreeMap<String, String>);
+
+/// How many subtasks write a table.
+pub const SINK_PARALLELISM: ConfigOption =
+    ConfigOption::number("sink.parallelism", "How many subtasks write; else as many as the job says.");
+/// How many subtasks read a table.
+pub const SCAN_PARALLELISM: ConfigOption =
+    ConfigOption::number("scan.parallelism", "How many subtasks read; else as many as the job says.");
 
 /// A length of time in milliseconds, written as Flink reads it: `500`, `10 s`, `1min`, `2 h`, `1 d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,16 +39,51 @@ pub struct OptionReader<'a> {
     options: &'a Options,
     owner: String,
     known: RefCell<BTreeSet<String>>,
+    /// Tables of what may be set, each with what stands before its keys.
+    sections: RefCell<Vec<(String, OptionTable)>>,
+    /// Whether the sections are all there is.
+    described: bool,
 }
 
 impl<'a> OptionReader<'a> {
     /// Reads the options of `owner`, which messages name: `connector 'filesystem'`.
     pub fn new(options: &'a Options, owner: impl Into<String>) -> Self {
-        OptionReader { options, owner: owner.into(), known: RefCell::default() }
+        let (known, sections) = (RefCell::default(), RefCell::default());
+        OptionReader { options, owner: owner.into(), known, sections, described: false }
+    }
+
+    /// Reads the options that tables describe, and others only where [`section`](Self::section) adds their table. Debug builds
+    /// panic if what is read is not what the tables say.
+    pub fn of(options: &'a Options, owner: impl Into<String>, tables: &[OptionTable]) -> Self {
+        let reader = OptionReader { described: true, ..OptionReader::new(options, owner) };
+        tables.iter().for_each(|table| reader.section("", table));
+        reader
+    }
+
+    /// Adds the table of options that are read beside: those of a format, or ones that several connectors share. Their keys
+    /// begin with `prefix`.
+    pub fn section(&self, prefix: &str, table: OptionTable) {
+        let mut sections = self.sections.borrow_mut();
+        if !sections.iter().any(|(other, known)| other == prefix && *known == table) {
+            sections.push((prefix.to_owned(), table));
+        }
+    }
+
+    /// Debug builds: what the tables say of a key that is read.
+    fn described(&self, key: &str) -> Option<ConfigOption> {
+        if !cfg!(debug_assertions) || !self.described {
+            return None;
+        }
+        let sections = self.sections.borrow();
+        let options = sections.iter().filter_map(|(prefix, table)| Some((key.strip_prefix(prefix.as_str())?, *table)));
+        let found = options.flat_map(|(key, table)| table.iter().filter(move |option| option.has(key))).next();
+        assert!(found.is_some(), "{} reads option '{key}', which no table of it has", self.owner);
+        found.copied()
     }
 
     /// The text of an option, if it is set.
     pub fn text(&self, key: &str) -> Option<&'a str> {
+        self.described(key);
         self.known.borrow_mut().insert(key.to_owned());
         self.options.0.get(key).map(String::as_str)
     }
@@ -57,6 +103,13 @@ impl<'a> OptionReader<'a> {
     /// # Errors
     /// If its text is not of that type.
     pub fn value<T: FromOption>(&self, key: &str) -> Result<Option<T>> {
+        if let Some(option) = self.described(key) {
+            debug_assert!(
+                option.kind == T::KIND || option.kind == OptionKind::Keys,
+                "option '{key}' is read as {}",
+                T::KIND
+            );
+        }
         let Some(text) = self.text(key) else { return Ok(None) };
         T::from_option(text).map(Some).ok_or_else(|| {
             Error::invalid(format!("option '{key}' has the value '{text}', which is no {}", T::EXPECTED))
@@ -68,6 +121,11 @@ impl<'a> OptionReader<'a> {
     /// # Errors
     /// If its text is not of that type.
     pub fn value_or<T: FromOption>(&self, key: &str, default: T) -> Result<T> {
+        if let Some(option) = self.described(key) {
+            let told = if let OptionDefault::Value(text) = option.default { T::from_option(text) } else { None };
+            let same = told.as_ref() == Some(&default) || option.kind == OptionKind::Keys;
+            debug_assert!(same, "option '{key}' has another default in its table");
+        }
         Ok(self.value(key)?.unwrap_or(default))
     }
 
@@ -75,10 +133,28 @@ impl<'a> OptionReader<'a> {
     ///
     /// # Errors
     /// If it is none of them.
-    pub fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], default: T) -> Result<T> {
-        let Some(text) = self.text(key) else { return Ok(default) };
+    pub fn choice<T: Copy + PartialEq>(&self, key: &str, choices: &[(&str, T)], default: T) -> Result<T> {
+        if let Some(option) = self.described(key).filter(|option| option.kind != OptionKind::Keys) {
+            let of = |name: &str| choices.iter().find(|(choice, _)| *choice == name).map(|(_, value)| *value);
+            let told = if let OptionDefault::Value(text) = option.default { of(text) } else { None };
+            let has_default = choices.iter().any(|(_, value)| *value == default);
+            debug_assert!(!has_default || told == Some(default), "option '{key}' has another default in its table");
+        }
+        Ok(self.chosen(key, choices)?.unwrap_or(default))
+    }
+
+    /// One of the named choices (compared without case), if it is set.
+    ///
+    /// # Errors
+    /// If it is none of them.
+    pub fn chosen<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Result<Option<T>> {
+        if let Some(ConfigOption { kind: OptionKind::Choice(names), .. }) = self.described(key) {
+            let is_choice = |name: &&str| choices.iter().any(|(choice, _)| choice == name);
+            debug_assert!(names.iter().all(is_choice), "option '{key}' has other choices in its table");
+        }
+        let Some(text) = self.text(key) else { return Ok(None) };
         let found = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        found.map(|(_, value)| *value).ok_or_else(|| {
+        found.map(|(_, value)| Some(*value)).ok_or_else(|| {
             let names: Vec<String> = choices.iter().map(|(n, _)| format!("'{n}'")).collect();
             Error::invalid(format!("option '{key}' has the value '{text}'"))
                 .with_detail(format!("It may be {}.", names.join(", ")))
@@ -92,6 +168,11 @@ impl<'a> OptionReader<'a> {
 
     /// All keys that begin with `prefix`, without it; they count as read.
     pub fn with_prefix(&self, prefix: &str) -> Options {
+        let of_section = self.sections.borrow().iter().any(|(other, _)| other == prefix);
+        if !of_section {
+            self.described(prefix);
+            self.known.borrow_mut().insert(format!("{prefix}*"));
+        }
         let mut found = BTreeMap::new();
         for (key, value) in &self.options.0 {
             if let Some(rest) = key.strip_prefix(prefix) {
@@ -107,7 +188,19 @@ impl<'a> OptionReader<'a> {
     /// # Errors
     /// Names the first unknown key and suggests the one that was meant.
     pub fn finish(self) -> Result<()> {
-        let known = self.known.into_inner();
+        let mut known = self.known.into_inner();
+        for (prefix, table) in self.sections.into_inner() {
+            for option in table {
+                let key = format!("{prefix}{}", option.key);
+                let is_read = |key: &String| key.strip_prefix(prefix.as_str()).is_some_and(|key| option.has(key));
+                debug_assert!(
+                    !self.described || known.iter().any(is_read),
+                    "{} does not read option '{key}'",
+                    self.owner
+                );
+                known.insert(key);
+            }
+        }
         let Some(unknown) = self.options.0.keys().find(|key| !known.contains(*key)) else { return Ok(()) };
         let error = Error::invalid(format!("{} has no option '{unknown}'", self.owner));
         let all: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -119,9 +212,11 @@ impl<'a> OptionReader<'a> {
 }
 
 /// A type that an option's text can be read as.
-pub trait FromOption: Sized {
+pub trait FromOption: Sized + PartialEq {
     /// What the text should have been, for messages: `whole number`.
     const EXPECTED: &'static str;
+    /// What a table of options calls it.
+    const KIND: OptionKind;
 
     /// Reads the text.
     fn from_option(text: &str) -> Option<Self>;
@@ -131,6 +226,7 @@ macro_rules! from_str_option {
     ($($t:ty: $expected:literal),*) => {$(
         impl FromOption for $t {
             const EXPECTED: &'static str = $expected;
+            const KIND: OptionKind = OptionKind::Number;
 
             fn from_option(text: &str) -> Option<Self> {
                 <$t>::from_str(text.trim()).ok()
@@ -143,6 +239,7 @@ from_str_option!(u32: "whole number", i32: "whole number", u64: "whole number", 
 
 impl FromOption for bool {
     const EXPECTED: &'static str = "'true' or 'false'";
+    const KIND: OptionKind = OptionKind::Flag;
 
     fn from_option(text: &str) -> Option<Self> {
         match text.trim().to_ascii_lowercase().as_str() {
@@ -155,6 +252,7 @@ impl FromOption for bool {
 
 impl FromOption for String {
     const EXPECTED: &'static str = "text";
+    const KIND: OptionKind = OptionKind::Text;
 
     fn from_option(text: &str) -> Option<Self> {
         Some(text.to_owned())
@@ -171,6 +269,7 @@ fn number_and_unit(text: &str) -> Option<(u64, String)> {
 
 impl FromOption for Millis {
     const EXPECTED: &'static str = "duration such as '10 s', '5 min' or '1 h'";
+    const KIND: OptionKind = OptionKind::Duration;
 
     fn from_option(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
@@ -190,6 +289,7 @@ impl FromOption for Millis {
 
 impl FromOption for MemorySize {
     const EXPECTED: &'static str = "memory size such as '64 kb', '128 mb' or '1 gb'";
+    const KIND: OptionKind = OptionKind::Memory;
 
     fn from_option(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
@@ -221,6 +321,42 @@ mod tests {
         let error = reader.finish().unwrap_err();
         assert_eq!(error.message(), "connector 'filesystem' has no option 'fromat'");
         assert_eq!(error.hint(), Some("Did you mean 'format'?"));
+    }
+
+    #[test]
+    fn tables_say_what_may_be_set() {
+        const TABLE: OptionTable = &[
+            ConfigOption::text("format", "").needed(),
+            ConfigOption::duration("wait", "").or("1 min"),
+            ConfigOption::keys("properties.*", ""),
+        ];
+        const LINES: OptionTable = &[ConfigOption::flag("skip", "")];
+        let read = |pairs: &[(&str, &str)]| {
+            let given = options(pairs);
+            let reader = OptionReader::of(&given, "connector 'x'", &[TABLE]);
+            let format = reader.required("format")?.to_owned();
+            reader.section("value.lines.", LINES);
+            let skip = reader.value::<bool>("value.lines.skip")?;
+            let wait = reader.value_or("wait", Millis(60_000))?;
+            let rest = reader.with_prefix("properties.");
+            reader.finish()?;
+            Ok::<_, Error>((format, skip, wait, rest.0.len()))
+        };
+        let all = [("format", "a"), ("value.lines.skip", "true"), ("properties.k", "v")];
+        assert_eq!(read(&all).unwrap(), ("a".to_owned(), Some(true), Millis(60_000), 1));
+        let error = read(&[("format", "a"), ("value.lines.ship", "true")]).unwrap_err();
+        assert_eq!(error.hint(), Some("Did you mean 'value.lines.skip'?"));
+        let error = read(&[("format", "a"), ("zzzzzzzzzzzz", "1")]).unwrap_err();
+        assert_eq!(error.hint(), Some("Its options are: format, properties.*, value.lines.skip, wait."));
+    }
+
+    #[test]
+    #[should_panic(expected = "connector 'x' reads option 'mode', which no table of it has")]
+    #[cfg(debug_assertions)]
+    fn what_no_table_has_is_not_read() {
+        let given = options(&[]);
+        let reader = OptionReader::of(&given, "connector 'x'", &[]);
+        reader.text("mode");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::expr::Expr;
 use crate::lookup::LookupFactory;
-use crate::options::Options;
+use crate::options::{OptionReader, OptionTable, Options};
 use crate::sink::Sink;
 use crate::source::{Boundedness, Source};
 use crate::types::LENGTH_MAX;
@@ -241,10 +241,46 @@ pub struct SinkSpec {
     pub session_zone: String,
 }
 
+/// What a connector is, for its users.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectorDescription {
+    /// What stands in `'connector'`.
+    pub identifier: &'static str,
+    /// What its tables are, in a few words.
+    pub about: &'static str,
+    /// Whether its tables can be read.
+    pub source: bool,
+    /// Whether its tables can be written.
+    pub sink: bool,
+    /// Whether they have a format, whose options come beside.
+    pub format: bool,
+    /// Its options.
+    pub options: &'static [OptionTable],
+}
+
+impl ConnectorDescription {
+    /// One that only the program itself, or a test, makes tables of.
+    pub const fn internal(identifier: &'static str) -> Self {
+        ConnectorDescription { identifier, about: "", source: true, sink: true, format: false, options: &[] }
+    }
+
+    /// Reads the options of a table of it; see [`OptionReader::of`].
+    pub fn reader<'a>(&self, options: &'a Options) -> OptionReader<'a> {
+        OptionReader::of(options, format!("connector '{}'", self.identifier), self.options)
+    }
+}
+
+impl dyn TableFactory + '_ {
+    /// What stands in `'connector'`.
+    pub fn identifier(&self) -> &'static str {
+        self.description().identifier
+    }
+}
+
 /// A connector: the thing behind `'connector' = '..'`.
 pub trait TableFactory: Send + Sync {
-    /// What stands in `'connector'`.
-    fn identifier(&self) -> &'static str;
+    /// What it is called, and its options.
+    fn description(&self) -> &'static ConnectorDescription;
 
     /// What reading the table would be like. Checks all options.
     ///

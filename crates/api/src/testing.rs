@@ -2,9 +2,10 @@
 //! object storage, also with faults, and state in memory ([`objects`], [`state`]), a seeded executor
 //! ([`executor`]), a table that is looked up in ([`lookup`]), a model ([`model`]), programs ([`programs`]),
 //! functions of a language ([`functions`]), the operator harness ([`operator`]), what every object
-//! store, source and sink promises ([`mod@object_contract`], [`mod@source_contract`], [`mod@sink_contract`]), and functions
-//! with state ([`process`]). Never part of a release.
+//! store, source and sink promises ([`mod@object_contract`], [`mod@source_contract`], [`mod@sink_contract`]), also those of
+//! systems outside ([`blocking`]), and functions with state ([`process`]). Never part of a release.
 
+pub mod blocking;
 pub mod executor;
 pub mod functions;
 pub mod lookup;
@@ -20,6 +21,7 @@ pub mod state;
 pub mod text;
 pub mod world;
 
+pub use blocking::{BlockOn, Blocking, BlockingSink, BlockingSource};
 pub use executor::SimExecutor;
 pub use lookup::LookupTest;
 pub use model::ModelTest;

@@ -15,7 +15,9 @@ use flott_api::sink::Sink;
 use flott_api::source::{
     Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
 };
-use flott_api::table::{SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory};
+use flott_api::table::{
+    ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+};
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 use flott_graph::spec::BatchPlan;
 use futures::StreamExt;
@@ -47,8 +49,8 @@ fn internal() -> Error {
 }
 
 impl TableFactory for BatchFactory {
-    fn identifier(&self) -> &'static str {
-        BatchPlan::CONNECTOR
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal(BatchPlan::CONNECTOR) }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {

@@ -18,7 +18,9 @@ use flott_api::sink::Sink;
 use flott_api::source::{
     Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
 };
-use flott_api::table::{SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory};
+use flott_api::table::{
+    ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+};
 use flott_api::testing::FakeWorld;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, ErrorKind, Field, LogicalType, Result, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, BatchNode, BatchOp, BatchPlan, Frame, FrameUnit, JoinKind, SortField};
@@ -43,8 +45,8 @@ struct NumbersSource {
 }
 
 impl TableFactory for Numbers {
-    fn identifier(&self) -> &'static str {
-        "numbers"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("numbers") }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {

@@ -7,12 +7,25 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flott_api::env::Environment;
 use flott_api::net::{Endpoint, TlsSettings, TlsTrust};
-use flott_api::options::{Millis, OptionReader};
+use flott_api::options::{ConfigOption, Millis, OptionReader, OptionTable};
 use flott_api::{Error, Result};
 
 /// PEM files are small.
 const PEM_BYTES_MAX: u64 = 4 << 20;
 const TIMEOUT_MS: u64 = 10_000;
+
+/// The options of [`Access`], but for the port.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::text("host", "The server.").needed(),
+    ConfigOption::text("username", "Who comes."),
+    ConfigOption::text("password", "It is shown nowhere."),
+    ConfigOption::flag("tls.enabled", "Whether the connection is encrypted.").or("false"),
+    ConfigOption::text("tls.ca-location", "A PEM file of authorities to trust; without it whom the machine trusts."),
+    ConfigOption::text("tls.certificate-location", "A PEM file of the client's certificates."),
+    ConfigOption::text("tls.key-location", "A PEM file of its key."),
+    ConfigOption::flag("tls.verify-host", "Whether the server's certificate must name its host.").or("true"),
+    ConfigOption::duration("connection.timeout", "How long connecting, and any answer, may take.").or("10 s"),
+];
 
 /// A server, and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -71,7 +84,7 @@ impl Access {
         }
         let tls = Tls::read(reader)?;
         let default = if tls.is_some() { encrypted } else { plain };
-        let port: u32 = reader.value_or("port", u32::from(default))?;
+        let port: u32 = reader.value("port")?.unwrap_or(u32::from(default));
         let port = u16::try_from(port).ok().filter(|port| *port > 0);
         let port = port.ok_or_else(|| Error::invalid("option 'port' must be from 1 to 65535"))?;
         let Millis(timeout_ms) = reader.value_or("connection.timeout", Millis(TIMEOUT_MS))?;
@@ -131,7 +144,7 @@ impl Tls {
     }
 }
 
-fn pem(environment: &Environment, path: &str, key: &str) -> Result<Bytes> {
+pub(crate) fn pem(environment: &Environment, path: &str, key: &str) -> Result<Bytes> {
     let failed = |e| Error::external(format!("the file of option '{key}' cannot be read")).with_source(e);
     let (files, path) = environment.files.resolve(path)?;
     let mut bytes = Vec::new();

@@ -1,4 +1,5 @@
-//! Message brokers and Redis as tables: one folder per system, each spoken to in its own protocol over `api::net`.
+//! Message brokers, Redis and requests of others as tables: one folder per system, each spoken to in its own protocol over
+//! `api::net`.
 //!
 //! What they share lies beside the folders: where a server is and who comes ([`access`]), connections ([`link`]), messages
 //! to rows ([`messages`]) and back ([`payloads`]), and the split reader ([`reader`]).
@@ -14,6 +15,7 @@ mod payloads;
 mod rabbitmq;
 mod reader;
 mod redis;
+mod webhook;
 
 use flott_api::table::TableFactory;
 
@@ -24,6 +26,7 @@ pub fn factories() -> Vec<Box<dyn TableFactory>> {
         Box::new(nats::NatsTable),
         Box::new(rabbitmq::RabbitTable),
         Box::new(redis::RedisTable),
+        Box::new(webhook::WebhookTable),
     ]
 }
 

@@ -230,6 +230,15 @@ impl RowReader {
         Ok(RowReader { layout: Arc::clone(layout), decoder: format.decoder(&layout.decoder)? })
     }
 
+    /// Reads on behind a message that did not fit.
+    ///
+    /// # Errors
+    /// If the format cannot hold the columns.
+    pub(crate) fn read_on(&mut self, format: &dyn Format) -> Result<()> {
+        self.decoder = format.decoder(&self.layout.decoder)?;
+        Ok(())
+    }
+
     /// Fetches what these messages need from elsewhere. To be awaited before they are read.
     ///
     /// # Errors

@@ -18,9 +18,11 @@ use flott_api::Result;
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 
+use crate::access::OPTIONS as ACCESS;
 use crate::messages::{About, Metadata, offered};
 use crate::payloads::{Writable, description};
 use options::MqttOptions;
@@ -32,9 +34,19 @@ const WRITABLE: Writable = &[("topic", false)];
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MqttTable;
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "mqtt",
+    about: "topics of an MQTT broker",
+    source: true,
+    sink: true,
+    format: true,
+    options: &[ACCESS, options::OPTIONS],
+};
+
 impl TableFactory for MqttTable {
-    fn identifier(&self) -> &'static str {
-        "mqtt"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -19,9 +19,11 @@ use flott_api::Result;
 use flott_api::sink::Sink;
 use flott_api::source::Source;
 use flott_api::table::{
-    PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 
+use crate::access::OPTIONS as ACCESS;
 use crate::messages::{About, Metadata, offered};
 use crate::payloads::{Writable, description};
 use options::NatsOptions;
@@ -38,9 +40,19 @@ const WRITABLE: Writable = &[("subject", false), ("message-id", false), ("header
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct NatsTable;
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "nats",
+    about: "streams of NATS JetStream",
+    source: true,
+    sink: true,
+    format: true,
+    options: &[ACCESS, options::OPTIONS],
+};
+
 impl TableFactory for NatsTable {
-    fn identifier(&self) -> &'static str {
-        "nats"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

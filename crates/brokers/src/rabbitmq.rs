@@ -17,9 +17,11 @@ use flott_api::Result;
 use flott_api::sink::Sink;
 use flott_api::source::Source;
 use flott_api::table::{
-    PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 
+use crate::access::OPTIONS as ACCESS;
 use crate::messages::{About, Metadata, offered};
 use crate::payloads::{Writable, description};
 use options::RabbitOptions;
@@ -37,9 +39,19 @@ const WRITABLE: Writable = &[("routing-key", false), ("correlation-id", false), 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RabbitTable;
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "rabbitmq",
+    about: "queues of RabbitMQ",
+    source: true,
+    sink: true,
+    format: true,
+    options: &[ACCESS, options::OPTIONS],
+};
+
 impl TableFactory for RabbitTable {
-    fn identifier(&self) -> &'static str {
-        "rabbitmq"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -24,20 +24,9 @@ pub(crate) const BYTES_MAX: usize = 4 << 20;
 
 /// Messages of one split.
 #[async_trait]
-pub(crate) trait Feed: Send {
+pub(crate) trait Feed: Acknowledges {
     /// Waits for messages; nothing at the end. Dropping the future loses nothing.
     async fn messages(&mut self) -> Result<Option<Vec<Message>>>;
-
-    /// These messages are out.
-    fn emitted(&mut self, messages: &[Message]);
-
-    /// Behind the end: waits until the server has heard of all that is out. Dropping the future loses nothing.
-    ///
-    /// # Errors
-    /// If it never will, and that matters.
-    async fn settle(&mut self) -> Result<()> {
-        Ok(())
-    }
 
     /// How far the split is out.
     ///
@@ -47,6 +36,20 @@ pub(crate) trait Feed: Send {
 
     /// Where a message is, for people.
     fn place(&self, message: &Message) -> String;
+
+    /// The next message does not fit, and its format says that this is a failure. If its sender was told so, it is none any
+    /// more: then this is the format, of which a new decoder reads on.
+    fn refuse(&mut self, message: &Message, failure: &Error) -> Option<&dyn Format> {
+        let _: (&Message, &Error) = (message, failure);
+        None
+    }
+}
+
+/// How far a split has come, for the server: what is out at a barrier is in the checkpoint.
+#[async_trait]
+pub(crate) trait Acknowledges: Send {
+    /// These messages are out.
+    fn emitted(&mut self, messages: &[Message]);
 
     /// The snapshot that was just taken is that of this checkpoint.
     fn barrier(&mut self, checkpoint: CheckpointId) {
@@ -59,6 +62,14 @@ pub(crate) trait Feed: Send {
     /// If the server cannot be told, and that matters.
     fn complete(&mut self, checkpoint: CheckpointId) -> Result<()> {
         let _: CheckpointId = checkpoint;
+        Ok(())
+    }
+
+    /// Behind the end: waits until the server has heard of all that is out. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// If it never will, and that matters.
+    async fn settle(&mut self) -> Result<()> {
         Ok(())
     }
 }
@@ -159,26 +170,8 @@ impl MessageReader {
         for _ in 0..self.splits.len() {
             self.splits.rotate_left(1);
             let Some(open) = self.splits.back_mut().filter(|open| !open.paused) else { continue };
-            if !open.decoded && !open.messages.is_empty() {
-                let messages = open.messages.make_contiguous();
-                self.rows.prepare(&self.cx.environment, messages).await?;
-                // From here on nothing is awaited.
-                let feed = &open.feed;
-                let rows = self.rows.read(messages, &|message| feed.place(message))?;
-                self.cx.metrics.num_records_in_errors.add(rows.skipped);
-                open.ready = rows.parts.into();
-                open.failure = rows.failure;
-                open.decoded = true;
-            }
-            while let Some((batch, messages)) = open.ready.pop_front() {
-                let out: Vec<Message> = open.messages.drain(..messages).collect();
-                open.feed.emitted(&out);
-                if let Some(batch) = batch {
-                    return Ok(Some(ReadEvent::Batch { split: open.id.clone(), batch }));
-                }
-            }
-            if let Some(failure) = open.failure.take() {
-                return Err(failure);
+            if let Some(batch) = open.rows(&mut self.rows, &self.cx).await? {
+                return Ok(Some(ReadEvent::Batch { split: open.id.clone(), batch }));
             }
             // Where there are checkpoints, the last messages wait for theirs before the reader may go.
             if open.ended && !open.told && (open.settled || !self.checkpoints) {
@@ -203,6 +196,36 @@ impl MessageReader {
 }
 
 impl OpenSplit {
+    /// The next rows of the messages that have come; nothing when all of them are out.
+    async fn rows(&mut self, reader: &mut RowReader, cx: &ReaderContext) -> Result<Option<ChangeBatch>> {
+        loop {
+            if !self.decoded && !self.messages.is_empty() {
+                let messages = self.messages.make_contiguous();
+                reader.prepare(&cx.environment, messages).await?;
+                // From here on nothing is awaited.
+                let feed = &self.feed;
+                let rows = reader.read(messages, &|message| feed.place(message))?;
+                cx.metrics.num_records_in_errors.add(rows.skipped);
+                self.ready = rows.parts.into();
+                self.failure = rows.failure;
+                self.decoded = true;
+            }
+            while let Some((batch, messages)) = self.ready.pop_front() {
+                let out: Vec<Message> = self.messages.drain(..messages).collect();
+                self.feed.emitted(&out);
+                if batch.is_some() {
+                    return Ok(batch);
+                }
+            }
+            let Some(failure) = self.failure.take() else { return Ok(None) };
+            // The messages before it are out.
+            let Some(bad) = self.messages.pop_front() else { return Err(failure) };
+            let Some(format) = self.feed.refuse(&bad, &failure) else { return Err(failure) };
+            reader.read_on(format)?;
+            self.decoded = false;
+        }
+    }
+
     async fn take(&mut self) -> Result<()> {
         if self.ended {
             self.feed.settle().await?;

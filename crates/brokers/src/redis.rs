@@ -18,14 +18,16 @@ mod resp;
 mod sink;
 
 use flott_api::env::Environment;
-use flott_api::lookup::{LookupDescription, LookupFactory, LookupSpec, LookupTable};
+use flott_api::lookup::{LOOKUP_CACHE, LOOKUP_CACHE_NONE, LookupDescription, LookupFactory, LookupSpec, LookupTable};
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{Error, Result};
 
+use crate::access::OPTIONS as ACCESS;
 use options::{RedisOptions, Table};
 
 /// The connector.
@@ -46,9 +48,19 @@ fn not_read() -> Error {
         .with_hint("Look up in it: JOIN .. FOR SYSTEM_TIME AS OF the processing time of a stream.")
 }
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "redis",
+    about: "keys of Redis",
+    source: false,
+    sink: true,
+    format: false,
+    options: &[ACCESS, options::OPTIONS, LOOKUP_CACHE_NONE, LOOKUP_CACHE],
+};
+
 impl TableFactory for RedisTable {
-    fn identifier(&self) -> &'static str {
-        "redis"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -4,11 +4,12 @@
 
 use async_trait::async_trait;
 use flott_api::env::Environment;
-use flott_api::options::{OptionReader, Options};
+use flott_api::options::Options;
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::{ChangeBatch, Error, Result};
 
@@ -17,14 +18,24 @@ use flott_api::{ChangeBatch, Error, Result};
 pub struct Blackhole;
 
 fn check(options: &Options) -> Result<()> {
-    let reader = OptionReader::new(options, "connector 'blackhole'");
+    let reader = DESCRIPTION.reader(options);
     reader.allow("property-version");
     reader.finish()
 }
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "blackhole",
+    about: "a table that keeps nothing",
+    source: false,
+    sink: true,
+    format: false,
+    options: &[],
+};
+
 impl TableFactory for Blackhole {
-    fn identifier(&self) -> &'static str {
-        "blackhole"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -15,7 +15,8 @@ mod tests;
 use flott_api::sink::Sink;
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::{Error, Result, Schema, TypeKind};
 
@@ -26,9 +27,19 @@ use self::sink::ClickHouseSink;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClickHouse;
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "clickhouse",
+    about: "tables of ClickHouse",
+    source: false,
+    sink: true,
+    format: false,
+    options: &[options::OPTIONS],
+};
+
 impl TableFactory for ClickHouse {
-    fn identifier(&self) -> &'static str {
-        "clickhouse"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -10,15 +10,26 @@ mod fields;
 mod generate;
 mod source;
 
-use flott_api::options::{OptionReader, Options};
+use flott_api::options::{ConfigOption, OptionTable, Options, SCAN_PARALLELISM};
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{Error, Result, Schema};
 
 use fields::Node;
+
+const OPTIONS: OptionTable = &[
+    ConfigOption::number("rows-per-second", "How fast, of all subtasks together.").or("10000"),
+    ConfigOption::number("number-of-rows", "How many rows there are; without it the table has no end."),
+    SCAN_PARALLELISM,
+    ConfigOption::keys(
+        "fields.*",
+        "How the column behind `fields.` is made: `.kind` is `random` or `sequence`; `.min`, `.max`, `.length`, `.var-len`, `.max-past` and `.null-rate` of the first, `.start` and `.end` of the second. Parts of a column are named behind it: `.element`, `.key`, `.value`, or their own names.",
+    ),
+];
 
 /// The connector.
 #[derive(Debug)]
@@ -37,7 +48,7 @@ struct DatagenOptions {
 
 impl DatagenOptions {
     fn read(options: &Options, schema: &Schema) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'datagen'");
+        let reader = DESCRIPTION.reader(options);
         let rows_per_second = reader.value_or("rows-per-second", 10_000)?;
         let number_of_rows = reader.value("number-of-rows")?;
         let parallelism = reader.value("scan.parallelism")?;
@@ -60,9 +71,19 @@ impl DatagenOptions {
     }
 }
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "datagen",
+    about: "rows that are made up",
+    source: true,
+    sink: false,
+    format: false,
+    options: &[OPTIONS],
+};
+
 impl TableFactory for Datagen {
-    fn identifier(&self) -> &'static str {
-        "datagen"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -24,11 +24,14 @@ mod sink;
 mod tests;
 
 use flott_api::env::Environment;
-use flott_api::lookup::{LookupCache, LookupDescription, LookupFactory, LookupSpec, LookupTable};
+use flott_api::lookup::{
+    LOOKUP_CACHE, LOOKUP_CACHE_NONE, LookupCache, LookupDescription, LookupFactory, LookupSpec, LookupTable,
+};
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{Error, Result};
 
@@ -59,22 +62,56 @@ impl Elasticsearch {
 }
 
 impl Flavour {
-    fn identifier(self) -> &'static str {
+    fn description(self) -> &'static ConnectorDescription {
         match self {
-            Flavour::Elasticsearch7 => "elasticsearch-7",
-            Flavour::Elasticsearch8 => "elasticsearch-8",
-            Flavour::OpenSearch => "opensearch",
+            Flavour::Elasticsearch7 => &SEVEN,
+            Flavour::Elasticsearch8 => &EIGHT,
+            Flavour::OpenSearch => &OPENSEARCH,
         }
+    }
+
+    fn identifier(self) -> &'static str {
+        self.description().identifier
     }
 }
 
+/// What it is, for its users.
+static SEVEN: ConnectorDescription = ConnectorDescription {
+    identifier: "elasticsearch-7",
+    about: "indices of Elasticsearch 7",
+    source: false,
+    sink: true,
+    format: true,
+    options: &[options::COMMON, options::SEVEN, options::BACKOFF, LOOKUP_CACHE_NONE, LOOKUP_CACHE],
+};
+
+/// What it is, for its users.
+static EIGHT: ConnectorDescription = ConnectorDescription {
+    identifier: "elasticsearch-8",
+    about: "indices of Elasticsearch 8",
+    source: false,
+    sink: true,
+    format: true,
+    options: &[options::COMMON, options::EIGHT, LOOKUP_CACHE_NONE, LOOKUP_CACHE],
+};
+
+/// What it is, for its users.
+static OPENSEARCH: ConnectorDescription = ConnectorDescription {
+    identifier: "opensearch",
+    about: "indices of OpenSearch",
+    source: false,
+    sink: true,
+    format: true,
+    options: &[options::COMMON, options::OPENSEARCH, options::BACKOFF, LOOKUP_CACHE_NONE, LOOKUP_CACHE],
+};
+
 impl TableFactory for Elasticsearch {
-    fn identifier(&self) -> &'static str {
-        self.0.identifier()
+    fn description(&self) -> &'static ConnectorDescription {
+        self.0.description()
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {
-        let (path, connector) = (&table.path, self.identifier());
+        let (path, connector) = (&table.path, self.0.identifier());
         Err(Error::invalid(format!("table '{path}' of connector '{connector}' can only be written or looked up in")))
     }
 
@@ -97,7 +134,7 @@ impl TableFactory for Elasticsearch {
     }
 
     fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {
-        Err(Error::internal(format!("table '{}' of connector '{}' is not read", spec.table, self.identifier())))
+        Err(Error::internal(format!("table '{}' of connector '{}' is not read", spec.table, self.0.identifier())))
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>> {
@@ -116,7 +153,7 @@ impl LookupFactory for Elasticsearch {
         options.format.check(&table.schema)?;
         lookup::fixed(&options, &table.schema, &table.session_zone)?;
         if matches!(options.lookup_cache, LookupCache::Full(_)) {
-            let connector = self.identifier();
+            let connector = self.0.identifier();
             return Err(Error::invalid("option 'lookup.cache' has the value 'FULL'")
                 .with_detail(format!("A table of connector '{connector}' cannot be read whole.")));
         }

@@ -47,10 +47,13 @@ mod split;
 mod writer;
 
 use flott_api::env::Environment;
-use flott_api::lookup::{LookupCache, LookupDescription, LookupFactory, LookupSpec, LookupTable};
+use flott_api::lookup::{
+    LOOKUP_CACHE, LOOKUP_CACHE_FULL, LookupCache, LookupDescription, LookupFactory, LookupSpec, LookupTable,
+};
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ConnectorDescription, MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
 
@@ -60,9 +63,19 @@ use options::FileOptions;
 #[derive(Debug)]
 pub struct FileSystemTable;
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "filesystem",
+    about: "files of a folder or an object store",
+    source: true,
+    sink: true,
+    format: true,
+    options: &[options::OPTIONS, LOOKUP_CACHE_FULL, LOOKUP_CACHE],
+};
+
 impl TableFactory for FileSystemTable {
-    fn identifier(&self) -> &'static str {
-        "filesystem"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -18,11 +18,12 @@ mod sink_tests;
 mod tests;
 
 use flott_api::env::Environment;
-use flott_api::lookup::{LookupDescription, LookupFactory, LookupSpec, LookupTable};
+use flott_api::lookup::{LOOKUP_CACHE, LOOKUP_CACHE_NONE, LookupDescription, LookupFactory, LookupSpec, LookupTable};
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{Error, Result};
 
@@ -32,36 +33,59 @@ use self::sink::HttpSink;
 
 /// What looks up in a service, under one of its names.
 #[derive(Clone, Copy, Debug)]
-pub struct HttpTable(&'static str);
+pub struct HttpTable(&'static ConnectorDescription);
 
 impl HttpTable {
     /// Flink's.
-    pub const FLINK: HttpTable = HttpTable("http");
+    pub const FLINK: HttpTable = HttpTable(&FLINK);
     /// GetInData's.
-    pub const GETINDATA: HttpTable = HttpTable("rest-lookup");
+    pub const GETINDATA: HttpTable = HttpTable(&GETINDATA);
 }
 
+/// What it is, for its users.
+static FLINK: ConnectorDescription = ConnectorDescription {
+    identifier: "http",
+    about: "answers of an HTTP service, looked up (Flink's name)",
+    source: false,
+    sink: false,
+    format: true,
+    options: &[options::LOOKUP, options::FLINK_LOOKUP, LOOKUP_CACHE_NONE, LOOKUP_CACHE],
+};
+
+/// What it is, for its users.
+static GETINDATA: ConnectorDescription = ConnectorDescription {
+    identifier: "rest-lookup",
+    about: "answers of an HTTP service, looked up (GetInData's name)",
+    source: false,
+    sink: false,
+    format: true,
+    options: &[options::LOOKUP, options::GETINDATA_LOOKUP, LOOKUP_CACHE_NONE, LOOKUP_CACHE],
+};
+
 impl TableFactory for HttpTable {
-    fn identifier(&self) -> &'static str {
+    fn description(&self) -> &'static ConnectorDescription {
         self.0
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {
-        Err(Error::invalid(format!("table '{}' of connector '{}' can only be looked up in", table.path, self.0))
-            .with_hint("Join it with FOR SYSTEM_TIME AS OF."))
+        Err(Error::invalid(format!(
+            "table '{}' of connector '{}' can only be looked up in",
+            table.path, self.0.identifier
+        ))
+        .with_hint("Join it with FOR SYSTEM_TIME AS OF."))
     }
 
     fn describe_sink(&self, table: &TableContext) -> Result<SinkDescription> {
-        Err(Error::invalid(format!("table '{}' of connector '{}' cannot be written", table.path, self.0))
+        Err(Error::invalid(format!("table '{}' of connector '{}' cannot be written", table.path, self.0.identifier))
             .with_hint("The connector that writes is 'http-sink'."))
     }
 
     fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {
-        Err(Error::internal(format!("table '{}' of connector '{}' is not read", spec.table, self.0)))
+        Err(Error::internal(format!("table '{}' of connector '{}' is not read", spec.table, self.0.identifier)))
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>> {
-        Err(Error::internal(format!("table '{}' of connector '{}' is not written", spec.table, self.0)))
+        Err(Error::internal(format!("table '{}' of connector '{}' is not written", spec.table, self.0.identifier)))
     }
 
     fn lookup(&self) -> Option<&dyn LookupFactory> {
@@ -98,9 +122,19 @@ impl LookupFactory for HttpTable {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpSinkTable;
 
+/// What it is, for its users.
+static SINK: ConnectorDescription = ConnectorDescription {
+    identifier: "http-sink",
+    about: "requests to an HTTP service",
+    source: false,
+    sink: true,
+    format: true,
+    options: &[options::SINK, options::FLINK_SINK],
+};
+
 impl TableFactory for HttpSinkTable {
-    fn identifier(&self) -> &'static str {
-        "http-sink"
+    fn description(&self) -> &'static ConnectorDescription {
+        &SINK
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -15,7 +15,8 @@ mod source;
 
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{Error, Field, LogicalType, Result, Schema, TypeKind};
 
@@ -25,9 +26,19 @@ use options::NexmarkOptions;
 #[derive(Debug)]
 pub struct Nexmark;
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "nexmark",
+    about: "persons, auctions and bids of the Nexmark benchmark",
+    source: true,
+    sink: false,
+    format: false,
+    options: &[options::OPTIONS],
+};
+
 impl TableFactory for Nexmark {
-    fn identifier(&self) -> &'static str {
-        "nexmark"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -10,14 +10,21 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::{ConsoleState, Environment};
-use flott_api::options::{OptionReader, Options};
+use flott_api::options::{ConfigOption, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::{ChangeBatch, Error, Result, Schema};
 use flott_functions::{TextStyle, format_value};
+
+const OPTIONS: OptionTable = &[
+    ConfigOption::text("print-identifier", "What stands before each line: `id> `."),
+    ConfigOption::flag("standard-error", "Whether lines go to standard error.").or("false"),
+    SINK_PARALLELISM,
+];
 
 /// The connector.
 #[derive(Debug)]
@@ -32,7 +39,7 @@ struct PrintOptions {
 
 impl PrintOptions {
     fn read(options: &Options) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'print'");
+        let reader = DESCRIPTION.reader(options);
         reader.allow("property-version");
         let read = PrintOptions {
             identifier: reader.text("print-identifier").unwrap_or_default().to_owned(),
@@ -47,9 +54,19 @@ impl PrintOptions {
     }
 }
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "print",
+    about: "changes as lines on standard output",
+    source: false,
+    sink: true,
+    format: false,
+    options: &[OPTIONS],
+};
+
 impl TableFactory for Print {
-    fn identifier(&self) -> &'static str {
-        "print"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -20,7 +20,8 @@ mod tests;
 use flott_api::sink::Sink;
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::{Error, Result, Schema, TypeKind};
 
@@ -35,11 +36,15 @@ pub(crate) enum Brand {
 }
 
 impl Brand {
-    fn identifier(self) -> &'static str {
+    fn description(self) -> &'static ConnectorDescription {
         match self {
-            Brand::Doris => "doris",
-            Brand::StarRocks => "starrocks",
+            Brand::Doris => &DORIS,
+            Brand::StarRocks => &STARROCKS,
         }
+    }
+
+    fn identifier(self) -> &'static str {
+        self.description().identifier
     }
 }
 
@@ -54,13 +59,37 @@ impl StreamLoad {
     pub const STARROCKS: StreamLoad = StreamLoad(Brand::StarRocks);
 }
 
+/// What it is, for its users.
+static DORIS: ConnectorDescription = ConnectorDescription {
+    identifier: "doris",
+    about: "tables of Apache Doris",
+    source: false,
+    sink: true,
+    format: false,
+    options: &[options::COMMON, options::DORIS],
+};
+
+/// What it is, for its users.
+static STARROCKS: ConnectorDescription = ConnectorDescription {
+    identifier: "starrocks",
+    about: "tables of StarRocks",
+    source: false,
+    sink: true,
+    format: false,
+    options: &[options::COMMON, options::STARROCKS],
+};
+
 impl TableFactory for StreamLoad {
-    fn identifier(&self) -> &'static str {
-        self.0.identifier()
+    fn description(&self) -> &'static ConnectorDescription {
+        self.0.description()
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {
-        Err(Error::invalid(format!("table '{}' of connector '{}' can only be written", table.path, self.identifier())))
+        Err(Error::invalid(format!(
+            "table '{}' of connector '{}' can only be written",
+            table.path,
+            self.0.identifier()
+        )))
     }
 
     fn describe_sink(&self, table: &TableContext) -> Result<SinkDescription> {
@@ -77,7 +106,7 @@ impl TableFactory for StreamLoad {
     }
 
     fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {
-        Err(Error::internal(format!("table '{}' of connector '{}' is not read", spec.table, self.identifier())))
+        Err(Error::internal(format!("table '{}' of connector '{}' is not read", spec.table, self.0.identifier())))
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>> {

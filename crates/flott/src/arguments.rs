@@ -1,4 +1,5 @@
-//! What the user types: `flott run`, `flott check`, `flott sql`, `flott state`, `flott options`, `flott completions`.
+//! What the user types: `flott run`, `flott check`, `flott sql`, `flott state`, `flott options`, `flott connectors`,
+//! `flott completions`.
 
 use std::path::PathBuf;
 
@@ -41,6 +42,11 @@ pub enum Command {
     State(StateCommand),
     /// List every option with its value and who set it.
     Options(CommonArguments),
+    /// List the connectors and formats that tables can have, or the options of one.
+    Connectors {
+        /// What stands in `'connector'` or `'format'`.
+        name: Option<String>,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

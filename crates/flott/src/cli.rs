@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::interrupts::Interrupts;
 use crate::screen::{Screen, Terminal};
 use crate::script::{self, Script};
-use crate::{listing, logs, settings, shell, state};
+use crate::{listing, logs, plugins, settings, shell, state};
 
 /// Where the last panic happened and what it said; a panic hook has no other way to tell.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -86,6 +86,15 @@ async fn execute(command: Command, terminal: Terminal) -> Result<Exit> {
             let exit = script::run_init(&mut client, &init).await;
             screen.show(listing::options(client.session().configuration()))?;
             Ok(exit)
+        }
+        Command::Connectors { name } => {
+            let tables = plugins::user_tables();
+            let listed = match &name {
+                Some(name) => listing::options_of(&tables, name)?,
+                None => listing::connectors(&tables),
+            };
+            screen.show(listed)?;
+            Ok(Exit::Done)
         }
         Command::State(command) => state::run(&command, environment, &screen).await,
         Command::Completions { shell } => {

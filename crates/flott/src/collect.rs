@@ -14,7 +14,8 @@ use flott_api::options::{OptionReader, Options};
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::{ChangeBatch, Error, Result};
 use tokio::sync::mpsc;
@@ -102,8 +103,8 @@ fn no_source() -> Error {
 }
 
 impl TableFactory for CollectFactory {
-    fn identifier(&self) -> &'static str {
-        COLLECT
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal(COLLECT) }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {

@@ -34,11 +34,9 @@ pub fn plugins(environment: Environment, results: &Arc<Results>) -> Plugins {
     for factory in connectors() {
         tables.insert(factory.identifier(), Arc::from(factory));
     }
-    #[cfg(feature = "jdbc")]
-    tables.insert("jdbc", Arc::new(flott_jdbc::Jdbc));
     let state_bytes_max = memory_bytes() / STATE_MEMORY_PART;
     let batch = BatchFactory::new(tables.clone(), state_bytes_max);
-    tables.insert(batch.identifier(), Arc::new(batch));
+    tables.insert(batch.description().identifier, Arc::new(batch));
     tables.insert(COLLECT, Arc::new(CollectFactory::new(Arc::clone(results))));
     let operators = Arc::new(flott_operators::Factory::new(process_functions()));
     let environment =
@@ -53,6 +51,15 @@ fn connectors() -> Vec<Box<dyn TableFactory>> {
     all.extend(flott_brokers::factories());
     #[cfg(feature = "kafka")]
     all.extend(flott_kafka::factories());
+    #[cfg(feature = "jdbc")]
+    all.push(Box::new(flott_jdbc::Jdbc));
+    all
+}
+
+/// The connectors that a user may name, by their names.
+pub fn user_tables() -> Vec<Arc<dyn TableFactory>> {
+    let mut all: Vec<Arc<dyn TableFactory>> = connectors().into_iter().map(Arc::from).collect();
+    all.sort_by_key(|factory| factory.identifier());
     all
 }
 

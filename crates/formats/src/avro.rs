@@ -27,7 +27,7 @@ mod write;
 use std::ops::Range;
 
 use flott_api::env::ReadFile;
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::table::ChangelogMode;
 use flott_api::{ChangeBatch, Error, Result, RowKind, Schema};
 
@@ -49,6 +49,24 @@ struct Avro {
     codec: Codec,
     dead_letters: Option<String>,
 }
+
+/// The options of formats with a registry.
+pub(crate) const REGISTRY: OptionTable = registry::OPTIONS;
+/// The options of `avro`.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::choice("encoding", &["binary"], "How records are written; Flink's `json` is not supported.")
+        .or("binary"),
+    ConfigOption::flag(
+        "timestamp_mapping.legacy",
+        "Whether `TIMESTAMP` is Avro's type of moments, as Flink had it first; else its type of local times.",
+    )
+    .or("true"),
+    ConfigOption::text(
+        "codec",
+        "How blocks of a file are compressed: `null`, `deflate`, `snappy`, `bzip2`, `xz`, `zstandard`.",
+    )
+    .or("snappy"),
+];
 
 /// Reads the options under `prefix`.
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {

@@ -22,7 +22,7 @@ mod maxwell;
 mod metadata;
 mod ogg;
 
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::table::{ChangelogMode, MetadataColumn};
 use flott_api::{Error, Result, Schema};
 
@@ -87,6 +87,18 @@ struct Changelog {
     schema_include: Option<String>,
     filters: Vec<Filter>,
 }
+
+/// The options of `canal-json` alone.
+pub(crate) const CANAL: OptionTable = &[
+    ConfigOption::text("database.include", "A pattern of databases whose changes are read; it fits whole names."),
+    ConfigOption::text("table.include", "A pattern of tables whose changes are read."),
+];
+/// Those of `debezium-json` alone.
+pub(crate) const DEBEZIUM: OptionTable = &[ConfigOption::flag(
+    "schema-include",
+    "Whether events have their schema beside, as Kafka Connect may write them.",
+)
+.or("false")];
 
 /// Reads the options of `canal-json` under `prefix`.
 pub(crate) fn canal(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {

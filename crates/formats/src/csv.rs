@@ -12,7 +12,7 @@ mod encode;
 mod tokens;
 mod value;
 
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
 
@@ -39,6 +39,31 @@ pub(crate) struct CsvOptions {
 }
 
 struct Csv(CsvOptions);
+
+/// Its options.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::text("field-delimiter", "One character; `\\t` is a tabulator.").or(","),
+    ConfigOption::text("quote-character", "What stands around a value that has a delimiter in it.").or("\""),
+    ConfigOption::flag("disable-quote-character", "Whether nothing does.").or("false"),
+    ConfigOption::text("escape-character", "What takes the meaning of the character behind it away."),
+    ConfigOption::text("null-literal", "What stands for null."),
+    ConfigOption::text("array-element-delimiter", "What stands between the elements of arrays and rows.").or(";"),
+    ConfigOption::flag("allow-comments", "Whether lines that begin with `#` are left out.").or("false"),
+    ConfigOption::flag(
+        "write-bigdecimal-in-scientific-notation",
+        "Whether decimals are written with an exponent: `1E+5`.",
+    )
+    .or("true"),
+    ConfigOption::flag("trim-spaces", "Whether blanks around values are left out.").or("false"),
+    ConfigOption::flag("ignore-trailing-unmappable", "Whether further values of a line are left out.").or("false"),
+    ConfigOption::flag("allow-trailing-comma", "Whether a delimiter may end a line.").or("true"),
+    ConfigOption::flag(
+        "fail-on-missing-columns",
+        "Whether a line with too few values does not fit; else they are null.",
+    )
+    .or("false"),
+    ConfigOption::flag("empty-string-as-null", "Whether an empty value is null.").or("false"),
+];
 
 /// Reads the options under `prefix`.
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {

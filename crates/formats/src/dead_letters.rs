@@ -3,7 +3,7 @@
 //! Such a row is null in all columns of the table; behind these it has the record's bytes, what is wrong with it, and
 //! where it lies. Rows that fit are null there.
 
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::types::LENGTH_MAX;
 use flott_api::{Error, Field, LogicalType, Result, TypeKind};
 
@@ -11,6 +11,16 @@ use crate::column::{Column, Values};
 
 /// How many columns they have.
 pub(crate) const WIDTH: usize = 3;
+
+/// The option of formats whose records may not fit.
+pub(crate) const OPTIONS: OptionTable = &[ConfigOption::text(
+    "dead-letter.table",
+    "The table that records go to which do not fit: see [dead letters](dead_letters.md).",
+)];
+/// That of formats which can also leave them out.
+pub(crate) const IGNORE: OptionTable =
+    &[ConfigOption::flag("ignore-parse-errors", "Whether records that do not fit are left out and counted.")
+        .or("false")];
 
 /// Their columns: the record, what is wrong with it, its place.
 pub(crate) fn fields() -> [Field; WIDTH] {

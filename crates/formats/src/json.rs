@@ -14,7 +14,7 @@ pub(crate) mod scan;
 mod tree_number;
 pub(crate) mod value;
 
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
 
@@ -50,6 +50,31 @@ pub(crate) struct JsonOptions {
     /// Whether that type is `BigDecimal`: where a column is a DECIMAL.
     pub(crate) exact_numbers: bool,
 }
+
+/// The options that all JSON formats have.
+pub(crate) const COMMON: OptionTable = &[
+    ConfigOption::choice(
+        "timestamp-format.standard",
+        &["SQL", "ISO-8601"],
+        "How timestamps are written: `2024-01-01 12:00:00.5` or `2024-01-01T12:00:00.5`.",
+    )
+    .or("SQL"),
+    ConfigOption::choice(
+        "map-null-key.mode",
+        &["FAIL", "DROP", "LITERAL"],
+        "What happens to an entry of a map whose key is null when it is written.",
+    )
+    .or("FAIL"),
+    ConfigOption::text("map-null-key.literal", "What is written for such a key with `LITERAL`.").or("null"),
+    ConfigOption::flag("encode.decimal-as-plain-number", "Whether decimals are written without an exponent.")
+        .or("false"),
+    ConfigOption::flag("encode.ignore-null-fields", "Whether fields that are null are not written.").or("false"),
+];
+/// Those of `json` alone.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::flag("fail-on-missing-field", "Whether a record without a field does not fit; else it is null.").or("false"),
+    ConfigOption::flag("decode.json-parser.enabled", "Which of Flink's two implementations it does as, where they differ: `false` is the one that builds a tree first.").or("true"),
+];
 
 /// Reads the options that all JSON formats have.
 pub(crate) fn common_options(options: &OptionReader<'_>, prefix: &str) -> Result<JsonOptions> {

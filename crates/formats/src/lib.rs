@@ -40,7 +40,7 @@ use std::ops::Range;
 
 use flott_api::env::{Environment, ReadFile};
 use flott_api::error::nearest;
-use flott_api::options::OptionReader;
+use flott_api::options::{OptionReader, OptionTable};
 use flott_api::table::{ChangelogMode, MetadataColumn};
 use flott_api::{BoxFuture, ChangeBatch, Error, LogicalType, Result, Schema};
 
@@ -282,25 +282,81 @@ pub trait FileReader: Send {
     fn next_batch(&mut self) -> Result<Option<ChangeBatch>>;
 }
 
+/// What a format is, for its users.
+#[derive(Clone, Copy, Debug)]
+pub struct FormatDescription {
+    /// What stands in `'format'`.
+    pub identifier: &'static str,
+    /// What its records are, in a few words.
+    pub about: &'static str,
+    /// Its options, without its name in front of their keys.
+    pub options: &'static [OptionTable],
+}
+
 /// Makes a format of its options.
 type Make = fn(&OptionReader<'_>, &str) -> Result<Box<dyn Format>>;
 
+/// All formats, by name.
+pub fn descriptions() -> Vec<FormatDescription> {
+    FORMATS.iter().map(|(is, _)| *is).collect()
+}
+
+const fn of(identifier: &'static str, about: &'static str, options: &'static [OptionTable]) -> FormatDescription {
+    FormatDescription { identifier, about, options }
+}
+
 /// Every format, by name.
-const FORMATS: &[(&str, Make)] = &[
-    ("avro", avro::make),
-    ("avro-confluent", avro::confluent::make),
-    ("canal-json", changelog::canal),
-    ("csv", csv::make),
-    ("debezium-avro-confluent", avro::debezium::make),
-    ("debezium-json", changelog::debezium),
-    ("json", json::make),
-    ("maxwell-json", changelog::maxwell),
-    ("ogg-json", changelog::ogg),
-    ("orc", orc::make),
-    ("parquet", parquet::make),
-    ("protobuf", protobuf::make),
-    ("raw", raw::make),
+const FORMATS: &[(FormatDescription, Make)] = &[
+    (of("avro", "records of Avro, in files and messages", &[avro::OPTIONS, dead_letters::OPTIONS]), avro::make),
+    (of("avro-confluent", "records of Avro with a schema of a registry", REGISTRY), avro::confluent::make),
+    (
+        of(
+            "canal-json",
+            "changes as Canal writes them",
+            const { &[changelog::CANAL, json::COMMON, dead_letters::IGNORE, dead_letters::OPTIONS] },
+        ),
+        changelog::canal,
+    ),
+    (
+        of("csv", "lines of values with a delimiter", &[csv::OPTIONS, dead_letters::IGNORE, dead_letters::OPTIONS]),
+        csv::make,
+    ),
+    (of("debezium-avro-confluent", "changes of Debezium, with a schema of a registry", REGISTRY), avro::debezium::make),
+    (
+        of(
+            "debezium-json",
+            "changes as Debezium writes them",
+            const { &[changelog::DEBEZIUM, json::COMMON, dead_letters::IGNORE, dead_letters::OPTIONS] },
+        ),
+        changelog::debezium,
+    ),
+    (
+        of(
+            "json",
+            "an object of JSON each",
+            const { &[json::OPTIONS, json::COMMON, dead_letters::IGNORE, dead_letters::OPTIONS] },
+        ),
+        json::make,
+    ),
+    (of("maxwell-json", "changes as Maxwell writes them", COMMON), changelog::maxwell),
+    (of("ogg-json", "changes as Oracle GoldenGate writes them", COMMON), changelog::ogg),
+    (of("orc", "files of ORC", &[orc::OPTIONS]), orc::make),
+    (of("parquet", "files of Parquet", &[parquet::OPTIONS]), parquet::make),
+    (
+        of(
+            "protobuf",
+            "messages of Protocol Buffers",
+            &[protobuf::OPTIONS, dead_letters::IGNORE, dead_letters::OPTIONS],
+        ),
+        protobuf::make,
+    ),
+    (of("raw", "the bytes of one column", &[raw::OPTIONS, dead_letters::OPTIONS]), raw::make),
 ];
+
+/// What all JSON formats have.
+const COMMON: &[OptionTable] = &[json::COMMON, dead_letters::IGNORE, dead_letters::OPTIONS];
+/// What formats with a registry have.
+const REGISTRY: &[OptionTable] = &[avro::REGISTRY, dead_letters::OPTIONS];
 
 /// The format of that name. Its options are read under `prefix` and its name: with prefix `value.` the delimiter of
 /// `csv` is `value.csv.field-delimiter`.
@@ -309,14 +365,18 @@ const FORMATS: &[(&str, Make)] = &[
 /// If there is no such format, or an option of it has a wrong value. Unknown options are found by
 /// [`OptionReader::finish`].
 pub fn format(identifier: &str, options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {
-    match FORMATS.iter().find(|(name, _)| *name == identifier) {
-        Some((name, make)) => make(options, &format!("{prefix}{name}.")),
+    match FORMATS.iter().find(|(is, _)| is.identifier == identifier) {
+        Some((is, make)) => {
+            let prefix = format!("{prefix}{identifier}.");
+            is.options.iter().for_each(|table| options.section(&prefix, table));
+            make(options, &prefix)
+        }
         None => Err(unknown_format(identifier)),
     }
 }
 
 fn unknown_format(identifier: &str) -> Error {
-    let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = FORMATS.iter().map(|(is, _)| is.identifier).collect();
     let error = Error::invalid(format!("format '{identifier}' does not exist"));
     match nearest(identifier, names.iter().copied()) {
         Some(meant) => error.with_hint(format!("Did you mean '{meant}'?")),

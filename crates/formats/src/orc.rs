@@ -20,7 +20,7 @@ mod write;
 use std::ops::Range;
 
 use flott_api::env::ReadFile;
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::table::ChangelogMode;
 use flott_api::types::LENGTH_MAX;
 use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
@@ -50,6 +50,24 @@ pub(crate) struct OrcOptions {
 }
 
 struct Orc(OrcOptions);
+
+/// Its options.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::choice(
+        "compress",
+        &["NONE", "ZLIB", "SNAPPY", "LZ4", "ZSTD"],
+        "How it is compressed. Flink 2.3 cannot read `ZSTD`.",
+    )
+    .or("ZLIB"),
+    ConfigOption::number("compress.size", "Bytes that are compressed at a time, 1 to 8388607.").or("262144"),
+    ConfigOption::number(
+        "stripe.size",
+        "A stripe ends when it has so many bytes, at most 2147483647; the writer holds it in memory until then.",
+    )
+    .or("67108864"),
+    ConfigOption::number("row.index.stride", "Rows of a group in the index, at least 1000; `0` writes no index.")
+        .or("10000"),
+];
 
 /// Reads the options under `prefix`.
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use flott_api::env::ReadFile;
-use flott_api::options::{MemorySize, OptionReader};
+use flott_api::options::{ConfigOption, MemorySize, OptionReader, OptionTable};
 use flott_api::table::ChangelogMode;
 use flott_api::{Error, LogicalType, Result, Schema, TypeKind};
 
@@ -31,6 +31,21 @@ pub(crate) struct ParquetOptions {
 }
 
 struct Parquet(ParquetOptions);
+
+/// Its options.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::choice(
+        "compression",
+        &["SNAPPY", "UNCOMPRESSED", "GZIP", "ZSTD", "LZ4_RAW"],
+        "How pages are compressed.",
+    )
+    .or("SNAPPY"),
+    ConfigOption::memory("block.size", "How large a row group becomes.").or("128 mb"),
+    ConfigOption::memory("page.size", "How large a page becomes.").or("1 mb"),
+    ConfigOption::flag("enable.dictionary", "Whether values that come again are written once.").or("true"),
+    ConfigOption::flag("utc-timezone", "Only `true`: timestamps without a zone are written as they are.").or("true"),
+    ConfigOption::flag("write.int64.timestamp", "Only `true`: timestamps are written as INT64.").or("true"),
+];
 
 /// Reads the options under `prefix`.
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {

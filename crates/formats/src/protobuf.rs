@@ -25,7 +25,7 @@ mod write;
 
 use std::sync::Arc;
 
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::table::ChangelogMode;
 use flott_api::{ChangeBatch, Error, Field, Result, RowKind, Schema};
 use prost_reflect::MessageDescriptor;
@@ -45,6 +45,25 @@ struct Protobuf {
     null_text: Arc<str>,
     dead_letters: Option<String>,
 }
+
+/// Its options.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::text(
+        "message-class-name",
+        "Flink's: the Java class, nested ones behind `$`. The message's full name (`example.Click`) does as well.",
+    )
+    .needed(),
+    ConfigOption::text(
+        "schema",
+        "Ours: the text of the `.proto` file, which may import what `google/protobuf/` has. It or the next one is needed.",
+    ),
+    ConfigOption::text(
+        "descriptor-set",
+        "Ours: a descriptor set in Base64, for schemas of several files. `protoc --include_imports --descriptor_set_out=/dev/stdout FILE | base64 -w0` prints it.",
+    ),
+    ConfigOption::flag("read-default-values", "Whether what is not there is its default instead of NULL.").or("false"),
+    ConfigOption::text("write-null-string-literal", "What is written for a null in a list or map of texts.").or(""),
+];
 
 /// Reads the options under `prefix`.
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {

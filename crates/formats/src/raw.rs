@@ -2,7 +2,7 @@
 //!
 //! Text in UTF-8 (bytes that are none become U+FFFD), US-ASCII or ISO-8859-1; numbers as Java's bytes of fixed length.
 
-use flott_api::options::OptionReader;
+use flott_api::options::{ConfigOption, OptionReader, OptionTable};
 use flott_api::table::ChangelogMode;
 use flott_api::{ChangeBatch, Error, Field, Result, RowKind, Schema, TypeKind};
 
@@ -30,6 +30,12 @@ struct RawFormat {
     raw: Raw,
     dead_letters: Option<String>,
 }
+
+/// Its options.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::choice("charset", &["UTF-8", "US-ASCII", "ISO-8859-1"], "How texts are bytes.").or("UTF-8"),
+    ConfigOption::choice("endianness", &["big-endian", "little-endian"], "How numbers are bytes.").or("big-endian"),
+];
 
 /// Reads the options under `prefix`.
 pub(crate) fn make(options: &OptionReader<'_>, prefix: &str) -> Result<Box<dyn Format>> {

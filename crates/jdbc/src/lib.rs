@@ -23,12 +23,13 @@ mod time;
 mod url;
 
 use flott_api::env::Environment;
-use flott_api::lookup::{LookupDescription, LookupFactory, LookupSpec, LookupTable};
+use flott_api::lookup::{LOOKUP_CACHE, LOOKUP_CACHE_NONE, LookupDescription, LookupFactory, LookupSpec, LookupTable};
 use flott_api::options::Options;
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{Result, Schema};
 
@@ -59,9 +60,19 @@ fn dialect_of(brand: Brand) -> &'static dyn Dialect {
     }
 }
 
+/// What it is, for its users.
+static DESCRIPTION: ConnectorDescription = ConnectorDescription {
+    identifier: "jdbc",
+    about: "tables of PostgreSQL, MySQL, MariaDB and SQLite",
+    source: true,
+    sink: true,
+    format: false,
+    options: &[options::OPTIONS, LOOKUP_CACHE_NONE, LOOKUP_CACHE],
+};
+
 impl TableFactory for Jdbc {
-    fn identifier(&self) -> &'static str {
-        "jdbc"
+    fn description(&self) -> &'static ConnectorDescription {
+        &DESCRIPTION
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use flott_api::lookup::{LookupCache, PartialCache};
-use flott_api::options::{Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::{Error, Result, Schema};
 
+use crate::DESCRIPTION;
 use crate::columns::Kind;
 use crate::url::JdbcUrl;
 
@@ -59,6 +60,53 @@ pub(crate) struct Partition {
     pub(crate) upper: i64,
 }
 
+/// What may be set.
+pub(crate) const OPTIONS: OptionTable = &[
+    ConfigOption::text("url", "Where the database is: see above.").needed(),
+    ConfigOption::text("table-name", "The table, which may be `schema.table` in PostgreSQL.").needed(),
+    ConfigOption::text("username", "Who asks."),
+    ConfigOption::text("password", "It is shown nowhere; in a URL it is refused."),
+    ConfigOption::text(
+        "driver",
+        "The name of a driver's class, as Flink's tables have it: one of this database is taken and means nothing.",
+    ),
+    ConfigOption::text("compatible-mode", "Refused: for OceanBase."),
+    ConfigOption::duration("connection.max-retry-timeout", "How long connecting may take; at least a second.").or("60 s"),
+    ConfigOption::text(
+        "scan.partition.column",
+        "A number column by whose ranges the table is read in parallel; all four or none. Rows outside of the bounds, and those where it is null, are not read, as in Flink.",
+    ),
+    ConfigOption::number("scan.partition.num", "How many ranges."),
+    ConfigOption::number("scan.partition.lower-bound", "Where the first one begins."),
+    ConfigOption::number("scan.partition.upper-bound", "Where the last one ends."),
+    ConfigOption::number(
+        "scan.fetch-size",
+        "Rows that are fetched at once by a cursor, in PostgreSQL; with 0, and in other databases, rows flow as they are taken.",
+    )
+    .or("0"),
+    ConfigOption::flag("scan.auto-commit", "With `false` reading is a transaction of its own.").or("true"),
+    ConfigOption::choice("filter.handling.policy", &["always", "never"], "`never`: no filter goes to the database.")
+        .or("always"),
+    ConfigOption::number("lookup.cache.max-rows", "What Flink called `lookup.partial-cache.max-rows` before."),
+    ConfigOption::duration("lookup.cache.ttl", "And `lookup.partial-cache.expire-after-write`.").or("10 s"),
+    ConfigOption::flag("lookup.cache.caching-missing-key", "And `lookup.partial-cache.cache-missing-key`.").or("true"),
+    ConfigOption::number("lookup.max-retries", "How often a lookup that failed is asked again.").or("3"),
+    ConfigOption::number(
+        "sink.buffer-flush.max-rows",
+        "Rows are written as soon as there are so many; a batch that comes at once is written at once. `0`: their number does not matter.",
+    )
+    .or("100"),
+    ConfigOption::duration("sink.buffer-flush.interval", "Rows wait no longer. `0`: as long as it takes.").or("1 s"),
+    ConfigOption::number(
+        "sink.max-retries",
+        "How often a writing that failed is tried again, over a new connection; the n-th time after n seconds, as in Flink.",
+    )
+    .or("3"),
+    ConfigOption::choice("sink.delivery-guarantee", &["at-least-once", "exactly-once"], "Ours: see below.")
+        .or("at-least-once"),
+    SINK_PARALLELISM,
+];
+
 /// How a table is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SinkOptions {
@@ -99,7 +147,7 @@ impl JdbcOptions {
     /// # Errors
     /// If one is wrong, unknown or missing.
     pub(crate) fn read(options: &Options, schema: &Schema) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'jdbc'");
+        let reader = DESCRIPTION.reader(options);
         let access = Access::read(&reader)?;
         if let Some(mode) = reader.text("compatible-mode") {
             return Err(Error::invalid(format!("option 'compatible-mode' has the value '{mode}'"))

@@ -23,8 +23,8 @@ mod tests;
 
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
-    TableFactory,
+    ChangelogMode, ConnectorDescription, MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription,
+    SourceSpec, TableContext, TableFactory,
 };
 use flott_api::{Error, Result, RowKind};
 
@@ -53,8 +53,8 @@ impl KafkaTable {
 }
 
 impl TableFactory for KafkaTable {
-    fn identifier(&self) -> &'static str {
-        self.kind.identifier()
+    fn description(&self) -> &'static ConnectorDescription {
+        self.kind.description()
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -5,11 +5,12 @@ mod offsets;
 mod properties;
 mod security;
 mod sink;
+mod tables;
 mod topics;
 
 use flott_api::options::{Millis, OptionReader, Options};
 use flott_api::source::Boundedness;
-use flott_api::table::ChangelogMode;
+use flott_api::table::{ChangelogMode, ConnectorDescription};
 use flott_api::{Error, Result, Schema};
 use flott_formats::{Format, Layout};
 
@@ -18,6 +19,7 @@ pub(crate) use offsets::{Bounded, Startup};
 pub(crate) use properties::{ClientSettings, ConsumerSettings, OffsetReset, ProducerSettings, Properties};
 pub(crate) use security::{OAuth, Sasl};
 pub(crate) use sink::{Buffer, Delivery, LostTransactions, Partitioner, SinkOptions};
+use tables::{KAFKA, UPSERT_KAFKA};
 pub(crate) use topics::Topics;
 
 /// How often new partitions are looked for.
@@ -33,12 +35,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    pub(crate) fn description(self) -> &'static ConnectorDescription {
+        match self {
+            Kind::Kafka => &KAFKA,
+            Kind::Upsert => &UPSERT_KAFKA,
+        }
+    }
+
     /// What stands in `'connector'`.
     pub(crate) fn identifier(self) -> &'static str {
-        match self {
-            Kind::Kafka => "kafka",
-            Kind::Upsert => "upsert-kafka",
-        }
+        self.description().identifier
     }
 }
 
@@ -78,7 +84,7 @@ impl TableOptions {
     /// # Errors
     /// If one is wrong, unknown or missing, or a format cannot hold its columns.
     pub(crate) fn read(kind: Kind, table: &Table<'_>) -> Result<Self> {
-        let reader = OptionReader::new(table.options, format!("connector '{}'", kind.identifier()));
+        let reader = kind.description().reader(table.options);
         let (key, value) = formats(kind, &reader)?;
         let columns = ColumnSplit::read(kind, &reader, table, key.is_some())?;
         let topics = Topics::read(&reader)?;
@@ -150,14 +156,15 @@ fn formats(kind: Kind, reader: &OptionReader<'_>) -> Result<(Option<NamedFormat>
         }
         Ok(NamedFormat { name: name.to_owned(), format })
     };
-    let value = match (reader.text("format"), reader.text("value.format"), kind) {
-        (Some(_), Some(_), Kind::Kafka) => {
+    let format = if kind == Kind::Kafka { reader.text("format") } else { None };
+    let value = match (format, reader.text("value.format"), kind) {
+        (Some(_), Some(_), _) => {
             return Err(Error::invalid("options 'format' and 'value.format' are the same one; give one of them"));
         }
         // With prefix `value.` only if it is named so, as in Flink.
-        (Some(name), None, Kind::Kafka) => named(name, "")?,
-        (_, Some(name), _) => named(name, "value.")?,
-        (_, None, Kind::Upsert) => named(reader.required("value.format")?, "value.")?,
+        (Some(name), None, _) => named(name, "")?,
+        (None, Some(name), _) => named(name, "value.")?,
+        (None, None, Kind::Upsert) => named(reader.required("value.format")?, "value.")?,
         (None, None, Kind::Kafka) => named(reader.required("format")?, "")?,
     };
     let key = match kind {

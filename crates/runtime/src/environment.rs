@@ -9,6 +9,8 @@ mod console;
 mod files;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod http_server;
 mod memory;
 #[cfg(feature = "http")]
 mod network;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use flott_api::env::{Clock, Environment, Rng, Spawner};
 use flott_api::function::FunctionHosts;
-use flott_api::http::HttpClients;
+use flott_api::http::Http;
 use flott_api::model::ModelProviders;
 use flott_api::net::Network;
 
@@ -66,12 +68,12 @@ pub fn real() -> Environment {
 }
 
 #[cfg(feature = "http")]
-fn http_clients() -> Arc<dyn HttpClients> {
+fn http_clients() -> Arc<dyn Http> {
     Arc::new(HttpConnections::new())
 }
 
 #[cfg(not(feature = "http"))]
-fn http_clients() -> Arc<dyn HttpClients> {
+fn http_clients() -> Arc<dyn Http> {
     Arc::new(flott_api::http::NoHttp)
 }
 

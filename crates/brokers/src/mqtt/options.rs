@@ -1,9 +1,10 @@
 //! The options of a table.
 
-use flott_api::options::{Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::{Error, Result, Schema};
 use flott_formats::Format;
 
+use super::DESCRIPTION;
 use super::packet::{is_filter, is_topic};
 use crate::access::Access;
 use crate::messages::format_of;
@@ -13,6 +14,28 @@ const PORT: u16 = 1883;
 const PORT_TLS: u16 = 8883;
 const RETRY_MS: u64 = 60_000;
 const QOS: [(&str, u8); 2] = [("0", 0), ("1", 1)];
+
+/// Beside those of [`Access`](crate::access::Access).
+pub(super) const OPTIONS: OptionTable = &[
+    ConfigOption::number("port", "Its port; `1883`, with TLS `8883`."),
+    ConfigOption::duration("connection.max-retry-timeout", "How long what fails is tried again before the job fails.")
+        .or("60 s"),
+    ConfigOption::text(
+        "topic",
+        "To read: filters with `+` and `#`, parted by `;`; shared subscriptions (`$share/..`) are refused. To write: one topic, unless rows say theirs.",
+    ),
+    ConfigOption::text(
+        "client-id",
+        "The name of the session that the broker keeps, which is needed to read with QoS 1; each table that is read needs its own. A sink adds `-sink-` and its number.",
+    ),
+    ConfigOption::text("format", "The format of messages.").needed(),
+    ConfigOption::choice("scan.qos", &["0", "1"], "`2` is refused.").or("1"),
+    ConfigOption::choice("scan.acknowledge", &["checkpoint", "receipt"], "When a message is acknowledged.")
+        .or("checkpoint"),
+    ConfigOption::choice("sink.qos", &["0", "1"], "`2` is refused.").or("1"),
+    ConfigOption::flag("sink.retain", "Whether the broker keeps the last message of a topic.").or("false"),
+    SINK_PARALLELISM,
+];
 
 /// All options, checked.
 pub(super) struct MqttOptions {
@@ -36,7 +59,7 @@ impl MqttOptions {
     /// # Errors
     /// If one is wrong, unknown or missing, or the format cannot hold the columns.
     pub(super) fn read(options: &Options, schema: &Schema) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'mqtt'");
+        let reader = DESCRIPTION.reader(options);
         let access = Access::read(&reader, PORT, PORT_TLS)?;
         if access.password.is_some() && access.username.is_none() {
             return Err(Error::invalid("option 'password' without option 'username'"));

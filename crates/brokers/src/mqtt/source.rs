@@ -24,7 +24,7 @@ use super::options::MqttOptions;
 use super::packet::{Packet, Publish, acknowledge, matches};
 use crate::link::Lasting;
 use crate::messages::{Message, RowLayout};
-use crate::reader::{BYTES_MAX, Feed, MESSAGES_MAX, MessageReader, Pending, single_split};
+use crate::reader::{Acknowledges, BYTES_MAX, Feed, MESSAGES_MAX, MessageReader, Pending, single_split};
 
 /// Reads a session.
 pub(super) struct MqttSource {
@@ -245,18 +245,20 @@ impl Feed for MqttFeed {
         }
     }
 
-    fn emitted(&mut self, messages: &[Message]) {
-        if !self.shared.options.on_receipt {
-            self.pending.extend(messages.iter().filter(|m| m.qos > 0).map(|m| Place::unpack(m.sequence)));
-        }
-    }
-
     fn snapshot(&self) -> Result<Split> {
         Ok(self.split.clone())
     }
 
     fn place(&self, message: &Message) -> String {
         format!("topic '{}', client '{}'", String::from_utf8_lossy(&message.address), self.client_id)
+    }
+}
+
+impl Acknowledges for MqttFeed {
+    fn emitted(&mut self, messages: &[Message]) {
+        if !self.shared.options.on_receipt {
+            self.pending.extend(messages.iter().filter(|m| m.qos > 0).map(|m| Place::unpack(m.sequence)));
+        }
     }
 
     fn barrier(&mut self, checkpoint: CheckpointId) {

@@ -1,10 +1,11 @@
 //! The options of a table.
 
-use flott_api::options::{Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::source::Boundedness;
 use flott_api::{Error, Result, Schema};
 use flott_formats::Format;
 
+use super::DESCRIPTION;
 use super::client::Identity;
 use super::protocol::{is_filter, is_subject, overlap};
 use crate::access::{Access, Secret};
@@ -13,6 +14,44 @@ use crate::payloads::sink_parallelism;
 
 const PORT: u16 = 4222;
 const RETRY_MS: u64 = 60_000;
+
+/// Beside those of [`Access`](crate::access::Access).
+pub(super) const OPTIONS: OptionTable = &[
+    ConfigOption::number("port", "Its port.").or("4222"),
+    ConfigOption::text("token", "Comes instead of a user. NKeys, JWT and files of credentials are not supported."),
+    ConfigOption::duration(
+        "connection.max-retry-timeout",
+        "How long what fails is tried again before the job fails.",
+    )
+    .or("60 s"),
+    ConfigOption::text(
+        "stream",
+        "The stream, which is needed to read; if it is given, a message that another stream would take is refused, too.",
+    ),
+    ConfigOption::text(
+        "subject",
+        "To read: filters with wildcards, parted by `;`, each a split of its own; they must not overlap. Without it all of the stream is one split. To write: one subject.",
+    ),
+    ConfigOption::text("format", "Also formats of changes such as `debezium-json`.").needed(),
+    ConfigOption::choice(
+        "scan.startup.mode",
+        &["earliest-offset", "latest-offset", "sequence", "timestamp"],
+        "Where reading begins, unless a checkpoint says it.",
+    )
+    .or("earliest-offset"),
+    ConfigOption::number("scan.startup.sequence", "The first message, with `sequence`."),
+    ConfigOption::number("scan.startup.timestamp-millis", "Milliseconds since the epoch, with `timestamp`."),
+    ConfigOption::choice("scan.bounded.mode", &["unbounded", "latest-offset", "sequence"], "Where reading ends.")
+        .or("unbounded"),
+    ConfigOption::number("scan.bounded.sequence", "The last message that is read, with `sequence`."),
+    ConfigOption::choice(
+        "scan.lost-messages",
+        &["fail", "log"],
+        "What happens if limits of the stream, or a purge, removed messages before they were read: `log` goes on with a warning. With a filter it is always a warning, for what is gone need not have been of its subjects.",
+    )
+    .or("fail"),
+    SINK_PARALLELISM,
+];
 
 /// Where reading begins that begins anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +93,7 @@ impl NatsOptions {
     /// # Errors
     /// If one is wrong, unknown or missing, or the format cannot hold the columns.
     pub(super) fn read(options: &Options, schema: &Schema) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'nats'");
+        let reader = DESCRIPTION.reader(options);
         let access = Access::read(&reader, PORT, PORT)?;
         let token = reader.text("token").map(Secret::new);
         if token.is_some() && access.password.is_some() {

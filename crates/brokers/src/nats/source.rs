@@ -28,7 +28,7 @@ use super::options::{Bounded, NatsOptions, Startup};
 use super::protocol::{Delivery, publish};
 use crate::link::{Lasting, passing};
 use crate::messages::{Message, RowLayout};
-use crate::reader::{BYTES_MAX, Feed, MESSAGES_MAX, MessageReader};
+use crate::reader::{Acknowledges, BYTES_MAX, Feed, MESSAGES_MAX, MessageReader};
 
 const VERSION: u32 = 1;
 /// A pull asks for so much; two are under way.
@@ -272,18 +272,20 @@ impl Feed for NatsFeed {
         Ok(None)
     }
 
-    fn emitted(&mut self, messages: &[Message]) {
-        if let Some(last) = messages.last() {
-            self.split.next = last.sequence + 1;
-        }
-    }
-
     fn snapshot(&self) -> Result<Split> {
         self.split.encode()
     }
 
     fn place(&self, message: &Message) -> String {
         format!("stream '{}', sequence {}", self.split.stream, message.sequence)
+    }
+}
+
+impl Acknowledges for NatsFeed {
+    fn emitted(&mut self, messages: &[Message]) {
+        if let Some(last) = messages.last() {
+            self.split.next = last.sequence + 1;
+        }
     }
 }
 

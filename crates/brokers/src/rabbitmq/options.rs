@@ -1,10 +1,11 @@
 //! The options of a table.
 
-use flott_api::options::{Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, Millis, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::source::Boundedness;
 use flott_api::{Error, Result, Schema};
 use flott_formats::Format;
 
+use super::DESCRIPTION;
 use crate::access::{Access, Secret};
 use crate::messages::format_of;
 use crate::payloads::sink_parallelism;
@@ -14,6 +15,47 @@ const PORT_TLS: u16 = 5671;
 const RETRY_MS: u64 = 60_000;
 const PREFETCH: u32 = 10_000;
 const NAME_BYTES_MAX: usize = 255;
+
+/// Beside those of [`Access`](crate::access::Access).
+pub(super) const OPTIONS: OptionTable = &[
+    ConfigOption::number("port", "Its port; `5672`, with TLS `5671`."),
+    ConfigOption::text("virtual-host", "Where the queues are.").or("/"),
+    ConfigOption::duration("connection.max-retry-timeout", "How long what fails is tried again before the job fails.")
+        .or("60 s"),
+    ConfigOption::text(
+        "queue",
+        "To read: queues, parted by `;`, each a split of its own. To write: the one queue, if no exchange is named.",
+    ),
+    ConfigOption::text("exchange", "Where is written; else the nameless one."),
+    ConfigOption::text("routing-key", "With what; else the name of the queue."),
+    ConfigOption::text("format", "Also formats of changes such as `debezium-json`.").needed(),
+    ConfigOption::choice(
+        "scan.acknowledge",
+        &["checkpoint", "receipt"],
+        "With `receipt` the broker forgets a message when it has sent it.",
+    )
+    .or("checkpoint"),
+    ConfigOption::flag(
+        "scan.correlation-ids",
+        "Whether a message is known again by its correlation id; each needs one of its own.",
+    )
+    .or("false"),
+    ConfigOption::number("scan.prefetch-count", "So many messages of a queue may wait for their checkpoint.")
+        .or("10000"),
+    ConfigOption::choice(
+        "scan.bounded.mode",
+        &["unbounded", "latest-offset"],
+        "`latest-offset`: as many messages as the queue has at the begin; needs `scan.correlation-ids`.",
+    )
+    .or("unbounded"),
+    ConfigOption::choice(
+        "sink.unroutable",
+        &["fail", "drop"],
+        "What happens with a message that no queue takes: `drop` loses it.",
+    )
+    .or("fail"),
+    SINK_PARALLELISM,
+];
 
 /// All options, checked.
 pub(super) struct RabbitOptions {
@@ -42,7 +84,7 @@ impl RabbitOptions {
     /// # Errors
     /// If one is wrong, unknown or missing, or the format cannot hold the columns.
     pub(super) fn read(options: &Options, schema: &Schema) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'rabbitmq'");
+        let reader = DESCRIPTION.reader(options);
         let access = Access::read(&reader, PORT, PORT_TLS)?;
         if access.password.is_some() && access.username.is_none() {
             return Err(Error::invalid("option 'password' without option 'username'"));

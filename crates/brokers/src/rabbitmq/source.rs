@@ -24,7 +24,7 @@ use super::client::{Client, Event};
 use super::options::RabbitOptions;
 use crate::link::{Lasting, Patience};
 use crate::messages::{Message, RowLayout};
-use crate::reader::{BYTES_MAX, Feed, MESSAGES_MAX, MessageReader};
+use crate::reader::{Acknowledges, BYTES_MAX, Feed, MESSAGES_MAX, MessageReader};
 
 const VERSION: u32 = 1;
 
@@ -321,6 +321,24 @@ impl Feed for QueueFeed {
         Ok(None)
     }
 
+    fn snapshot(&self) -> Result<Split> {
+        let ids = self.book.ids();
+        QueueSplit { version: VERSION, queue: self.queue.clone(), left: self.left, ids }.encode()
+    }
+
+    fn place(&self, message: &Message) -> String {
+        let key = String::from_utf8_lossy(&message.address);
+        match &message.id {
+            Some(id) => {
+                format!("queue '{}', routing key '{key}', correlation id '{}'", self.queue, String::from_utf8_lossy(id))
+            }
+            None => format!("queue '{}', routing key '{key}'", self.queue),
+        }
+    }
+}
+
+#[async_trait]
+impl Acknowledges for QueueFeed {
     /// What the broker sends beyond the end goes back to the queue when the connection closes, and so does what waits for its
     /// checkpoint when the connection breaks: nobody could tell any more what of the queue is to be taken once more.
     async fn settle(&mut self) -> Result<()> {
@@ -353,21 +371,6 @@ impl Feed for QueueFeed {
     fn emitted(&mut self, messages: &[Message]) {
         self.book.emitted(messages.len());
         self.left = self.left.map(|left| left.saturating_sub(messages.len() as u64));
-    }
-
-    fn snapshot(&self) -> Result<Split> {
-        let ids = self.book.ids();
-        QueueSplit { version: VERSION, queue: self.queue.clone(), left: self.left, ids }.encode()
-    }
-
-    fn place(&self, message: &Message) -> String {
-        let key = String::from_utf8_lossy(&message.address);
-        match &message.id {
-            Some(id) => {
-                format!("queue '{}', routing key '{key}', correlation id '{}'", self.queue, String::from_utf8_lossy(id))
-            }
-            None => format!("queue '{}', routing key '{key}'", self.queue),
-        }
     }
 
     fn barrier(&mut self, checkpoint: CheckpointId) {

@@ -22,6 +22,8 @@ struct ListFeed {
     id: String,
     lists: VecDeque<Vec<&'static str>>,
     out: Arc<Mutex<Vec<String>>>,
+    /// Of the feed 'refuses': its format.
+    format: Box<dyn Format>,
 }
 
 #[async_trait]
@@ -42,9 +44,9 @@ impl Feed for ListFeed {
         }
     }
 
-    fn emitted(&mut self, messages: &[Message]) {
-        let texts = messages.iter().map(|m| String::from_utf8_lossy(&m.payload).into_owned());
-        self.out.lock().unwrap_or_else(PoisonError::into_inner).extend(texts);
+    fn refuse(&mut self, message: &Message, _: &Error) -> Option<&dyn Format> {
+        self.emitted(std::slice::from_ref(message));
+        (self.id == "refuses").then_some(&*self.format)
     }
 
     fn snapshot(&self) -> Result<Split> {
@@ -54,6 +56,13 @@ impl Feed for ListFeed {
 
     fn place(&self, message: &Message) -> String {
         format!("feed '{}', message '{}'", self.id, String::from_utf8_lossy(&message.payload))
+    }
+}
+
+impl Acknowledges for ListFeed {
+    fn emitted(&mut self, messages: &[Message]) {
+        let texts = messages.iter().map(|m| String::from_utf8_lossy(&m.payload).into_owned());
+        self.out.lock().unwrap_or_else(PoisonError::into_inner).extend(texts);
     }
 }
 
@@ -87,7 +96,8 @@ fn reader(options: &[(&str, &str)], metadata: &[&str], feeds: Vec<(&str, Lists)>
     let lists: BTreeMap<String, Lists> = feeds.into_iter().map(|(id, lists)| (id.to_owned(), lists)).collect();
     let open = move |split: &Split| {
         let lists = lists[&split.id].clone().into();
-        Ok(Box::new(ListFeed { id: split.id.clone(), lists, out: Arc::default() }) as Box<dyn Feed>)
+        let format = flott_formats::format(&name, &OptionReader::new(&options, "a test"), "").unwrap();
+        Ok(Box::new(ListFeed { id: split.id.clone(), lists, out: Arc::default(), format }) as Box<dyn Feed>)
     };
     let mut reader = MessageReader::new(&layout, &*format, cx, Box::new(open)).unwrap();
     reader.add_splits(splits).unwrap();
@@ -148,6 +158,17 @@ fn rows_before_one_that_does_not_fit_are_out_first() {
     assert_eq!(positions(&mut failing), ["a 1"]);
     let error = next(&mut failing);
     assert!(error.starts_with("feed 'a', message 'x': "), "{error}");
+}
+
+#[test]
+fn what_its_sender_is_told_of_is_no_failure() {
+    let lists = vec![vec!["x", "1", "2", "y", "z", "3"], vec!["4", "w"]];
+    let mut refusing = reader(&[], &[], vec![("refuses", lists)]);
+    assert_eq!(next(&mut refusing), "refuses: +I | 1, +I | 2");
+    assert_eq!(positions(&mut refusing), ["refuses 3"]);
+    assert_eq!(next(&mut refusing), "refuses: +I | 3");
+    assert_eq!(next(&mut refusing), "refuses: +I | 4");
+    assert_eq!(next(&mut refusing), "refuses ends");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The options of a table.
 
 use flott_api::lookup::LookupCache;
-use flott_api::options::{Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::{Error, Result, Schema};
 use flott_formats::{Format, Layout, has_text};
 
+use super::DESCRIPTION;
 use crate::access::Access;
 
 const PORT: u16 = 6379;
@@ -16,6 +17,27 @@ const COMMANDS: [(&str, Command); 6] = [
     ("RPUSH", Command::RPush),
     ("SET", Command::Set),
     ("XADD", Command::XAdd),
+];
+
+/// Beside those of [`Access`](crate::access::Access).
+pub(super) const OPTIONS: OptionTable = &[
+    ConfigOption::number("port", "Its port.").or("6379"),
+    ConfigOption::text(
+        "redis-mode",
+        "Only `single`: `cluster` and `sentinel` are refused, and so is a server that says that a key is elsewhere.",
+    ),
+    ConfigOption::number("database", "Its number.").or("0"),
+    ConfigOption::choice("command", &["HSET", "SET", "LPUSH", "RPUSH", "PUBLISH", "XADD"], "What a row is: see above.")
+        .or("HSET"),
+    ConfigOption::text("key", "The list, the channel or the stream; needed for those."),
+    ConfigOption::text("key.prefix", "What stands before the columns of a key."),
+    ConfigOption::text("key.delimiter", "What stands between them.").or(":"),
+    ConfigOption::text("format", "The format of a value, where it is no hash and no stream's entry."),
+    ConfigOption::duration("ttl", "A row of `HSET` or `SET` goes so long behind its last write."),
+    ConfigOption::number("lookup.max-retries", "How often a lookup is tried again, a second longer each time.").or("3"),
+    ConfigOption::number("sink.max-retries", "How often a batch is tried again, a second longer each time.").or("3"),
+    ConfigOption::number("sink.stream.max-length", "A stream keeps about so many entries (`MAXLEN ~`)."),
+    SINK_PARALLELISM,
 ];
 
 /// How a row lies in Redis.
@@ -83,7 +105,7 @@ impl RedisOptions {
     /// # Errors
     /// If one is wrong, unknown or missing, or does not fit to the columns.
     pub(super) fn read(table: &Table<'_>) -> Result<Self> {
-        let reader = OptionReader::new(table.options, "connector 'redis'");
+        let reader = DESCRIPTION.reader(table.options);
         mode(&reader)?;
         let command = reader.choice("command", &COMMANDS, Command::HSet)?;
         let format = reader.text("format").map(|name| named_format(name, &reader)).transpose()?;

@@ -1,9 +1,10 @@
 //! The options of a table, under the names of the community's connector.
 
-use flott_api::options::{Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::{Error, Result};
 use flott_formats::Format;
 
+use super::DESCRIPTION;
 use crate::web::again::Again;
 use crate::web::secret::Secret;
 use crate::web::{checked_url, parallelism, user};
@@ -23,6 +24,29 @@ pub(super) enum Updates {
     /// It is left out.
     Discarded,
 }
+
+/// What may be set.
+pub(super) const OPTIONS: OptionTable = &[
+    ConfigOption::text("url", "`clickhouse://`, `http://` or `https://`, addresses of the HTTP port with commas between, perhaps `/database`, and `?ssl=true`. One that does not answer is left alone for 10 seconds, then longer.").needed(),
+    ConfigOption::text("database-name", "The database; else that of the URL, or `default`."),
+    ConfigOption::text("table-name", "The table, which must be there.").needed(),
+    ConfigOption::text("username", "Who comes; both this and the next one or none."),
+    ConfigOption::text("password", "It is shown nowhere."),
+    ConfigOption::number("sink.batch-size", "Rows wait until there are so many; a batch that comes at once is inserted at once.").or("1000"),
+    ConfigOption::duration("sink.flush-interval", "Rows wait no longer; `0`: as long as it takes.").or("1 s"),
+    ConfigOption::number("sink.max-retries", "How often an insert is tried again, after one second, then twice as long: if nobody answers, or ClickHouse has too many queries or parts, too little memory, a timeout or a table that is read-only for the moment.").or("3"),
+    ConfigOption::choice("sink.update-strategy", &["update", "insert", "discard"], "What becomes of a row that replaces another one: `insert` inserts it, for a `ReplacingMergeTree` to merge; `discard` leaves it out; `update` is refused as soon as such rows may come, for ClickHouse would rewrite the table.").or("update"),
+    ConfigOption::flag("sink.ignore-delete", "Deletions are left out, as in Flink; the log says so. `false` is refused.").or("true"),
+    SINK_PARALLELISM,
+    ConfigOption::flag("use-local", "`true` is refused.").or("false"),
+    ConfigOption::text("sink.partition-strategy", "Others than `balanced` are refused."),
+    ConfigOption::flag("sink.sharding.use-table-definition", "`true` is refused.").or("false"),
+    ConfigOption::text("sink.partition-key", "Refused."),
+    ConfigOption::text("scan.partition.column", "Refused."),
+    ConfigOption::text("scan.partition.num", "Refused."),
+    ConfigOption::text("scan.partition.lower-bound", "Refused."),
+    ConfigOption::text("scan.partition.upper-bound", "Refused."),
+];
 
 /// All options, checked.
 pub(super) struct ClickHouseOptions {
@@ -46,7 +70,7 @@ impl ClickHouseOptions {
     /// # Errors
     /// If one is wrong, unknown, missing or not supported.
     pub(super) fn read(options: &Options) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'clickhouse'");
+        let reader = DESCRIPTION.reader(options);
         refuse(&reader)?;
         let (hosts, path) = hosts(reader.required("url")?)?;
         let database = reader.text("database-name").map(str::to_owned).or(path).unwrap_or_else(|| "default".to_owned());

@@ -2,7 +2,7 @@
 
 use flott_api::http::HttpSettings;
 use flott_api::lookup::LookupCache;
-use flott_api::options::{MemorySize, Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, MemorySize, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::{Error, Result};
 use flott_formats::Format;
 
@@ -26,6 +26,54 @@ const LOOKUP_RETRIES: u32 = 3;
 const LOOKUP_WAIT_MS: u64 = 1000;
 const BUFFERED_MAX: u64 = 10_000;
 const IN_FLIGHT_MAX: u64 = 50;
+
+/// What all may set.
+pub(super) const COMMON: OptionTable = &[
+    ConfigOption::text("hosts", "Addresses with `;` between. They are asked in turn; one that does not answer, or says 502 to 504, is left alone for 10 seconds, then longer.").needed(),
+    ConfigOption::text("index", "Where documents go: see below.").needed(),
+    ConfigOption::text("document-id.key-delimiter", "What stands between the columns of a key in an id.").or("_"),
+    ConfigOption::text("username", "Who comes; both this and the next one or none."),
+    ConfigOption::text("password", "It is shown nowhere."),
+    ConfigOption::number("sink.bulk-flush.max-actions", "Changes in a request; `0` or `-1`: their number does not matter.").or("1000"),
+    ConfigOption::memory("sink.bulk-flush.max-size", "Bytes in a request; `0` or `-1`: 16 MB.").or("2 mb"),
+    ConfigOption::duration("sink.bulk-flush.interval", "Changes wait no longer; `0`: as long as it takes.").or("1 s"),
+    ConfigOption::choice("sink.delivery-guarantee", &["at-least-once"], "There is no other.").or("at-least-once"),
+    SINK_PARALLELISM,
+    ConfigOption::text("connection.path-prefix", "What the path of each request begins with."),
+    ConfigOption::duration("connection.timeout", "How long connecting may take.").or("1 s"),
+    ConfigOption::duration("socket.timeout", "How long an answer may take.").or("30 s"),
+    ConfigOption::duration("connection.request-timeout", "Taken; nobody waits for a free connection here."),
+    ConfigOption::number("lookup.max-retries", "How often a lookup that failed is asked again.").or("3"),
+    ConfigOption::text("format", "There is no other; its options are `json.*`.").or("json"),
+];
+
+/// What `elasticsearch-7` alone may set.
+pub(super) const SEVEN: OptionTable =
+    &[ConfigOption::flag("connection.skip-verify-ssl", "Whether certificates are not checked.").or("false")];
+/// What `opensearch` alone may set.
+pub(super) const OPENSEARCH: OptionTable =
+    &[ConfigOption::flag("allow-insecure", "Whether certificates are not checked.").or("false")];
+/// What both of them may.
+pub(super) const BACKOFF: OptionTable = &[
+    ConfigOption::choice(
+        "sink.bulk-flush.backoff.strategy",
+        &["NONE", "DISABLED", "CONSTANT", "EXPONENTIAL"],
+        "With one of the last two (waits double, up to a minute) what was refused for now is sent again.",
+    )
+    .or("NONE"),
+    ConfigOption::number("sink.bulk-flush.backoff.max-retries", "How often.").or("8"),
+    ConfigOption::duration("sink.bulk-flush.backoff.delay", "After how long.").or("50 ms"),
+];
+/// What `elasticsearch-8` alone may set.
+pub(super) const EIGHT: OptionTable = &[
+    ConfigOption::number(
+        "sink.bulk-flush.max-buffered-actions",
+        "A bound that always holds, for one request is under way at a time.",
+    )
+    .or("10000"),
+    ConfigOption::number("sink.bulk-flush.max-in-flight-actions", "The same.").or("50"),
+    ConfigOption::text("ssl.certificate-fingerprint", "Refused."),
+];
 
 /// All options, checked.
 pub(super) struct ElasticsearchOptions {
@@ -59,7 +107,7 @@ impl ElasticsearchOptions {
     /// # Errors
     /// If one is wrong, unknown, missing or not supported.
     pub(super) fn read(flavour: Flavour, options: &Options) -> Result<Self> {
-        let reader = OptionReader::new(options, format!("connector '{}'", flavour.identifier()));
+        let reader = flavour.description().reader(options);
         let (http, timeout_ms) = connection(flavour, &reader)?;
         let (actions_max, bytes_max) = limits(flavour, &reader)?;
         let Millis(interval_ms) = reader.value_or("sink.bulk-flush.interval", Millis(INTERVAL_MS))?;

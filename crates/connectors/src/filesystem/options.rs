@@ -1,13 +1,67 @@
 //! The options of the filesystem connector. A table has one set for reading and writing, so both read all of them.
 
 use flott_api::lookup::{LookupCache, Reload};
-use flott_api::options::{MemorySize, Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, MemorySize, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::source::Boundedness;
 use flott_api::{Error, Result};
 use flott_formats::{Format, Layout};
 use regex::Regex;
 
+use super::DESCRIPTION;
 use super::partition_commit::PartitionCommit;
+
+/// What may be set.
+pub(super) const OPTIONS: OptionTable = &[
+    ConfigOption::text("path", "A file or a folder, also as a URI: `s3://bucket/folder`.").needed(),
+    ConfigOption::text("format", "The format of the files.").needed(),
+    ConfigOption::duration(
+        "source.monitor-interval",
+        "How often new files are looked for; without it the table is what there is.",
+    ),
+    ConfigOption::text("source.path.regex-pattern", "A pattern of the whole paths of files that are read."),
+    ConfigOption::choice("source.report-statistics", &["ALL", "NONE"], "Flink's; both do the same here.").or("ALL"),
+    ConfigOption::text("partition.default-name", "The folder of rows whose partition column is null or empty.")
+        .or("__DEFAULT_PARTITION__"),
+    ConfigOption::memory("sink.rolling-policy.file-size", "A file ends when it has become this large.").or("128 mb"),
+    ConfigOption::duration("sink.rolling-policy.rollover-interval", "And when it has been open so long.").or("30 min"),
+    ConfigOption::duration(
+        "sink.rolling-policy.inactivity-interval",
+        "And when nothing was written to it for so long.",
+    )
+    .or("30 min"),
+    ConfigOption::duration(
+        "sink.rolling-policy.check-interval",
+        "Flink's; the times are kept to the row here. At most a day.",
+    )
+    .or("1 min"),
+    SINK_PARALLELISM,
+    ConfigOption::text(
+        "sink.partition-commit.policy.kind",
+        "`success-file`: a partition that is complete gets a file that says so. `metastore` and `custom` are refused.",
+    ),
+    ConfigOption::choice(
+        "sink.partition-commit.trigger",
+        &["process-time", "partition-time"],
+        "When a partition is complete: so long behind its first row, or when the watermark is so far behind its time.",
+    )
+    .or("process-time"),
+    ConfigOption::duration("sink.partition-commit.delay", "How long.").or("0 s"),
+    ConfigOption::text("sink.partition-commit.success-file.name", "The name of the file.").or("_SUCCESS"),
+    ConfigOption::text("sink.partition-commit.watermark-time-zone", "The zone of the times of partitions.").or("UTC"),
+    ConfigOption::choice("partition.time-extractor.kind", &["default"], "`custom` is refused.").or("default"),
+    ConfigOption::text(
+        "partition.time-extractor.timestamp-pattern",
+        "The time of a partition, with `$column` for its values; without it its first value is the time.",
+    ),
+    ConfigOption::text("partition.time-extractor.timestamp-formatter", "A pattern of Java for that time."),
+    ConfigOption::flag("auto-compaction", "`true` is refused.").or("false"),
+    ConfigOption::flag("sink.shuffle-by-partition.enable", "`true` is refused.").or("false"),
+    ConfigOption::text("compaction.file-size", "Refused."),
+    ConfigOption::text("compaction.parallelism", "Refused."),
+    ConfigOption::text("partition.time-extractor.class", "Refused."),
+    ConfigOption::text("sink.partition-commit.policy.class", "Refused."),
+    ConfigOption::text("sink.partition-commit.policy.class.parameters", "Refused."),
+];
 
 /// The options, checked.
 #[derive(Clone, Debug)]
@@ -51,7 +105,7 @@ impl FileOptions {
     /// # Errors
     /// If one is wrong, unknown or not supported.
     pub(super) fn read(options: &Options) -> Result<(Self, Box<dyn Format>)> {
-        let reader = OptionReader::new(options, "connector 'filesystem'");
+        let reader = DESCRIPTION.reader(options);
         let path = reader.required("path")?.to_owned();
         let identifier = reader.required("format")?.to_owned();
         let format = flott_formats::format(&identifier, &reader, "")?;

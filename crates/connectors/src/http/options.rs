@@ -9,7 +9,8 @@ use flott_api::env::Environment;
 use flott_api::http::{HttpMethod, HttpSettings};
 use flott_api::lookup::LookupCache;
 use flott_api::net::TlsTrust;
-use flott_api::options::{MemorySize, Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, MemorySize, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
+use flott_api::table::ConnectorDescription;
 use flott_api::{Error, Result, Schema};
 use flott_formats::Format;
 
@@ -34,6 +35,134 @@ const BATCH_BYTES: u64 = 5 << 20;
 const BATCH_MS: u64 = 5000;
 /// A certificate or a key has no more.
 const PEM_BYTES_MAX: u64 = 1 << 20;
+
+/// What may be set of lookups.
+pub(super) const LOOKUP: OptionTable = &[
+    ConfigOption::text("url", "Where.").needed(),
+    ConfigOption::text("format", "What answers are: a format with messages.").needed(),
+    ConfigOption::choice("lookup-method", &["GET", "POST", "PUT"], "The method.").or("GET"),
+    ConfigOption::flag("asyncPolling", "Whether several keys may be under way at once.").or("false"),
+    ConfigOption::number("lookup.max-retries", "How often a key is asked for again.").or("3"),
+    ConfigOption::text(
+        "lookup-request.format",
+        "How keys are written; its options begin with `lookup-request.format.`.",
+    )
+    .or("json"),
+];
+
+/// What may be set of a sink.
+pub(super) const SINK: OptionTable = &[
+    ConfigOption::text("url", "Where.").needed(),
+    ConfigOption::text("format", "What requests have: a format with messages.").needed(),
+    ConfigOption::choice("insert-method", &["POST", "PUT"], "The method.").or("POST"),
+    ConfigOption::number("sink.batch.max-size", "Rows of a request: the lesser of this and the option below.")
+        .or("500"),
+    ConfigOption::number("sink.requests.max-buffered", "Rows that may wait.").or("10000"),
+    ConfigOption::number(
+        "sink.requests.max-inflight",
+        "Requests of `single` that are under way at once; changes go one after the other.",
+    )
+    .or("50"),
+    ConfigOption::memory("sink.flush-buffer.size", "Bytes of a request.").or("5 mb"),
+    ConfigOption::duration("sink.flush-buffer.timeout", "How long rows wait.").or("5 s"),
+    SINK_PARALLELISM,
+];
+
+/// Options whose names begin as their connector's do.
+macro_rules! access_options {
+    ($prefix:literal, $of:literal $(, $more:expr)*) => {
+        &[
+            $($more,)*
+            ConfigOption::number(concat!($prefix, $of, "request.timeout"), "Seconds until an answer must have come.").or("30"),
+            ConfigOption::duration(concat!($prefix, $of, "connection.timeout"), "How long connecting may take; else 5 seconds."),
+            ConfigOption::keys(
+                concat!($prefix, $of, "header.*"),
+                "Headers; `user:password` in `Authorization` is written in the way of Basic unless it begins with `Basic` or `Bearer`.",
+            ),
+            ConfigOption::flag(concat!($prefix, $of, "use-raw-authorization-header"), "Whether it is sent as it is.").or("false"),
+            ConfigOption::text(concat!($prefix, $of, "request-callback"), "Refused: a class of Java."),
+            ConfigOption::text(concat!($prefix, "security.cert.server"), "PEM files of whom it trusts, and nobody else, with `,` between."),
+            ConfigOption::text(concat!($prefix, "security.cert.client"), "A PEM file of the client's certificates."),
+            ConfigOption::text(concat!($prefix, "security.key.client"), "A PEM file of its key."),
+            ConfigOption::flag(concat!($prefix, "security.cert.server.allowSelfSigned"), "Whether certificates are not checked.").or("false"),
+            ConfigOption::text(concat!($prefix, "logging.level"), "Only `MIN`: what is sent and answered is never logged."),
+            ConfigOption::text(concat!($prefix, "security.oidc.token.request"), "Refused."),
+            ConfigOption::text(concat!($prefix, "security.oidc.token.endpoint.url"), "Refused."),
+            ConfigOption::text(concat!($prefix, "security.oidc.token.expiry.reduction"), "Refused."),
+        ]
+    };
+}
+
+macro_rules! lookup_options {
+    ($prefix:literal) => {
+        access_options!(
+            $prefix,
+            "source.lookup.",
+            ConfigOption::text(concat!($prefix, "source.lookup.query-creator"), "`http-generic-json-url` or `http-generic-get-query`: see above."),
+            ConfigOption::text(concat!($prefix, "request.query-param-fields"), "Columns that stand behind `?`, with `;` between."),
+            ConfigOption::text(concat!($prefix, "request.body-fields"), "Columns that are the body."),
+            ConfigOption::text(concat!($prefix, "request.url-map"), "Columns of the parts in braces of the URL: `part:column,..`."),
+            ConfigOption::choice(concat!($prefix, "source.lookup.result-type"), &["single-value", "array"], "`array`: an answer is an array of rows.").or("single-value"),
+            ConfigOption::text(concat!($prefix, "source.lookup.success-codes"), "Statuses of answers that are used, as `2XX,404,!203`. Others fail the job, also those that name another place.").or("2XX"),
+            ConfigOption::text(concat!($prefix, "source.lookup.retry-codes"), "Statuses behind which a key is asked for again.").or("500,503,504"),
+            ConfigOption::text(concat!($prefix, "source.lookup.ignored-response-codes"), "Statuses that mean no rows."),
+            ConfigOption::flag(
+                concat!($prefix, "source.lookup.continue-on-error"),
+                "`true`: a key without an answer that can be used does not fail the job. If the table has a metadata column, it has one row, which is null in all others; else it has none. No column may be `NOT NULL` then.",
+            )
+            .or("false"),
+            ConfigOption::choice(concat!($prefix, "source.lookup.retry-strategy.type"), &["fixed-delay", "exponential-delay"], "How long is waited before.").or("fixed-delay"),
+            ConfigOption::duration(concat!($prefix, "source.lookup.retry-strategy.fixed-delay.delay"), "Of the first.").or("1 s"),
+            ConfigOption::duration(concat!($prefix, "source.lookup.retry-strategy.exponential-delay.initial-backoff"), "Of the second.").or("1 s"),
+            ConfigOption::duration(concat!($prefix, "source.lookup.retry-strategy.exponential-delay.max-backoff"), "At most.").or("1 min"),
+            ConfigOption::number(concat!($prefix, "source.lookup.retry-strategy.exponential-delay.backoff-multiplier"), "So many times longer each time, from 1 to 1000.").or("1.5"),
+            ConfigOption::number(concat!($prefix, "source.lookup.request.thread-pool.size"), "No more requests of a subtask are under way at once."),
+            ConfigOption::text(concat!($prefix, "source.lookup.response.thread-pool.size"), "Refused."),
+            ConfigOption::text(concat!($prefix, "source.lookup.http-version"), "Only `HTTP_1_1`."),
+            ConfigOption::text(concat!($prefix, "source.lookup.proxy.host"), "Refused, as the other options of a proxy."),
+            ConfigOption::text(concat!($prefix, "source.lookup.proxy.port"), "Refused."),
+            ConfigOption::text(concat!($prefix, "source.lookup.proxy.username"), "Refused."),
+            ConfigOption::text(concat!($prefix, "source.lookup.proxy.password"), "Refused.")
+        )
+    };
+}
+
+macro_rules! sink_options {
+    ($prefix:literal) => {
+        access_options!(
+            $prefix,
+            "sink.",
+            ConfigOption::choice(
+                concat!($prefix, "sink.writer.request.mode"),
+                &["batch", "single"],
+                "Whether a request has many rows as an array, which needs a format of JSON, or one.",
+            )
+            .or("batch"),
+            ConfigOption::number(concat!($prefix, "sink.request.batch.size"), "Rows of a request.").or("500"),
+            ConfigOption::text(
+                concat!($prefix, "sink.error.code"),
+                "Statuses that are errors, as `4XX,404,5XX,!501`, where an exception (`!501`) needs its group beside it. In Flink `3XX` is none, and such rows are nowhere: nobody goes where an answer says, there as here.",
+            )
+            .or("3XX,4XX,5XX"),
+            ConfigOption::text(concat!($prefix, "sink.error.code.exclude"), "Those of them that are none all the same."),
+            ConfigOption::number(
+                concat!($prefix, "sink.max-retries"),
+                "Ours: how often a request is sent again if nobody answers, or the status is an error and 408, 425, 429, 502, 503 or 504; waits double from one second.",
+            )
+            .or("3"),
+            ConfigOption::text(concat!($prefix, "sink.writer.thread-pool.size"), "Refused.")
+        )
+    };
+}
+
+/// Under the names of Flink's connector.
+pub(super) const FLINK_LOOKUP: OptionTable = lookup_options!("http.");
+/// Under those of the one before it.
+pub(super) const GETINDATA_LOOKUP: OptionTable = lookup_options!("gid.connector.http.");
+/// Under the names of Flink's connector.
+pub(super) const FLINK_SINK: OptionTable = sink_options!("http.");
+/// Under those of the one before it.
+const GETINDATA_SINK: OptionTable = sink_options!("gid.connector.http.");
 
 /// How a service is spoken to.
 pub(super) struct Access {
@@ -253,8 +382,8 @@ impl LookupOptions {
     ///
     /// # Errors
     /// If one is wrong, unknown, missing or not supported.
-    pub(super) fn read(connector: &str, options: &Options, schema: &Schema) -> Result<Self> {
-        let reader = OptionReader::new(options, format!("connector '{connector}'"));
+    pub(super) fn read(is: &ConnectorDescription, options: &Options, schema: &Schema) -> Result<Self> {
+        let (reader, connector) = (is.reader(options), is.identifier);
         let prefix = if connector == "http" { FLINK } else { GETINDATA };
         let key = |name: &str| format!("{prefix}source.lookup.{name}");
         let methods = [("GET", HttpMethod::Get), ("POST", HttpMethod::Post), ("PUT", HttpMethod::Put)];
@@ -356,8 +485,9 @@ impl SinkOptions {
     /// # Errors
     /// If one is wrong, unknown, missing or not supported.
     pub(super) fn read(options: &Options) -> Result<Self> {
-        let reader = OptionReader::new(options, "connector 'http-sink'");
-        let prefix = if options.0.keys().any(|key| key.starts_with(GETINDATA)) { GETINDATA } else { FLINK };
+        let is_old = options.0.keys().any(|key| key.starts_with(GETINDATA));
+        let (prefix, named) = if is_old { (GETINDATA, GETINDATA_SINK) } else { (FLINK, FLINK_SINK) };
+        let reader = OptionReader::of(options, "connector 'http-sink'", &[SINK, named]);
         let key = |name: &str| format!("{prefix}sink.{name}");
         let methods = [("POST", HttpMethod::Post), ("PUT", HttpMethod::Put)];
         let access = Access::read(&reader, prefix, "sink.", &methods, ("insert-method", HttpMethod::Post))?;

@@ -49,7 +49,7 @@ impl Questions {
         let (query, body, path) =
             (key("request.query-param-fields"), key("request.body-fields"), key("request.url-map"));
         let mapped = [&query, &body, &path].into_iter().any(|key| reader.text(key).is_some());
-        let is_mapped = reader.choice(&creator, &creators, mapped)?;
+        let is_mapped = reader.chosen(&creator, &creators)?.unwrap_or(mapped);
         if mapped && !is_mapped {
             return Err(Error::invalid(format!(
                 "options '{prefix}request.*' mean nothing to the query creator of '{creator}'"

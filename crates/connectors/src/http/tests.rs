@@ -246,7 +246,7 @@ fn a_client_is_told_of_certificates() {
     let seen = Mutex::new(Vec::new());
     let settings = |more: &[(&str, &str)]| {
         let spec = spec(&[0], more);
-        let options = LookupOptions::read("http", &spec.table.options, &spec.table.schema).unwrap();
+        let options = LookupOptions::read(&FLINK, &spec.table.options, &spec.table.schema).unwrap();
         options.access.settings(&environment).map(|settings| seen.lock().unwrap().push(settings))
     };
     settings(&[
@@ -266,7 +266,7 @@ fn a_client_is_told_of_certificates() {
     drop(seen);
     let error = |more: &[(&str, &str)]| {
         let spec = spec(&[0], more);
-        let options = LookupOptions::read("http", &spec.table.options, &spec.table.schema).unwrap();
+        let options = LookupOptions::read(&FLINK, &spec.table.options, &spec.table.schema).unwrap();
         options.access.settings(&environment).err().unwrap().message().to_owned()
     };
     assert!(error(&[("http.security.cert.server", "/nothing/there")]).contains("cannot be read"));

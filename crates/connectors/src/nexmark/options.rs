@@ -1,6 +1,7 @@
 //! The options of a `nexmark` table.
 
-use flott_api::options::{MemorySize, Millis, OptionReader, Options};
+use super::DESCRIPTION;
+use flott_api::options::{ConfigOption, MemorySize, Millis, OptionReader, OptionTable, Options, SCAN_PARALLELISM};
 use flott_api::{Error, Result};
 
 use super::rate::RateShape;
@@ -10,6 +11,33 @@ use super::rate::RateShape;
 const BASE_TIME_MS: i64 = 1_436_918_400_000;
 const RATE_DEFAULT: u32 = 10_000;
 const RATE_PERIOD_MS: u64 = 600_000;
+
+/// What may be set.
+pub(super) const OPTIONS: OptionTable = &[
+    ConfigOption::number("events.num", "How many events there are; without it, or with 0, the table has no end."),
+    ConfigOption::flag("keep-alive", "Whether the job goes on behind the last event.").or("false"),
+    ConfigOption::number("first-event.rate", "Events a second at the begin.").or("10000"),
+    ConfigOption::number("next-event.rate", "And later; else as at the begin."),
+    ConfigOption::choice("rate.shape", &["SQUARE", "SINE"], "How the rate goes from the one to the other.")
+        .or("SQUARE"),
+    ConfigOption::duration("rate.period", "How long that takes; at least a second.").or("10 min"),
+    ConfigOption::flag("rate-limited", "Whether events come no faster than that; else as fast as they are taken.")
+        .or("false"),
+    ConfigOption::flag("rate.limited", "The same, as the suite writes it.").or("false"),
+    ConfigOption::flag("max-emit-speed", "The opposite, as other generators write it.").or("true"),
+    ConfigOption::number("base-time", "When the first event was, in milliseconds since the epoch.").or("1436918400000"),
+    ConfigOption::number("person.proportion", "Persons in each round of events.").or("1"),
+    ConfigOption::number("auction.proportion", "Auctions in each round.").or("3"),
+    ConfigOption::number("bid.proportion", "Bids in each round.").or("46"),
+    ConfigOption::memory("person.avg-size", "Bytes of a person.").or("200"),
+    ConfigOption::memory("auction.avg-size", "Bytes of an auction.").or("500"),
+    ConfigOption::memory("bid.avg-size", "Bytes of a bid.").or("100"),
+    ConfigOption::number("bid.hot-ratio.auctions", "One in so many bids goes to any auction, the others to a hot one.")
+        .or("2"),
+    ConfigOption::number("bid.hot-ratio.bidders", "One in so many bids comes from any person.").or("4"),
+    ConfigOption::number("auction.hot-ratio.sellers", "One in so many auctions is any person's.").or("4"),
+    SCAN_PARALLELISM,
+];
 
 /// How many events there are, what they are, and when.
 #[derive(Clone, Debug)]
@@ -69,16 +97,17 @@ impl Mix {
 impl NexmarkOptions {
     /// Reads and checks them all.
     pub(super) fn read(options: &Options) -> Result<Self> {
-        let r = OptionReader::new(options, "connector 'nexmark'");
+        let r = DESCRIPTION.reader(options);
         let max_emit_speed: bool = r.value_or("max-emit-speed", true)?;
         // The suite writes `rate.limited`.
-        let rate_limited = r.value_or("rate-limited", false)? || r.value_or("rate.limited", false)?;
+        let (ours, suites) = (r.value_or("rate-limited", false)?, r.value_or("rate.limited", false)?);
+        let rate_limited = ours || suites;
         let first_rate = positive(&r, "first-event.rate", RATE_DEFAULT)?;
         let read = NexmarkOptions {
             events_num: r.value::<u64>("events.num")?.filter(|n| *n > 0),
             keep_alive: r.value_or("keep-alive", false)?,
             first_rate,
-            next_rate: positive(&r, "next-event.rate", first_rate)?,
+            next_rate: at_least_1("next-event.rate", r.value("next-event.rate")?.unwrap_or(first_rate))?,
             rate_shape: r.choice(
                 "rate.shape",
                 &[("SQUARE", RateShape::Square), ("SINE", RateShape::Sine)],
@@ -114,7 +143,11 @@ fn read_mix(r: &OptionReader<'_>) -> Result<Mix> {
 }
 
 fn positive(r: &OptionReader<'_>, key: &str, default: u32) -> Result<u32> {
-    match r.value_or(key, default)? {
+    at_least_1(key, r.value_or(key, default)?)
+}
+
+fn at_least_1(key: &str, number: u32) -> Result<u32> {
+    match number {
         0 => Err(Error::invalid(format!("option '{key}' is 0")).with_hint("Give a number of at least 1.")),
         n => Ok(n),
     }

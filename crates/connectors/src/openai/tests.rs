@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use arrow_array::ArrayRef;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClients, HttpResponse, HttpSettings};
+use flott_api::http::{Http, HttpResponse, HttpSettings};
 use flott_api::options::Options;
 use flott_api::testing::{FakeWorld, ready};
 use flott_api::{ChangeBatch, Field, LogicalType, Schema, TypeKind};
@@ -28,7 +28,7 @@ struct Service {
 
 struct Shared(Arc<Service>);
 
-impl HttpClients for Shared {
+impl Http for Shared {
     fn client(&self, _: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         Ok(Arc::new(Shared(Arc::clone(&self.0))))
     }

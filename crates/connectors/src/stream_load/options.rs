@@ -1,6 +1,6 @@
 //! The options of a table, under the names of the databases' own connectors for Flink.
 
-use flott_api::options::{MemorySize, Millis, OptionReader, Options};
+use flott_api::options::{ConfigOption, MemorySize, Millis, OptionReader, OptionTable, Options, SINK_PARALLELISM};
 use flott_api::{Error, Result};
 use flott_formats::Format;
 
@@ -39,6 +39,56 @@ const OURS: [&str; 12] = [
     "jsonpaths",
 ];
 
+/// What both may set.
+pub(super) const COMMON: OptionTable = &[
+    ConfigOption::text("username", "Who comes.").needed(),
+    ConfigOption::text("password", "It is shown nowhere; it goes to the back ends that a front end names, but not from `https` to `http`: that fails.").needed(),
+    ConfigOption::text("jdbc-url", "Taken, and not needed: nothing here speaks MySQL."),
+    ConfigOption::text("sink.label-prefix", "What labels begin with; else `flott`."),
+    ConfigOption::number("sink.max-retries", "How often a load is tried again, after one second, then twice as long.").or("3"),
+    ConfigOption::flag("sink.ignore.update-before", "Whether a `-U` is left out (Flink: `true`). One comes only where the plan cannot do without, and then its row has to go.").or("false"),
+    ConfigOption::keys("sink.properties.*", "Headers of a load, such as `max_filter_ratio`. `format` is `json`; separators of CSV are refused."),
+    SINK_PARALLELISM,
+];
+
+/// What `doris` may set.
+pub(super) const DORIS: OptionTable = &[
+    ConfigOption::text("fenodes", "Front ends, with `,` between; they say which back end takes a load.").needed(),
+    ConfigOption::text("benodes", "Back ends that loads go to at once."),
+    ConfigOption::flag("auto-redirect", "`false` needs `benodes`.").or("true"),
+    ConfigOption::text("table.identifier", "`database.table`").needed(),
+    ConfigOption::flag("sink.enable-2pc", "Whether a load is a transaction: exactly once, see above.").or("true"),
+    ConfigOption::flag("sink.enable.batch-mode", "Whether rows are loaded as they come: at least once.").or("false"),
+    ConfigOption::choice(
+        "sink.write-mode",
+        &["STREAM_LOAD", "STREAM_LOAD_BATCH"],
+        "The same by another name, and the one that counts.",
+    )
+    .or("STREAM_LOAD"),
+    ConfigOption::flag("sink.ignore.commit-error", "`true` is refused: rows would be lost without a word.").or("false"),
+    ConfigOption::number("sink.buffer-flush.max-rows", "Rows of a load.").or("50000"),
+    ConfigOption::memory("sink.buffer-flush.max-bytes", "Bytes of a load, which lies in memory: at most 256 MB.")
+        .or("10 mb"),
+    ConfigOption::duration("sink.buffer-flush.interval", "How long rows wait, if not for a checkpoint.").or("10 s"),
+    ConfigOption::flag("sink.enable-delete", "`false`: deletions are left out.").or("true"),
+    ConfigOption::number("doris.request.connect.timeout.ms", "How long connecting may take.").or("30000"),
+    ConfigOption::number("doris.request.read.timeout.ms", "How long a load may take.").or("600000"),
+];
+
+/// What `starrocks` may set.
+pub(super) const STARROCKS: OptionTable = &[
+    ConfigOption::text("load-url", "Front ends, with `;` between; they say which back end takes a load.").needed(),
+    ConfigOption::text("database-name", "The database.").needed(),
+    ConfigOption::text("table-name", "The table.").needed(),
+    ConfigOption::choice("sink.semantic", &["at-least-once", "exactly-once"], "See above.").or("at-least-once"),
+    ConfigOption::choice("sink.version", &["AUTO", "V1", "V2"], "`V1` has no exactly once.").or("AUTO"),
+    ConfigOption::number("sink.buffer-flush.max-rows", "Rows of a load.").or("500000"),
+    ConfigOption::memory("sink.buffer-flush.max-bytes", "Bytes of a load, which lies in memory: at most 256 MB.")
+        .or("90 mb"),
+    ConfigOption::number("sink.buffer-flush.interval-ms", "How long rows wait, if not for a checkpoint.").or("300000"),
+    ConfigOption::number("sink.connect.timeout-ms", "How long connecting may take.").or("1000"),
+];
+
 /// All options, checked.
 pub(super) struct LoadOptions {
     pub(super) brand: Brand,
@@ -75,11 +125,11 @@ impl LoadOptions {
     /// # Errors
     /// If one is wrong, unknown, missing or not supported.
     pub(super) fn read(brand: Brand, options: &Options) -> Result<Self> {
-        let reader = OptionReader::new(options, format!("connector '{}'", brand.identifier()));
+        let reader = brand.description().reader(options);
         let username = reader.required("username")?;
         let authorization = basic(username, reader.required("password")?);
         // For the MySQL port, which rows that are written do not need.
-        reader.allow("jdbc-url");
+        reader.text("jdbc-url");
         let common = LoadOptions {
             brand,
             front: Vec::new(),
@@ -124,12 +174,14 @@ fn doris(common: LoadOptions, reader: &OptionReader<'_>) -> Result<LoadOptions> 
             .with_hint("It is 'database.table'."));
     };
     let back = hosts("benodes", reader.text("benodes").unwrap_or_default(), ',')?;
-    if !reader.value_or("auto-redirect", true)? && back.is_empty() {
+    let redirected = reader.value_or("auto-redirect", true)?;
+    if !redirected && back.is_empty() {
         return Err(Error::invalid("'auto-redirect' = 'false' without option 'benodes'"));
     }
+    let two_phases = reader.value_or("sink.enable-2pc", true)?;
     let batch_mode = reader.value_or("sink.enable.batch-mode", false)?;
     let modes = [("STREAM_LOAD", false), ("STREAM_LOAD_BATCH", true)];
-    let batch_mode = reader.choice("sink.write-mode", &modes, batch_mode)?;
+    let batch_mode = reader.chosen("sink.write-mode", &modes)?.unwrap_or(batch_mode);
     if reader.value_or("sink.ignore.commit-error", false)? {
         return Err(
             Error::unsupported("'sink.ignore.commit-error' = 'true'").with_detail("Rows would be lost without a word.")
@@ -141,7 +193,7 @@ fn doris(common: LoadOptions, reader: &OptionReader<'_>) -> Result<LoadOptions> 
         back,
         database: database.to_owned(),
         table: table.to_owned(),
-        exactly_once: reader.value_or("sink.enable-2pc", true)? && !batch_mode,
+        exactly_once: two_phases && !batch_mode,
         rows_max: size(reader.value_or("sink.buffer-flush.max-rows", DORIS_ROWS)?),
         bytes_max: size(reader.value_or("sink.buffer-flush.max-bytes", MemorySize(DORIS_BYTES))?.0),
         interval_ms: Some(interval_ms).filter(|ms| *ms > 0),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClient, HttpClients, HttpRequest, HttpResponse, HttpSettings};
+use flott_api::http::{Http, HttpClient, HttpRequest, HttpResponse, HttpSettings};
 use flott_api::testing::FakeWorld;
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
 
@@ -34,7 +34,7 @@ impl Double {
     }
 }
 
-impl HttpClients for Double {
+impl Http for Double {
     fn client(&self, _: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         Ok(Arc::new(self.clone()))
     }

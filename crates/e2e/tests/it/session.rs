@@ -11,7 +11,8 @@ use flott_api::process::ProcessFunction;
 use flott_api::sink::{Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::testing::{LookupTest, ModelTest, process_functions};
 use flott_api::{ChangeBatch, Error, LogicalType, Result, Schema};
@@ -69,8 +70,8 @@ struct Collected {
 }
 
 impl TableFactory for Collected {
-    fn identifier(&self) -> &'static str {
-        "$collect"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("$collect") }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {
@@ -218,7 +219,7 @@ impl Runner {
         let mut tables: TableFactories =
             flott_connectors::factories().into_iter().map(|f| (f.identifier(), Arc::from(f))).collect();
         let batch = flott_batch::BatchFactory::new(tables.clone(), STATE_BYTES_MAX);
-        tables.insert(batch.identifier(), Arc::new(batch));
+        tables.insert(batch.description().identifier, Arc::new(batch));
         tables.insert("$collect", Arc::new(self.rows.clone()));
         tables.insert("lookup-test", Arc::new(LookupTest::default()));
         let tables = Arc::new(tables);

@@ -8,6 +8,7 @@ mod jdbc;
 mod kafka;
 mod killing;
 mod ledger;
+mod manual;
 mod opensearch;
 mod python;
 mod python_batch;

@@ -15,7 +15,7 @@ use flott_api::net::TlsTrust;
 use flott_api::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
-pub(super) use options::RegistryOptions;
+pub(super) use options::{OPTIONS, RegistryOptions};
 
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const TIMEOUT_MS: u64 = 30_000;

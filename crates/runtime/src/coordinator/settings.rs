@@ -213,7 +213,7 @@ impl RestartSettings {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Strategy {
     None,
     Fixed,
@@ -238,7 +238,7 @@ impl Reader<'_> {
         self.0.value_or(self.name(keys), default)
     }
 
-    fn choice<T: Copy>(&self, keys: &[&str], choices: &[(&str, T)], default: T) -> Result<T> {
+    fn choice<T: Copy + PartialEq>(&self, keys: &[&str], choices: &[(&str, T)], default: T) -> Result<T> {
         self.0.choice(self.name(keys), choices, default)
     }
 

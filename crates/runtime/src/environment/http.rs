@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
+use flott_api::http::{
+    Http, HttpClient, HttpHandler, HttpMethod, HttpRequest, HttpResponse, HttpServer, HttpServing, HttpSettings,
+};
 use flott_api::{BoxFuture, Error, ErrorKind, Result};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Method};
 use rustls::crypto::{CryptoProvider, ring};
+
+use super::http_server::serve;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A larger answer is refused, because it would have to lie in memory as a whole.
@@ -36,7 +40,7 @@ impl HttpConnections {
     }
 }
 
-impl HttpClients for HttpConnections {
+impl Http for HttpConnections {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = clients.iter().find(|(of, _)| of == settings) {
@@ -45,6 +49,14 @@ impl HttpClients for HttpConnections {
         let client = Arc::new(Connections::new(settings)?);
         clients.push((settings.clone(), Arc::clone(&client)));
         Ok(client)
+    }
+
+    fn serve(
+        &self,
+        serving: &HttpServing,
+        handler: Arc<dyn HttpHandler>,
+    ) -> BoxFuture<'static, Result<Box<dyn HttpServer>>> {
+        Box::pin(serve(serving.clone(), handler))
     }
 }
 

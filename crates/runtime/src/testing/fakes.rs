@@ -12,7 +12,9 @@ use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::{
     Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
 };
-use flott_api::table::{SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory};
+use flott_api::table::{
+    ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+};
 use flott_api::testing::MemoryObjects;
 use flott_api::{ChangeBatch, Error, Result};
 use tokio::sync::watch;
@@ -157,8 +159,8 @@ struct FakeTables {
 }
 
 impl TableFactory for FakeTables {
-    fn identifier(&self) -> &'static str {
-        "fake"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("fake") }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {

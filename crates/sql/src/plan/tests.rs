@@ -31,8 +31,8 @@ use flott_api::options::Options;
 use flott_api::sink::Sink as ApiSink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
-    TableFactory,
+    ChangelogMode, ConnectorDescription, MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription,
+    SourceSpec, TableContext, TableFactory,
 };
 use flott_api::{Error, LogicalType, Result, RowKind, TypeKind};
 
@@ -73,8 +73,8 @@ fn fake_metadata() -> Vec<MetadataColumn> {
 }
 
 impl TableFactory for Fake {
-    fn identifier(&self) -> &'static str {
-        "fake"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("fake") }
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -21,8 +21,8 @@ use flott_api::model::ModelProviders;
 use flott_api::sink::Sink;
 use flott_api::source::{Boundedness, Source};
 use flott_api::table::{
-    ChangelogMode, MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
-    TableFactory,
+    ChangelogMode, ConnectorDescription, MetadataColumn, PushDowns, SinkDescription, SinkSpec, SourceDescription,
+    SourceSpec, TableContext, TableFactory,
 };
 use flott_api::{Error, LogicalType, Result};
 
@@ -52,8 +52,8 @@ impl Fake {
 }
 
 impl TableFactory for Fake {
-    fn identifier(&self) -> &'static str {
-        self.0
+    fn description(&self) -> &'static ConnectorDescription {
+        ALL.iter().find(|known| known.identifier == self.0).unwrap()
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {
@@ -97,6 +97,12 @@ impl TableFactory for Fake {
 }
 
 const IDENTIFIERS: [&str; 4] = ["blackhole", "datagen", "filesystem", "print"];
+static ALL: [ConnectorDescription; 4] = [
+    ConnectorDescription::internal(IDENTIFIERS[0]),
+    ConnectorDescription::internal(IDENTIFIERS[1]),
+    ConnectorDescription::internal(IDENTIFIERS[2]),
+    ConnectorDescription::internal(IDENTIFIERS[3]),
+];
 
 struct Fakes;
 

@@ -17,7 +17,8 @@ use flott_api::object::ObjectStores;
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::{Boundedness, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::testing::{FakeWorld, LookupTest, MemoryObjects, SimExecutor, process_functions};
 use flott_api::{ChangeBatch, Error, Result, Schema};
@@ -47,8 +48,8 @@ const CHECKPOINT_MS: u64 = 10;
 struct Slow(Arc<dyn TableFactory>);
 
 impl TableFactory for Slow {
-    fn identifier(&self) -> &'static str {
-        self.0.identifier()
+    fn description(&self) -> &'static ConnectorDescription {
+        self.0.description()
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {
@@ -232,8 +233,8 @@ impl Committed {
 }
 
 impl TableFactory for Committed {
-    fn identifier(&self) -> &'static str {
-        "$collect"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("$collect") }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {
@@ -332,7 +333,7 @@ impl Outside {
         let slow = |factory: Box<dyn TableFactory>| (factory.identifier(), Arc::new(Slow(Arc::from(factory))) as _);
         let mut tables: TableFactories = flott_connectors::factories().into_iter().map(slow).collect();
         let batch = flott_batch::BatchFactory::new(tables.clone(), BATCH_BYTES_MAX);
-        tables.insert(batch.identifier(), Arc::new(batch));
+        tables.insert(batch.description().identifier, Arc::new(batch));
         // What is printed is looked at like the result of a query.
         tables.insert("print", Arc::new(self.committed.clone()));
         tables.insert("$collect", Arc::new(self.committed.clone()));

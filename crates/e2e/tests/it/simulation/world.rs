@@ -12,7 +12,8 @@ use flott_api::object::ObjectStores;
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::testing::objects::FaultyObjects;
 use flott_api::testing::{FakeWorld, MemoryObjects, SimExecutor, lines, process_functions};
@@ -66,8 +67,8 @@ impl Ledger {
 }
 
 impl TableFactory for Ledger {
-    fn identifier(&self) -> &'static str {
-        "ledger"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("ledger") }
     }
 
     fn describe_source(&self, _: &TableContext) -> Result<SourceDescription> {

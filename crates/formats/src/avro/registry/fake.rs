@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
+use flott_api::http::{Http, HttpClient, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
 use flott_api::net::TlsTrust;
 use flott_api::options::{OptionReader, Options};
 use flott_api::testing::FakeWorld;
@@ -66,7 +66,7 @@ impl FakeRegistry {
     }
 }
 
-impl HttpClients for Shared {
+impl Http for Shared {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         self.0.trust.lock().unwrap().push(settings.trust.clone());
         Ok(Arc::new(Shared(Arc::clone(&self.0))))

@@ -1,6 +1,6 @@
 //! The options of formats with a schema registry, by Flink's keys.
 
-use flott_api::options::{OptionReader, Options};
+use flott_api::options::{ConfigOption, OptionReader, OptionTable, Options};
 use flott_api::{Error, Result};
 
 use crate::dead_letters;
@@ -22,6 +22,35 @@ pub(in crate::avro) struct RegistryOptions {
     pub(in crate::avro) dead_letters: Option<String>,
     prefix: String,
 }
+
+/// The options of formats with a registry.
+pub(in crate::avro) const OPTIONS: OptionTable = &[
+    ConfigOption::text(
+        "url",
+        "Where the registry is; several addresses with `,` between them. A user and a password may stand in it.",
+    )
+    .needed(),
+    ConfigOption::text("schema-registry.url", "An old name of `url`."),
+    ConfigOption::text("subject", "What a sink registers its schema under; needed to write."),
+    ConfigOption::text("schema-registry.subject", "An old name of `subject`."),
+    ConfigOption::text(
+        "schema",
+        "The schema, if another one than the table's is to be used; it must be of the same type.",
+    ),
+    ConfigOption::text("schema-registry.schema", "An old name of `schema`."),
+    ConfigOption::text("basic-auth.credentials-source", "`URL` or `USER_INFO`: where the user and the password are."),
+    ConfigOption::text("basic-auth.user-info", "`user:password`"),
+    ConfigOption::text("bearer-auth.credentials-source", "`STATIC_TOKEN`"),
+    ConfigOption::text("bearer-auth.token", "A token."),
+    ConfigOption::text("ssl.truststore.location", "A PEM file of certificates to trust."),
+    ConfigOption::text("ssl.truststore.password", "Not supported."),
+    ConfigOption::text("ssl.keystore.location", "A PEM file of the client's certificates and key."),
+    ConfigOption::text("ssl.keystore.password", "Not supported."),
+    ConfigOption::keys(
+        "properties.*",
+        "The same by the names of the registry's client: `properties.basic.auth.user.info`.",
+    ),
+];
 
 /// What Flink calls an option, and what its registry's client does.
 const PROPERTIES: [(&str, &str); 8] = [
@@ -78,7 +107,8 @@ impl RegistryOptions {
     pub(in crate::avro) fn read(options: &OptionReader<'_>, prefix: &str) -> Result<Self> {
         let either = |key: &str| {
             let (own, old) = (format!("{prefix}{key}"), format!("{prefix}schema-registry.{key}"));
-            options.text(&own).or_else(|| options.text(&old)).map(str::to_owned)
+            let (own, old) = (options.text(&own), options.text(&old));
+            own.or(old).map(str::to_owned)
         };
         let url = match either("url") {
             Some(url) => url,
