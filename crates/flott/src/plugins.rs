@@ -53,6 +53,8 @@ fn connectors() -> Vec<Box<dyn TableFactory>> {
     all.extend(flott_kafka::factories());
     #[cfg(feature = "jdbc")]
     all.push(Box::new(flott_jdbc::Jdbc));
+    #[cfg(feature = "mongodb")]
+    all.push(Box::new(flott_mongodb::MongoDb));
     all
 }
 

@@ -14,7 +14,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 use crate::text::time::Moment;
 
 /// The typed array of a column.
-pub(crate) enum Cells {
+pub enum Cells {
     /// `NULL`
     Null,
     /// `BOOLEAN`
@@ -52,7 +52,7 @@ pub(crate) enum Cells {
 }
 
 /// Timestamps by layout.
-pub(crate) enum Moments {
+pub enum Moments {
     /// Precision 0 to 3
     Millis(PrimitiveArray<TimestampMillisecondType>),
     /// Precision 4 to 6
@@ -62,11 +62,11 @@ pub(crate) enum Moments {
 }
 
 /// A column with its nulls.
-pub(crate) struct Cell {
+pub struct Cell {
     /// Which values are null, if any is: the array itself would be asked by a dynamic call.
     nulls: Option<NullBuffer>,
     /// The values.
-    pub(crate) cells: Cells,
+    pub cells: Cells,
 }
 
 impl Cell {
@@ -74,18 +74,18 @@ impl Cell {
     ///
     /// # Errors
     /// If the array is not laid out as the type says.
-    pub(crate) fn new(array: &ArrayRef, ty: &LogicalType) -> Result<Self> {
+    pub fn new(array: &ArrayRef, ty: &LogicalType) -> Result<Self> {
         Ok(Cell { nulls: array.nulls().cloned(), cells: cells(array, &ty.kind)? })
     }
 
     /// Which values are null, if any may be; never asked of `NULL`.
-    pub(crate) fn nulls(&self) -> Option<&NullBuffer> {
+    pub fn nulls(&self) -> Option<&NullBuffer> {
         self.nulls.as_ref()
     }
 
     /// Whether the value is null.
     #[inline]
-    pub(crate) fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         matches!(self.cells, Cells::Null) || self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 }
@@ -93,7 +93,7 @@ impl Cell {
 impl Moments {
     /// The timestamp of a row.
     #[inline]
-    pub(crate) fn get(&self, row: usize) -> Moment {
+    pub fn get(&self, row: usize) -> Moment {
         match self {
             Moments::Millis(a) => of_units(a.value(row), 1000),
             Moments::Micros(a) => of_units(a.value(row), 1_000_000),
@@ -112,7 +112,7 @@ fn of_units(value: i64, per_second: i64) -> Moment {
 
 /// The rows of the child that belong to one row of a list.
 #[inline]
-pub(crate) fn element_range(list: &ListArray, row: usize) -> Range<usize> {
+pub fn element_range(list: &ListArray, row: usize) -> Range<usize> {
     let offsets = list.value_offsets();
     offsets[row] as usize..offsets[row + 1] as usize
 }

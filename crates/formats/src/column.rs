@@ -22,7 +22,7 @@ use crate::DecoderSpec;
 use crate::dead_letters::DeadLetters;
 
 /// The values of a column, by their layout.
-pub(crate) enum Values {
+pub enum Values {
     /// `NULL`
     Null,
     /// `BOOLEAN`
@@ -52,39 +52,44 @@ pub(crate) enum Values {
 }
 
 /// A column that is being read.
-pub(crate) struct Column {
+pub struct Column {
     /// Its type.
-    pub(crate) ty: LogicalType,
+    pub ty: LogicalType,
     /// What it has so far; rows that are null have some value too.
-    pub(crate) values: Values,
+    pub values: Values,
     valid: Vec<bool>,
     nulls: usize,
 }
 
 impl Column {
     /// An empty column.
-    pub(crate) fn new(ty: &LogicalType) -> Self {
+    pub fn new(ty: &LogicalType) -> Self {
         Column { ty: ty.clone(), values: Values::of(&ty.kind), valid: Vec::new(), nulls: 0 }
     }
 
     /// The number of rows.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.valid.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.valid.is_empty()
+    }
+
     /// Whether that row is null.
-    pub(crate) fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         !self.valid[row]
     }
 
     /// Counts the value that was just pushed into `values`.
     #[inline]
-    pub(crate) fn pushed(&mut self) {
+    pub fn pushed(&mut self) {
         self.valid.push(true);
     }
 
     /// Adds a null.
-    pub(crate) fn push_null(&mut self) {
+    pub fn push_null(&mut self) {
         self.valid.push(false);
         self.nulls += 1;
         match &mut self.values {
@@ -109,7 +114,7 @@ impl Column {
 
     /// Adds bytes (of a character column: UTF-8), and says whether there was room.
     #[inline]
-    pub(crate) fn push_bytes(&mut self, value: &[u8]) -> bool {
+    pub fn push_bytes(&mut self, value: &[u8]) -> bool {
         let Values::Bytes { ends, data, .. } = &mut self.values else { return false };
         if data.len() + value.len() > i32::MAX as usize {
             return false;
@@ -121,7 +126,7 @@ impl Column {
     }
 
     /// Counts `rows` values that were just pushed into `values`, of which those are null that are not `valid`.
-    pub(crate) fn extended(&mut self, rows: usize, valid: Option<&[bool]>) {
+    pub fn extended(&mut self, rows: usize, valid: Option<&[bool]>) {
         match valid {
             Some(valid) => {
                 self.nulls += valid.iter().filter(|v| !**v).count();
@@ -137,7 +142,7 @@ impl Column {
     }
 
     /// Drops all rows from `rows` on, also those of children that were pushed without their parent.
-    pub(crate) fn truncate(&mut self, rows: usize) {
+    pub fn truncate(&mut self, rows: usize) {
         if rows < self.valid.len() {
             self.nulls -= self.valid[rows..].iter().filter(|v| !**v).count();
             self.valid.truncate(rows);
@@ -172,7 +177,7 @@ impl Column {
     ///
     /// # Errors
     /// If a null lies where a nested type says `NOT NULL`.
-    pub(crate) fn take(&mut self) -> Result<ArrayRef> {
+    pub fn take(&mut self) -> Result<ArrayRef> {
         let nulls = self.take_nulls();
         let length = self.len();
         self.valid.clear();

@@ -44,6 +44,15 @@ use flott_api::options::{OptionReader, OptionTable};
 use flott_api::table::{ChangelogMode, MetadataColumn};
 use flott_api::{BoxFuture, ChangeBatch, Error, LogicalType, Result, Schema};
 
+/// Columns as they are read and written value by value, for connectors whose rows are no bytes of a format.
+pub mod columns {
+    pub use crate::cells::{Cell, Cells, Moments, element_range};
+    pub use crate::column::{Column, Values};
+    pub use crate::text::number::{Decimal, decimal, float32, float64, integer};
+    pub use crate::text::time::{Moment, write_timestamp};
+    pub use crate::text::write::{float32 as write_float32, float64 as write_float64};
+}
+
 pub use text::constant::constant_column;
 pub use text::value::{TextCells, TextColumn, has_text};
 

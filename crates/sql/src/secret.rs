@@ -30,9 +30,35 @@ pub fn is_secret(key: &str) -> bool {
     !NO_SECRETS.contains(&key.as_str()) && SECRET_PARTS.iter().any(|part| key.contains(part))
 }
 
-/// The value of an option as it may be shown.
+/// The value of an option as it may be shown: not a secret, nor what is secret in a URL.
 pub fn shown(key: &str, value: &str) -> String {
-    if is_secret(key) { HIDDEN.to_owned() } else { value.to_owned() }
+    if is_secret(key) { HIDDEN.to_owned() } else { without_secrets(value) }
+}
+
+/// A text in which passwords of URLs are hidden: `scheme://user:password@host/?password=..`.
+fn without_secrets(text: &str) -> String {
+    let Some(start) = text.find("://") else { return text.to_owned() };
+    let (head, rest) = text.split_at(start + 3);
+    let mut end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    // Another URL may follow at once, as in a list of hosts.
+    if rest[..end].ends_with(':') && rest[end..].starts_with("//") {
+        end = rest[..end].rfind([';', ',']).unwrap_or(end);
+    }
+    let (authority, path) = rest.split_at(end);
+    let authority = match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+        Some((Some((user, _)), host)) => format!("{user}:{HIDDEN}@{host}"),
+        _ => authority.to_owned(),
+    };
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let pairs = query.map(|query| query.split('&').map(parameter).collect::<Vec<_>>().join("&"));
+    format!("{head}{authority}{}{}", without_secrets(path), pairs.map(|pairs| format!("?{pairs}")).unwrap_or_default())
+}
+
+fn parameter(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((key, _)) if is_secret(key) => format!("{key}={HIDDEN}"),
+        _ => without_secrets(pair),
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +73,16 @@ mod tests {
         assert_eq!(shown("http.sink.header.Authorization", "Bearer x"), HIDDEN);
         assert_eq!(shown("http.source.lookup.use-raw-authorization-header", "true"), "true");
         assert_eq!(shown("path", "/tmp/x"), "/tmp/x");
+        for (url, expected) in [
+            ("mongodb://me:hush@a:1,b:2/db?w=1", "mongodb://me:****@a:1,b:2/db?w=1"),
+            ("mongodb+srv://me:h%40u@a", "mongodb+srv://me:****@a"),
+            ("amqp://me@a:1/", "amqp://me@a:1/"),
+            ("http://u:p@a:1;http://u:p@b:2", "http://u:****@a:1;http://u:****@b:2"),
+            ("jdbc:x://a:1/d?user=me&password=hush&x", "jdbc:x://a:1/d?user=me&password=****&x"),
+            ("https://a:1/b?c=d://e:f@g", "https://a:1/b?c=d://e:****@g"),
+        ] {
+            assert_eq!(shown("uri", url), expected);
+        }
         assert_eq!((shown("max-tokens", "7"), shown("token", "7")), ("7".to_owned(), HIDDEN.to_owned()));
     }
 }

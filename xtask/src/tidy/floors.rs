@@ -21,6 +21,7 @@ const FLOORS: &[(&str, i8)] = &[
     ("flott-python", 3),
     ("flott-kafka", 3),
     ("flott-jdbc", 3),
+    ("flott-mongodb", 3),
     ("flott-brokers", 3),
     ("flott-connector-*", 3),
     ("flott-batch", 3),

@@ -1,7 +1,7 @@
 //! Numbers as Java reads them: `Integer.parseInt`, `Double.parseDouble`, `new BigDecimal`.
 
 /// A signed integer type that can be parsed.
-pub(crate) trait Integer: Sized {
+pub trait Integer: Sized {
     /// The value, if it fits.
     fn from_i64(value: i64) -> Option<Self>;
 }
@@ -21,7 +21,7 @@ integers!(i8, i16, i32, i64);
 
 /// `[+-]digits`, in range.
 #[inline]
-pub(crate) fn integer<T: Integer>(text: &[u8]) -> Option<T> {
+pub fn integer<T: Integer>(text: &[u8]) -> Option<T> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -54,12 +54,12 @@ pub(crate) fn integer<T: Integer>(text: &[u8]) -> Option<T> {
 
 /// A floating point number as Java writes and reads them: decimal or hexadecimal, `NaN`, `Infinity`, with an optional
 /// suffix `f` or `d`. Too large is infinite.
-pub(crate) fn float64(text: &[u8]) -> Option<f64> {
+pub fn float64(text: &[u8]) -> Option<f64> {
     parse_float(text, hex_float)
 }
 
 /// The same for `FLOAT`, rounded once.
-pub(crate) fn float32(text: &[u8]) -> Option<f32> {
+pub fn float32(text: &[u8]) -> Option<f32> {
     parse_float(text, |text| hex_float(text).map(|v| v as f32))
 }
 
@@ -111,7 +111,7 @@ const DIGITS_64: u8 = 19;
 
 /// What a text is as a decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decimal {
+pub enum Decimal {
     /// The unscaled value, rounded half up.
     Value(i128),
     /// A number with too many digits: Flink makes it null.
@@ -121,7 +121,7 @@ pub(crate) enum Decimal {
 }
 
 /// `[+-]digits[.digits][e[+-]digits]` as `DECIMAL(precision, scale)`.
-pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Decimal {
+pub fn decimal(text: &[u8], precision: u8, scale: u8) -> Decimal {
     let Some(parts) = DecimalParts::of(text) else { return Decimal::Malformed };
     match parts.unscaled_short(scale).or_else(|| parts.unscaled(scale)) {
         Some(value) if is_below(value.unsigned_abs(), precision) => Decimal::Value(value),

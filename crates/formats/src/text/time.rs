@@ -2,29 +2,29 @@
 
 /// A point on the time line (or on a wall clock without a zone): seconds since the epoch and nanoseconds within.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub struct Moment {
     /// Seconds since the epoch.
-    pub(crate) seconds: i64,
+    pub seconds: i64,
     /// 0 to 999 999 999.
-    pub(crate) nanos: u32,
+    pub nanos: u32,
 }
 
 const DAY_SECONDS: i64 = 86_400;
 
 impl Moment {
     /// Milliseconds since the epoch, cut; nothing if they do not fit: a year may have nine digits.
-    pub(crate) fn millis(self) -> Option<i64> {
+    pub fn millis(self) -> Option<i64> {
         self.seconds.checked_mul(1000)?.checked_add(i64::from(self.nanos / 1_000_000))
     }
 
     /// Microseconds since the epoch, cut; nothing if they do not fit.
-    pub(crate) fn micros(self) -> Option<i64> {
+    pub fn micros(self) -> Option<i64> {
         self.seconds.checked_mul(1_000_000)?.checked_add(i64::from(self.nanos / 1000))
     }
 
     /// The moment without fraction digits beyond `precision`.
     #[must_use]
-    pub(crate) fn cut(self, precision: u8) -> Self {
+    pub fn cut(self, precision: u8) -> Self {
         let unit = 10_u32.pow(9 - u32::from(precision.min(9)));
         Moment { nanos: self.nanos - self.nanos % unit, ..self }
     }
@@ -292,7 +292,7 @@ pub(crate) fn write_time(second_of_day: u32, nanos: u32, out: &mut Vec<u8>) {
 }
 
 /// Appends a timestamp with only as many fraction digits as it needs.
-pub(crate) fn write_timestamp(moment: Moment, separator: u8, zulu: bool, out: &mut Vec<u8>) {
+pub fn write_timestamp(moment: Moment, separator: u8, zulu: bool, out: &mut Vec<u8>) {
     write_date(moment.seconds.div_euclid(DAY_SECONDS), out);
     out.push(separator);
     write_time(moment.seconds.rem_euclid(DAY_SECONDS) as u32, moment.nanos, out);

@@ -1,7 +1,7 @@
 //! Numbers as Java writes them: `Double.toString`, `BigDecimal.toString`.
 
 /// Appends a `DOUBLE`: `1.0`, `1.0E10`, `NaN`, `Infinity`.
-pub(crate) fn float64(value: f64, out: &mut Vec<u8>) {
+pub fn float64(value: f64, out: &mut Vec<u8>) {
     if value.is_finite() {
         java_float(ryu::Buffer::new().format_finite(value), value.abs(), out);
     } else {
@@ -10,7 +10,7 @@ pub(crate) fn float64(value: f64, out: &mut Vec<u8>) {
 }
 
 /// Appends a `FLOAT`.
-pub(crate) fn float32(value: f32, out: &mut Vec<u8>) {
+pub fn float32(value: f32, out: &mut Vec<u8>) {
     if value.is_finite() {
         java_float(ryu::Buffer::new().format_finite(value), f64::from(value.abs()), out);
     } else {

@@ -175,6 +175,8 @@ EXPLAIN INSERT INTO s SELECT 1;
 CREATE CATALOG c WITH ('type' = 'generic_in_memory', 'token' = 'swordfish');
 CREATE DATABASE d WITH ('secret' = 'swordfish');
 DESCRIBE DATABASE EXTENDED d;
+CREATE TABLE u (a INT) WITH ('connector' = 'blackhole', 'uri' = 'mongodb://me:swordfish@host/?w=1');
+SHOW CREATE TABLE u;
 SET 'security.ssl.internal.key-password' = 'swordfish';
 SET;",
         &expect![[r#"
@@ -213,6 +215,14 @@ SET;",
             name | d
             comment | -
             option:secret | ****
+            OK
+            CREATE TABLE `default_catalog`.`default_database`.`u` (
+              `a` INT
+            )
+            WITH (
+              'connector' = 'blackhole',
+              'uri' = 'mongodb://me:****@host/?w=1'
+            )
             OK, but option 'security.ssl.internal.key-password' has no effect yet: it is not built yet
             [key | value | origin]
             security.ssl.internal.key-password | **** | SET
