@@ -152,7 +152,7 @@ pub fn markdown(tables: &[OptionTable], prefix: &str) -> String {
         let cells =
             cells.map(|cell| if cell.is_empty() { " ".to_owned() } else { format!(" {} ", cell.replace('|', "\\|")) });
         // Writing to a string cannot fail.
-        let _ = writeln!(page, "|{}|", cells.join("|"));
+        _ = writeln!(page, "|{}|", cells.join("|"));
     }
     page
 }
