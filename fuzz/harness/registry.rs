@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::http::{HttpClient, HttpClients, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
+use flott_api::http::{Http, HttpClient, HttpMethod, HttpRequest, HttpResponse, HttpSettings};
 use flott_api::testing::FakeWorld;
 use flott_api::{BoxFuture, Field, LogicalType, Result, Schema, TypeKind};
 
@@ -92,7 +92,7 @@ impl Registry {
     }
 }
 
-impl HttpClients for Registry {
+impl Http for Registry {
     fn client(&self, _settings: &HttpSettings) -> Result<Arc<dyn HttpClient>> {
         Ok(Arc::new(self.clone()))
     }

@@ -92,6 +92,7 @@ fn acceptor(pem: &[u8]) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+#[expect(clippy::disallowed_methods, reason = "a server of the real world, by its clock")]
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut open = JoinSet::new();
     loop {
@@ -110,6 +111,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a server of the real world, by its clock")]
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let Some(tls) = &shared.tls else { return requests(stream, &shared).await };
     match timeout(shared.timeout(), tls.accept(stream)).await {
@@ -128,6 +130,7 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send, shared: &S
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a server of the real world, by its clock")]
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
     let answered = match timeout(shared.timeout(), receive(request, shared.serving.body_bytes_max)).await {
         Ok(Ok(received)) => shared.handler.answer(received).await,
