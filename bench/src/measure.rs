@@ -10,7 +10,8 @@ use flott_api::options::OptionReader;
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::source::Source;
 use flott_api::table::{
-    ChangelogMode, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext,
+    TableFactory,
 };
 use flott_api::{ChangeBatch, Error, Result};
 
@@ -29,8 +30,8 @@ pub(crate) struct Measured {
 pub(crate) struct Measure(pub(crate) Arc<Measured>);
 
 impl TableFactory for Measure {
-    fn identifier(&self) -> &'static str {
-        "measure"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("measure") }
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

@@ -15,7 +15,8 @@ use flott_api::source::{
     Boundedness, Discovery, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader,
 };
 use flott_api::table::{
-    ChangelogMode, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec, TableContext, TableFactory,
+    ChangelogMode, ConnectorDescription, PushDowns, SinkDescription, SinkSpec, SourceDescription, SourceSpec,
+    TableContext, TableFactory,
 };
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 
@@ -27,8 +28,8 @@ const WAIT_MS: u64 = 1;
 const SPLIT: &str = "ids";
 
 impl TableFactory for Paced {
-    fn identifier(&self) -> &'static str {
-        "paced"
+    fn description(&self) -> &'static ConnectorDescription {
+        const { &ConnectorDescription::internal("paced") }
     }
 
     fn describe_source(&self, table: &TableContext) -> Result<SourceDescription> {

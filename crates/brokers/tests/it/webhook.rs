@@ -129,7 +129,8 @@ fn only_who_may_come_comes_in() {
     const SIGNED: (&str, &str) =
         ("x-hub-signature-256", "sha256=9a3b09e5da5ac67aa2888e53bf74845e541f3d16754156724436322afa393284");
     let long: &'static str = Box::leak("x".repeat(200).into_boxed_str());
-    let asked: [(&'static [(&'static str, &'static str)], &'static str, u16); 5] = [
+    type Headers = &'static [(&'static str, &'static str)];
+    let asked: [(Headers, &'static str, u16); 5] = [
         (&[("authorization", "Bearer open sesame"), SIGNED], BODY, 200),
         (&[SIGNED], BODY, 401),
         (&[("authorization", "Bearer open sesam"), SIGNED], BODY, 401),
