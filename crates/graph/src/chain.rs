@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::spec::{Spec, WatermarkAssignerSpec};
 use crate::{Edge, JobGraph, NodeId, Partitioning, Role};
 
 /// Operators that call each other directly, in order; each feeds only the next one.
@@ -26,9 +27,12 @@ pub struct TaskEdge {
 }
 
 /// Cuts a graph into tasks. An edge is chained if it forwards, is the only one out of its producer
-/// and the only one into its consumer, and the consumer has no keyed state.
+/// and the only one into its consumer, and the consumer has no keyed state. What computes a watermark by
+/// split, or of a source that waits for others, is in the source's task, chaining or not: there the splits are known.
 pub fn chain(graph: &JobGraph, chaining_enabled: bool) -> (Vec<Task>, Vec<TaskEdge>) {
-    let chained: Vec<bool> = graph.edges.iter().map(|e| chaining_enabled && is_chainable(graph, e)).collect();
+    let before_time = if chaining_enabled { Vec::new() } else { before_time(graph) };
+    let is_chained = |e: &Edge| (chaining_enabled || before_time[e.from.0 as usize]) && is_chainable(graph, e);
+    let chained: Vec<bool> = graph.edges.iter().map(is_chained).collect();
     let mut tasks: Vec<Task> = Vec::new();
     let mut task_of: BTreeMap<NodeId, usize> = BTreeMap::new();
     for id in graph.node_ids() {
@@ -49,6 +53,24 @@ pub fn chain(graph: &JobGraph, chaining_enabled: bool) -> (Vec<Task>, Vec<TaskEd
     (tasks, edges)
 }
 
+/// Of each node, whether its rows go to a watermark that must know their source's splits.
+fn before_time(graph: &JobGraph) -> Vec<bool> {
+    let mut found = vec![false; graph.nodes.len()];
+    for id in graph.node_ids() {
+        let Role::Operator { kind, spec } = &graph.node(id).role else { continue };
+        if kind != WatermarkAssignerSpec::KIND {
+            continue;
+        }
+        let above = |node: &NodeId| graph.inputs(*node).next().map(|edge| edge.from).filter(|from| from < node);
+        let path: Vec<NodeId> = std::iter::successors(above(&id), above).collect();
+        let per_split = spec.get("per_split").and_then(serde_json::Value::as_bool).unwrap_or(false);
+        if per_split || path.iter().any(|node| graph.node(*node).alignment.is_some()) {
+            path.iter().for_each(|node| found[node.0 as usize] = true);
+        }
+    }
+    found
+}
+
 fn is_chainable(graph: &JobGraph, edge: &Edge) -> bool {
     let (from, to) = (graph.node(edge.from), graph.node(edge.to));
     edge.partitioning == Partitioning::Forward
@@ -65,7 +87,7 @@ mod tests {
     use flott_api::ids::OperatorUid;
 
     use super::*;
-    use crate::Node;
+    use crate::{Node, WatermarkAlignment};
 
     fn graph(nodes: &[(u32, bool)], edges: &[(u32, u32, Partitioning)]) -> JobGraph {
         let node = |(parallelism, stateful): &(u32, bool)| Node {
@@ -76,6 +98,7 @@ mod tests {
             role: Role::Operator { kind: "k".into(), spec: serde_json::Value::Null },
             output: Schema::default(),
             stateful: *stateful,
+            alignment: None,
         };
         JobGraph {
             name: "j".into(),
@@ -107,6 +130,24 @@ mod tests {
         assert_eq!(chain(&g, false).0.len(), 4);
         let stateful = graph(&[(1, false), (1, true)], &[(0, 1, Forward)]);
         assert_eq!(cut(&stateful), [vec![0], vec![1]]);
+    }
+
+    #[test]
+    fn a_source_that_waits_is_chained_up_to_its_watermark() {
+        let mut g = graph(&[(2, false); 4], &[(0, 1, Forward), (1, 2, Forward), (2, 3, Forward)]);
+        let group = "g".to_owned();
+        g.nodes[0].alignment = Some(WatermarkAlignment { group, max_drift_ms: 0, update_interval_ms: 1 });
+        let time = |per_split: bool| Role::Operator {
+            kind: WatermarkAssignerSpec::KIND.to_owned(),
+            spec: serde_json::json!({ "per_split": per_split }),
+        };
+        let cut = |g: &JobGraph| chain(g, false).0.iter().map(|task| task.nodes.len()).collect::<Vec<_>>();
+        g.nodes[2].role = time(false);
+        assert_eq!((cut(&g), chain(&g, true).0.len()), (vec![3, 1], 1));
+        g.nodes[0].alignment = None;
+        assert_eq!(cut(&g), [1; 4]);
+        g.nodes[2].role = time(true);
+        assert_eq!(cut(&g), [3, 1]);
     }
 
     #[test]

@@ -51,6 +51,20 @@ pub struct Node {
     pub output: Schema,
     /// Whether it has keyed state, and so must be the head of its chain.
     pub stateful: bool,
+    /// Of a source that waits for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<WatermarkAlignment>,
+}
+
+/// Sources of one group do not read further ahead in event time than a drift of the slowest of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatermarkAlignment {
+    /// `scan.watermark.alignment.group`: a name within the job.
+    pub group: String,
+    /// `scan.watermark.alignment.max-drift`. Milliseconds of event time.
+    pub max_drift_ms: i64,
+    /// `scan.watermark.alignment.update-interval`: how often the source hears how far it may read. Milliseconds, not 0.
+    pub update_interval_ms: u64,
 }
 
 /// What a node does.
@@ -185,7 +199,8 @@ mod tests {
     fn node(name: &str, role: Role) -> Node {
         let output = Schema::new(vec![flott_api::Field::new("a", LogicalType::not_null(TypeKind::BigInt))]);
         let uid = OperatorUid(format!("uid of {name}"));
-        Node { uid, name: name.into(), parallelism: 2, max_parallelism: 128, role, output, stateful: false }
+        let (name, alignment) = (name.into(), None);
+        Node { uid, name, parallelism: 2, max_parallelism: 128, role, output, stateful: false, alignment }
     }
 
     fn every_role() -> Vec<Node> {
@@ -231,6 +246,8 @@ mod tests {
     fn a_graph_survives_its_bytes_with_every_role_and_edge() {
         let mut graph = empty();
         graph.nodes = every_role();
+        let group = "g".to_owned();
+        graph.nodes[0].alignment = Some(WatermarkAlignment { group, max_drift_ms: 0, update_interval_ms: 1 });
         let hash = Partitioning::Hash { columns: vec![0, 7] };
         let all = [
             Partitioning::Forward,

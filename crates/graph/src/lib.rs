@@ -9,4 +9,4 @@ mod json;
 pub mod spec;
 
 pub use chain::{Task, TaskEdge, chain};
-pub use job::{Edge, JobGraph, Node, NodeId, Partitioning, Role};
+pub use job::{Edge, JobGraph, Node, NodeId, Partitioning, Role, WatermarkAlignment};

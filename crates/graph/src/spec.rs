@@ -132,7 +132,10 @@ pub struct WatermarkAssignerSpec {
     /// `pipeline.auto-watermark-interval`: a mark is set where the watermark exceeds the last one by
     /// more than this. Milliseconds.
     pub interval_ms: i64,
-    /// `table.exec.source.idle-timeout`, 0 for never. Milliseconds of processing time.
+    /// `scan.watermark.emit.strategy` = `on-event`: a mark is set behind each row that raises the watermark.
+    #[serde(default)]
+    pub on_event: bool,
+    /// `scan.watermark.idle-timeout` or `table.exec.source.idle-timeout`, 0 for never. Milliseconds of processing time.
     pub idle_timeout_ms: i64,
     /// Whether it keeps time for each split of the source at the head of its chain.
     pub per_split: bool,

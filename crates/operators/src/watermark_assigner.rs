@@ -1,14 +1,17 @@
 //! Computes each row's watermark and puts marks where Flink emits them: `WATERMARK FOR ts AS ..`.
 //!
 //! Flink counterpart: `WatermarkAssignerOperator`. A mark comes right behind the row whose watermark
-//! exceeds the last one by more than the interval; what is smaller waits for the periodic timer of
-//! processing time. As in Flink watermarks start from 0, those from upstream are swallowed but for the
-//! last one, and a null rowtime is an error. **State layout**: none; after a restore watermarks start
-//! anew, as in Flink.
+//! exceeds the last one by more than the interval, or by anything if the table wants one on every event; what is
+//! smaller waits for the periodic timer of processing time. As in Flink watermarks start from 0, those from upstream
+//! are swallowed but for the last one, and a null rowtime is an error. **State layout**: none; after a restore
+//! watermarks start anew, as in Flink.
 //!
 //! Behind a source whose splits each have an order of their own (partitions of Kafka), time is kept by split, as Flink's
 //! sources do it themselves: the watermark is the smallest of all splits that have not ended and are not idle, and one
 //! without a row holds it back ([`SplitTimes`]).
+//!
+//! Idle is what has had no row for longer than the timeout; the time that reading was held back or paused does not count.
+//! How far time has come is told to who drives the reader, which may have to wait for other sources ([`OpenSplits`]).
 
 mod by_split;
 
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use arrow_array::Array;
 use async_trait::async_trait;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, TimeDomain, Timer};
+use flott_api::splits::{OpenSplits, SubtaskTime};
 use flott_api::{ChangeBatch, Error, Mark, Result, Watermark};
 use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
 use flott_graph::spec::WatermarkAssignerSpec;
@@ -29,14 +33,18 @@ use by_split::SplitTimes;
 pub struct WatermarkAssigner {
     spec: WatermarkAssignerSpec,
     watermark: Option<CompiledExpr>,
-    /// The largest watermark of a row.
+    /// How far time has come; nothing before the first watermark of a row.
+    reached_ms: Option<i64>,
+    /// The same from 0 on.
     current_ms: i64,
     /// The last one emitted.
     emitted_ms: i64,
-    /// When the last row came; before the first row, when the timer was first set.
+    /// When the last row came, by the clock of idleness; before the first row, when the timer was first set.
     last_row_ms: Option<i64>,
     idle: bool,
     timer_set: bool,
+    /// Of the reader of the task.
+    open: Arc<OpenSplits>,
     /// Is there from `open` on, where time is kept by split.
     splits: Option<SplitTimes>,
 }
@@ -48,10 +56,18 @@ impl FromSpec for WatermarkAssigner {
         if spec.rowtime >= spec.input.len() {
             return Err(Error::internal("the rowtime column of a watermark assigner does not exist"));
         }
-        let (current_ms, emitted_ms, last_row_ms) = (0, 0, None);
-        let (watermark, idle, timer_set) = (None, false, false);
-        let splits = None;
-        Ok(WatermarkAssigner { spec, watermark, current_ms, emitted_ms, last_row_ms, idle, timer_set, splits })
+        Ok(WatermarkAssigner {
+            spec,
+            watermark: None,
+            reached_ms: None,
+            current_ms: 0,
+            emitted_ms: 0,
+            last_row_ms: None,
+            idle: false,
+            timer_set: false,
+            open: Arc::default(),
+            splits: None,
+        })
     }
 
     fn event_time(&self) -> EventTime {
@@ -67,6 +83,7 @@ impl Operator for WatermarkAssigner {
         let session_zone = self.spec.session_zone.clone();
         let compile_cx = CompileContext { session_zone, environment: Some(cx.environment.clone()) };
         self.watermark = Some(compile(&self.spec.watermark, &compile_cx)?);
+        self.open = Arc::clone(&cx.splits);
         self.splits = self.spec.per_split.then(|| SplitTimes::new(Arc::clone(&cx.splits)));
         Ok(())
     }
@@ -78,7 +95,7 @@ impl Operator for WatermarkAssigner {
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        self.last_row_ms = Some(cx.processing_time_ms);
+        self.last_row_ms = Some(self.open.clock_ms(cx.processing_time_ms));
         self.activate(cx).await?;
         let marks = self.marks(&batch, cx)?;
         let last = batch.last_watermark().filter(|w| *w == Watermark::MAX);
@@ -103,19 +120,24 @@ impl Operator for WatermarkAssigner {
         if self.emitted_ms == Watermark::MAX.0 {
             return Ok(());
         }
+        // Splits that wait, paused or held back, are not idle, and nor is who has one.
+        let mut waits = false;
         if let Some(splits) = &mut self.splits {
             let least = splits.least(cx.processing_time_ms, self.spec.idle_timeout_ms);
-            self.current_ms = self.current_ms.max(least.unwrap_or(i64::MIN));
+            waits = least.is_some();
+            self.reach(least.unwrap_or(i64::MIN));
         }
         if self.current_ms > self.emitted_ms {
             self.emitted_ms = self.current_ms;
             cx.output.emit_watermark(Watermark(self.current_ms)).await?;
         }
-        let quiet_ms = self.last_row_ms.map_or(0, |at| cx.processing_time_ms.saturating_sub(at));
-        if self.spec.idle_timeout_ms > 0 && !self.idle && quiet_ms > self.spec.idle_timeout_ms {
+        let clock_ms = self.open.clock_ms(cx.processing_time_ms);
+        let quiet_ms = self.last_row_ms.map_or(0, |at| clock_ms.saturating_sub(at));
+        if self.spec.idle_timeout_ms > 0 && !self.idle && !waits && quiet_ms > self.spec.idle_timeout_ms {
             self.idle = true;
             cx.output.emit_status(true).await?;
         }
+        self.tell(None);
         self.set_timer(cx);
         Ok(())
     }
@@ -130,32 +152,53 @@ impl WatermarkAssigner {
         let eval_cx = EvalContext { processing_time_ms: cx.processing_time_ms, watermark: cx.watermark.0 };
         let watermarks = millis(&expr.evaluate(batch.rows(), &eval_cx)?)?;
         let mut marks = Vec::new();
-        let mut of_split = self.splits.as_mut().and_then(|splits| splits.begin(cx.processing_time_ms));
+        let rise_ms = if self.spec.on_event { 0 } else { self.spec.interval_ms };
+        let mut splits = self.splits.take();
+        let mut of_split = splits.as_mut().and_then(|splits| splits.begin(cx.processing_time_ms));
         for (row, watermark) in watermarks.iter().enumerate() {
             let mut watermark = watermark.unwrap_or(i64::MIN);
             if let Some(split) = &mut of_split {
                 watermark = split.advance(watermark);
             }
-            self.current_ms = self.current_ms.max(watermark);
-            if self.current_ms.saturating_sub(self.emitted_ms) > self.spec.interval_ms {
+            self.reach(watermark);
+            if self.current_ms.saturating_sub(self.emitted_ms) > rise_ms {
                 self.emitted_ms = self.current_ms;
                 marks.push(Mark { row: row as u32 + 1, watermark: Watermark(self.current_ms) });
             }
         }
+        let reached_ms = of_split.and_then(|split| split.reached_ms());
+        self.splits = splits;
+        self.tell(reached_ms);
         Ok(marks)
+    }
+
+    /// A watermark has come; the least of all says nothing.
+    fn reach(&mut self, watermark_ms: i64) {
+        if watermark_ms > self.reached_ms.unwrap_or(i64::MIN) {
+            self.reached_ms = Some(watermark_ms);
+            self.current_ms = self.current_ms.max(watermark_ms);
+        }
+    }
+
+    /// Tells who reads how far time has come, in the split at work too.
+    fn tell(&self, of_split: Option<i64>) {
+        let by_split = self.splits.is_some();
+        self.open.tell(of_split, SubtaskTime { watermark_ms: self.reached_ms, idle: self.idle, by_split });
     }
 
     async fn activate(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         if std::mem::take(&mut self.idle) { cx.output.emit_status(false).await } else { Ok(()) }
     }
 
+    /// Without an interval it runs for idleness alone.
     fn set_timer(&mut self, cx: &mut OperatorContext<'_>) {
-        if self.timer_set || self.spec.interval_ms <= 0 {
+        let periods = [self.spec.interval_ms, self.spec.idle_timeout_ms];
+        let Some(period_ms) = periods.into_iter().find(|period| *period > 0).filter(|_| !self.timer_set) else {
             return;
-        }
+        };
         self.timer_set = true;
-        self.last_row_ms.get_or_insert(cx.processing_time_ms);
-        let at_ms = cx.processing_time_ms.saturating_add(self.spec.interval_ms);
+        self.last_row_ms.get_or_insert(self.open.clock_ms(cx.processing_time_ms));
+        let at_ms = cx.processing_time_ms.saturating_add(period_ms);
         cx.timers.register(Timer::of_instance(at_ms, TimeDomain::Processing));
     }
 }

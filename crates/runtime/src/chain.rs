@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flott_api::env::Clock;
+use flott_api::metrics::TaskMetrics;
 use flott_api::operator::TimeDomain;
 use flott_api::splits::OpenSplits;
 use flott_api::{ChangeBatch, Error, Result, Watermark};
@@ -37,8 +38,10 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Frame { clock, overdraft: Arc::default(), splits: Arc::default(), position: AtomicUsize::new(0) }
+    /// Of a task that measures its time there.
+    pub(crate) fn new(clock: Arc<dyn Clock>, task: Arc<TaskMetrics>) -> Self {
+        let splits = Arc::new(OpenSplits::of(task));
+        Frame { clock, overdraft: Arc::default(), splits, position: AtomicUsize::new(0) }
     }
 
     pub(crate) fn enter(&self, position: usize) {

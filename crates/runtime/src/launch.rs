@@ -6,13 +6,14 @@ use std::sync::Arc;
 use flott_api::ids::{Attempt, JobId, Subtask};
 use flott_api::source::Split;
 use flott_api::{Error, Result};
-use flott_graph::{NodeId, Role};
+use flott_graph::{Node, NodeId, Role};
 use flott_state::checkpoint::manifest::{Manifest, OperatorSnapshot};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use crate::Plugins;
 use crate::channel::{ChannelId, ChannelSender, LocalTransport, Transport};
+use crate::coordinator::alignment::{self, AlignedReader, Aligner, Groups};
 use crate::coordinator::enumerator::{self, EnumeratorWorker, ORDERS_MAX, Order, ReaderLine, RestoredSplits};
 use crate::exchange::route::connections;
 use crate::metrics::JobMetrics;
@@ -33,6 +34,8 @@ pub(crate) struct Launcher {
     pub(crate) storage: StateStorage,
     /// Whether barriers may overtake rows.
     pub(crate) unaligned: bool,
+    /// Sources that wait for each other.
+    pub(crate) groups: Groups,
 }
 
 /// A region at work.
@@ -166,7 +169,8 @@ impl Launch<'_> {
         let node = self.launcher.plan.head(task);
         let Role::Source(spec) = &node.role else { return Vec::new() };
         let id = self.launcher.plan.tasks[task].nodes[0];
-        let (readers, lines) = self.source_lines(node.parallelism);
+        let (readers, mut lines) = self.source_lines(node.parallelism);
+        let aligner = self.aligner(node, &mut lines);
         let (order, orders) = mpsc::channel(ORDERS_MAX);
         self.orders.push(order);
         let restored = self.restored.as_ref().and_then(|m| m.operator(&node.uid)).cloned();
@@ -177,7 +181,7 @@ impl Launch<'_> {
             let state = restored.as_ref().and_then(|o| o.enumerator.as_ref()).map(|e| e.state.clone());
             let enumerator = source.enumerator(&plugins.environment, state)?;
             let restored = restored_splits(restored.as_ref());
-            EnumeratorWorker { node: id, enumerator, readers, orders, control, report, restored }.run().await
+            EnumeratorWorker { node: id, enumerator, readers, orders, control, report, restored, aligner }.run().await
         };
         self.spawn_enumerator(id, work);
         lines
@@ -186,9 +190,22 @@ impl Launch<'_> {
     fn source_lines(&self, parallelism: u32) -> (Vec<ReaderLine>, Vec<SourceLines>) {
         let line = |_| {
             let (reader, enumerator) = enumerator::line();
-            (reader, SourceLines { enumerator, control: self.region.control() })
+            (reader, SourceLines { enumerator, alignment: None, control: self.region.control() })
         };
         (0..parallelism).map(line).unzip()
+    }
+
+    /// Who tells the readers of a source how far they may read, if it waits for others.
+    fn aligner(&self, node: &Node, lines: &mut [SourceLines]) -> Option<Aligner> {
+        let aligned = node.alignment.as_ref()?;
+        let of_line = |line: &mut SourceLines| {
+            let (reader, of_reader) = alignment::line();
+            line.alignment = Some(of_reader);
+            reader
+        };
+        let readers: Vec<AlignedReader> = lines.iter_mut().map(of_line).collect();
+        let clock = Arc::clone(&self.launcher.plugins.environment.clock);
+        Some(Aligner::new(aligned, &self.launcher.groups, readers, clock))
     }
 
     fn spawn_enumerator(&self, node: NodeId, work: impl Future<Output = Result<()>> + Send + 'static) {

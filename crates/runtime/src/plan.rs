@@ -76,6 +76,12 @@ fn check_node(graph: &JobGraph, id: NodeId, node: &Node) -> Result<()> {
         Role::Source(_) if inputs > 0 => wrong("is a source with an input"),
         Role::Sink(_) if outputs > 0 => wrong("is a sink with an output"),
         Role::Sink(_) if inputs == 0 => wrong("is a sink without an input"),
+        Role::Operator { .. } | Role::Sink(_) if node.alignment.is_some() => {
+            wrong("waits for others and reads nothing")
+        }
+        _ if node.alignment.as_ref().is_some_and(|a| a.update_interval_ms == 0 || a.max_drift_ms < 0) => {
+            wrong("waits for others, and the interval or the drift is none")
+        }
         Role::Operator { .. } if inputs == 0 && node.parallelism > 1 => {
             wrong("has no input, and would give its rows several times")
         }
@@ -121,6 +127,8 @@ fn check_channels(tasks: &[Task], edges: &[TaskEdge]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use flott_graph::WatermarkAlignment;
+
     use super::*;
     use crate::testing::graph::GraphBuilder;
 
@@ -147,6 +155,22 @@ mod tests {
             b.operator("v", 2);
         });
         assert_eq!(text, "operator 'v' has no input, and would give its rows several times");
+        let waits = |update_interval_ms, max_drift_ms, source| {
+            message(|b| {
+                if source {
+                    b.source("w", 1)
+                } else {
+                    b.operator("w", 1)
+                };
+                let group = "g".to_owned();
+                b.graph.nodes[0].alignment = Some(WatermarkAlignment { group, max_drift_ms, update_interval_ms });
+            })
+        };
+        assert_eq!(waits(1, 0, false), "operator 'w' waits for others and reads nothing");
+        for (interval, drift) in [(0, 1), (1, -1)] {
+            let text = "operator 'w' waits for others, and the interval or the drift is none";
+            assert_eq!(waits(interval, drift, true), text);
+        }
         let text = message(|b| {
             b.source("s", 0);
         });

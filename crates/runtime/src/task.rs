@@ -1,6 +1,7 @@
 //! A subtask: rebuilds its operators from the graph's bytes and runs them in one tokio task.
 
 mod acknowledge;
+mod alignment;
 mod build;
 mod operator;
 mod pace;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::Plugins;
 use crate::channel::{ChannelReceiver, ChannelSender};
+use crate::coordinator::alignment::AlignmentLine;
 use crate::coordinator::enumerator::EnumeratorLine;
 use crate::region::Control;
 use crate::report::ReportLine;
@@ -65,6 +67,8 @@ pub(crate) struct Wire {
 /// How a source is steered.
 pub(crate) struct SourceLines {
     pub(crate) enumerator: EnumeratorLine,
+    /// If it waits for others.
+    pub(crate) alignment: Option<AlignmentLine>,
     pub(crate) control: watch::Receiver<Control>,
 }
 

@@ -1,5 +1,6 @@
 //! Whole jobs with fake operators, sources and sinks.
 
+mod alignment;
 mod checkpoints;
 mod control;
 mod draining;

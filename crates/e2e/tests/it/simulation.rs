@@ -10,6 +10,7 @@
 //!
 //! `FLOTT_SEEDS` sets how many seeds (50 by default; nightly runs take 2,000), `FLOTT_SEED` takes one alone.
 
+mod alignment;
 mod batch;
 mod cleaning;
 mod conflicts;

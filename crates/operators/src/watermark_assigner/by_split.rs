@@ -15,8 +15,10 @@ pub(super) struct SplitTimes {
 struct SplitTime {
     /// The largest watermark of a row; the least of all before the first one.
     watermark_ms: i64,
-    /// When the last row came, or the split.
+    /// When the last row came, or the split, by the split's own clock.
     last_row_ms: i64,
+    /// What that clock shows.
+    clock_ms: i64,
     idle: bool,
 }
 
@@ -33,13 +35,13 @@ impl SplitTimes {
         SplitTimes { open, times: BTreeMap::new() }
     }
 
-    /// Takes note of splits that have come or ended.
+    /// Takes note of splits that have come or ended, and of their clocks.
     fn refresh(&mut self, now_ms: i64) {
-        let open = self.open.all();
-        self.times.retain(|split, _| open.contains(split));
-        for split in open {
-            let new = SplitTime { watermark_ms: i64::MIN, last_row_ms: now_ms, idle: false };
-            self.times.entry(split).or_insert(new);
+        let open = self.open.all(now_ms);
+        self.times.retain(|split, _| open.contains_key(split));
+        for (split, clock_ms) in open {
+            let new = SplitTime { watermark_ms: i64::MIN, last_row_ms: clock_ms, clock_ms, idle: false };
+            self.times.entry(split).or_insert(new).clock_ms = clock_ms;
         }
     }
 
@@ -50,7 +52,7 @@ impl SplitTimes {
         let others = self.times.iter().filter(|(split, time)| **split != current && !time.idle);
         let others_ms = others.map(|(_, time)| time.watermark_ms).min();
         let time = self.times.get_mut(&current)?;
-        (time.last_row_ms, time.idle) = (now_ms, false);
+        (time.last_row_ms, time.idle) = (time.clock_ms, false);
         Some(AtWork { time, others_ms })
     }
 
@@ -59,7 +61,7 @@ impl SplitTimes {
     pub(super) fn least(&mut self, now_ms: i64, idle_timeout_ms: i64) -> Option<i64> {
         self.refresh(now_ms);
         for time in self.times.values_mut() {
-            time.idle |= idle_timeout_ms > 0 && now_ms.saturating_sub(time.last_row_ms) > idle_timeout_ms;
+            time.idle |= idle_timeout_ms > 0 && time.clock_ms.saturating_sub(time.last_row_ms) > idle_timeout_ms;
         }
         self.times.values().filter(|time| !time.idle).map(|time| time.watermark_ms).min()
     }
@@ -70,6 +72,11 @@ impl AtWork<'_> {
     pub(super) fn advance(&mut self, watermark_ms: i64) -> i64 {
         self.time.watermark_ms = self.time.watermark_ms.max(watermark_ms);
         self.others_ms.map_or(self.time.watermark_ms, |others| others.min(self.time.watermark_ms))
+    }
+
+    /// The watermark of the split alone; nothing before there is one.
+    pub(super) fn reached_ms(&self) -> Option<i64> {
+        Some(self.time.watermark_ms).filter(|watermark| *watermark != i64::MIN)
     }
 }
 
@@ -100,5 +107,21 @@ mod tests {
         assert_eq!(times.begin(21).unwrap().advance(300), i64::MIN);
         open.close("c");
         assert_eq!(times.least(22, 0), Some(300));
+    }
+
+    #[test]
+    fn a_split_that_is_paused_is_not_idle() {
+        let open = Arc::new(OpenSplits::default());
+        let mut times = SplitTimes::new(Arc::clone(&open));
+        ["a", "b"].into_iter().for_each(|split| open.open(split));
+        for split in ["a", "b"] {
+            open.read(split);
+            times.begin(0).unwrap().advance(if split == "a" { 100 } else { 900 });
+        }
+        open.pause_split("b", true, 4);
+        assert_eq!(times.least(50, 10), Some(900), "a is idle, b waits");
+        open.pause_split("b", false, 100);
+        assert_eq!(times.least(106, 10), Some(900), "its clock goes on where it stood");
+        assert_eq!(times.least(107, 10), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flott_api::expr::{Expr, Value};
+use flott_api::metrics::TaskMetrics;
 use flott_api::operator::Output;
 use flott_api::splits::OpenSplits;
 use flott_api::testing::world::Emitted;
@@ -16,7 +17,8 @@ fn spec(interval_ms: i64, idle_timeout_ms: i64) -> WatermarkAssignerSpec {
     let input = Schema::new(vec![Field::new("ts", ts.clone()), Field::new("w", ts.clone())]);
     let watermark = Expr::column(1, ts);
     let session_zone = "UTC".to_owned();
-    WatermarkAssignerSpec { input, rowtime: 0, watermark, interval_ms, idle_timeout_ms, per_split: false, session_zone }
+    let (rowtime, on_event, per_split) = (0, false, false);
+    WatermarkAssignerSpec { input, rowtime, watermark, interval_ms, on_event, idle_timeout_ms, per_split, session_zone }
 }
 
 fn run(spec: &WatermarkAssignerSpec, script: &str) -> String {
@@ -30,6 +32,14 @@ fn a_mark_comes_behind_the_row_that_exceeds_the_interval() {
     let expected = "+I | 1 | 200\n+I | 2 | 201\nwm 201\n+I | 3 | 401\n+I | 4 | 402\nwm 402\n\
                     +I | 5 | NULL\n+I | 6 | 7\n+I | 7 | 9000\nwm 9000";
     assert_eq!(run(&spec(200, 0), script), expected);
+}
+
+#[test]
+fn on_event_a_mark_comes_behind_every_row_that_raises_it() {
+    let on_event = WatermarkAssignerSpec { on_event: true, ..spec(200, 0) };
+    let script = "+I | 1 | 200\n+I | 2 | 201\n+I | 3 | 201\n+I | 4 | 7\n+I | 5 | 202";
+    let expected = "+I | 1 | 200\nwm 200\n+I | 2 | 201\nwm 201\n+I | 3 | 201\n+I | 4 | 7\n+I | 5 | 202\nwm 202";
+    assert_eq!(run(&on_event, script), expected);
 }
 
 #[test]
@@ -68,6 +78,7 @@ impl Output for StatusOutput {
 }
 
 struct World {
+    task: Arc<TaskMetrics>,
     splits: Arc<OpenSplits>,
     spec: WatermarkAssignerSpec,
     operator: WatermarkAssigner,
@@ -80,10 +91,12 @@ impl World {
     fn new(spec: WatermarkAssignerSpec) -> Self {
         let mut operator = WatermarkAssigner::from_spec(spec.clone()).unwrap();
         let subtask = flott_api::ids::Subtask { index: 0, parallelism: 1 };
+        let task: Arc<TaskMetrics> = Arc::default();
+        let splits = Arc::new(OpenSplits::of(Arc::clone(&task)));
         let cx = open_context(&FakeWorld::at(0), subtask, 128);
-        operator.open(&cx).unwrap();
-        let (splits, output, timers) = (cx.splits, StatusOutput::default(), FakeTimers::default());
-        let mut world = World { splits, spec, operator, output, timers, now_ms: 0 };
+        operator.open(&OpenContext { splits: Arc::clone(&splits), ..cx }).unwrap();
+        let (output, timers) = (StatusOutput::default(), FakeTimers::default());
+        let mut world = World { task, splits, spec, operator, output, timers, now_ms: 0 };
         world.with(|operator, cx| ready(operator.start(cx))).unwrap();
         world
     }
@@ -134,6 +147,77 @@ fn an_input_that_never_has_a_row_is_idle_too() {
     let mut world = World::new(spec(200, 1000));
     world.time(1400);
     assert_eq!(world.output.status, [true]);
+}
+
+#[test]
+fn idleness_needs_no_interval() {
+    for on_event in [false, true] {
+        let mut world = World::new(WatermarkAssignerSpec { on_event, ..spec(0, 1000) });
+        world.rows("+I | 1 | 5").unwrap();
+        world.time(1000);
+        assert!(world.output.status.is_empty());
+        world.time(2000);
+        assert_eq!(world.output.status, [true]);
+    }
+}
+
+#[test]
+fn who_is_held_back_or_paused_is_not_idle() {
+    let mut world = World::new(spec(200, 1000));
+    world.rows("+I | 1 | 5").unwrap();
+    world.task.back_pressured_ns.add(5_000_000_000);
+    world.time(5000);
+    world.splits.pause(true, 5000);
+    world.time(9000);
+    world.splits.pause(false, 9500);
+    world.time(10_400);
+    assert!(world.output.status.is_empty());
+    world.time(10_600);
+    assert_eq!(world.output.status, [true]);
+}
+
+#[test]
+fn an_instance_is_idle_when_all_of_its_splits_are() {
+    let mut world = World::new(WatermarkAssignerSpec { per_split: true, ..spec(200, 1000) });
+    ["a", "b"].into_iter().for_each(|split| world.splits.open(split));
+    for split in ["a", "b"] {
+        world.splits.read(split);
+        world.rows("+I | 1 | 900").unwrap();
+    }
+    // One is too far ahead of others, and has rows.
+    world.splits.pause_split("a", true, 0);
+    world.time(5000);
+    assert!(world.output.status.is_empty());
+    world.splits.pause_split("a", false, 5000);
+    world.time(6200);
+    assert_eq!(world.output.status, [true]);
+}
+
+#[test]
+fn how_far_time_has_come_is_told() {
+    let told = |world: &World| (world.splits.told().watermark_ms, world.splits.told().idle);
+    let mut world = World::new(spec(0, 1000));
+    world.rows("+I | 1 | NULL").unwrap();
+    assert_eq!(told(&world), (None, false));
+    world.rows("+I | 1 | -3\n+I | 1 | -5").unwrap();
+    assert_eq!(told(&world), (Some(-3), false), "watermarks start from 0, time does not");
+    world.time(2000);
+    assert_eq!(told(&world), (Some(-3), true));
+    world.rows("+I | 1 | 8").unwrap();
+    assert_eq!(told(&world), (Some(8), false));
+
+    let mut world = World::new(WatermarkAssignerSpec { per_split: true, ..spec(200, 1000) });
+    ["a", "b"].into_iter().for_each(|split| world.splits.open(split));
+    let by_split = |world: &World| world.splits.told_by_split().into_iter().map(|(_, w)| w).collect::<Vec<_>>();
+    world.splits.read("a");
+    world.rows("+I | 1 | 900").unwrap();
+    assert_eq!((told(&world), by_split(&world)), ((None, false), vec![Some(900), None]));
+    world.splits.read("b");
+    world.rows("+I | 1 | 7").unwrap();
+    assert_eq!((told(&world), by_split(&world)), ((Some(7), false), vec![Some(900), Some(7)]));
+    world.splits.close("b");
+    world.time(200);
+    assert_eq!((told(&world), by_split(&world)), ((Some(900), false), vec![Some(900)]));
 }
 
 #[test]

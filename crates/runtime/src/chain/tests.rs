@@ -87,7 +87,7 @@ async fn fixture(operators: &[(&'static str, EventTime, Option<TimeDomain>)]) ->
     };
     let links = operators.iter().enumerate().map(make).collect();
     let exchange = Exchange::new(Vec::new(), clock.clone(), Arc::new(TaskMetrics::default()), Arc::default());
-    let frame = Arc::new(Frame::new(clock.clone()));
+    let frame = Arc::new(Frame::new(clock.clone(), Arc::default()));
     let mut chain = Chain::new(links, exchange, frame);
     chain.open().await.unwrap();
     Fixture { chain, log, clock }

@@ -13,6 +13,7 @@ use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::EnumeratorSnapshot;
 use tokio::sync::{mpsc, watch};
 
+use super::alignment::Aligner;
 use super::assignment::{Assignment, Command};
 use crate::channel::Barrier;
 use crate::region::Control;
@@ -88,6 +89,8 @@ pub(crate) struct EnumeratorWorker {
     pub(crate) control: watch::Receiver<Control>,
     pub(crate) report: ReportLine,
     pub(crate) restored: RestoredSplits,
+    /// Of a source that waits for others.
+    pub(crate) aligner: Option<Aligner>,
 }
 
 enum Step {
@@ -97,8 +100,16 @@ enum Step {
 }
 
 impl EnumeratorWorker {
-    /// Runs until the job ends or is stopped.
+    /// Runs until the job ends or is stopped. Who waits for a reader goes on telling the others how far they may read.
     pub(crate) async fn run(mut self) -> Result<()> {
+        let Some(aligner) = self.aligner.take() else { return self.enumerate().await };
+        tokio::select! {
+            ended = self.enumerate() => ended,
+            never = aligner.run() => match never {},
+        }
+    }
+
+    async fn enumerate(mut self) -> Result<()> {
         let mut assignment = Assignment::new(self.readers.len());
         let mut ended = self.restored.finished;
         let splits = std::mem::take(&mut self.restored.splits);

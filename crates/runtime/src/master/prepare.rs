@@ -19,6 +19,7 @@ use super::snapshot::Collected;
 use super::vault::Vault;
 use super::{Master, Slot, SlotState};
 use crate::Plugins;
+use crate::coordinator::alignment::Groups;
 use crate::coordinator::commit::Committers;
 use crate::coordinator::restart::RestartStrategy;
 use crate::coordinator::settings::{CheckpointSettings, RestartSettings, StateBackend};
@@ -267,8 +268,8 @@ impl Preparation {
         };
         let metrics = Arc::clone(&shared.metrics);
         let unaligned = checkpointing.unaligned_after_ms.is_some();
-        let launcher =
-            Launcher { job, graph, plan: Arc::new(plan), plugins, metrics, reports: sender, storage, unaligned };
+        let (plan, reports_to, groups) = (Arc::new(plan), sender, Groups::default());
+        let launcher = Launcher { job, graph, plan, plugins, metrics, reports: reports_to, storage, unaligned, groups };
         let mut wish = shared.wish.subscribe();
         // What was wished while all of this was looked up is not old news.
         wish.mark_changed();

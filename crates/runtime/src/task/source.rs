@@ -1,7 +1,8 @@
 //! The loop of a subtask that reads a source.
 //!
 //! Splits and barriers come from the enumerator, a stop on a line of its own. Which split a batch is of is
-//! told to the chain, where a watermark assigner may keep time by split.
+//! told to the chain, where a watermark assigner may keep time by split. How far that has come is told to the source's
+//! group, if it has one, and what is too far ahead is left alone.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -16,6 +17,7 @@ use flott_api::{ChangeBatch, Error, Result};
 use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::{SplitSnapshot, SubtaskSnapshot};
 
+use super::alignment::Alignment;
 use super::pace::{Pace, sleep_some, sleep_until};
 use super::urgency::{letting_pass, sleep_until_due};
 use super::{End, SourceLines};
@@ -32,6 +34,8 @@ pub(super) struct SourceWorker {
     node: NodeId,
     reader: Box<dyn SplitReader>,
     lines: SourceLines,
+    /// If it waits for others.
+    alignment: Option<Alignment>,
     checker: Checker,
     metrics: Arc<OperatorMetrics>,
     /// Splits that the reader holds.
@@ -59,17 +63,22 @@ const INBOX_MAX: usize = 64;
 enum Step {
     Read(ReadEvent),
     Message(ReaderMessage),
-    Stop { drain: bool },
+    Stop {
+        drain: bool,
+    },
     TimersDue,
     Drain,
+    /// It may read further, or less far.
+    Bound,
 }
 
 impl SourceWorker {
     pub(super) fn new(node: NodeId, reader: Box<dyn SplitReader>, parts: SourceParts) -> Self {
-        let SourceParts { lines, checker, metrics, unaligned } = parts;
+        let SourceParts { mut lines, checker, metrics, unaligned } = parts;
         SourceWorker {
             node,
             reader,
+            alignment: lines.alignment.take().map(Alignment::new),
             lines,
             checker,
             metrics,
@@ -105,13 +114,16 @@ impl SourceWorker {
                     chain.stop().await?;
                     return Ok(End::Stopped);
                 }
-                Step::TimersDue | Step::Drain => {}
+                Step::TimersDue | Step::Drain | Step::Bound => {}
             }
             self.letting_pass(chain, async |_, chain| chain.fire_due().await).await?;
+            self.align(chain);
             ack.step(rows, chain).await?;
             pace.step(rows).await;
         }
         self.hear_no_more();
+        // Others need not wait while the end flows through.
+        self.alignment = None;
         chain.finish(true).await?;
         Ok(End::Finished)
     }
@@ -133,14 +145,29 @@ impl SourceWorker {
                 None => pending().await,
             }
         };
-        let SourceWorker { lines: SourceLines { enumerator, control }, inbox, .. } = self;
+        let SourceWorker { lines: SourceLines { enumerator, control, .. }, inbox, alignment, .. } = self;
+        let reads = self.open_splits > 0 && !self.paused && !alignment.as_ref().is_some_and(Alignment::waits);
+        let bound = async {
+            match alignment {
+                Some(alignment) => alignment.changed().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             biased;
             drain = stopped(control) => Ok(Step::Stop { drain }),
             Some(message) = next_message(inbox, enumerator) => Ok(Step::Message(message)),
-            event = self.reader.next(), if self.open_splits > 0 && !self.paused => event.map(Step::Read),
+            () = bound => Ok(Step::Bound),
+            event = self.reader.next(), if reads => event.map(Step::Read),
             () = timers => Ok(Step::TimersDue),
             () = sleep_some(pace.clock(), drain_ms) => Ok(Step::Drain),
+        }
+    }
+
+    /// Stops reading what is too far ahead, and goes on with what is not any more.
+    fn align(&mut self, chain: &Chain) {
+        if let Some(alignment) = &mut self.alignment {
+            alignment.step(&chain.frame.splits, self.reader.as_mut(), chain.frame.clock.now_ms());
         }
     }
 

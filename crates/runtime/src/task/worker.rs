@@ -129,7 +129,8 @@ pub(crate) async fn run_enumerator(region: Arc<Region>, blame: Blame, work: impl
 /// Runs a subtask.
 pub(crate) async fn run_subtask(region: Arc<Region>, setup: Setup, blame: Blame, writes: bool) {
     let mut presence = Presence { region: Arc::clone(&region), is_subtask: true, ended: false };
-    let frame = Arc::new(Frame::new(Arc::clone(&setup.plugins.environment.clock)));
+    let clock = Arc::clone(&setup.plugins.environment.clock);
+    let frame = Arc::new(Frame::new(clock, Arc::clone(&setup.task_metrics)));
     let mut built = None;
     let work = Box::pin(async {
         let task = built.insert(build(setup, Arc::clone(&frame))?);

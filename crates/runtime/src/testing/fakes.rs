@@ -1,6 +1,6 @@
 //! Sources and sinks that follow a script, operators made of closures, and a log of all they do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -37,6 +37,10 @@ pub(crate) enum Then {
 pub(crate) struct Script {
     pub(crate) splits: Vec<Vec<ChangeBatch>>,
     pub(crate) then: Then,
+    /// Whether a reader reads its splits in turns, not one after the other.
+    turns: bool,
+    /// How many batches there are of each split for now.
+    there: watch::Receiver<usize>,
 }
 
 type Make = Box<dyn Fn() -> (Box<dyn Operator>, EventTime) + Send + Sync>;
@@ -79,7 +83,20 @@ impl World {
     }
 
     pub(crate) fn script(&self, source: &str, splits: Vec<Vec<ChangeBatch>>, then: Then) {
-        self.scripts.lock().unwrap().insert(source.into(), Script { splits, then });
+        let there = watch::channel(usize::MAX).1;
+        self.scripts.lock().unwrap().insert(source.into(), Script { splits, then, turns: false, there });
+    }
+
+    /// The same of a source that reads its splits in turns, and of each no more batches than the test says there are.
+    pub(crate) fn script_in_turns(
+        &self,
+        source: &str,
+        splits: Vec<Vec<ChangeBatch>>,
+        then: Then,
+    ) -> watch::Sender<usize> {
+        let (sender, there) = watch::channel(0);
+        self.scripts.lock().unwrap().insert(source.into(), Script { splits, then, turns: true, there });
+        sender
     }
 
     pub(crate) fn operator<O: Operator + 'static>(
@@ -174,7 +191,7 @@ impl TableFactory for FakeTables {
     fn source(&self, spec: &SourceSpec) -> Result<Box<dyn Source>> {
         let script = self.world.scripts.lock().unwrap().get(&spec.table).cloned();
         let script = script.ok_or_else(|| Error::invalid(format!("no script '{}'", spec.table)))?;
-        Ok(Box::new(FakeSource { script }))
+        Ok(Box::new(FakeSource { world: Arc::clone(&self.world), table: spec.table.clone(), script }))
     }
 
     fn sink(&self, spec: &SinkSpec) -> Result<Box<dyn Sink>> {
@@ -183,6 +200,8 @@ impl TableFactory for FakeTables {
 }
 
 struct FakeSource {
+    world: Arc<World>,
+    table: String,
     script: Script,
 }
 
@@ -197,7 +216,8 @@ impl Source for FakeSource {
     }
 
     fn reader(&self, _: ReaderContext) -> Result<Box<dyn SplitReader>> {
-        Ok(Box::new(FakeReader { script: self.script.clone(), open: Vec::new() }))
+        let (world, table, script) = (Arc::clone(&self.world), self.table.clone(), self.script.clone());
+        Ok(Box::new(FakeReader { world, table, script, open: Vec::new(), paused: BTreeSet::new() }))
     }
 }
 
@@ -230,9 +250,44 @@ impl SplitEnumerator for FakeEnumerator {
 }
 
 struct FakeReader {
+    world: Arc<World>,
+    table: String,
     script: Script,
     /// Split, and the position of its next batch.
     open: Vec<(String, usize, usize)>,
+    paused: BTreeSet<String>,
+}
+
+impl FakeReader {
+    /// What is there at once of the first split, or of the first one whose turn it is.
+    fn look(&mut self, there: usize) -> Option<ReadEvent> {
+        let tried = if self.script.turns { self.open.len() } else { 1 };
+        for place in 0..tried {
+            let (split, index, at) = &mut self.open[place];
+            let batches = &self.script.splits[*index];
+            if self.paused.contains(split) || *at >= there {
+                continue;
+            }
+            let split = split.clone();
+            if *at < batches.len() {
+                *at += 1;
+                let batch = batches[*at - 1].clone();
+                if self.script.turns {
+                    self.open[place..].rotate_left(1);
+                }
+                return Some(ReadEvent::Batch { split, batch });
+            }
+            match self.script.then {
+                Then::End => {
+                    self.open.remove(place);
+                    return Some(ReadEvent::Finished { split });
+                }
+                Then::Wait => {}
+                Then::Repeat => return Some(ReadEvent::Batch { split, batch: batches[batches.len() - 1].clone() }),
+            }
+        }
+        None
+    }
 }
 
 #[async_trait]
@@ -243,16 +298,15 @@ impl SplitReader for FakeReader {
     }
 
     async fn next(&mut self) -> Result<ReadEvent> {
-        let (split, index, at) = self.open.first_mut().expect("never asked without a split");
-        let batches = &self.script.splits[*index];
-        if *at < batches.len() {
-            *at += 1;
-            return Ok(ReadEvent::Batch { split: split.clone(), batch: batches[*at - 1].clone() });
-        }
-        match self.script.then {
-            Then::End => Ok(ReadEvent::Finished { split: self.open.remove(0).0 }),
-            Then::Wait => std::future::pending().await,
-            Then::Repeat => Ok(ReadEvent::Batch { split: split.clone(), batch: batches[batches.len() - 1].clone() }),
+        assert!(!self.open.is_empty(), "never asked without a split");
+        loop {
+            let there = *self.script.there.borrow_and_update();
+            if let Some(event) = self.look(there) {
+                return Ok(event);
+            }
+            if self.script.there.changed().await.is_err() {
+                std::future::pending().await
+            }
         }
     }
 
@@ -260,7 +314,11 @@ impl SplitReader for FakeReader {
         Ok(self.open.iter().map(|(id, index, at)| split(id.clone(), *index, *at)).collect())
     }
 
-    fn pause_split(&mut self, _: &str, _: bool) {}
+    fn pause_split(&mut self, split: &str, paused: bool) {
+        let changed = if paused { self.paused.insert(split.into()) } else { self.paused.remove(split) };
+        assert!(changed, "never told twice");
+        self.world.log(format!("{} {}/{split}", if paused { "pause" } else { "resume" }, self.table));
+    }
 }
 
 struct FakeSink {

@@ -41,6 +41,7 @@ impl GraphBuilder {
             role,
             output,
             stateful: false,
+            alignment: None,
         });
         NodeId(self.graph.nodes.len() as u32 - 1)
     }

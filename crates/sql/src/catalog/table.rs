@@ -133,16 +133,39 @@ impl Column {
     }
 }
 
+/// How a table emits its watermark.
+pub const EMIT_STRATEGY: &str = "scan.watermark.emit.strategy";
+/// When a split without rows is idle.
+pub const IDLE_TIMEOUT: &str = "scan.watermark.idle-timeout";
+/// Which sources wait for each other.
+pub const ALIGNMENT_GROUP: &str = "scan.watermark.alignment.group";
+/// How far the others may be ahead.
+pub const ALIGNMENT_MAX_DRIFT: &str = "scan.watermark.alignment.max-drift";
+/// How often it is looked at.
+pub const ALIGNMENT_UPDATE_INTERVAL: &str = "scan.watermark.alignment.update-interval";
+
+/// Options that every table has beside those of its connector.
+const WATERMARK_OPTIONS: [&str; 5] =
+    [EMIT_STRATEGY, IDLE_TIMEOUT, ALIGNMENT_GROUP, ALIGNMENT_MAX_DRIFT, ALIGNMENT_UPDATE_INTERVAL];
+
 impl CatalogTable {
     /// The connector's identifier.
     pub fn connector(&self) -> Option<&str> {
         self.options.0.get("connector").map(String::as_str)
     }
 
-    /// The options without `connector`.
+    /// The options that the connector reads: all but those that are the planner's.
     pub fn connector_options(&self) -> Options {
+        let is_of_connector = |key: &String| key != "connector" && !WATERMARK_OPTIONS.contains(&key.as_str());
         let mut options = self.options.clone();
-        options.0.remove("connector");
+        options.0.retain(|key, _| is_of_connector(key));
+        options
+    }
+
+    /// The options that say how the table's watermark comes.
+    pub fn watermark_options(&self) -> Options {
+        let mut options = self.options.clone();
+        options.0.retain(|key, _| WATERMARK_OPTIONS.contains(&key.as_str()));
         options
     }
 

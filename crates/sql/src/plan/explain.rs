@@ -189,7 +189,7 @@ fn logical_line(rel: &Rel) -> String {
             let items = exprs.iter().zip(&rel.columns).map(|(e, c)| format!("{}=[{}]", c.name, expr(e)));
             format!("LogicalProject({})", attributes(items.collect()))
         }
-        Op::Watermark { rowtime, watermark } => {
+        Op::Watermark { rowtime, watermark, .. } => {
             let name = &rel.columns[*rowtime].name;
             format!("LogicalWatermarkAssigner(rowtime=[{name}], watermark=[{}])", expr(watermark))
         }

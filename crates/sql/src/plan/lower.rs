@@ -5,6 +5,7 @@
 
 pub(super) mod meaning;
 mod sinks;
+mod time;
 pub(super) mod uid;
 
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,7 @@ use flott_graph::{Edge, JobGraph, Node as JobNode, NodeId, Partitioning, Role};
 use super::rel::{Column, schema};
 use super::stream::{Calc, Distribution, Node, Op, Pipeline, StreamOp, Wired, Wiring};
 use super::{PlanContext, PlannedJob, Settings, dead_letters, print};
+use time::AtSource;
 use uid::{Naming, Uids};
 
 /// Makes one job of all pipelines.
@@ -58,6 +60,10 @@ struct Lowering<'a> {
     sharing: bool,
     /// The table that the pipeline in work writes.
     sink: String,
+    /// The watermark in work, if it is made in the task of its source.
+    at_source: Option<AtSource>,
+    /// What has the parallelism of its source.
+    in_source_task: HashSet<NodeId>,
 }
 
 /// Rows on their way to the next node.
@@ -106,6 +112,8 @@ impl<'a> Lowering<'a> {
             functions: HashSet::new(),
             sharing: true,
             sink: String::new(),
+            at_source: None,
+            in_source_task: HashSet::new(),
         }
     }
 
@@ -117,7 +125,15 @@ impl<'a> Lowering<'a> {
                 let flow = self.flow(&node.inputs[0])?;
                 Ok(Flow { distribution: exchange.distribution.clone(), ..flow })
             }
-            _ => self.operator(node),
+            _ => match AtSource::of(node)? {
+                None => self.operator(node),
+                Some(at_source) => {
+                    let before = self.at_source.replace(at_source);
+                    let flow = self.operator(node);
+                    self.at_source = before;
+                    flow
+                }
+            },
         }
     }
 
@@ -191,6 +207,9 @@ impl<'a> Lowering<'a> {
             return scan.description.parallelism.unwrap_or(self.settings.parallelism);
         }
         let Some(input) = inputs.first() else { return 1 };
+        if let (Some(_), Some(below)) = (&self.at_source, input.producers.first()) {
+            return self.graph.node(*below).parallelism;
+        }
         match &input.distribution {
             Distribution::Single => 1,
             Distribution::Hash(_) => self.settings.parallelism,
@@ -198,6 +217,7 @@ impl<'a> Lowering<'a> {
                 // A source may have a parallelism of its own; what follows goes back to the job's.
                 let of = |id: &NodeId| match &self.graph.node(*id).role {
                     Role::Source(_) => self.settings.parallelism,
+                    _ if self.in_source_task.contains(id) => self.settings.parallelism,
                     _ => self.graph.node(*id).parallelism,
                 };
                 input.producers.iter().map(of).max().unwrap_or(1)
@@ -216,6 +236,12 @@ impl<'a> Lowering<'a> {
         self.artifacts(added.of);
         let Wired { role, stateful, meaning, .. } = added.wired;
         let id = self.push(role, added.name, added.parallelism, schema(&added.of.columns), stateful)?;
+        if let Some(at_source) = &self.at_source {
+            self.in_source_task.insert(id);
+            if matches!(added.of.op, Op::Source(_)) {
+                self.graph.nodes[id.0 as usize].alignment = at_source.alignment.clone();
+            }
+        }
         self.name(id, meaning, &edges);
         self.connect(id, edges);
         if let Some(fingerprint) = fingerprint {
@@ -270,7 +296,8 @@ impl<'a> Lowering<'a> {
         }
         let id = NodeId(self.graph.nodes.len() as u32);
         let uid = flott_api::ids::OperatorUid(String::new());
-        self.graph.nodes.push(JobNode { uid, name, parallelism, max_parallelism, role, output, stateful });
+        let alignment = None;
+        self.graph.nodes.push(JobNode { uid, name, parallelism, max_parallelism, role, output, stateful, alignment });
         Ok(id)
     }
 
@@ -291,9 +318,10 @@ impl<'a> Lowering<'a> {
         if is_volatile(added.of) || !(self.sharing || is_read_once(added.of)) {
             return Ok(None);
         }
+        let Some(apart) = self.at_source.as_ref().map_or(Some(""), AtSource::apart) else { return Ok(None) };
         let role = serde_json::to_string(&added.wired.role);
         let role = role.map_err(|e| Error::internal("a node cannot be written").with_source(e))?;
-        Ok(Some(format!("{role} {} {edges:?}", added.parallelism)))
+        Ok(Some(format!("{role} {} {edges:?} {apart}", added.parallelism)))
     }
 
     /// The edges from all producers to a node of some parallelism.

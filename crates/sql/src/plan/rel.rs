@@ -13,6 +13,7 @@ mod process;
 mod python;
 mod state_ttl;
 mod unordered;
+mod watermark;
 mod window;
 
 use flott_api::expr::{Expr, Value};
@@ -32,6 +33,7 @@ pub use process::{Given, Invocation, Process};
 pub use python::{PythonCalc, PythonCorrelate};
 pub use state_ttl::StateTtl;
 pub use unordered::check_orders;
+pub use watermark::WatermarkOptions;
 pub use window::{WindowBounds, WindowColumn, groups_by_window, property_name, window_bounds, window_join};
 
 use crate::catalog::ObjectPath;
@@ -125,6 +127,8 @@ pub enum Op {
         rowtime: usize,
         /// The watermark of a row.
         watermark: Expr,
+        /// How it comes.
+        options: Box<WatermarkOptions>,
     },
     /// Groups; no aggregate is `DISTINCT`. Gives keys, then results.
     Aggregate {

@@ -21,6 +21,7 @@ mod refuse;
 mod sinks;
 mod types;
 mod uids;
+mod watermarks;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -89,6 +90,7 @@ impl TableFactory for Fake {
             push_downs: PushDowns {
                 projection: push.contains("projection"),
                 filter: push.contains("filter"),
+                watermark: push.contains("watermark"),
                 ..PushDowns::default()
             },
             parallelism: option(table, "scan").and_then(|p| p.parse().ok()),

@@ -43,6 +43,7 @@ impl Binder<'_> {
         };
         let hints = syntax::option_hints(hints, self.settings.dynamic_options)?;
         let table = self.with_hints(&path, &table, &hints)?;
+        self.check_watermark_options(&path, &table)?;
         let connector = connector_of(&path, &table)?;
         let context = table_context(&path, &table, &self.settings.session_zone);
         let described = self.cx.factory(connector)?.describe_sink(&context);
@@ -63,6 +64,7 @@ impl Binder<'_> {
 
     /// All columns of a table, by name, from a query that has them.
     pub(super) fn insert_all(&self, path: &ObjectPath, table: &CatalogTable, query: Rel) -> Result<(Rel, Sink)> {
+        self.check_watermark_options(path, table)?;
         let context = table_context(path, table, &self.settings.session_zone);
         let described = self.cx.factory(connector_of(path, table)?)?.describe_sink(&context);
         let description = described.map_err(|e| e.context(format!("table '{path}'")))?;

@@ -15,7 +15,7 @@ use super::dead_letters::without_dead_letters;
 use super::expr::coerce;
 use crate::catalog::{CatalogTable, Column as TableColumn, ColumnKind, ObjectPath, Watermark};
 use crate::plan::expand::parse_expression;
-use crate::plan::rel::{Column, Op, PROCTIME, Rel, Scan, TimeAttribute};
+use crate::plan::rel::{Column, Op, PROCTIME, Rel, Scan, TimeAttribute, WatermarkOptions};
 use crate::plan::scope::Scope;
 
 /// The finest timestamp that can be a rowtime.
@@ -35,8 +35,11 @@ impl Binder<'_> {
         let context = table_context(path, &table, &self.settings.session_zone);
         let description = factory.describe_source(&context).map_err(|e| e.context(format!("table '{path}'")))?;
         let rel = self.described((path, &table), context, (description, None))?;
-        no_source_watermark(&table).map_err(|e| e.context(format!("table '{path}'")))?;
-        self.watermarked(rel, table.watermark.as_ref()).map_err(|e| e.context(format!("table '{path}'")))
+        let watermarked = || {
+            no_source_watermark(&table)?;
+            self.watermarked(rel, &table)
+        };
+        watermarked().map_err(|e| e.context(format!("table '{path}'")))
     }
 
     /// The rows of a table that is looked up in. Its watermark means nothing there.
@@ -45,6 +48,7 @@ impl Binder<'_> {
         if self.columns_only {
             return self.unread(&table).map_err(|e| e.context(format!("table '{path}'")));
         }
+        self.check_watermark_options(path, &table)?;
         let factory = self.cx.factory(connector_of(path, &table)?)?;
         let Some(lookup) = factory.lookup() else {
             return Err(Error::unsupported(format!("a temporal join by processing time with table '{path}'"))
@@ -126,7 +130,13 @@ impl Binder<'_> {
         let stored = table.columns.iter().filter(|c| !matches!(c.kind, ColumnKind::Computed { .. }));
         let columns = stored.map(|c| Column::new(&c.name, c.ty.clone())).collect();
         let rel = self.declared_columns(Rel::values(Vec::new(), columns), table)?;
-        self.watermarked(rel, table.watermark.as_ref())
+        self.watermarked(rel, table)
+    }
+
+    /// Refuses wrong options of a watermark also where a table is not read.
+    pub(super) fn check_watermark_options(&self, path: &ObjectPath, table: &CatalogTable) -> Result<()> {
+        let read = WatermarkOptions::read(table, self.settings.watermark_interval_ms);
+        read.map(drop).map_err(|e| e.context(format!("table '{path}'")))
     }
 
     /// All columns in the order of their declaration, over an input with the physical and metadata columns.
@@ -157,8 +167,9 @@ impl Binder<'_> {
         bound.map_err(|e| e.with_location(None).context(format!("computed column '{name}'")))
     }
 
-    fn watermarked(&self, rel: Rel, watermark: Option<&Watermark>) -> Result<Rel> {
-        let Some(Watermark { column, expression }) = watermark else { return Ok(rel) };
+    fn watermarked(&self, rel: Rel, table: &CatalogTable) -> Result<Rel> {
+        let options = Box::new(WatermarkOptions::read(table, self.settings.watermark_interval_ms)?);
+        let Some(Watermark { column, expression }) = &table.watermark else { return Ok(rel) };
         let Some(rowtime) = rel.columns.iter().position(|c| c.name == *column) else {
             return Err(Error::invalid(format!("column '{column}' of the watermark does not exist")));
         };
@@ -182,7 +193,7 @@ impl Binder<'_> {
         let watermark = coerce(bound, &rel.columns[rowtime].ty.clone());
         let mut columns = rel.columns.clone();
         columns[rowtime].time = Some(TimeAttribute::Rowtime);
-        Ok(Rel { op: Op::Watermark { rowtime, watermark }, inputs: vec![rel], columns })
+        Ok(Rel { op: Op::Watermark { rowtime, watermark, options }, inputs: vec![rel], columns })
     }
 }
 

@@ -13,7 +13,9 @@ pub(super) fn fold(rel: Rel, zone: &str) -> Result<Rel> {
         rel.op = match rel.op {
             Op::Filter { condition } => Op::Filter { condition: fold(condition)? },
             Op::Project { exprs } => Op::Project { exprs: exprs.into_iter().map(fold).collect::<Result<_>>()? },
-            Op::Watermark { rowtime, watermark } => Op::Watermark { rowtime, watermark: fold(watermark)? },
+            Op::Watermark { rowtime, watermark, options } => {
+                Op::Watermark { rowtime, watermark: fold(watermark)?, options }
+            }
             Op::Join(mut join) => {
                 join.condition = join.condition.map(fold).transpose()?;
                 Op::Join(join)

@@ -89,12 +89,13 @@ fn pruned_one(op: Op, input: Rel, columns: Vec<Column>, needed: &Needed) -> (Rel
             let own = places_of(&kept, columns.len());
             (Rel { op: Op::Project { exprs }, inputs: vec![input], columns: pick(&columns, &kept) }, own)
         }
-        Op::Watermark { rowtime, watermark } => {
+        Op::Watermark { rowtime, watermark, options } => {
             let mut below = needed.clone();
             below.insert(rowtime);
             below.extend(watermark.columns());
             let (input, places) = pruned(input, &below);
-            let op = Op::Watermark { rowtime: at(&places, rowtime), watermark: moved(watermark, &places) };
+            let (rowtime, watermark) = (at(&places, rowtime), moved(watermark, &places));
+            let op = Op::Watermark { rowtime, watermark, options };
             let columns = surviving(&columns, &places, &input);
             (Rel { op, inputs: vec![input], columns }, places)
         }

@@ -40,9 +40,9 @@ pub(super) fn convert(rel: Rel) -> Result<Node> {
             let columns = projected(&exprs, &inputs, columns);
             return Node::new(Op::Calc(Calc { condition: None, exprs }), inputs, columns);
         }
-        rel::Op::Watermark { rowtime, watermark } => {
+        rel::Op::Watermark { rowtime, watermark, options } => {
             let per_split = inputs.iter().any(watermarks_by_split);
-            Op::Watermark(Watermark { rowtime, watermark, per_split })
+            Op::Watermark(Watermark { rowtime, watermark, per_split, options: *options })
         }
         rel::Op::Aggregate { keys, calls, ttl } => {
             // Groups change at any time: what was time in a key is a value.

@@ -448,3 +448,25 @@ TRUNCATE TABLE t;",
         "#]],
     );
 }
+
+#[test]
+fn options_of_a_watermark_are_shown_as_they_were_written() {
+    check(
+        "CREATE TABLE t (ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'print', 'scan.watermark.idle-timeout' = '5s');
+ALTER TABLE t SET ('scan.watermark.emit.strategy' = 'on-event');
+SHOW CREATE TABLE t;",
+        &expect![[r#"
+            OK
+            OK
+            CREATE TABLE `default_catalog`.`default_database`.`t` (
+              `ts` TIMESTAMP(3),
+              WATERMARK FOR `ts` AS `ts`
+            )
+            WITH (
+              'connector' = 'print',
+              'scan.watermark.emit.strategy' = 'on-event',
+              'scan.watermark.idle-timeout' = '5s'
+            )
+        "#]],
+    );
+}

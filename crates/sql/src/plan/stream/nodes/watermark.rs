@@ -5,6 +5,7 @@ use flott_api::expr::Expr;
 use flott_api::table::ChangelogMode;
 use flott_graph::spec::{Spec, WatermarkAssignerSpec};
 
+use crate::plan::rel::WatermarkOptions;
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{Alternative, StreamOp, Text, Updates, Wired, Wiring, united};
 
@@ -17,6 +18,8 @@ pub(in crate::plan) struct Watermark {
     pub(in crate::plan) watermark: Expr,
     /// Whether the source below wants it by split.
     pub(in crate::plan) per_split: bool,
+    /// How it comes.
+    pub(in crate::plan) options: WatermarkOptions,
 }
 
 impl StreamOp for Watermark {
@@ -35,7 +38,11 @@ impl StreamOp for Watermark {
 
     fn describe(&self, text: &Text<'_>) -> String {
         let rowtime = &text.input()[self.rowtime];
-        format!("WatermarkAssigner(rowtime=[{rowtime}], watermark=[{}])", text.expr(&self.watermark))
+        format!(
+            "WatermarkAssigner(rowtime=[{rowtime}], watermark=[{}]{})",
+            text.expr(&self.watermark),
+            self.options.text()
+        )
     }
 
     fn wire(&self, wiring: &Wiring<'_>) -> Result<Wired> {
@@ -44,7 +51,8 @@ impl StreamOp for Watermark {
             rowtime: self.rowtime,
             watermark: self.watermark.clone(),
             interval_ms: wiring.settings.watermark_interval_ms,
-            idle_timeout_ms: wiring.settings.idle_timeout_ms,
+            on_event: self.options.on_event.unwrap_or(false),
+            idle_timeout_ms: self.options.idle_timeout_ms.unwrap_or(wiring.settings.idle_timeout_ms),
             per_split: self.per_split,
             session_zone: wiring.session_zone(),
         };
