@@ -3,10 +3,10 @@
 use std::future::IntoFuture;
 
 use async_trait::async_trait;
-use bson::{Document, RawDocumentBuf};
+use bson::{Document, RawDocumentBuf, doc};
 use flott_api::env::Environment;
 use flott_api::{Error, ErrorKind, Result};
-use futures::future::{Either, select};
+use futures::future::{Either, OptionFuture, select};
 use mongodb::Client;
 use mongodb::error::ErrorKind as Told;
 use mongodb::options::ClientOptions;
@@ -15,9 +15,10 @@ use crate::options::{Place, Retry};
 
 /// Who asks, where a server lists its clients.
 const NAME: &str = "flott";
-/// What servers say while another one takes over, they end, or they have too much to do; the driver's specification lists
-/// them as errors behind which a command may be sent again.
-const PASSING: [i32; 16] = [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 10058, 112, 50];
+/// What servers say while another one takes over, they end, or they have too much to do; the client's specification lists
+/// them as errors behind which a command may be sent again. The last three say that a cursor has gone.
+const PASSING: [i32; 19] =
+    [6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 10058, 112, 50, 43, 175, 237];
 /// Somebody may not do this.
 const REFUSED: [i32; 3] = [13, 18, 8000];
 /// The server does not know what it is asked.
@@ -102,7 +103,7 @@ fn told(error: Error, repetitions: u32) -> Error {
 
 /// A client. It connects when it is first asked.
 async fn connect(place: &Place, environment: &Environment) -> Result<Client> {
-    let parsing = within(place, environment, ClientOptions::parse(place.uri.reveal())).await;
+    let parsing = within(place, environment, None, ClientOptions::parse(place.uri.reveal())).await;
     let wrong = |e: Error| match e.kind() {
         // Also where the servers behind a name cannot be found.
         ErrorKind::External { .. } => e,
@@ -113,21 +114,35 @@ async fn connect(place: &Place, environment: &Environment) -> Result<Client> {
     Client::with_options(options).map_err(|e| wrong(failed(place, &e)))
 }
 
-/// Waits for an answer, but not for ever.
+/// Waits for an answer, but not for ever. Some questions take a server long: if nobody has said how long, it is waited for as
+/// long as it answers others.
 async fn within<T>(
     place: &Place,
     environment: &Environment,
+    client: Option<&Client>,
     answer: impl IntoFuture<Output = mongodb::error::Result<T>>,
 ) -> Result<T> {
-    let late = environment.clock.sleep_ms(place.uri.answer_ms);
+    let late = || environment.clock.sleep_ms(place.uri.answer_ms);
     // What the client keeps while it asks is large.
-    match select(Box::pin(answer.into_future()), late).await {
-        Either::Left((answer, _)) => answer.map_err(|e| failed(place, &e)),
-        Either::Right(_) => {
-            let message = format!("{} did not answer within {} ms", place.uri.hosts(), place.uri.answer_ms);
-            Err(Error::new(ErrorKind::External { retry: true }, message))
+    let mut answer = Box::pin(answer.into_future());
+    loop {
+        match select(&mut answer, late()).await {
+            Either::Left((answer, _)) => return answer.map_err(|e| failed(place, &e)),
+            Either::Right(_) if client.is_some_and(|_| !place.uri.answer_ms_given) => {}
+            Either::Right(_) => return Err(silent(place)),
+        }
+        let alive =
+            client.map(|client| async { client.database("admin").run_command(doc! { "ping": 1 }).await.map(drop) });
+        let alive = select(Box::pin(OptionFuture::from(alive)), late()).await;
+        if !matches!(alive, Either::Left((Some(Ok(_)), _))) {
+            return Err(silent(place));
         }
     }
+}
+
+fn silent(place: &Place) -> Error {
+    let message = format!("{} did not answer within {} ms", place.uri.hosts(), place.uri.answer_ms);
+    Error::new(ErrorKind::External { retry: true }, message)
 }
 
 impl Asked<'_> {
@@ -136,7 +151,7 @@ impl Asked<'_> {
     /// # Errors
     /// If it does not come, or is an error.
     pub(crate) async fn answer<T>(&self, answer: impl IntoFuture<Output = mongodb::error::Result<T>>) -> Result<T> {
-        within(self.place, self.environment, answer).await
+        within(self.place, self.environment, Some(self.client), answer).await
     }
 
     /// The collection, as bytes.
@@ -205,7 +220,8 @@ mod tests {
         let place = Place { uri, database: "d".to_owned(), collection: "c".to_owned() };
         let kind = |code| of_code(&place, code, "no hush").kind();
         assert_eq!(kind(10107), ErrorKind::External { retry: true }, "another one is the primary");
-        assert_eq!(kind(43), ErrorKind::External { retry: false }, "there is no such cursor");
+        assert_eq!(kind(43), ErrorKind::External { retry: true }, "there is no such cursor any more");
+        assert_eq!(kind(26), ErrorKind::External { retry: false }, "there is no such collection");
         assert_eq!((kind(13), kind(11000)), (ErrorKind::Invalid, ErrorKind::Data));
         assert_eq!(of_code(&place, 18, "no hush").message(), "a:1: no **** (18)");
         let hint = of_code(&place, 238, "find: support for field \"noCursorTimeout\" is not implemented yet");

@@ -39,9 +39,6 @@ pub(crate) struct Writer {
 pub(crate) struct Begun(usize);
 
 impl Writer {
-    /// What stands before an encoded document.
-    pub(crate) const DOCUMENT: u8 = tag::DOCUMENT;
-
     /// Begins the document that is all.
     pub(crate) fn begin(&mut self) -> Begun {
         let at = self.bytes.len();
@@ -66,6 +63,31 @@ impl Writer {
         self.bytes.push(0);
         let length = (self.bytes.len() - begun.0) as i32;
         self.bytes[begun.0..begun.0 + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// The fields of a document or an array that were written before.
+    pub(crate) fn fields(&mut self, fields: &[u8]) {
+        self.bytes.extend_from_slice(fields);
+    }
+
+    /// Goes on behind bytes.
+    pub(crate) fn behind(bytes: Vec<u8>) -> Self {
+        Writer { bytes }
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes that were written.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The tag of a document without a name.
+    pub(crate) fn document_tag(&mut self) {
+        self.bytes.push(tag::DOCUMENT);
     }
 
     /// All that was written.
@@ -128,13 +150,15 @@ impl Writer {
     }
 }
 
-/// The tag and the bytes of a value, which its name has not parted.
+/// Appends the tag and the bytes of a value, which its name has not parted.
 fn encoded(cell: &Cell, ty: &LogicalType, row: usize, into: &mut Vec<u8>) -> std::result::Result<(), Misfit> {
-    let mut writer = Writer::default();
-    put(&mut writer, "", (cell, ty), row)?;
-    let [tag, _, value @ ..] = writer.bytes.as_slice() else { return Err(Misfit::new("is nothing")) };
-    into.push(*tag);
-    into.extend_from_slice(value);
+    let start = into.len();
+    let mut writer = Writer { bytes: std::mem::take(into) };
+    let done = put(&mut writer, "", (cell, ty), row);
+    *into = writer.bytes;
+    done?;
+    // The end of an empty name.
+    into.remove(start + 1);
     Ok(())
 }
 
@@ -143,17 +167,15 @@ pub(crate) fn as_object_id(text: &str) -> Option<ObjectId> {
     if text.len() == OBJECT_ID_DIGITS { ObjectId::parse_str(text).ok() } else { None }
 }
 
-/// An encoded text that looks like an ObjectId becomes one, as in Flink.
-pub(crate) fn restore_object_id(encoded: &mut Vec<u8>) {
+/// An encoded text that begins there and looks like an ObjectId becomes one, as in Flink.
+pub(crate) fn restore_object_id(bytes: &mut Vec<u8>, start: usize) {
     // Tag, length, digits, zero.
-    if encoded.len() != 1 + 4 + OBJECT_ID_DIGITS + 1 || encoded.first() != Some(&tag::STRING) {
-        return;
-    }
-    let text = std::str::from_utf8(&encoded[5..5 + OBJECT_ID_DIGITS]).ok();
-    if let Some(id) = text.and_then(as_object_id) {
-        encoded.clear();
-        encoded.push(tag::OBJECT_ID);
-        encoded.extend_from_slice(&id.bytes());
+    let Some([tag::STRING, _, _, _, _, text @ .., 0]) = bytes.get(start..) else { return };
+    let id = std::str::from_utf8(text).ok().and_then(as_object_id);
+    if let Some(id) = id {
+        bytes.truncate(start);
+        bytes.push(tag::OBJECT_ID);
+        bytes.extend_from_slice(&id.bytes());
     }
 }
 
@@ -207,6 +229,22 @@ impl Rows {
         Ok(())
     }
 
+    /// Writes the fields of these columns of a row, none of which may be null.
+    ///
+    /// # Errors
+    /// Names the column whose value is null or has no place in BSON.
+    pub(crate) fn put_only(&self, writer: &mut Writer, row: usize, columns: &[usize]) -> Result<()> {
+        for at in columns {
+            let (cell, field) = (&self.cells[*at], &self.fields[*at]);
+            if cell.is_null(row) {
+                return Err(null_in_key(field));
+            }
+            put(writer, &field.name, (cell, &field.ty), row)
+                .map_err(|misfit| Error::data(misfit.within(&field.name).told()))?;
+        }
+        Ok(())
+    }
+
     /// Appends the encoded value of a column, which may not be null.
     ///
     /// # Errors
@@ -214,10 +252,14 @@ impl Rows {
     pub(crate) fn encode(&self, column: usize, row: usize, into: &mut Vec<u8>) -> Result<()> {
         let (cell, field) = (&self.cells[column], &self.fields[column]);
         if cell.is_null(row) {
-            return Err(Error::data(format!("column '{}' of the key is null", field.name)));
+            return Err(null_in_key(field));
         }
         encoded(cell, &field.ty, row, into).map_err(|misfit| Error::data(misfit.within(&field.name).told()))
     }
+}
+
+fn null_in_key(field: &Field) -> Error {
+    Error::data(format!("column '{}' of the key is null", field.name))
 }
 
 /// Writes a value into a field.
@@ -372,7 +414,7 @@ mod tests {
             let batch = batch(&schema, &format!("+I | {text}"));
             let mut key = Vec::new();
             Rows::new(batch.rows(), &schema).unwrap().encode(0, 0, &mut key).unwrap();
-            restore_object_id(&mut key);
+            restore_object_id(&mut key, 0);
             decoded(&key).unwrap()
         };
         assert_eq!(key("63932a00da01604af329e33c"), ObjectId::parse_str("63932a00da01604af329e33c").unwrap().into());

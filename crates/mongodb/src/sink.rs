@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     spec: SinkSpec,
     /// Columns that name the shard of a document.
     shard_keys: Vec<usize>,
+    /// Columns that an update leaves out: the id never changes, and what names the shard is written by the condition.
+    left_out: Vec<usize>,
 }
 
 impl MongoSink {
@@ -56,7 +58,9 @@ impl MongoSink {
         let place = |name: &String| spec.schema.fields.iter().position(|f| f.name == *name);
         let shard_keys: Option<Vec<usize>> = spec.partition_keys.iter().map(place).collect();
         let shard_keys = shard_keys.ok_or_else(|| Error::internal("a partition key is no column"))?;
-        Ok(MongoSink { shared: Arc::new(Shared { options, spec: spec.clone(), shard_keys }) })
+        let mut left_out = shard_keys.clone();
+        left_out.extend(spec.schema.fields.iter().position(|f| f.name == ID));
+        Ok(MongoSink { shared: Arc::new(Shared { options, spec: spec.clone(), shard_keys, left_out }) })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bson::oid::ObjectId;
 use bson::spec::BinarySubtype;
 use bson::{RawBsonRef as Raw, RawDocument};
 use flott_formats::columns::{Moment, write_float64, write_timestamp};
@@ -22,7 +23,7 @@ pub(crate) fn put_text(value: &Raw<'_>, out: &mut Vec<u8>) -> Result<bool, Misfi
     match value {
         Raw::String(text) | Raw::Symbol(text) | Raw::JavaScriptCode(text) => out.extend_from_slice(text.as_bytes()),
         Raw::JavaScriptCodeWithScope(code) => out.extend_from_slice(code.code.as_bytes()),
-        Raw::ObjectId(id) => out.extend_from_slice(id.to_hex().as_bytes()),
+        Raw::ObjectId(id) => out.extend_from_slice(&object_id(*id)),
         Raw::Int32(n) => put(out, &n.to_string()),
         Raw::Int64(n) => put(out, &n.to_string()),
         Raw::Double(n) => write_float64(*n, out),
@@ -54,9 +55,23 @@ fn is_uuid(binary: &bson::RawBinaryRef<'_>) -> bool {
     binary.subtype == BinarySubtype::Uuid && binary.bytes.len() == 16
 }
 
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
+
+fn digits_of(byte: u8) -> [u8; 2] {
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+}
+
 fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    out.extend(bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]));
+    out.extend(bytes.iter().flat_map(|b| digits_of(*b)));
+}
+
+/// The digits of an ObjectId.
+pub(crate) fn object_id(id: ObjectId) -> [u8; 24] {
+    let mut digits = [0; 24];
+    for (two, byte) in digits.chunks_exact_mut(2).zip(id.bytes()) {
+        two.copy_from_slice(&digits_of(byte));
+    }
+    digits
 }
 
 fn put_uuid(bytes: &[u8], out: &mut Vec<u8>) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use flott_api::{Error, Result};
 
 const SCHEMES: [&str; 2] = ["mongodb://", "mongodb+srv://"];
-/// How long an answer may take if the connection string does not say it.
+/// How long an answer may take if the connection string does not say it, and the server answers nothing else either.
 const ANSWER_MS: u64 = 60_000;
 /// What is shown instead of a secret.
 const HIDDEN: &str = "****";
@@ -22,6 +22,8 @@ pub(crate) struct Uri {
     hosts: Arc<str>,
     /// How long an answer may take: `socketTimeoutMS`.
     pub(crate) answer_ms: u64,
+    /// Whether that was said.
+    pub(crate) answer_ms_given: bool,
 }
 
 impl fmt::Debug for Uri {
@@ -59,7 +61,7 @@ impl Uri {
             Some(Ok(ms)) if ms > 0 => ms,
             Some(_) => return Err(Error::invalid("parameter 'socketTimeoutMS' of option 'uri' must be at least 1")),
         };
-        Ok(Uri { text: text.into(), secrets, hosts: hosts.into(), answer_ms })
+        Ok(Uri { text: text.into(), secrets, hosts: hosts.into(), answer_ms, answer_ms_given: answer.is_some() })
     }
 
     /// For the client, and for nothing else: without what it only warns of.

@@ -9,6 +9,7 @@ mod kafka;
 mod killing;
 mod ledger;
 mod manual;
+mod mongodb;
 mod opensearch;
 mod python;
 mod python_batch;

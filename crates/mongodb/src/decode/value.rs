@@ -6,7 +6,7 @@ use flott_formats::columns::{Column, Decimal, Values, decimal, float32, float64,
 
 use crate::decimal::{Parts, parts, rescaled};
 use crate::kinds::{Misfit, type_name};
-use crate::text::put_text;
+use crate::text::{object_id, put_text};
 
 type Put = Result<(), Misfit>;
 
@@ -210,7 +210,7 @@ fn put_time(column: &mut Column, value: Raw<'_>) -> Put {
 fn put_string(column: &mut Column, value: Raw<'_>) -> Put {
     let room = match value {
         Raw::String(text) => column.push_bytes(text.as_bytes()),
-        Raw::ObjectId(id) => column.push_bytes(id.to_hex().as_bytes()),
+        Raw::ObjectId(id) => column.push_bytes(&object_id(id)),
         _ => {
             let mut text = Vec::new();
             if !put_text(&value, &mut text)? {

@@ -1,7 +1,7 @@
 //! The changes that are written at once, as requests: of several of one key the last one counts, so their order does not.
 
+use bson::RawDocumentBuf;
 use bson::oid::ObjectId;
-use bson::{RawDocument, RawDocumentBuf};
 use flott_api::env::Environment;
 use flott_api::{ChangeBatch, Result};
 use foldhash::fast::RandomState;
@@ -38,8 +38,8 @@ impl Kind {
 /// Rows that are written by one command.
 pub(super) struct Request {
     pub(super) kind: Kind,
-    /// The documents of its list.
-    entries: Vec<RawDocumentBuf>,
+    /// The entries of its list, as fields of an array.
+    entries: Vec<u8>,
 }
 
 impl Request {
@@ -66,11 +66,7 @@ impl Request {
             writer.document("writeConcern", concern);
         }
         let entries = writer.begin_array(list);
-        for (at, entry) in self.entries.iter().enumerate() {
-            let mut digits = itoa::Buffer::new();
-            let entry: &RawDocument = entry;
-            writer.document(digits.format(at), entry);
-        }
+        writer.fields(&self.entries);
         writer.end(entries);
         writer.end(begun);
         writer.finish()
@@ -138,38 +134,37 @@ impl<'a> Requests<'a> {
             (true, false) => Kind::Update,
             (true, true) => Kind::Delete,
         };
-        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let (mut entries, mut count) = (Writer::default(), 0);
         while let Some(change) = self.changes.get(self.done).copied().filter(|c| !keyed || c.delete == first.delete) {
-            let entry = self.entry(kind, change)?;
-            bytes += entry.as_bytes().len();
-            entries.push(entry);
+            self.put_entry(&mut entries, count, kind, change)?;
             self.done += 1;
-            if bytes >= REQUEST_BYTES_MAX || entries.len() >= REQUEST_ROWS_MAX {
+            count += 1;
+            if entries.len() >= REQUEST_BYTES_MAX || count >= REQUEST_ROWS_MAX {
                 break;
             }
         }
-        Ok(Some(Request { kind, entries }))
+        Ok(Some(Request { kind, entries: entries.into_bytes() }))
     }
 
-    fn entry(&mut self, kind: Kind, change: Change) -> Result<RawDocumentBuf> {
+    fn put_entry(&mut self, writer: &mut Writer, place: usize, kind: Kind, change: Change) -> Result<()> {
         let rows = &self.batches[change.batch];
-        let mut writer = Writer::default();
-        let begun = writer.begin();
+        let mut digits = itoa::Buffer::new();
+        let begun = writer.begin_document(digits.format(place));
         if kind == Kind::Insert {
             writer.object_id(ID, self.ids.next());
-            rows.put(&mut writer, change.row, &[])?;
+            rows.put(writer, change.row, &[])?;
         } else {
             let which = writer.begin_document("q");
             writer.value(ID, &self.keys[change.key.0..change.key.1]);
-            self.put_shard(&mut writer, rows, change.row)?;
+            self.put_shard(writer, rows, change.row)?;
             writer.end(which);
             match kind {
                 Kind::Delete => writer.int("limit", 1),
-                _ => self.put_update(&mut writer, change)?,
+                _ => self.put_update(writer, change)?,
             }
         }
         writer.end(begun);
-        writer.finish()
+        Ok(())
     }
 
     /// The values of a document that say on which shard it lies.
@@ -182,26 +177,23 @@ impl<'a> Requests<'a> {
             }
             value.clear();
             rows.encode(*at, row, &mut value)?;
-            restore_object_id(&mut value);
+            restore_object_id(&mut value, 0);
             writer.value(name, &value);
         }
         Ok(())
     }
 
     fn put_update(&self, writer: &mut Writer, change: Change) -> Result<()> {
-        let fields = &self.shared.spec.schema.fields;
-        // The id never changes, and what names the shard is written by the condition.
-        let mut left_out = self.shared.shard_keys.clone();
-        left_out.extend(fields.iter().position(|f| f.name == ID));
+        let left_out = &self.shared.left_out;
         let update = writer.begin_document("u");
-        if (0..fields.len()).all(|at| left_out.contains(&at)) {
+        if (0..self.shared.spec.schema.len()).all(|at| left_out.contains(&at)) {
             // There is nothing to set, and an empty list of it is refused.
             let set = writer.begin_document("$setOnInsert");
             writer.value(ID, &self.keys[change.key.0..change.key.1]);
             writer.end(set);
         } else {
             let set = writer.begin_document("$set");
-            self.batches[change.batch].put(writer, change.row, &left_out)?;
+            self.batches[change.batch].put(writer, change.row, left_out)?;
             writer.end(set);
         }
         writer.end(update);
@@ -212,30 +204,23 @@ impl<'a> Requests<'a> {
 
 /// Appends the key of a row as an encoded value: a single column as it is, several ones as a document of them.
 fn put_key(shared: &Shared, rows: &Rows, row: usize, into: &mut Vec<u8>) -> Result<()> {
+    let start = into.len();
     match shared.spec.primary_key.as_slice() {
-        [] => Ok(()),
+        [] => {}
         [column] => {
-            let mut key = Vec::new();
-            rows.encode(*column, row, &mut key)?;
-            restore_object_id(&mut key);
-            into.extend_from_slice(&key);
-            Ok(())
+            rows.encode(*column, row, into)?;
+            restore_object_id(into, start);
         }
         columns => {
-            let mut writer = Writer::default();
+            let mut writer = Writer::behind(std::mem::take(into));
+            writer.document_tag();
             let begun = writer.begin();
-            let mut value = Vec::new();
-            for column in columns {
-                value.clear();
-                rows.encode(*column, row, &mut value)?;
-                writer.value(&shared.spec.schema.fields[*column].name, &value);
-            }
+            rows.put_only(&mut writer, row, columns)?;
             writer.end(begun);
-            into.push(Writer::DOCUMENT);
-            into.extend_from_slice(writer.finish()?.as_bytes());
-            Ok(())
+            *into = writer.into_bytes();
         }
     }
+    Ok(())
 }
 
 /// Ids of documents that have no key, as MongoDB's clients make them: the second, chance, and a number that rises.

@@ -92,6 +92,31 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     assert_eq!(table.documents().len(), 2);
 }
 
+/// A question that takes the server longer than an answer may: it is waited for while the server answers others.
+#[test]
+fn a_slow_answer_is_waited_for_as_long_as_the_server_lives() {
+    let double = Double::new(|_| {
+        // Twice what is waited for, by the clock that goes faster.
+        pause(7000);
+        Answer::Is(doc! { "ok": 1, "n": 1 })
+    });
+    let options = [("sink.max-retries", "0"), ("sink.buffer-flush.interval", "0")];
+    let table = Table::new(double.port, users(), &[0]).with(&options).hasty();
+    let mut writer = table.writer();
+    writer.put(table.rows("+I | 1 | a")).unwrap();
+    writer.checkpoint().unwrap();
+    assert_eq!(double.asked("update").len(), 1, "it was asked once");
+    let Some(server) = own("a_slow_answer_is_waited_for_as_long_as_the_server_lives", |_| Vec::new()) else { return };
+    let table = Table::new(server.port, users(), &[0]).with(&options).hasty();
+    let mut writer = table.writer();
+    writer.put(table.rows("+I | 1 | a")).unwrap();
+    writer.checkpoint().unwrap();
+    writer.put(table.rows("+I | 2 | b")).unwrap();
+    let error = server.stalled(|| writer.checkpoint().unwrap_err());
+    assert_eq!(error.kind(), RETRY);
+    assert!(error.message().ends_with("did not answer within 60000 ms"), "{error}");
+}
+
 #[test]
 fn a_wrong_password_is_told_and_not_shown() {
     let flags = ["--test-enable-new-auth", "--setup-database=flott", "--setup-username=me", "--setup-password=right"];

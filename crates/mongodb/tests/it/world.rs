@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use bson::{Document, doc};
 use bytes::Bytes;
-use flott_api::env::Environment;
+use flott_api::env::{Clock, Environment};
 use flott_api::ids::{JobId, Subtask};
 use flott_api::lookup::{LookupCache, LookupFactory, LookupSpec, LookupTable};
 use flott_api::options::Options;
@@ -20,7 +20,7 @@ use flott_api::source::{
 use flott_api::table::{ChangelogMode, SinkSpec, SourceSpec, TableContext, TableFactory};
 use flott_api::testing::{batch, lines};
 use flott_api::types::Field;
-use flott_api::{ChangeBatch, LogicalType, Result, Schema, TypeKind};
+use flott_api::{BoxFuture, ChangeBatch, LogicalType, Result, Schema, TypeKind};
 use flott_mongodb::MongoDb;
 use futures::TryStreamExt;
 use tokio::runtime::Runtime;
@@ -39,6 +39,23 @@ pub(crate) struct Table {
 
 pub(crate) fn field(name: &str, kind: TypeKind) -> Field {
     Field::new(name, LogicalType::new(kind))
+}
+
+/// A clock by which all waiting takes a twentieth of its time.
+struct Hasty(Arc<dyn Clock>);
+
+impl Clock for Hasty {
+    fn now_ms(&self) -> i64 {
+        self.0.now_ms()
+    }
+
+    fn monotonic_ns(&self) -> u64 {
+        self.0.monotonic_ns()
+    }
+
+    fn sleep_ms(&self, millis: u64) -> BoxFuture<'static, ()> {
+        self.0.sleep_ms(millis / 20)
+    }
 }
 
 /// `_id INT, name STRING`
@@ -73,6 +90,12 @@ impl Table {
     /// With other values of options.
     pub(crate) fn with(mut self, options: &[(&str, &str)]) -> Self {
         self.options.0.extend(options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        self
+    }
+
+    /// By a clock that goes faster.
+    pub(crate) fn hasty(mut self) -> Self {
+        self.environment.clock = Arc::new(Hasty(Arc::clone(&self.environment.clock)));
         self
     }
 
