@@ -7,7 +7,7 @@ use flott_api::testing::lines;
 use flott_api::{ErrorKind, TypeKind};
 
 use crate::double::{Answer, Double, error};
-use crate::server::{own, pause};
+use crate::server::{free_port, own, pause};
 use crate::world::{Table, field, users};
 
 const RETRY: ErrorKind = ErrorKind::External { retry: true };
@@ -138,6 +138,40 @@ fn a_wrong_password_is_told_and_not_shown() {
         assert!(error.hint().unwrap().contains("'uri'"), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
     }
+}
+
+/// A key and a certificate that it has signed itself.
+fn certificate(folder: &std::path::Path) {
+    let mut command = std::process::Command::new("openssl");
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=flott"]);
+    command.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
+    command.arg("-keyout").arg(folder.join("server.key")).arg("-out").arg(folder.join("server.crt"));
+    assert!(command.output().unwrap().status.success());
+}
+
+#[test]
+fn a_server_is_trusted_by_its_certificate() {
+    let port = free_port();
+    let mut authority = String::new();
+    let flags = |folder: &std::path::Path| {
+        certificate(folder);
+        let file = |name: &str| folder.join(name).display().to_string();
+        authority = file("server.crt");
+        let (key, address) = (file("server.key"), format!("--listen-tls=127.0.0.1:{port}"));
+        vec![address, format!("--listen-tls-cert-file={authority}"), format!("--listen-tls-key-file={key}")]
+    };
+    let Some(_server) = own("a_server_is_trusted_by_its_certificate", flags) else { return };
+    let start = format!("mongodb://127.0.0.1:{port}/?tls=true&serverSelectionTimeoutMS=3000");
+    let table = Table::at(&format!("{start}&tlsCAFile={authority}"), users(), &[0]);
+    let mut writer = table.writer();
+    writer.put(table.rows("+I | 1 | a")).unwrap();
+    writer.checkpoint().unwrap();
+    assert_eq!(table.read().unwrap(), ["+I | 1 | a"]);
+    let stranger = table.clone().with(&[("uri", &start)]);
+    let error = stranger.read().unwrap_err();
+    assert!(error.message().contains("certificate"), "{error}");
+    let plain = table.with(&[("uri", &start.replace("tls=true&", ""))]);
+    assert_eq!(plain.read().unwrap_err().kind(), RETRY, "a server that wants TLS does not answer without");
 }
 
 /// The server inserts some rows, and its answer is lost: the others come, and none twice.
