@@ -37,6 +37,8 @@ pub(crate) struct Access {
     pub(crate) tls: Option<Tls>,
     /// How long connecting, and any answer, may take.
     pub(crate) timeout_ms: u64,
+    /// The option that says so.
+    pub(crate) timeout_option: &'static str,
 }
 
 /// What is not shown.
@@ -64,11 +66,16 @@ impl fmt::Debug for Secret {
 /// Files of certificates, in PEM.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
-    authorities: Option<String>,
-    certificate: Option<String>,
-    key: Option<String>,
-    verify_host: bool,
+    pub(crate) authorities: Option<String>,
+    pub(crate) certificate: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) verify_host: bool,
+    /// The options that name the files, in this order.
+    pub(crate) options: [&'static str; 3],
 }
+
+const TLS_OPTIONS: [&str; 3] = ["tls.ca-location", "tls.certificate-location", "tls.key-location"];
+const TIMEOUT_OPTION: &str = "connection.timeout";
 
 impl Access {
     /// Reads `host`, `port`, `username`, `password`, `tls.*` and `connection.timeout`. The port is `plain` unless it is
@@ -87,7 +94,7 @@ impl Access {
         let port: u32 = reader.value("port")?.unwrap_or(u32::from(default));
         let port = u16::try_from(port).ok().filter(|port| *port > 0);
         let port = port.ok_or_else(|| Error::invalid("option 'port' must be from 1 to 65535"))?;
-        let Millis(timeout_ms) = reader.value_or("connection.timeout", Millis(TIMEOUT_MS))?;
+        let Millis(timeout_ms) = reader.value_or(TIMEOUT_OPTION, Millis(TIMEOUT_MS))?;
         if timeout_ms == 0 {
             return Err(Error::invalid("option 'connection.timeout' must be longer than nothing"));
         }
@@ -96,7 +103,7 @@ impl Access {
         if username.is_some() && password.is_none() {
             return Err(Error::invalid("option 'username' without option 'password'"));
         }
-        Ok(Access { host, port, username, password, tls, timeout_ms })
+        Ok(Access { host, port, username, password, tls, timeout_ms, timeout_option: TIMEOUT_OPTION })
     }
 
     /// `host:port`
@@ -120,10 +127,11 @@ impl Tls {
         let text = |key: &str| reader.text(key).map(str::to_owned);
         let verify_host = reader.value::<bool>("tls.verify-host")?;
         let tls = Tls {
-            authorities: text("tls.ca-location"),
-            certificate: text("tls.certificate-location"),
-            key: text("tls.key-location"),
+            authorities: text(TLS_OPTIONS[0]),
+            certificate: text(TLS_OPTIONS[1]),
+            key: text(TLS_OPTIONS[2]),
             verify_host: verify_host.unwrap_or(true),
+            options: TLS_OPTIONS,
         };
         if !enabled && (tls.authorities.is_some() || tls.certificate.is_some() || verify_host.is_some()) {
             return Err(Error::invalid("options 'tls.*' without 'tls.enabled' = 'true'"));
@@ -136,19 +144,29 @@ impl Tls {
 
     fn load(&self, environment: &Environment) -> Result<TlsSettings> {
         let load = |path: &Option<String>, key| path.as_ref().map(|path| pem(environment, path, key)).transpose();
-        let chain = load(&self.certificate, "tls.certificate-location")?;
-        let key = load(&self.key, "tls.key-location")?;
+        let [of_authorities, of_certificate, of_key] = self.options;
+        let chain = load(&self.certificate, of_certificate)?;
+        let key = load(&self.key, of_key)?;
         let identity = chain.zip(key).map(|(chain, key)| Bytes::from([&chain[..], b"\n", &key[..]].concat()));
-        let trust = TlsTrust { authorities: load(&self.authorities, "tls.ca-location")?, identity };
+        let trust = TlsTrust { authorities: load(&self.authorities, of_authorities)?, identity };
         Ok(TlsSettings { trust, verify_host: self.verify_host })
     }
 }
 
-pub(crate) fn pem(environment: &Environment, path: &str, key: &str) -> Result<Bytes> {
+/// The bytes of a small file that an option names.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn file(environment: &Environment, path: &str, key: &str) -> Result<Vec<u8>> {
     let failed = |e| Error::external(format!("the file of option '{key}' cannot be read")).with_source(e);
     let (files, path) = environment.files.resolve(path)?;
     let mut bytes = Vec::new();
     files.open(&path).map_err(failed)?.take(PEM_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+pub(crate) fn pem(environment: &Environment, path: &str, key: &str) -> Result<Bytes> {
+    let bytes = file(environment, path, key)?;
     if memchr::memmem::find(&bytes, b"-----BEGIN ").is_none() {
         return Err(Error::invalid(format!("the file of option '{key}' is no PEM")));
     }

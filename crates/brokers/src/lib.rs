@@ -2,7 +2,7 @@
 //! `api::net`.
 //!
 //! What they share lies beside the folders: where a server is and who comes ([`access`]), connections ([`link`]), messages
-//! to rows ([`messages`]) and back ([`payloads`]), and the split reader ([`reader`]).
+//! to rows ([`messages`]) and back ([`payloads`]), the split reader ([`reader`]), and the enumerator ([`splits`]).
 //!
 //! **Invariant.** A password is in the options of a table, goes to its server, and nowhere else.
 
@@ -12,9 +12,11 @@ mod messages;
 mod mqtt;
 mod nats;
 mod payloads;
+mod pulsar;
 mod rabbitmq;
 mod reader;
 mod redis;
+mod splits;
 mod webhook;
 
 use flott_api::table::TableFactory;
@@ -24,6 +26,7 @@ pub fn factories() -> Vec<Box<dyn TableFactory>> {
     vec![
         Box::new(mqtt::MqttTable),
         Box::new(nats::NatsTable),
+        Box::new(pulsar::PulsarTable),
         Box::new(rabbitmq::RabbitTable),
         Box::new(redis::RedisTable),
         Box::new(webhook::WebhookTable),

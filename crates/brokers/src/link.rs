@@ -43,6 +43,7 @@ pub(crate) struct Link {
     connection: Connection,
     environment: Environment,
     timeout_ms: u64,
+    timeout_option: &'static str,
     /// `host:port`
     name: String,
     /// What has come and was not taken.
@@ -56,8 +57,8 @@ impl Link {
     /// If the server cannot be reached in time.
     pub(crate) async fn open(environment: &Environment, access: &Access) -> Result<Self> {
         let (connection, name) = connect(environment, access).await?;
-        let (environment, timeout_ms) = (environment.clone(), access.timeout_ms);
-        Ok(Link { connection, environment, timeout_ms, name, received: BytesMut::new() })
+        let (environment, timeout_ms, timeout_option) = (environment.clone(), access.timeout_ms, access.timeout_option);
+        Ok(Link { connection, environment, timeout_ms, timeout_option, name, received: BytesMut::new() })
     }
 
     /// Sends all of it.
@@ -69,7 +70,7 @@ impl Link {
         match written {
             Some(Ok(())) => Ok(()),
             Some(Err(e)) => Err(lost(&self.name, &e)),
-            None => Err(silent(&self.name)),
+            None => Err(silent(&self.name, self.timeout_option)),
         }
     }
 
@@ -84,7 +85,7 @@ impl Link {
             Some(Ok(0)) => Err(closed(&self.name)),
             Some(Ok(_)) => Ok(()),
             Some(Err(e)) => Err(lost(&self.name, &e)),
-            None => Err(silent(&self.name)),
+            None => Err(silent(&self.name, self.timeout_option)),
         }
     }
 
@@ -100,7 +101,7 @@ async fn connect(environment: &Environment, access: &Access) -> Result<(Connecti
     let connecting = environment.network.connect(&endpoint);
     match within(environment, access.timeout_ms, connecting).await {
         Some(connection) => Ok((connection?, name)),
-        None => Err(silent(&name)),
+        None => Err(silent(&name, access.timeout_option)),
     }
 }
 
@@ -108,8 +109,8 @@ fn lost(name: &str, e: &std::io::Error) -> Error {
     passing(format!("the connection to {name} is lost: {e}"))
 }
 
-fn silent(name: &str) -> Error {
-    passing(format!("{name} does not answer")).with_hint("Option 'connection.timeout' says how long it is waited.")
+fn silent(name: &str, option: &str) -> Error {
+    passing(format!("{name} does not answer")).with_hint(format!("Option '{option}' says how long it is waited."))
 }
 
 fn closed(name: &str) -> Error {
@@ -129,6 +130,7 @@ pub(crate) struct Line {
     environment: Environment,
     name: String,
     timeout_ms: u64,
+    timeout_option: &'static str,
     /// How long the server may say nothing at all.
     silence_ms: Option<u64>,
     heard_ns: u64,
@@ -158,6 +160,7 @@ impl Line {
             environment: environment.clone(),
             name,
             timeout_ms: access.timeout_ms,
+            timeout_option: access.timeout_option,
             silence_ms: None,
             heard_ns: environment.clock.monotonic_ns(),
             _sender: sender,
@@ -205,7 +208,7 @@ impl Line {
         let read = tokio::select! {
             biased;
             read = self.reader.read(&mut self.received) => read,
-            () = late => return Err(silent(&self.name)),
+            () = late => return Err(silent(&self.name, self.timeout_option)),
         };
         self.heard_ns = clock.monotonic_ns();
         match read {
@@ -223,7 +226,7 @@ impl Line {
         let (environment, timeout_ms) = (self.environment.clone(), self.timeout_ms);
         match within(&environment, timeout_ms, self.fill()).await {
             Some(filled) => filled,
-            None => Err(silent(&self.name)),
+            None => Err(silent(&self.name, self.timeout_option)),
         }
     }
 

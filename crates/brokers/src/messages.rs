@@ -6,11 +6,12 @@ use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{
-    ArrayRef, BooleanArray, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions, StringArray,
-    StructArray, TimestampMillisecondArray, new_null_array,
+    ArrayRef, BinaryArray, BooleanArray, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions,
+    StringArray, StructArray, TimestampMillisecondArray, UInt32Array, new_null_array,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, SchemaRef};
+use arrow_select::take::take;
 use bytes::Bytes;
 use flott_api::env::Environment;
 use flott_api::table::{MetadataColumn, SourceSpec, dead_letter_columns};
@@ -36,6 +37,24 @@ pub(crate) struct Message {
     pub(crate) again: bool,
     pub(crate) qos: u8,
     pub(crate) headers: Vec<(Bytes, Bytes)>,
+    pub(crate) key: Option<Bytes>,
+    pub(crate) event_ms: Option<i64>,
+    /// Who has sent it.
+    pub(crate) producer: Bytes,
+    pub(crate) place: MessagePlace,
+}
+
+/// The place of a message in a topic of Pulsar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MessagePlace {
+    pub(crate) ledger: u64,
+    pub(crate) entry: i64,
+    /// In its batch; -1 if it is in none.
+    pub(crate) index: i32,
+    /// How many messages the batch has.
+    pub(crate) count: i32,
+    /// The partition; -1 if there is none.
+    pub(crate) partition: i32,
 }
 
 /// What a message tells beside its bytes.
@@ -48,6 +67,18 @@ pub(crate) enum About {
     Again,
     Qos,
     Headers,
+    /// As `Headers`, whose values are texts.
+    Properties,
+    Key,
+    /// As `Timestamp`, where there always is one.
+    Published,
+    /// 1970 if its sender did not say.
+    EventTime,
+    Producer,
+    /// The place in its topic, as Pulsar writes it.
+    Place,
+    /// How many bytes its payload has.
+    Size,
 }
 
 /// The metadata columns of a connector: key, and what it is.
@@ -57,6 +88,11 @@ pub(crate) type Metadata = &'static [(&'static str, About)];
 pub(crate) fn headers_type() -> LogicalType {
     let bytes = LogicalType::new(TypeKind::Varbinary(LENGTH_MAX));
     LogicalType::new(TypeKind::Map(Box::new(LogicalType::string()), Box::new(bytes)))
+}
+
+/// The type of a map of properties.
+pub(crate) fn properties_type() -> LogicalType {
+    LogicalType::new(TypeKind::Map(Box::new(LogicalType::string()), Box::new(LogicalType::string())))
 }
 
 impl About {
@@ -69,6 +105,12 @@ impl About {
             About::Again => LogicalType::not_null(TypeKind::Boolean),
             About::Qos => LogicalType::not_null(TypeKind::Int),
             About::Headers => headers_type().with_nullable(false),
+            About::Properties => properties_type().with_nullable(false),
+            About::Key => LogicalType::string(),
+            About::Published | About::EventTime => LogicalType::not_null(TypeKind::TimestampLtz(3)),
+            About::Producer => LogicalType::string().with_nullable(false),
+            About::Place => LogicalType::not_null(TypeKind::Varbinary(LENGTH_MAX)),
+            About::Size => LogicalType::not_null(TypeKind::Int),
         }
     }
 
@@ -91,14 +133,35 @@ impl About {
             }
             About::Again => Arc::new(rows.iter().map(|row| Some(of(row).again)).collect::<BooleanArray>()),
             About::Qos => Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| i32::from(of(row).qos)))),
-            About::Headers => headers(messages, rows)?,
+            About::Headers => headers(messages, rows, &headers_type())?,
+            About::Properties => headers(messages, rows, &properties_type())?,
+            About::Key => {
+                let keys = rows.iter().map(|row| of(row).key.as_ref().map(|key| String::from_utf8_lossy(key)));
+                Arc::new(StringArray::from_iter(keys))
+            }
+            About::Published => times(rows.iter().map(|row| of(row).timestamp_ms)),
+            About::EventTime => times(rows.iter().map(|row| of(row).event_ms)),
+            About::Producer => {
+                let names = rows.iter().map(|row| String::from_utf8_lossy(&of(row).producer));
+                Arc::new(StringArray::from_iter_values(names))
+            }
+            About::Place => {
+                let places = rows.iter().map(|row| crate::pulsar::message_id(of(row).place));
+                Arc::new(BinaryArray::from_iter_values(places))
+            }
+            About::Size => Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| of(row).payload.len() as i32))),
         })
     }
 }
 
-/// A map of each message's headers; of several of one name the last one counts.
-fn headers(messages: &[Message], rows: &[u32]) -> Result<ArrayRef> {
-    let DataType::List(entry) = headers_type().kind.arrow() else {
+/// Times that are always there.
+fn times(times: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(TimestampMillisecondArray::from_iter_values(times.map(Option::unwrap_or_default)).with_timezone("UTC"))
+}
+
+/// A map of each message's headers, of this type; of several of one name the last one counts.
+fn headers(messages: &[Message], rows: &[u32], ty: &LogicalType) -> Result<ArrayRef> {
+    let DataType::List(entry) = ty.kind.arrow() else {
         return Err(Error::internal("a map is no list of entries"));
     };
     let DataType::Struct(fields) = entry.data_type() else {
@@ -107,20 +170,26 @@ fn headers(messages: &[Message], rows: &[u32]) -> Result<ArrayRef> {
     if rows.is_empty() {
         return Ok(new_null_array(&DataType::List(Arc::clone(&entry)), 0));
     }
-    let (mut names, mut values, mut lengths) = (StringBuilder::new(), BinaryBuilder::new(), Vec::new());
+    let texts = fields.get(1).is_some_and(|field| *field.data_type() == DataType::Utf8);
+    let (mut names, mut lengths) = (StringBuilder::new(), Vec::new());
+    let (mut values, mut of_texts) = (BinaryBuilder::new(), StringBuilder::new());
     for row in rows {
         let all = &messages[*row as usize].headers;
         let mut count = 0;
         for (at, (name, value)) in all.iter().enumerate() {
             if !all[at + 1..].iter().any(|(other, _)| other == name) {
                 names.append_value(String::from_utf8_lossy(name));
-                values.append_value(value);
+                match texts {
+                    true => of_texts.append_value(String::from_utf8_lossy(value)),
+                    false => values.append_value(value),
+                }
                 count += 1;
             }
         }
         lengths.push(count);
     }
-    let columns: Vec<ArrayRef> = vec![Arc::new(names.finish()), Arc::new(values.finish())];
+    let values: ArrayRef = if texts { Arc::new(of_texts.finish()) } else { Arc::new(values.finish()) };
+    let columns: Vec<ArrayRef> = vec![Arc::new(names.finish()), values];
     let entries = StructArray::try_new(fields.clone(), columns, None)?;
     Ok(Arc::new(ListArray::try_new(entry, OffsetBuffer::from_lengths(lengths), Arc::new(entries), None)?))
 }
@@ -151,12 +220,17 @@ pub(crate) fn offered(metadata: Metadata, format: &dyn Format) -> Vec<MetadataCo
 enum Output {
     /// A column of what was decoded.
     Decoded(usize),
+    /// A column of what was decoded of keys.
+    Key(usize),
     About(About),
 }
 
 /// How rows follow from messages.
 pub(crate) struct RowLayout {
     decoder: DecoderSpec,
+    key: Option<DecoderSpec>,
+    /// Whether a column of the key must not be null.
+    key_is_needed: bool,
     outputs: Vec<Output>,
     schema: SchemaRef,
 }
@@ -167,7 +241,26 @@ impl RowLayout {
     /// # Errors
     /// If it asks for something that is not there.
     pub(crate) fn of(spec: &SourceSpec, metadata: Metadata) -> Result<Self> {
-        let mut outputs: Vec<Output> = (0..spec.projection.len()).map(Output::Decoded).collect();
+        Self::keyed(spec, metadata, &[])
+    }
+
+    /// The same, where these columns of the table lie in keys and the others in values.
+    ///
+    /// # Errors
+    /// If it asks for something that is not there.
+    pub(crate) fn keyed(spec: &SourceSpec, metadata: Metadata, key: &[usize]) -> Result<Self> {
+        let value: Vec<usize> = (0..spec.schema.len()).filter(|column| !key.contains(column)).collect();
+        let place = |column: &usize, of: &[usize]| of.iter().position(|other| other == column);
+        let (mut outputs, mut of_key, mut of_value) = (Vec::new(), Vec::new(), Vec::new());
+        for column in &spec.projection {
+            if let Some(at) = place(column, key) {
+                outputs.push(Output::Key(of_key.len()));
+                of_key.push(at);
+            } else if let Some(at) = place(column, &value) {
+                outputs.push(Output::Decoded(of_value.len()));
+                of_value.push(at);
+            }
+        }
         let mut of_format = Vec::new();
         let dead_place = |key: &String| dead_letter_columns().iter().position(|c| c.key == *key);
         for (key, ty) in &spec.metadata {
@@ -175,7 +268,7 @@ impl RowLayout {
                 of_format.push((name.to_owned(), ty.clone()));
             }
         }
-        let (mut next, dead) = (spec.projection.len(), spec.projection.len() + of_format.len());
+        let (mut next, dead) = (of_value.len(), of_value.len() + of_format.len());
         for (key, _) in &spec.metadata {
             let own = metadata.iter().find(|(name, _)| name == key);
             outputs.push(match (own, dead_place(key)) {
@@ -189,19 +282,28 @@ impl RowLayout {
             });
         }
         let decoder = DecoderSpec {
-            schema: spec.schema.clone(),
-            projection: spec.projection.clone(),
+            schema: spec.schema.project(&value),
+            projection: of_value,
             metadata: of_format,
             dead_letters: spec.has_dead_letters(),
         };
-        Ok(RowLayout { decoder, outputs, schema: spec.output_schema().arrow() })
+        let key = (!of_key.is_empty()).then(|| DecoderSpec {
+            schema: spec.schema.project(key),
+            projection: of_key,
+            metadata: Vec::new(),
+            dead_letters: false,
+        });
+        let schema = spec.output_schema().arrow();
+        let is_needed = |(output, at)| matches!(output, &Output::Key(_)) && !schema.field(at).is_nullable();
+        let key_is_needed = outputs.iter().zip(0..).any(is_needed);
+        Ok(RowLayout { decoder, key, key_is_needed, outputs, schema })
     }
 }
 
 impl RowLayout {
     /// Whether anybody looks at headers.
     pub(crate) fn has_headers(&self) -> bool {
-        self.outputs.iter().any(|output| matches!(output, Output::About(About::Headers)))
+        self.outputs.iter().any(|output| matches!(output, Output::About(About::Headers | About::Properties)))
     }
 }
 
@@ -209,6 +311,14 @@ impl RowLayout {
 pub(crate) struct RowReader {
     layout: Arc<RowLayout>,
     decoder: Box<dyn Decoder>,
+    key: Option<Box<dyn Decoder>>,
+}
+
+/// What was decoded of keys.
+struct Keys {
+    rows: Option<ChangeBatch>,
+    /// For each message its row, if there is one.
+    of_messages: Vec<Option<u32>>,
 }
 
 /// Rows of messages.
@@ -227,7 +337,20 @@ impl RowReader {
     /// # Errors
     /// If the format cannot hold the columns.
     pub(crate) fn new(layout: &Arc<RowLayout>, format: &dyn Format) -> Result<Self> {
-        Ok(RowReader { layout: Arc::clone(layout), decoder: format.decoder(&layout.decoder)? })
+        Self::keyed(layout, format, None)
+    }
+
+    /// The same, where keys are of this format.
+    ///
+    /// # Errors
+    /// If a format cannot hold its columns.
+    pub(crate) fn keyed(layout: &Arc<RowLayout>, format: &dyn Format, key: Option<&dyn Format>) -> Result<Self> {
+        let key = match (key, &layout.key) {
+            (Some(format), Some(spec)) => Some(format.decoder(spec)?),
+            (None, Some(_)) => return Err(Error::internal("columns lie in keys that have no format")),
+            _ => None,
+        };
+        Ok(RowReader { layout: Arc::clone(layout), decoder: format.decoder(&layout.decoder)?, key })
     }
 
     /// Reads on behind a message that did not fit.
@@ -245,7 +368,12 @@ impl RowReader {
     /// If it cannot be had.
     pub(crate) async fn prepare(&mut self, environment: &Environment, messages: &[Message]) -> Result<()> {
         let payloads: Vec<&[u8]> = messages.iter().map(|m| &m.payload[..]).collect();
-        self.decoder.prepare(environment, &payloads).await
+        self.decoder.prepare(environment, &payloads).await?;
+        if let Some(decoder) = &mut self.key {
+            let keys: Vec<&[u8]> = messages.iter().filter_map(|m| m.key.as_deref()).collect();
+            decoder.prepare(environment, &keys).await?;
+        }
+        Ok(())
     }
 
     /// The rows of messages; `place` says for people where one of them is.
@@ -264,27 +392,77 @@ impl RowReader {
             }
             Err(DecodeError::Other(e)) => return Err(e),
         }
+        let keys = self.keys(messages, &mut counts, &mut failure, place)?;
         let skipped = self.decoder.take_skipped();
         let decoded = if self.decoder.rows() > 0 { Some(self.decoder.take()?) } else { None };
         let mut rows = Rows { parts: Vec::new(), failure, skipped };
         let of_rows: Vec<u32> =
             counts.iter().zip(0..).flat_map(|(count, message)| (0..*count).map(move |_| message)).collect();
-        let batch = decoded.map(|decoded| self.assemble(&decoded, messages, &of_rows, place)).transpose()?;
+        let batch =
+            decoded.map(|decoded| self.assemble(&decoded, keys.as_ref(), (messages, &of_rows), place)).transpose()?;
         cut(&mut rows, batch.as_ref(), &counts, messages, place);
         Ok(rows)
+    }
+
+    /// Decodes the keys of messages whose values were decoded. A message whose key does not fit ends them.
+    fn keys(
+        &mut self,
+        messages: &[Message],
+        counts: &mut Vec<u32>,
+        failure: &mut Option<Error>,
+        place: &dyn Fn(&Message) -> String,
+    ) -> Result<Option<Keys>> {
+        let Some(decoder) = &mut self.key else { return Ok(None) };
+        let with_key = messages.iter().zip(0..).take(counts.len());
+        let (present, bytes): (Vec<usize>, Vec<&[u8]>) =
+            with_key.filter_map(|(message, at)| Some((at, message.key.as_deref()?))).unzip();
+        let mut of_keys = Vec::with_capacity(present.len());
+        match decoder.decode_messages(&bytes, &mut of_keys) {
+            Ok(()) => {}
+            Err(DecodeError::Record(bad)) => {
+                let at = present.get(bad.at).copied().unwrap_or_default();
+                let name = messages.get(at).map(place).unwrap_or_default();
+                *failure = Some(Error::data(format!("{name}: key: {}", bad.what)));
+                counts.truncate(at);
+                of_keys.truncate(bad.at);
+            }
+            Err(DecodeError::Other(e)) => return Err(e),
+        }
+        let (mut of_messages, mut next) = (vec![None; messages.len()], 0);
+        for (at, count) in present.iter().zip(&of_keys) {
+            // One that is skipped has no row, and the columns of its key are null.
+            of_messages[*at] = (*count > 0).then_some(next);
+            next += count;
+        }
+        let missing = |at: &usize| counts[*at] > 0 && of_messages[*at].is_none();
+        if self.layout.key_is_needed
+            && let Some(at) = (0..counts.len()).find(missing)
+        {
+            let name = messages.get(at).map(place).unwrap_or_default();
+            *failure = Some(Error::data(format!("{name}: it has no key, and a column of the key is NOT NULL")));
+            counts.truncate(at);
+        }
+        let rows = if decoder.rows() > 0 { Some(decoder.take()?) } else { None };
+        Ok(Some(Keys { rows, of_messages }))
     }
 
     fn assemble(
         &self,
         decoded: &ChangeBatch,
-        messages: &[Message],
-        rows: &[u32],
+        keys: Option<&Keys>,
+        (messages, rows): (&[Message], &[u32]),
         place: &dyn Fn(&Message) -> String,
     ) -> Result<ChangeBatch> {
         // Rows of a message that does not fit are not counted.
         let decoded = decoded.slice(0, rows.len());
         let dead_origin = self.layout.decoder.dead_letters.then(|| decoded.rows().num_columns() - 1);
-        let column = |output: &Output| match output {
+        let key_rows = keys.map(|keys| rows.iter().map(|row| keys.of_messages[*row as usize]).collect::<UInt32Array>());
+        let of_key = |at: usize, place: usize| match (keys.and_then(|keys| keys.rows.as_ref()), &key_rows) {
+            (Some(keys), Some(rows)) => Ok(take(keys.rows().column(at), rows, None)?),
+            _ => Ok(new_null_array(self.layout.schema.field(place).data_type(), rows.len())),
+        };
+        let column = |(place_of, output): (usize, &Output)| match output {
+            Output::Key(at) => of_key(*at, place_of),
             Output::Decoded(at) if Some(*at) == dead_origin => {
                 let places = decoded.rows().column(*at).as_primitive::<Int64Type>();
                 let text = |at: Option<i64>| Some(place(messages.get(usize::try_from(at?).ok()?)?));
@@ -293,7 +471,7 @@ impl RowReader {
             Output::Decoded(at) => Ok(Arc::clone(decoded.rows().column(*at))),
             Output::About(about) => about.column(messages, rows),
         };
-        let columns = self.layout.outputs.iter().map(column).collect::<Result<Vec<_>>>()?;
+        let columns = self.layout.outputs.iter().enumerate().map(column).collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.layout.schema), columns, &options)?;
         ChangeBatch::new(batch, decoded.kinds().cloned())

@@ -24,11 +24,11 @@ use flott_api::table::{
 
 use crate::access::OPTIONS as ACCESS;
 use crate::messages::{About, Metadata, offered};
-use crate::payloads::{Writable, description};
+use crate::payloads::{Beside, Writable, description};
 use options::MqttOptions;
 
 const METADATA: Metadata = &[("topic", About::Address), ("qos", About::Qos), ("duplicate", About::Again)];
-const WRITABLE: Writable = &[("topic", false)];
+const WRITABLE: Writable = &[("topic", Beside::Text)];
 
 /// The connector.
 #[derive(Clone, Copy, Debug, Default)]

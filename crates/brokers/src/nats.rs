@@ -25,7 +25,7 @@ use flott_api::table::{
 
 use crate::access::OPTIONS as ACCESS;
 use crate::messages::{About, Metadata, offered};
-use crate::payloads::{Writable, description};
+use crate::payloads::{Beside, Writable, description};
 use options::NatsOptions;
 
 const METADATA: Metadata = &[
@@ -34,7 +34,7 @@ const METADATA: Metadata = &[
     ("timestamp", About::Timestamp),
     ("headers", About::Headers),
 ];
-const WRITABLE: Writable = &[("subject", false), ("message-id", false), ("headers", true)];
+const WRITABLE: Writable = &[("subject", Beside::Text), ("message-id", Beside::Text), ("headers", Beside::Headers)];
 
 /// The connector.
 #[derive(Clone, Copy, Debug, Default)]

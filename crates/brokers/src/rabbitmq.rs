@@ -23,7 +23,7 @@ use flott_api::table::{
 
 use crate::access::OPTIONS as ACCESS;
 use crate::messages::{About, Metadata, offered};
-use crate::payloads::{Writable, description};
+use crate::payloads::{Beside, Writable, description};
 use options::RabbitOptions;
 
 const METADATA: Metadata = &[
@@ -33,7 +33,8 @@ const METADATA: Metadata = &[
     ("redelivered", About::Again),
     ("headers", About::Headers),
 ];
-const WRITABLE: Writable = &[("routing-key", false), ("correlation-id", false), ("headers", true)];
+const WRITABLE: Writable =
+    &[("routing-key", Beside::Text), ("correlation-id", Beside::Text), ("headers", Beside::Headers)];
 
 /// The connector.
 #[derive(Clone, Copy, Debug, Default)]

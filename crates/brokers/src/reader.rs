@@ -161,8 +161,12 @@ impl MessageReader {
     /// # Errors
     /// If the format cannot hold the columns.
     pub(crate) fn new(layout: &Arc<RowLayout>, format: &dyn Format, cx: ReaderContext, open: Open) -> Result<Self> {
-        let rows = RowReader::new(layout, format)?;
-        Ok(MessageReader { rows, cx, open, splits: VecDeque::new(), checkpoints: false })
+        Ok(Self::of(RowReader::new(layout, format)?, cx, open))
+    }
+
+    /// A reader without splits that decodes so.
+    pub(crate) fn of(rows: RowReader, cx: ReaderContext, open: Open) -> Self {
+        MessageReader { rows, cx, open, splits: VecDeque::new(), checkpoints: false }
     }
 
     /// What is there without waiting, from the split that was not looked at for the longest time.

@@ -14,8 +14,7 @@ use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::Environment;
-use flott_api::ongoing::Ongoing;
-use flott_api::source::{Boundedness, Discovery, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
+use flott_api::source::{Boundedness, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::SourceSpec;
 use flott_api::{BoxFuture, Error, LogicalType, Result, TypeKind};
 use flott_formats::TextCells;
@@ -29,8 +28,8 @@ use super::protocol::{Delivery, publish};
 use crate::link::{Lasting, passing};
 use crate::messages::{Message, RowLayout};
 use crate::reader::{Acknowledges, BYTES_MAX, Feed, MESSAGES_MAX, MessageReader};
+use crate::splits::{Enumerator, Finder, Found, Known, SplitState, VERSION};
 
-const VERSION: u32 = 1;
 /// A pull asks for so much; two are under way.
 const PULL_MESSAGES: u64 = 512;
 const PULL_BYTES: u64 = 1 << 20;
@@ -62,21 +61,13 @@ struct NatsSplit {
     stop: Option<u64>,
 }
 
-impl NatsSplit {
-    fn encode(&self) -> Result<Split> {
-        let state =
-            serde_json::to_vec(self).map_err(|e| Error::internal("a split cannot be written").with_source(e))?;
-        let id = self.filter.as_ref().map_or(self.stream.clone(), |filter| format!("{}:{filter}", self.stream));
-        Ok(Split { id, state: Bytes::from(state) })
+impl SplitState for NatsSplit {
+    fn version(&self) -> u32 {
+        self.version
     }
 
-    fn decode(split: &Split) -> Result<Self> {
-        let damaged = |e| Error::corrupt(format!("split '{}' is damaged", split.id)).with_source(e);
-        let read: NatsSplit = serde_json::from_slice(&split.state).map_err(damaged)?;
-        if read.version != VERSION {
-            return Err(Error::corrupt(format!("split '{}' has the unknown version {}", split.id, read.version)));
-        }
-        Ok(read)
+    fn id(&self) -> String {
+        self.filter.as_ref().map_or(self.stream.clone(), |filter| format!("{}:{filter}", self.stream))
     }
 }
 
@@ -99,19 +90,7 @@ impl Source for NatsSource {
     }
 
     fn enumerator(&self, environment: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
-        let damaged = |e| Error::corrupt("the state of an enumerator is damaged").with_source(e);
-        let memory = restored.map(|bytes| serde_json::from_slice::<Memory>(&bytes).map_err(damaged)).transpose()?;
-        let memory = memory.unwrap_or(Memory { version: VERSION, found: false, waiting: Vec::new() });
-        if memory.version != VERSION {
-            let message = format!("an enumerator's state has the unknown version {}", memory.version);
-            return Err(Error::corrupt(message));
-        }
-        Ok(Box::new(Enumerator {
-            shared: Arc::clone(&self.shared),
-            environment: environment.clone(),
-            memory,
-            finding: Ongoing::default(),
-        }))
+        Enumerator::boxed(Arc::new(NatsFinder { shared: Arc::clone(&self.shared) }), environment, restored)
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
@@ -128,46 +107,25 @@ impl Source for NatsSource {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Memory {
-    version: u32,
-    found: bool,
-    waiting: Vec<(String, Vec<u8>)>,
-}
-
 /// Asks once where the splits begin and end.
-struct Enumerator {
+struct NatsFinder {
     shared: Arc<Shared>,
-    environment: Environment,
-    memory: Memory,
-    finding: Ongoing<Result<Vec<NatsSplit>>>,
 }
 
-/// Asks the server.
-struct Finder {
-    shared: Arc<Shared>,
-    environment: Environment,
-}
-
-impl Finder {
-    async fn find(&self) -> Result<Vec<NatsSplit>> {
-        let options = &self.shared.options;
-        let mut patience = crate::link::Patience::new(&self.environment, options.retry_ms);
-        loop {
-            match self.try_find().await {
-                Ok(splits) => return Ok(splits),
-                Err(e) => {
-                    let wait = patience.after(e)?;
-                    self.environment.clock.sleep_ms(wait).await;
-                }
-            }
-        }
+#[async_trait]
+impl Finder for NatsFinder {
+    fn connector(&self) -> &'static str {
+        "nats"
     }
 
-    async fn try_find(&self) -> Result<Vec<NatsSplit>> {
+    fn retry_ms(&self) -> u64 {
+        self.shared.options.retry_ms
+    }
+
+    async fn find(&self, environment: &Environment, _: &Known) -> Result<Found> {
         let options = &self.shared.options;
         let stream = options.stream_to_read()?;
-        let mut client = Client::open(&self.environment, &options.identity).await?;
+        let mut client = Client::open(environment, &options.identity).await?;
         let info = client.stream(stream).await?;
         let last = info.state.last_seq;
         let next = match options.startup {
@@ -195,10 +153,11 @@ impl Finder {
             next,
             stop,
         };
-        if options.subjects.is_empty() {
-            return Ok(vec![split(None)]);
-        }
-        Ok(options.subjects.iter().map(|filter| split(Some(filter))).collect())
+        let splits = match &options.subjects[..] {
+            [] => vec![split(None).encode()?],
+            filters => filters.iter().map(|filter| split(Some(filter)).encode()).collect::<Result<_>>()?,
+        };
+        Ok(Found { splits, note: None })
     }
 }
 
@@ -208,34 +167,6 @@ fn rfc3339(millis: i64) -> Result<String> {
     let mut text = Vec::new();
     TextCells::new(&time, &LogicalType::new(TypeKind::TimestampLtz(3)))?.write(0, &mut text);
     Ok(String::from_utf8_lossy(&text).into_owned())
-}
-
-#[async_trait]
-impl SplitEnumerator for Enumerator {
-    async fn discover(&mut self) -> Result<Discovery> {
-        if !self.memory.found {
-            let found = self.finding.run(|| {
-                let finder = Finder { shared: Arc::clone(&self.shared), environment: self.environment.clone() };
-                Box::pin(async move { finder.find().await })
-            });
-            let found = found.await.map_err(|e| e.context("connector 'nats'"))?;
-            let found = found.iter().map(NatsSplit::encode).collect::<Result<Vec<_>>>()?;
-            self.memory.found = true;
-            self.add_back(found);
-        }
-        let waiting = std::mem::take(&mut self.memory.waiting).into_iter();
-        let splits = waiting.map(|(id, state)| Split { id, state: Bytes::from(state) }).collect();
-        Ok(Discovery { splits, finished: true })
-    }
-
-    fn add_back(&mut self, splits: Vec<Split>) {
-        self.memory.waiting.extend(splits.into_iter().map(|split| (split.id, split.state.to_vec())));
-    }
-
-    fn snapshot(&mut self) -> Result<Bytes> {
-        let bytes = serde_json::to_vec(&self.memory);
-        bytes.map(Bytes::from).map_err(|e| Error::internal("an enumerator's state cannot be written").with_source(e))
-    }
 }
 
 /// The messages of a split.

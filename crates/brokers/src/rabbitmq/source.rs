@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flott_api::env::Environment;
 use flott_api::ids::CheckpointId;
-use flott_api::ongoing::Ongoing;
-use flott_api::source::{Boundedness, Discovery, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
+use flott_api::source::{Boundedness, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 use flott_api::table::SourceSpec;
 use flott_api::{BoxFuture, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -22,11 +21,10 @@ use super::METADATA;
 use super::amqp::{CHANNEL, Method, method};
 use super::client::{Client, Event};
 use super::options::RabbitOptions;
-use crate::link::{Lasting, Patience};
+use crate::link::Lasting;
 use crate::messages::{Message, RowLayout};
 use crate::reader::{Acknowledges, BYTES_MAX, Feed, MESSAGES_MAX, MessageReader};
-
-const VERSION: u32 = 1;
+use crate::splits::{Enumerator, Finder, Found, Known, SplitState, VERSION};
 
 /// Reads queues.
 pub(super) struct RabbitSource {
@@ -49,20 +47,13 @@ struct QueueSplit {
     ids: Vec<String>,
 }
 
-impl QueueSplit {
-    fn encode(&self) -> Result<Split> {
-        let state =
-            serde_json::to_vec(self).map_err(|e| Error::internal("a split cannot be written").with_source(e))?;
-        Ok(Split { id: self.queue.clone(), state: Bytes::from(state) })
+impl SplitState for QueueSplit {
+    fn version(&self) -> u32 {
+        self.version
     }
 
-    fn decode(split: &Split) -> Result<Self> {
-        let damaged = |e| Error::corrupt(format!("split '{}' is damaged", split.id)).with_source(e);
-        let read: QueueSplit = serde_json::from_slice(&split.state).map_err(damaged)?;
-        if read.version != VERSION {
-            return Err(Error::corrupt(format!("split '{}' has the unknown version {}", split.id, read.version)));
-        }
-        Ok(read)
+    fn id(&self) -> String {
+        self.queue.clone()
     }
 }
 
@@ -85,19 +76,7 @@ impl Source for RabbitSource {
     }
 
     fn enumerator(&self, environment: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
-        let damaged = |e| Error::corrupt("the state of an enumerator is damaged").with_source(e);
-        let memory = restored.map(|bytes| serde_json::from_slice::<Memory>(&bytes).map_err(damaged)).transpose()?;
-        let memory = memory.unwrap_or(Memory { version: VERSION, found: false, waiting: Vec::new() });
-        if memory.version != VERSION {
-            let message = format!("an enumerator's state has the unknown version {}", memory.version);
-            return Err(Error::corrupt(message));
-        }
-        Ok(Box::new(Enumerator {
-            shared: Arc::clone(&self.shared),
-            environment: environment.clone(),
-            memory,
-            finding: Ongoing::default(),
-        }))
+        Enumerator::boxed(Arc::new(QueueFinder { shared: Arc::clone(&self.shared) }), environment, restored)
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
@@ -115,80 +94,31 @@ impl Source for RabbitSource {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Memory {
-    version: u32,
-    found: bool,
-    waiting: Vec<(String, Vec<u8>)>,
-}
-
 /// Asks once how long the queues are, if they are read to their end.
-struct Enumerator {
+struct QueueFinder {
     shared: Arc<Shared>,
-    environment: Environment,
-    memory: Memory,
-    finding: Ongoing<Result<Vec<QueueSplit>>>,
 }
 
-/// Asks the server.
-struct Finder {
-    shared: Arc<Shared>,
-    environment: Environment,
-}
-
-impl Finder {
-    async fn find(&self) -> Result<Vec<QueueSplit>> {
-        let options = &self.shared.options;
-        let mut patience = Patience::new(&self.environment, options.retry_ms);
-        loop {
-            match self.try_find().await {
-                Ok(splits) => return Ok(splits),
-                Err(e) => {
-                    let wait = patience.after(e)?;
-                    self.environment.clock.sleep_ms(wait).await;
-                }
-            }
-        }
+#[async_trait]
+impl Finder for QueueFinder {
+    fn connector(&self) -> &'static str {
+        "rabbitmq"
     }
 
-    async fn try_find(&self) -> Result<Vec<QueueSplit>> {
+    fn retry_ms(&self) -> u64 {
+        self.shared.options.retry_ms
+    }
+
+    async fn find(&self, environment: &Environment, _: &Known) -> Result<Found> {
         let options = &self.shared.options;
-        let mut client = Client::open(&self.environment, options).await?;
+        let mut client = Client::open(environment, options).await?;
         let mut splits = Vec::new();
         for queue in &options.queues {
             let waiting = client.waiting(queue).await?;
             let left = options.bounded.then_some(waiting);
-            splits.push(QueueSplit { version: VERSION, queue: queue.clone(), left, ids: Vec::new() });
+            splits.push(QueueSplit { version: VERSION, queue: queue.clone(), left, ids: Vec::new() }.encode()?);
         }
-        Ok(splits)
-    }
-}
-
-#[async_trait]
-impl SplitEnumerator for Enumerator {
-    async fn discover(&mut self) -> Result<Discovery> {
-        if !self.memory.found {
-            let found = self.finding.run(|| {
-                let finder = Finder { shared: Arc::clone(&self.shared), environment: self.environment.clone() };
-                Box::pin(async move { finder.find().await })
-            });
-            let found = found.await.map_err(|e| e.context("connector 'rabbitmq'"))?;
-            let found = found.iter().map(QueueSplit::encode).collect::<Result<Vec<_>>>()?;
-            self.memory.found = true;
-            self.add_back(found);
-        }
-        let waiting = std::mem::take(&mut self.memory.waiting).into_iter();
-        let splits = waiting.map(|(id, state)| Split { id, state: Bytes::from(state) }).collect();
-        Ok(Discovery { splits, finished: true })
-    }
-
-    fn add_back(&mut self, splits: Vec<Split>) {
-        self.memory.waiting.extend(splits.into_iter().map(|split| (split.id, split.state.to_vec())));
-    }
-
-    fn snapshot(&mut self) -> Result<Bytes> {
-        let bytes = serde_json::to_vec(&self.memory);
-        bytes.map(Bytes::from).map_err(|e| Error::internal("an enumerator's state cannot be written").with_source(e))
+        Ok(Found { splits, note: None })
     }
 }
 

@@ -7,5 +7,6 @@ mod world;
 
 mod mqtt;
 mod nats;
+mod pulsar;
 mod rabbitmq;
 mod redis;

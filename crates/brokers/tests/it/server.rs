@@ -82,6 +82,12 @@ pub(crate) fn nats(test: &str) -> Option<&'static Server> {
     (!left_out(test, "nats")).then(|| SHARED.get_or_init(|| Server::start("nats", &[])))
 }
 
+/// Pulsar, for all tests; nothing if the user leaves these tests out.
+pub(crate) fn pulsar(test: &str) -> Option<&'static Server> {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    (!left_out(test, "pulsar")).then(|| SHARED.get_or_init(|| Server::start("pulsar", &[])))
+}
+
 /// A server for one test that does something to it, with more lines of settings.
 pub(crate) fn own(name: &'static str, test: &str, settings: &[String]) -> Option<Server> {
     (!left_out(test, name)).then(|| Server::start(name, settings))
@@ -219,16 +225,16 @@ fn amqp_answer(line: &mut TcpStream) -> Vec<u8> {
     payload
 }
 
-/// Three ports in a row that nobody listens on now; whoever takes them meanwhile makes the test fail, not lie.
+/// Four ports in a row that nobody listens on now; whoever takes them meanwhile makes the test fail, not lie.
 fn free_ports() -> u16 {
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     for _ in 0..100 {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        if port < u16::MAX - 2 && free(port + 1) && free(port + 2) {
+        if port < u16::MAX - 3 && (1..=3).all(|more| free(port + more)) {
             return port;
         }
     }
-    panic!("there are no three free ports in a row");
+    panic!("there are no four free ports in a row");
 }
 
 /// A key and a certificate that it has signed itself.

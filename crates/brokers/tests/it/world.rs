@@ -298,8 +298,29 @@ impl Sink for BlockingSink {
 
     fn committer(&self, environment: &Environment) -> Result<Option<Box<dyn Committer>>> {
         let committer = self.0.committer(environment)?;
-        assert!(committer.is_none(), "these sinks have no committer");
-        Ok(None)
+        let blocking = |inner| Box::new(BlockingCommitter(inner, Arc::clone(&self.1))) as Box<dyn Committer>;
+        Ok(committer.map(blocking))
+    }
+}
+
+pub(crate) struct BlockingCommitter(Box<dyn Committer>, Arc<Runtime>);
+
+#[async_trait]
+impl Committer for BlockingCommitter {
+    async fn recover(&mut self, job: JobId, committables: &[Committable]) -> Result<()> {
+        self.1.block_on(self.0.recover(job, committables))
+    }
+
+    async fn commit(&mut self, checkpoint: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
+        self.1.block_on(self.0.commit(checkpoint, committables))
+    }
+
+    async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
+        self.1.block_on(self.0.discard(committables))
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.1.block_on(self.0.finish())
     }
 }
 
@@ -322,6 +343,10 @@ impl SinkWriter for BlockingWriter {
 
     async fn prepare_commit(&mut self, end_of_input: bool) -> Result<Vec<Committable>> {
         self.runtime.block_on(self.inner.prepare_commit(end_of_input))
+    }
+
+    fn snapshot(&mut self) -> Result<Bytes> {
+        self.inner.snapshot()
     }
 
     async fn abort(&mut self) {

@@ -53,6 +53,7 @@ pub(super) struct Book {
 }
 
 /// A message that has come.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the largest variant")]
 pub(super) enum Arrival {
     New(Message),
     /// It is out, and its checkpoint is not complete.

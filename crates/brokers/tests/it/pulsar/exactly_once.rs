@@ -1,0 +1,159 @@
+//! Rows that are seen once, by transactions.
+
+use flott_api::ids::{CheckpointId, JobId, Subtask};
+use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
+use flott_api::testing::ready;
+
+use super::{endless, named, number, partitioned, topic, write};
+use crate::server::{self, Server, own, pause};
+use crate::world::Table;
+
+fn exactly_once(server: &Server, topic: &str) -> Table {
+    named(server, topic).with(&[("pulsar.sink.deliveryGuarantee", "exactly-once")])
+}
+
+fn writer(table: &Table, restored: Vec<bytes::Bytes>) -> Box<dyn SinkWriter> {
+    let (environment, metrics) = (table.environment.clone(), std::sync::Arc::default());
+    let subtask = Subtask { index: 0, parallelism: 1 };
+    table.sink().writer(WriterContext { job: JobId(7), restored, subtask, environment, metrics }).unwrap()
+}
+
+fn committer(table: &Table) -> Box<dyn Committer> {
+    table.sink().committer(&table.environment).unwrap().unwrap()
+}
+
+fn put(table: &Table, writer: &mut dyn SinkWriter, rows: &str) {
+    ready(writer.write(table.rows(rows))).unwrap();
+}
+
+/// What is handed over at a checkpoint, and the writer's state.
+fn checkpoint(writer: &mut dyn SinkWriter) -> (Vec<Committable>, bytes::Bytes) {
+    (ready(writer.prepare_commit(false)).unwrap(), writer.snapshot().unwrap())
+}
+
+fn commit(table: &Table, committables: &[Committable]) -> flott_api::Result<()> {
+    ready(committer(table).commit(Some(CheckpointId(1)), committables.to_vec()))
+}
+
+/// Rows as soon as so many are to be seen.
+fn seen(table: &Table, rows: usize) -> Vec<String> {
+    let mut all = endless(table).reading(&[]).unwrap().take(rows).unwrap();
+    all.sort_by_key(|line| number(line));
+    all
+}
+
+#[test]
+fn rows_are_seen_when_they_are_committed_and_a_commit_is_one_however_often() {
+    let Some(server) = server::pulsar("rows_are_seen_when_they_are_committed") else { return };
+    let table = exactly_once(server, &partitioned(server, 2));
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a\n+I | 2 | b");
+    put(&table, &mut *one, "+I | 3 | c");
+    let (first, _) = checkpoint(&mut *one);
+    assert_eq!(first.len(), 1);
+    put(&table, &mut *one, "+I | 4 | d");
+    let mut reading = endless(&table).reading(&[]).unwrap();
+    assert!(reading.is_quiet(500), "nothing is seen before it is committed");
+    // Another process commits, and commits again, since it does not know whether it did.
+    for _ in 0..3 {
+        commit(&table, &first).unwrap();
+    }
+    let mut rows = reading.take(3).unwrap();
+    rows.sort();
+    assert_eq!(rows, ["+I | 1 | a", "+I | 2 | b", "+I | 3 | c"]);
+    assert!(reading.is_quiet(300), "the next one is not committed");
+    let (second, _) = checkpoint(&mut *one);
+    let (third, _) = checkpoint(&mut *one);
+    assert!(third.is_empty(), "nothing was written");
+    commit(&table, &second).unwrap();
+    assert_eq!(reading.take(1).unwrap(), ["+I | 4 | d"]);
+    // The end hands over all.
+    put(&table, &mut *one, "+I | 5 | e");
+    let last = ready(one.prepare_commit(true)).unwrap();
+    commit(&table, &last).unwrap();
+    assert_eq!(seen(&table, 5).len(), 5);
+}
+
+/// The process dies with a checkpoint that is complete and not committed, one that is not complete, and rows behind it.
+#[test]
+fn what_no_checkpoint_has_is_given_up_and_holds_up_nobody() {
+    let Some(server) = server::pulsar("what_no_checkpoint_has_is_given_up") else { return };
+    let table = exactly_once(server, &topic(server));
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    let (first, state) = checkpoint(&mut *one);
+    put(&table, &mut *one, "+I | 2 | lost");
+    let (_lost, _) = checkpoint(&mut *one);
+    put(&table, &mut *one, "+I | 3 | lost, too");
+    // As with a kill, nothing of it runs any more.
+    std::mem::forget(one);
+    commit(&table, &first).unwrap();
+    let mut two = writer(&table, vec![state]);
+    put(&table, &mut *two, "+I | 2 | b\n+I | 3 | c");
+    let (second, _) = checkpoint(&mut *two);
+    commit(&table, &second).unwrap();
+    assert_eq!(seen(&table, 3), ["+I | 1 | a", "+I | 2 | b", "+I | 3 | c"]);
+}
+
+#[test]
+fn an_abort_and_a_discard_leave_nothing() {
+    let Some(server) = server::pulsar("an_abort_and_a_discard_leave_nothing") else { return };
+    let table = exactly_once(server, &topic(server));
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    let (handed_over, _) = checkpoint(&mut *one);
+    put(&table, &mut *one, "+I | 2 | b");
+    ready(one.abort());
+    ready(committer(&table).discard(handed_over.clone())).unwrap();
+    ready(committer(&table).discard(handed_over)).unwrap();
+    write(&named(server, table.options.0["topics"].as_str()), "+I | 3 | c");
+    assert_eq!(seen(&table, 1), ["+I | 3 | c"]);
+}
+
+#[test]
+fn a_transaction_that_timed_out_is_told() {
+    let Some(server) = server::pulsar("a_transaction_that_timed_out_is_told") else { return };
+    let name = topic(server);
+    let table = exactly_once(server, &name)
+        .with(&[("pulsar.sink.transactionTimeoutMillis", "15000"), ("pulsar.client.operationTimeoutMs", "5000")]);
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    let late = ready(one.prepare_commit(true)).unwrap();
+    // What is behind it is held up for so long.
+    write(&named(server, &name), "+I | 2 | b");
+    assert_eq!(seen(&table, 1), ["+I | 2 | b"]);
+    let error = commit(&table, &late).unwrap_err();
+    assert!(
+        error.message().starts_with("table 'c.d.t': rows of checkpoint 1 for table 'c.d.t' are lost: transaction ("),
+        "{error:?}"
+    );
+    assert!(error.detail().unwrap().contains("pulsar.sink.transactionTimeoutMillis"), "{error:?}");
+}
+
+/// The broker is killed in the middle of a transaction, and between a checkpoint and its commit.
+#[test]
+fn a_broker_that_is_killed_loses_and_doubles_nothing() {
+    let Some(mut server) = own("pulsar", "a_broker_that_is_killed_loses_and_doubles_nothing", &[]) else { return };
+    let name = topic(&server);
+    let table = exactly_once(&server, &name).with(&[("connection.max-retry-timeout", "300 s")]);
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    let (first, state) = checkpoint(&mut *one);
+    put(&table, &mut *one, "+I | 2 | b");
+    server.kill();
+    server.restart();
+    commit(&table, &first).unwrap();
+    // Nobody can tell what of a batch is in the transaction whose connection is lost: the job goes on from its checkpoint.
+    let error = ready(one.write(table.rows("+I | 3 | c"))).unwrap_err();
+    assert!(error.detail().unwrap().contains("Its transaction is given up"), "{error:?}");
+    ready(one.abort());
+    let mut two = writer(&table, vec![state]);
+    put(&table, &mut *two, "+I | 2 | b\n+I | 3 | c");
+    let (second, _) = checkpoint(&mut *two);
+    server.kill();
+    server.restart();
+    commit(&table, &second).unwrap();
+    commit(&table, &second).unwrap();
+    pause(0);
+    assert_eq!(seen(&table, 3), ["+I | 1 | a", "+I | 2 | b", "+I | 3 | c"]);
+}
