@@ -1,13 +1,14 @@
 //! Secrets among options: what must not be shown, logged or explained.
 
 /// Parts of a key that say that its value is secret; Flink's list, and private keys that stand in an option.
-const SECRET_PARTS: [&str; 14] = [
+const SECRET_PARTS: [&str; 15] = [
     "password",
     "secret",
     "fs.azure.account.key",
     "apikey",
     "api-key",
     "auth-params",
+    "authparam",
     "service-key",
     "token",
     "basic-auth",
@@ -69,6 +70,8 @@ mod tests {
     fn secrets_are_known_by_their_keys() {
         assert_eq!(shown("properties.sasl.jaas.config", "user=x"), HIDDEN);
         assert_eq!(shown("properties.ssl.keystore.key", "-----BEGIN"), HIDDEN);
+        assert_eq!(shown("pulsar.client.authParams", "token:x"), HIDDEN);
+        assert_eq!(shown("pulsar.client.authParamMap", "{}"), HIDDEN);
         assert_eq!(shown("Password", "x"), HIDDEN);
         assert_eq!(shown("http.sink.header.Authorization", "Bearer x"), HIDDEN);
         assert_eq!(shown("http.source.lookup.use-raw-authorization-header", "true"), "true");
