@@ -1,7 +1,10 @@
 //! Watermarks, idleness and timers through whole jobs, by a clock moved by hand.
 
+use std::sync::Weak;
+
 use flott_api::Watermark;
-use flott_api::operator::{TimeDomain, Timer};
+use flott_api::operator::{OpenContext, TimeDomain, Timer};
+use flott_api::splits::OpenSplits;
 
 use super::*;
 use crate::JobOutcome;
@@ -49,6 +52,28 @@ impl Operator for Idler {
     }
 }
 
+/// Logs the clock of idleness beside the time of processing.
+struct Clocked {
+    world: Arc<World>,
+    splits: Arc<OpenSplits>,
+}
+
+impl flott_api::operator::Stateful for Clocked {}
+
+#[async_trait]
+impl Operator for Clocked {
+    fn open(&mut self, cx: &OpenContext) -> Result<()> {
+        self.splits = Arc::clone(&cx.splits);
+        Ok(())
+    }
+
+    async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let now_ms = cx.processing_time_ms;
+        self.world.log(format!("at {now_ms} it is {}", self.splits.clock_ms(now_ms)));
+        cx.output.emit(batch).await
+    }
+}
+
 /// Holds all watermarks back.
 struct Deaf {}
 
@@ -84,8 +109,11 @@ impl Operator for Values {
 fn world() -> Arc<World> {
     let world = super::world();
     let weak = Arc::downgrade(&world);
+    let of_clock = Weak::clone(&weak);
     let make = move || Watcher { world: weak.upgrade().unwrap() };
     world.operator("watcher", EventTime::Sliced, make);
+    let make = move || Clocked { world: of_clock.upgrade().unwrap(), splits: Arc::default() };
+    world.operator("clocked", EventTime::Indifferent, make);
     world.operator("idler", EventTime::Indifferent, || Idler {});
     world.operator("deaf", EventTime::Sliced, || Deaf {});
     world.operator("values", EventTime::Indifferent, || Values {});
@@ -112,6 +140,35 @@ async fn an_idle_channel_does_not_hold_time_back() {
     until(|| saw("watermark 50")).await;
     job.stop(false);
     assert_eq!(soon(job.wait()).await.unwrap(), JobOutcome::Stopped);
+}
+
+#[tokio::test]
+async fn the_clock_of_idleness_stands_still_while_rows_wait_for_a_sink() {
+    let world = world();
+    world.sinks_blocked.send_replace(true);
+    let there =
+        world.script_in_turns("s", vec![(0..100).map(|n| batch(n * 16..n * 16 + 16, &[])).collect()], Then::End);
+    let mut g = GraphBuilder::new();
+    g.set("flott.channel.buffer-size", "1 kb");
+    let (s, c, k) = (g.source("s", 1), g.operator("clocked", 1), g.sink("k", 1));
+    g.edge(s, c, Forward);
+    g.edge(c, k, Rebalance);
+    let job = world.submit(&g);
+    there.send_replace(99);
+    let saw = |line: &str| world.lines().contains(&line.to_owned());
+    until(|| saw("at 0 it is 0")).await;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(world.lines().iter().filter(|l| l.starts_with("at ")).count() < 99, "it is held back");
+    world.clock.advance(5000);
+    world.sinks_blocked.send_replace(false);
+    until(|| saw("at 5000 it is 0")).await;
+    until(|| world.written("k").len() == 99 * 16).await;
+    world.clock.advance(70);
+    there.send_replace(usize::MAX);
+    assert_eq!(soon(job.wait()).await.unwrap(), JobOutcome::Finished);
+    assert!(saw("at 5070 it is 70"), "{:?}", world.lines());
 }
 
 #[tokio::test]

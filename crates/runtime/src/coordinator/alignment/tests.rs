@@ -37,10 +37,13 @@ fn the_slowest_of_all_that_have_a_watermark_bounds_the_group() {
     assert_eq!((b.bounds(), a.bounds()), (vec![-2], vec![3; 2]));
     other.readers[0].report(Some(-1000));
     assert_eq!((other.bounds(), a.bounds()), (vec![-999], vec![3; 2]), "groups do not know each other");
-    // Idle, and then at its end.
+    // Idle, there again, and gone.
     b.readers[0].report(Some(UNBOUND_MS));
     assert_eq!((b.bounds(), a.bounds()), (vec![105], vec![110; 2]));
+    b.readers[0].report(Some(-5));
+    assert_eq!((b.bounds(), a.bounds()), (vec![0], vec![5; 2]));
     b.readers.clear();
+    assert_eq!((b.bounds(), a.bounds()), (vec![], vec![110; 2]));
     a.readers[0].report(Some(UNBOUND_MS));
     assert_eq!((b.bounds(), a.bounds()), (vec![], vec![UNBOUND_MS; 2]), "there is nobody to wait for");
 }
