@@ -13,7 +13,7 @@ use arrow_array::{ArrayRef, ListArray, RecordBatch, StringArray, StructArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use flott_api::testing::{SinkWorld, batch, lines, sink_contract, source_contract};
-use flott_api::{ChangeBatch, ErrorKind, Schema, TypeKind};
+use flott_api::{ChangeBatch, ErrorKind, Field, LogicalType, Schema, TypeKind};
 
 use crate::server::{self, Server, pause};
 use crate::world::{Table, field, users};
@@ -324,6 +324,34 @@ fn messages_are_acknowledged_with_their_checkpoint_and_an_older_one_reads_them_a
         assert!(read.iter().map(|line| number(line)).eq(rows), "{read:?}");
         assert!(reading.is_quiet(200));
     }
+}
+
+#[test]
+fn a_checkpoint_may_lie_within_a_batch() {
+    let Some(server) = server::pulsar("a_checkpoint_may_lie_within_a_batch") else { return };
+    let name = topic(server);
+    // One entry of 5000 messages with two rows each: a batch of rows ends within it.
+    let raw = Table { fields: vec![Field::new("event", LogicalType::string())], ..named(server, &name) };
+    let raw = raw.with(&[
+        ("format", "raw"),
+        ("pulsar.producer.batchingMaxMessages", "8192"),
+        ("pulsar.producer.batchingMaxBytes", "4000000"),
+    ]);
+    let row = |n: usize, name: &str| format!("{{\"id\":{n},\"name\":\"{name}\"}}");
+    let events: Vec<String> = (0..5000)
+        .map(|n| format!("+I | {{\"before\":{},\"after\":{},\"op\":\"u\"}}", row(n, "a"), row(n, "b")))
+        .collect();
+    write(&raw, &events.join("\n"));
+    let table =
+        endless(&named(server, &name)).with(&[("format", "debezium-json"), ("source.subscription-name", "mine")]);
+    let mut reading = table.reading(&["message_id"]).unwrap();
+    let first = reading.next().unwrap().unwrap();
+    assert!(first.len() < 10_000 && first.len().is_multiple_of(2), "{}", first.len());
+    let splits = reading.checkpoint(1);
+    drop(reading);
+    let rest = table.reading_of(splits, &["message_id"]).unwrap().take(10_000 - first.len()).unwrap();
+    let rows = first.iter().chain(&rest).map(|line| number(line));
+    assert!(rows.eq((0..5000).flat_map(|n| [n, n])), "each row is there once, in order");
 }
 
 #[test]

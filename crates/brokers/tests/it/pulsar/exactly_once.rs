@@ -37,7 +37,10 @@ fn commit(table: &Table, committables: &[Committable]) -> flott_api::Result<()> 
 
 /// Rows as soon as so many are to be seen.
 fn seen(table: &Table, rows: usize) -> Vec<String> {
-    let mut all = endless(table).reading(&[]).unwrap().take(rows).unwrap();
+    let (mut reading, mut all) = (endless(table).reading(&[]).unwrap(), Vec::new());
+    while all.len() < rows {
+        all.extend(reading.soon(120_000).expect("readers are held up by an open transaction"));
+    }
     all.sort_by_key(|line| number(line));
     all
 }
