@@ -106,6 +106,12 @@ pub struct HttpReceived {
 
 /// What answers the requests of a server, several at a time.
 pub trait HttpHandler: Send + Sync {
+    /// Looks at a request whose body is still to come; an answer ends it there.
+    fn refuse(&self, head: &HttpReceived) -> Option<HttpResponse> {
+        let _: &HttpReceived = head;
+        None
+    }
+
     /// Answers a request. The future is dropped if the client goes away.
     fn answer(&self, request: HttpReceived) -> BoxFuture<'static, HttpResponse>;
 }

@@ -107,6 +107,12 @@ impl<T> Pending<T> {
         all
     }
 
+    /// Leaves out what need not be acknowledged.
+    pub(crate) fn retain(&mut self, mut needs: impl FnMut(&T) -> bool) {
+        self.now.retain(&mut needs);
+        self.waiting.iter_mut().for_each(|(_, of)| of.retain(&mut needs));
+    }
+
     /// Nothing of it can be acknowledged any more.
     pub(crate) fn clear(&mut self) {
         *self = Pending::default();

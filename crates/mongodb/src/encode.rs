@@ -81,6 +81,11 @@ impl Writer {
     }
 
     /// The bytes that were written.
+    /// Takes what was written back, from there on.
+    pub(crate) fn cut(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -85,7 +85,7 @@ fn column_of<'a>(expr: &Expr, fields: &'a [Field]) -> Option<&'a Field> {
             let both = (from.kind.is_integer()
                 && ty.kind.is_integer()
                 && integer_bytes(&from.kind) <= integer_bytes(&ty.kind))
-                || (from.kind.is_character() && ty.kind.is_character());
+                || keeps_texts(&from.kind, &ty.kind);
             if !both {
                 return None;
             }
@@ -94,6 +94,14 @@ fn column_of<'a>(expr: &Expr, fields: &'a [Field]) -> Option<&'a Field> {
         _ => return None,
     };
     fields.get(index).filter(|f| is_plain(&f.name))
+}
+
+/// Whether a cast leaves texts as they are: it neither cuts nor fills them.
+fn keeps_texts(from: &TypeKind, to: &TypeKind) -> bool {
+    match (from, to) {
+        (TypeKind::Varchar(from) | TypeKind::Char(from), TypeKind::Varchar(to)) => from <= to,
+        _ => false,
+    }
 }
 
 fn integer_bytes(kind: &TypeKind) -> u32 {
@@ -266,6 +274,14 @@ mod tests {
         assert_eq!(told(&both), Some(doc! { "i": { "$ne": null } }), "a part of an AND may stay behind");
         let either = call("or", vec![call("is not null", vec![i()]), call("<>", vec![i(), int(3)])]);
         assert_eq!(told(&either), None);
+        let as_text = |ty| {
+            let input = Box::new(Expr::column(1, LogicalType::string()));
+            Expr::Cast { input, ty: LogicalType::new(ty), try_cast: false }
+        };
+        let ab = |ty| told(&call("=", vec![as_text(ty), text("ab")]));
+        assert_eq!(ab(TypeKind::Varchar(2)), None, "a longer text is cut to it");
+        assert_eq!(ab(TypeKind::Char(2)), None, "and a shorter one filled");
+        assert!(ab(LogicalType::string().kind).is_some());
         let in_list = call("in", vec![column(4, TypeKind::Boolean), int(3)]);
         assert_eq!(told(&in_list), None);
         assert!(told(&column(4, TypeKind::Boolean)).is_some());

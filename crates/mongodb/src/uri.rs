@@ -43,7 +43,7 @@ impl Uri {
                 .with_hint("It looks like 'mongodb://user:password@host:27017' or 'mongodb+srv://user:password@name'.")
         };
         let rest = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or_else(wrong)?;
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let query = path.split_once('?').map_or("", |(_, query)| query);
         // Whatever is no password there may be one by mistake.

@@ -1,7 +1,7 @@
 //! Secrets among options: what must not be shown, logged or explained.
 
 /// Parts of a key that say that its value is secret; Flink's list, and private keys that stand in an option.
-const SECRET_PARTS: [&str; 15] = [
+const SECRET_PARTS: [&str; 16] = [
     "password",
     "secret",
     "fs.azure.account.key",
@@ -9,6 +9,7 @@ const SECRET_PARTS: [&str; 15] = [
     "api-key",
     "auth-params",
     "authparam",
+    "authmechanismproperties",
     "service-key",
     "token",
     "basic-auth",
@@ -22,6 +23,9 @@ const SECRET_PARTS: [&str; 15] = [
 /// Keys that only look so: they are numbers of tokens.
 const NO_SECRETS: [&str; 2] = ["max-tokens", "maxtokens"];
 
+/// A value with more URLs is not looked through.
+const URLS_MAX: usize = 64;
+
 /// What is shown instead of a secret.
 pub const HIDDEN: &str = "****";
 
@@ -33,7 +37,10 @@ pub fn is_secret(key: &str) -> bool {
 
 /// The value of an option as it may be shown: not a secret, nor what is secret in a URL.
 pub fn shown(key: &str, value: &str) -> String {
-    if is_secret(key) { HIDDEN.to_owned() } else { without_secrets(value) }
+    if is_secret(key) || value.matches("://").nth(URLS_MAX).is_some() {
+        return HIDDEN.to_owned();
+    }
+    without_secrets(value)
 }
 
 /// A text in which passwords of URLs are hidden: `scheme://user:password@host/?password=..`.
@@ -45,7 +52,15 @@ fn without_secrets(text: &str) -> String {
     if rest[..end].ends_with(':') && rest[end..].starts_with("//") {
         end = rest[..end].rfind([';', ',']).unwrap_or(end);
     }
-    let (authority, path) = rest.split_at(end);
+    let (mut authority, mut path) = rest.split_at(end);
+    // A password in which these characters are not written as they should be.
+    let next = path.find("://").unwrap_or(path.len());
+    let is_user = authority.split_once(':').is_some_and(|(_, port)| !port.bytes().all(|b| b.is_ascii_digit()));
+    if let (true, Some(at)) = (is_user && !authority.contains('@'), path[..next].rfind('@')) {
+        (authority, path) = rest.split_at(end + at + 1);
+        let host = path.find(['/', '?', '#']).unwrap_or(path.len());
+        (authority, path) = rest.split_at(authority.len() + host);
+    }
     let authority = match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
         Some((Some((user, _)), host)) => format!("{user}:{HIDDEN}@{host}"),
         _ => authority.to_owned(),
@@ -78,6 +93,8 @@ mod tests {
         assert_eq!(shown("path", "/tmp/x"), "/tmp/x");
         for (url, expected) in [
             ("mongodb://me:hush@a:1,b:2/db?w=1", "mongodb://me:****@a:1,b:2/db?w=1"),
+            ("mongodb://me:pa#s/s@h/db@x?a=b", "mongodb://me:****@x?a=b"),
+            ("http://h:8080/a@b", "http://h:8080/a@b"),
             ("mongodb+srv://me:h%40u@a", "mongodb+srv://me:****@a"),
             ("amqp://me@a:1/", "amqp://me@a:1/"),
             ("http://u:p@a:1;http://u:p@b:2", "http://u:****@a:1;http://u:****@b:2"),
@@ -86,6 +103,9 @@ mod tests {
         ] {
             assert_eq!(shown("uri", url), expected);
         }
+        let properties = "mongodb://id@a/?authMechanismProperties=AWS_SESSION_TOKEN:hush";
+        assert_eq!(shown("uri", properties), "mongodb://id@a/?authMechanismProperties=****");
+        assert_eq!(shown("path", &"://x/".repeat(100_000)), HIDDEN);
         assert_eq!((shown("max-tokens", "7"), shown("token", "7")), ("7".to_owned(), HIDDEN.to_owned()));
     }
 }

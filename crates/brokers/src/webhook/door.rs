@@ -49,8 +49,8 @@ impl Door {
         (Door { options: Arc::clone(options), clock: Arc::clone(clock), room, arrivals }, arrived)
     }
 
-    /// The status of a request that may not come in.
-    fn refuse(&self, request: &HttpReceived) -> Option<u16> {
+    /// The status of a request that may not come in, by its head.
+    fn status(&self, request: &HttpReceived) -> Option<u16> {
         let options = &self.options;
         if request.path != options.path {
             return Some(404);
@@ -59,8 +59,7 @@ impl Door {
             return Some(405);
         }
         let shows = options.token.as_ref().is_none_or(|token| token.is_shown(request));
-        let signed = options.signature.as_ref().is_none_or(|signature| signature.is_shown(request));
-        (!shows || !signed).then_some(401)
+        (!shows).then_some(401)
     }
 }
 
@@ -107,10 +106,14 @@ fn told(status: u16, what: &str) -> HttpResponse {
 }
 
 impl HttpHandler for Door {
+    fn refuse(&self, head: &HttpReceived) -> Option<HttpResponse> {
+        self.status(head).map(|status| told(status, ""))
+    }
+
     fn answer(&self, request: HttpReceived) -> BoxFuture<'static, HttpResponse> {
         let now = |response| Box::pin(std::future::ready(response)) as BoxFuture<'static, HttpResponse>;
-        if let Some(status) = self.refuse(&request) {
-            return now(told(status, ""));
+        if !self.options.signature.as_ref().is_none_or(|signature| signature.is_shown(&request)) {
+            return now(told(401, ""));
         }
         // Empty bodies take room, too.
         let bytes = u32::try_from(request.body.len().max(1)).unwrap_or(u32::MAX);

@@ -13,7 +13,7 @@ use crate::messages::format_of;
 const TIMEOUT_MS: u64 = 30_000;
 const BODY_BYTES_MAX: u64 = 1 << 20;
 const WAITING_BYTES_MAX: u64 = 64 << 20;
-const CONNECTIONS_MAX: u32 = 1000;
+const CONNECTIONS_MAX: u32 = 256;
 /// The semaphore that counts bytes has room for so many.
 const BYTES_MAX: u64 = u32::MAX as u64;
 
@@ -41,7 +41,7 @@ pub(super) const OPTIONS: OptionTable = &[
         "So many bytes of bodies may wait until the job takes them; what comes then is answered with 503.",
     )
     .or("64 mb"),
-    ConfigOption::number("max-connections", "How many connections are served at once; further ones wait.").or("1000"),
+    ConfigOption::number("max-connections", "How many connections are served at once; further ones wait. Each may have a body on its way.").or("256"),
     ConfigOption::text("token", "A secret that each request must show, else it is answered with 401."),
     ConfigOption::text(
         "token.header",

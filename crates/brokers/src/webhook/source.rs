@@ -25,9 +25,9 @@ use super::options::WebhookOptions;
 use crate::messages::{Message, RowLayout};
 use crate::reader::{Acknowledges, BYTES_MAX, Feed, MESSAGES_MAX, MessageReader, Pending, single_split};
 
-/// A reader before may still hold the port for a moment.
+/// A reader before may still hold the port for a moment, but no longer.
 const PORT_WAIT_MS: u64 = 100;
-const PORT_TRIES: u32 = 100;
+const PORT_WAIT_MS_MAX: i64 = 10_000;
 
 /// Reads what comes to an address.
 pub(super) struct WebhookSource {
@@ -64,6 +64,7 @@ impl Source for WebhookSource {
                 environment: environment.clone(),
                 split: split.clone(),
                 listening: None,
+                waits_since_ms: None,
                 has_headers,
                 open: HashMap::default(),
                 numbered: 0,
@@ -81,6 +82,8 @@ struct WebhookFeed {
     environment: Environment,
     split: Split,
     listening: Option<(Box<dyn HttpServer>, Receiver<Arrival>)>,
+    /// Since when the port is not free. Reading is dropped and begun anew while it waits.
+    waits_since_ms: Option<i64>,
     has_headers: bool,
     /// Those without an answer, by their numbers.
     open: HashMap<u64, oneshot::Sender<Answer>, RandomState>,
@@ -92,7 +95,6 @@ impl WebhookFeed {
     /// Begins to listen.
     async fn listen(&mut self) -> Result<()> {
         let serving = self.options.serving(&self.environment)?;
-        let mut tries = 1;
         loop {
             let (door, arrived) = Door::new(&self.options, &self.environment.clock);
             match self.environment.http.serve(&serving, Arc::new(door)).await {
@@ -101,7 +103,15 @@ impl WebhookFeed {
                     self.listening = Some((server, arrived));
                     return Ok(());
                 }
-                Err(e) if e.kind() == (ErrorKind::External { retry: true }) && tries < PORT_TRIES => tries += 1,
+                Err(e) if e.kind() == (ErrorKind::External { retry: true }) => {
+                    let now_ms = self.environment.clock.now_ms();
+                    if self.waits_since_ms.is_none() {
+                        tracing::warn!("connector 'webhook' waits for '{}': {e}", serving.address);
+                    }
+                    if now_ms - *self.waits_since_ms.get_or_insert(now_ms) > PORT_WAIT_MS_MAX {
+                        return Err(e);
+                    }
+                }
                 Err(e) => return Err(e),
             }
             self.environment.clock.sleep_ms(PORT_WAIT_MS).await;
@@ -131,6 +141,15 @@ impl WebhookFeed {
         arrived.into_iter().map(message).collect()
     }
 
+    /// Forgets those whose senders wait no longer, where no checkpoint completes.
+    fn forget_the_gone(&mut self) {
+        if self.open.len() > 2 * self.options.connections_max as usize {
+            self.open.retain(|_, sender| !sender.is_closed());
+            let open = &self.open;
+            self.pending.retain(|number| open.contains_key(number));
+        }
+    }
+
     fn answer(&mut self, number: u64, answer: Answer) {
         if let Some(sender) = self.open.remove(&number) {
             // Whoever waits no longer sends it again.
@@ -146,15 +165,24 @@ impl Feed for WebhookFeed {
             self.listen().await?;
         }
         let Some((_, arrivals)) = &mut self.listening else { return Ok(None) };
-        let first = arrivals.recv().await.ok_or_else(|| Error::internal("the server of a webhook has gone"))?;
+        // Whoever was told to send it again, or has hung up, will.
+        let first = loop {
+            let arrival = arrivals.recv().await.ok_or_else(|| Error::internal("the server of a webhook has gone"))?;
+            if !arrival.answer.is_closed() {
+                break arrival;
+            }
+        };
         // From here on nothing is awaited.
         let mut bytes = first.request.body.len();
         let mut arrived = vec![first];
         while arrived.len() < MESSAGES_MAX && bytes < BYTES_MAX {
             let Ok(arrival) = arrivals.try_recv() else { break };
-            bytes += arrival.request.body.len();
-            arrived.push(arrival);
+            if !arrival.answer.is_closed() {
+                bytes += arrival.request.body.len();
+                arrived.push(arrival);
+            }
         }
+        self.forget_the_gone();
         Ok(Some(self.messages_of(arrived)))
     }
 

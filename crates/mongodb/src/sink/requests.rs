@@ -13,6 +13,8 @@ use crate::kinds::ID;
 
 /// A request is a document, which has at most 16 MB; one row may still come beyond this.
 const REQUEST_BYTES_MAX: usize = 8 << 20;
+/// And no request has more, unless one row has: a server takes 16 MB, and something beside the rows.
+const REQUEST_BYTES_LIMIT: usize = 15 << 20;
 /// Servers take 100 000.
 const REQUEST_ROWS_MAX: usize = 10_000;
 
@@ -136,7 +138,13 @@ impl<'a> Requests<'a> {
         };
         let (mut entries, mut count) = (Writer::default(), 0);
         while let Some(change) = self.changes.get(self.done).copied().filter(|c| !keyed || c.delete == first.delete) {
+            let before = entries.len();
             self.put_entry(&mut entries, count, kind, change)?;
+            // A large row goes alone, and must not lie behind others in a request that is too large.
+            if count > 0 && entries.len() > REQUEST_BYTES_LIMIT {
+                entries.cut(before);
+                break;
+            }
             self.done += 1;
             count += 1;
             if entries.len() >= REQUEST_BYTES_MAX || count >= REQUEST_ROWS_MAX {

@@ -1,5 +1,5 @@
 //! What makes watermarks stays in the task of its source where it needs to know the source's splits: it has the source's
-//! parallelism, whatever that of the job is. A source that waits for others is read for one watermark alone, so that
+//! parallelism, whatever that of the job is. Such a source is read for one watermark alone, so that
 //! nothing comes between the two; two queries read it twice if they compute it in two ways.
 
 use flott_api::{Error, Result};
@@ -26,8 +26,9 @@ impl AtSource {
     /// If the source is to wait for others and cannot.
     pub(super) fn of(node: &Node) -> Result<Option<Self>> {
         let Op::Watermark(watermark) = &node.op else { return Ok(None) };
+        let apart = || (!has_volatile(node)).then(|| format!("{node:?}"));
         let Some(alignment) = &watermark.options.alignment else {
-            return Ok(watermark.per_split.then_some(AtSource { alignment: None, apart: Some(String::new()) }));
+            return Ok(watermark.per_split.then(|| AtSource { alignment: None, apart: apart() }));
         };
         let refused = |path: &dyn std::fmt::Display, why: &str| {
             Err(Error::unsupported(format!("option '{ALIGNMENT_GROUP}' of table '{path}'")).with_detail(why))
@@ -36,10 +37,7 @@ impl AtSource {
             Ok(scan) if scan.description.dead_letters.is_some() => {
                 refused(&scan.path, "Its records that cannot be read go to another table.")
             }
-            Ok(_) => {
-                let apart = (!has_volatile(node)).then(|| format!("{node:?}"));
-                Ok(Some(AtSource { alignment: Some(alignment.clone()), apart }))
-            }
+            Ok(_) => Ok(Some(AtSource { alignment: Some(alignment.clone()), apart: apart() })),
             Err(Some(scan)) => refused(
                 &scan.path,
                 "It gives updates without what was before, which is found by key before there is time.",

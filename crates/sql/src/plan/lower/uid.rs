@@ -29,7 +29,19 @@ use flott_api::options::Options;
 use flott_graph::{JobGraph, NodeId, Role};
 
 /// The options that say where a table's data lies; the others say how it is read.
-const LOCATION: [&str; 6] = ["database-name", "path", "schema-name", "table-name", "topic", "topic-pattern"];
+const LOCATION: [&str; 11] = [
+    "collection",
+    "database",
+    "database-name",
+    "path",
+    "queue",
+    "schema-name",
+    "stream",
+    "table-name",
+    "topic",
+    "topic-pattern",
+    "topics",
+];
 
 /// What a uid is made of, besides whom the operator reads.
 #[derive(Clone, Debug, Default)]

@@ -246,7 +246,8 @@ fn normalized(source: Node) -> Result<Node> {
 /// Whether rows come from a source whose splits each have a time of their own, row by row.
 fn watermarks_by_split(node: &Node) -> bool {
     match &node.op {
-        Op::Source(scan) => scan.description.push_downs.watermark,
+        // What cannot be read leaves the source beside its rows, which go to a task of their own then.
+        Op::Source(scan) => scan.description.push_downs.watermark && scan.description.dead_letters.is_none(),
         Op::Calc(_) => node.inputs.iter().any(watermarks_by_split),
         _ => false,
     }

@@ -176,6 +176,17 @@ fn a_source_that_waits_is_read_for_one_watermark() {
     assert_eq!(uids.len(), 8);
 }
 
+/// Else each would be made in a task of its own, which does not know the splits.
+#[test]
+fn a_source_whose_time_is_kept_by_split_is_read_for_one_watermark() {
+    let world = world(", 'push' = 'watermark'");
+    let both = "EXECUTE STATEMENT SET BEGIN INSERT INTO app SELECT x, 'a' FROM w;
+        INSERT INTO app SELECT x, 'b' FROM w /*+ OPTIONS('scan.watermark.idle-timeout' = '9 s') */; END";
+    let graph = graph(&world, both);
+    let sources = graph.nodes.iter().filter(|node| matches!(node.role, Role::Source(_))).count();
+    assert_eq!(sources, 2);
+}
+
 #[test]
 fn watermarks_by_split_are_made_in_the_task_of_the_source() {
     for options in [ALIGNED, ", 'push' = 'watermark'"] {
