@@ -3,7 +3,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test lint nightly bench fuzz setup setup-%
+.PHONY: help demo demo-kafka test lint nightly bench fuzz services setup setup-%
 
 help: ## say what can be made here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -36,6 +36,9 @@ bench: setup-bench ## measure: Nexmark, sliding windows, joins, formats, and sta
 
 fuzz: setup-fuzz ## fuzz every decoder for ten minutes: fuzz/README.md
 	script/fuzz
+
+services: setup-test ## install the servers that the tests start, and say how one is started by hand
+	@echo 'script/services run NAME PORT FOLDER starts one; NAME is s3, azure, postgres, mariadb, opensearch, kafka, redis, nats, mosquitto, pulsar, rabbitmq or ferretdb'
 
 setup: setup-all ## install what any of these needs
 
