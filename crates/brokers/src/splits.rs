@@ -148,9 +148,8 @@ impl Enumerator {
         let found = found.await.map_err(|e| e.context(format!("connector '{}'", self.finder.connector())))?;
         self.memory.found = true;
         self.memory.note = found.note;
-        if self.finder.again_ms().is_some() {
-            self.memory.known.extend(found.splits.iter().map(|split| split.id.clone()));
-        }
+        // Also if this is the only search: the next job may look again.
+        self.memory.known.extend(found.splits.iter().map(|split| split.id.clone()));
         self.add_back(found.splits);
         Ok(())
     }
@@ -178,5 +177,57 @@ impl SplitEnumerator for Enumerator {
     fn snapshot(&mut self) -> Result<Bytes> {
         let bytes = serde_json::to_vec(&self.memory);
         bytes.map(Bytes::from).map_err(|e| Error::internal("an enumerator's state cannot be written").with_source(e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finds two splits, as far as they are not known.
+    struct Two {
+        again_ms: Option<u64>,
+    }
+
+    #[async_trait]
+    impl Finder for Two {
+        fn connector(&self) -> &'static str {
+            "two"
+        }
+
+        fn retry_ms(&self) -> u64 {
+            0
+        }
+
+        fn again_ms(&self) -> Option<u64> {
+            self.again_ms
+        }
+
+        async fn find(&self, _: &Environment, known: &Known) -> Result<Found> {
+            let new = ["a", "b"].into_iter().filter(|id| !known.ids.iter().any(|known| known == id));
+            let splits = new.map(|id| Split { id: id.to_owned(), state: Bytes::new() }).collect();
+            Ok(Found { splits, note: None })
+        }
+    }
+
+    #[test]
+    fn a_job_that_begins_to_look_again_finds_nothing_twice() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _entered = runtime.enter();
+        let environment = flott_runtime::environment::real();
+        let enumerator = |again_ms, restored| Enumerator::boxed(Arc::new(Two { again_ms }), &environment, restored);
+        let mut once = enumerator(None, None).unwrap();
+        let found = runtime.block_on(once.discover()).unwrap();
+        assert_eq!((found.splits.len(), found.finished), (2, true));
+        let mut again = enumerator(Some(1), Some(once.snapshot().unwrap())).unwrap();
+        let more = runtime.block_on(async {
+            let late = environment.clock.sleep_ms(300);
+            tokio::select! {
+                biased;
+                more = again.discover() => Some(more),
+                () = late => None,
+            }
+        });
+        assert!(more.is_none(), "{more:?}");
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct Address {
 /// A connection.
 pub(super) struct Client {
     line: Line,
+    pub(super) address: Address,
     environment: Environment,
     timeout_ms: u64,
     /// What the broker takes.
@@ -72,6 +73,7 @@ impl Client {
         let line = Line::open(environment, &access).await?;
         let mut client = Client {
             line,
+            address: address.clone(),
             environment: environment.clone(),
             timeout_ms: access.timeout_ms,
             message_bytes: MESSAGE_BYTES,

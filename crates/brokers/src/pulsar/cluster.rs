@@ -103,7 +103,8 @@ impl Cluster {
             match found.response {
                 Some(1) if found.through_proxy.unwrap_or_default() => {
                     let behind = Some(format!("{host}:{port}"));
-                    let (host, port) = self.options.addresses.first().cloned().ok_or_else(senseless)?;
+                    // Behind the proxy that was asked.
+                    let Address { host, port, .. } = client.address.clone();
                     return Ok((None, Address { host, port, behind }));
                 }
                 Some(1) => return Ok((there.then_some(client), Address { host, port, behind: None })),

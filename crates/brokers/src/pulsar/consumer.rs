@@ -23,8 +23,10 @@ pub(super) struct Subscription {
 pub(super) enum Begin {
     Earliest,
     Latest,
-    /// With this entry, by a subscription that ends with its connection.
+    /// With this entry, or one or two before it, by a subscription that ends with its connection.
     Entry(Place),
+    /// With the first entry that is kept, by a subscription that ends with its connection.
+    First,
 }
 
 /// Where a subscription can be set to.
@@ -84,7 +86,11 @@ impl Consumer {
         self.id += 1;
         let (what, id) = (self.what(), self.id);
         let Subscription { topic, name, begin } = self.subscription.clone();
-        let start = if let Begin::Entry(place) = begin { Some(place.before_entry()) } else { None };
+        let start = match begin {
+            Begin::Entry(place) => Some(place.before_entry()),
+            Begin::First => Some(MessageIdData { ledger: u64::MAX, entry: u64::MAX, ..MessageIdData::default() }),
+            Begin::Earliest | Begin::Latest => None,
+        };
         let subscribed = self.client.ask(Kind::Subscribe, &what, |c, request| {
             c.subscribe = Some(Box::new(CommandSubscribe {
                 topic,

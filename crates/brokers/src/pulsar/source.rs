@@ -114,7 +114,8 @@ impl Source for PulsarSource {
     }
 
     fn enumerator(&self, environment: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
-        Enumerator::boxed(Arc::new(PartitionFinder { shared: Arc::clone(&self.shared) }), environment, restored)
+        let finder = PartitionFinder::new(Arc::clone(&self.shared), environment);
+        Enumerator::boxed(Arc::new(finder), environment, restored)
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {

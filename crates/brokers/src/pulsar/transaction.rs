@@ -155,7 +155,7 @@ impl Transactions {
     /// Gives up what earlier writers have left, and begins so many transactions.
     async fn ahead(&mut self, count: usize) -> Result<()> {
         while let Some(id) = self.left.last().copied() {
-            self.end(id, Ending::Abort).await?.ok();
+            self.abort_one(id).await?;
             self.left.pop();
         }
         while self.begun.len() < count {
@@ -202,18 +202,21 @@ impl Transactions {
     /// What is to be committed; the next transaction is begun, unless nothing more is written.
     ///
     /// # Errors
-    /// If it cannot be begun.
+    /// If it cannot be begun, or what is to be committed has timed out.
     pub(super) async fn hand_over(&mut self, end_of_input: bool) -> Result<Option<Pending>> {
         let pending = self.begun.pop_front_if(|begun| !begun.partitions.is_empty());
+        let (now_ns, limit_ns) =
+            (self.cluster.environment.clock.monotonic_ns(), self.timeout_ms.saturating_mul(NS_PER_MS));
+        if let Some(begun) = pending.as_ref().filter(|begun| now_ns.saturating_sub(begun.since_ns) >= limit_ns) {
+            return Err(timed_out(begun.id));
+        }
         let pending = pending.map(|begun| Pending { version: VERSION, id: begun.id, entry: begun.entry });
         if end_of_input {
             self.abort().await;
             return Ok(pending);
         }
         // One that nobody has used for long would time out in the hand.
-        let now_ns = self.cluster.environment.clock.monotonic_ns();
-        let old = self.timeout_ms.saturating_mul(NS_PER_MS) / 2;
-        let is_old = |begun: &mut Begun| now_ns.saturating_sub(begun.since_ns) > old;
+        let is_old = |begun: &mut Begun| now_ns.saturating_sub(begun.since_ns) > limit_ns / 2;
         while let Some(begun) = self.begun.pop_front_if(is_old) {
             self.give_up(begun.id).await;
         }
@@ -234,8 +237,19 @@ impl Transactions {
     }
 
     async fn give_up(&mut self, id: TxnId) {
-        if let Err(e) = self.end(id, Ending::Abort).await {
+        if let Err(e) = self.abort_one(id).await {
             tracing::warn!("transaction {id} is left to time out: {e}");
+        }
+    }
+
+    /// Aborts a transaction; one that has ended needs nothing.
+    ///
+    /// # Errors
+    /// If its coordinator does not answer, or refuses.
+    pub(super) async fn abort_one(&mut self, id: TxnId) -> Result<()> {
+        match self.end(id, Ending::Abort).await? {
+            Err(refusal) if !refusal.is_of_ended_transaction() => Err(refusal.error(&what(id))),
+            _ => Ok(()),
         }
     }
 
@@ -287,6 +301,16 @@ impl Transactions {
         let client = self.coordinator.as_mut().map(|(_, client)| client);
         client.ok_or_else(|| Error::internal("a coordinator is not connected"))
     }
+}
+
+/// A checkpoint that has it would be complete, and its rows lost.
+fn timed_out(id: TxnId) -> Error {
+    passing(format!("transaction {id} has timed out before its checkpoint"))
+        .with_detail("The job goes on from its last checkpoint.")
+        .with_hint(
+            "Option 'pulsar.sink.transactionTimeoutMillis' must be longer than two checkpoint intervals and the time that a job \
+             may be down.",
+        )
 }
 
 fn what(id: TxnId) -> String {

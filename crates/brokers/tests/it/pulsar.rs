@@ -116,6 +116,9 @@ fn what_is_written_is_read_with_what_is_told_beside() {
     columns.push(properties(&table, &[("kind", "odd"), ("a", "")]));
     let rows = RecordBatch::try_new(spec.schema.arrow(), columns).unwrap();
     table.writer_with(&["key", "event_time", "properties"]).put(ChangeBatch::inserts(rows)).unwrap();
+    let before = batch(&Schema::new([&users()[..], &spec.schema.fields[3..4]].concat()), "+I | 3 | c | -1");
+    let error = table.writer_with(&["event_time"]).put(before).unwrap_err();
+    assert!(error.message().ends_with("an 'event_time' of -1 ms is before 1970"), "{error}");
     write(&table, "+I | 4 | d");
     let told = table.read(&["topic", "key", "event_time", "sequenceId", "message_size"]).unwrap();
     let told: Vec<String> = told.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();

@@ -11,7 +11,12 @@ use tokio::sync::mpsc;
 
 use super::super::frame::{command, take_frame};
 use super::super::options::PulsarOptions;
-use super::super::proto::{BaseCommand, CommandAuth, CommandConnected, CommandPartitionsResponse};
+use super::super::producer::{Entry, Partition, Producers};
+use super::super::proto::{
+    BaseCommand, CommandAuth, CommandConnected, CommandPartitionsResponse, CommandProducerSuccess,
+    CommandTcConnectResponse, CommandTxnResponse, Empty, MessageMetadata,
+};
+use super::super::transaction::{Transactions, TxnId};
 use super::*;
 use crate::link::passing;
 
@@ -94,6 +99,15 @@ fn owner(
     urls: &str,
     answers: impl Fn(&str, &BaseCommand) -> Vec<u8> + Send + Sync + 'static,
 ) -> (Vec<String>, Option<Error>) {
+    asking(urls, answers, async |cluster| cluster.owner("t").await.map(drop))
+}
+
+/// Runs anything that is asked of brokers.
+fn asking(
+    urls: &str,
+    answers: impl Fn(&str, &BaseCommand) -> Vec<u8> + Send + Sync + 'static,
+    work: impl AsyncFnOnce(Cluster) -> Result<()>,
+) -> (Vec<String>, Option<Error>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let connected = Arc::default();
@@ -109,7 +123,7 @@ fn owner(
     let options = Options(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
     let schema = Schema::new(vec![Field::new("a", LogicalType::string())]);
     let options = PulsarOptions::read(&options, &schema).unwrap().client;
-    let failure = runtime.block_on(Cluster { options, environment }.owner("t")).err();
+    let failure = runtime.block_on(work(Cluster { options, environment })).err();
     let connected = connected.lock().unwrap_or_else(PoisonError::into_inner).clone();
     (connected, failure)
 }
@@ -180,6 +194,12 @@ fn hosts_that_are_down_are_skipped_and_proxies_named_their_broker() {
         None => frame(CommandLookupResponse { through_proxy: Some(true), ..found(asked, 1, "c:3") }),
     });
     assert!(failure.is_none() && connected == ["proxy:1", "proxy:1"], "{connected:?}");
+    // The proxy that has answered, and not the first one of all.
+    let (connected, failure) = owner("pulsar://down:1,proxy:2", |_, asked| match &asked.connect {
+        Some(_) => welcome(),
+        None => frame(CommandLookupResponse { through_proxy: Some(true), ..found(asked, 1, "c:3") }),
+    });
+    assert!(failure.is_none() && connected == ["proxy:2", "proxy:2"], "{connected:?}");
 }
 
 #[test]
@@ -201,4 +221,60 @@ fn a_challenge_is_answered() {
     assert!(failure.is_none(), "{failure:?}");
     let shown = shown.lock().unwrap().clone().unwrap();
     assert_eq!((shown.method.as_deref(), shown.data.as_deref()), (Some("token"), Some(&b"hush"[..])));
+}
+
+/// Only one that has ended needs no abort.
+#[test]
+fn an_abort_that_is_refused_is_told() {
+    let abort = |code: i32| {
+        let answers = move |_: &str, asked: &BaseCommand| match asked.kind() {
+            Kind::Lookup => frame(found(asked, 1, "a:1")),
+            Kind::TcClientConnectRequest => {
+                let request = asked.tc_connect.as_ref().unwrap().request;
+                let connected = CommandTcConnectResponse { request, ..CommandTcConnectResponse::default() };
+                command(Kind::TcClientConnectResponse, |c| c.tc_connect_response = Some(connected))
+            }
+            Kind::EndTxn => {
+                let request = asked.end_txn.as_ref().unwrap().request;
+                let ended = CommandTxnResponse { request, error: Some(code), ..CommandTxnResponse::default() };
+                command(Kind::EndTxnResponse, |c| c.end_txn_response = Some(ended))
+            }
+            _ => Vec::new(),
+        };
+        let abort = async |cluster| {
+            Transactions::new(cluster, 1000, 0, Vec::new())?.abort_one(TxnId { most: 0, least: 7 }).await
+        };
+        asking("pulsar://a:1", answers, abort).1
+    };
+    assert!(abort(21).is_none() && abort(24).is_none(), "it has ended");
+    assert_eq!(abort(6).unwrap().kind(), ErrorKind::External { retry: true });
+    let error = abort(22).unwrap();
+    assert!(error.message().starts_with("transaction (0,7): Pulsar answers"), "{error}");
+}
+
+/// A broker that lives, and has no bookies, only answers that it lives.
+#[test]
+fn pongs_are_no_receipts() {
+    let answers = |_: &str, asked: &BaseCommand| match asked.kind() {
+        Kind::Lookup => frame(found(asked, 1, "a:1")),
+        Kind::Producer => {
+            let request = asked.producer.as_ref().unwrap().request;
+            let made = CommandProducerSuccess { request, name: "p".to_owned(), ..CommandProducerSuccess::default() };
+            command(Kind::ProducerSuccess, |c| c.producer_success = Some(made))
+        }
+        Kind::Ping => command(Kind::Pong, |c| c.pong = Some(Empty {})),
+        _ => Vec::new(),
+    };
+    let write = async |cluster: Cluster| {
+        let mut options = (*cluster.options).clone();
+        (options.access.timeout_ms, options.keep_alive_ms) = (400, 100);
+        let cluster = Cluster { options: Arc::new(options), ..cluster };
+        let mut partitions = [Partition::new("t".to_owned())];
+        let mut producers = Producers::open(cluster, &mut partitions, false).await?;
+        let metadata = MessageMetadata::default();
+        let entry = Entry { partition: 0, metadata, payload: vec![1], acknowledged: false, place: None };
+        producers.write(&partitions, &mut [entry], None).await
+    };
+    let (_, failure) = asking("pulsar://a:1", answers, write);
+    assert_eq!(failure.unwrap().message(), "Pulsar does not acknowledge messages");
 }

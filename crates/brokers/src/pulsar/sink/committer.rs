@@ -10,6 +10,7 @@ use flott_api::{Error, Result};
 
 use super::super::consumer::{Arrival, Begin, Consumer, Subscription};
 use super::super::failure::Refusal;
+use super::super::frame::read_message;
 use super::super::place::Place;
 use super::super::transaction::{Ending, Pending, Transactions};
 use super::Shared;
@@ -62,30 +63,41 @@ impl PulsarCommitter {
     /// that was aborted is never given to anybody.
     async fn was_committed(&self, pending: &Pending, refusal: &Refusal) -> Result<bool> {
         let Some((topic, place)) = &pending.entry else { return Ok(false) };
-        let name = format!("flott-committer-{:016x}", self.environment.rng.next_u64());
-        let subscription = Subscription { topic: topic.clone(), name, begin: Begin::Entry(*place) };
-        let mut consumer = Consumer::open(&self.shared.cluster(&self.environment), subscription).await?;
+        let kept = self.look(topic, Begin::First).await?.places().await?.mark_delete;
+        if kept.ledger != u64::MAX && place.ledger < kept.ledger {
+            // Only what all subscriptions have acknowledged goes, and nothing of an open transaction is given to any.
+            tracing::warn!(
+                "table '{}': transaction {} has ended, and its entry {place} of topic '{topic}' is no longer kept: it is taken \
+                 for committed",
+                self.shared.table,
+                pending.id
+            );
+            return Ok(true);
+        }
+        let mut consumer = self.look(topic, Begin::Entry(*place)).await?;
         consumer.allow(1)?;
-        let first = within(&self.environment, self.shared.options.client.access.timeout_ms, async {
-            loop {
-                match consumer.take()? {
-                    Some(Arrival::Message(first, _)) => return Ok::<_, Error>(Some(first)),
-                    Some(Arrival::EndOfTopic) => return Ok(None),
-                    Some(Arrival::MarkDelete(_)) => {}
-                    None => consumer.client.fill().await?,
-                }
-            }
-        });
-        let entry = |place: &Place| (place.ledger, place.entry);
-        match first.await {
-            Some(first) => Ok(first?.is_some_and(|first| entry(&first) == entry(place))),
-            // Nothing behind it is visible: another transaction may be open, or there is nothing.
+        let timeout_ms = self.shared.options.client.access.timeout_ms;
+        match within(&self.environment, timeout_ms, visible_from(&mut consumer, *place)).await {
+            Some(first) => Ok(first?.is_some_and(|first| entry(first) == entry(*place))),
+            // Nothing is visible from there on: an older transaction may be open, or this one was aborted and is the last one.
+            // The last place that a broker tells of does not part them: it has what nobody can see, too.
             None => Err(passing(format!(
                 "transaction {} cannot be ended, and nobody can tell whether it was committed",
                 pending.id
             ))
-            .with_detail(format!("{}.", refusal.error("Its end").message()))),
+            .with_detail(format!("{}.", refusal.error("Its end").message()))
+            .with_hint(
+                "If no older transaction of its topic is open, it was aborted: restore an older checkpoint, and give transactions \
+                 more time.",
+            )),
         }
+    }
+
+    /// Looks at a topic, and leaves nothing there.
+    async fn look(&self, topic: &str, begin: Begin) -> Result<Consumer> {
+        let name = format!("flott-committer-{:016x}", self.environment.rng.next_u64());
+        let subscription = Subscription { topic: topic.to_owned(), name, begin };
+        Consumer::open(&self.shared.cluster(&self.environment), subscription).await
     }
 
     /// The rows of a complete checkpoint will never be seen.
@@ -104,6 +116,28 @@ impl PulsarCommitter {
     }
 }
 
+fn entry(place: Place) -> (u64, i64) {
+    (place.ledger, place.entry)
+}
+
+/// The first entry at or behind a place that is visible; nothing if the topic ends before. The broker may begin some entries
+/// before it.
+async fn visible_from(consumer: &mut Consumer, place: Place) -> Result<Option<Place>> {
+    loop {
+        match consumer.take()? {
+            Some(Arrival::Message(first, _)) if entry(first) >= entry(place) => return Ok(Some(first)),
+            // All messages of an entry are counted.
+            Some(Arrival::Message(_, content)) => {
+                let messages = read_message(content)?.0.messages.unwrap_or(1);
+                consumer.allow(messages.max(1).cast_unsigned())?;
+            }
+            Some(Arrival::EndOfTopic) => return Ok(None),
+            Some(Arrival::MarkDelete(_)) => {}
+            None => consumer.client.fill().await?,
+        }
+    }
+}
+
 #[async_trait]
 impl Committer for PulsarCommitter {
     async fn commit(&mut self, checkpoint: Option<CheckpointId>, committables: Vec<Committable>) -> Result<()> {
@@ -118,11 +152,20 @@ impl Committer for PulsarCommitter {
 
     async fn discard(&mut self, committables: Vec<Committable>) -> Result<()> {
         let mut transactions = self.transactions()?;
+        let mut failure = None;
         for committable in &committables {
-            let pending = Pending::read(committable)?;
-            // One that has ended needs nothing.
-            transactions.end(pending.id, Ending::Abort).await?.ok();
+            let discarded = match Pending::read(committable) {
+                Ok(pending) => transactions.abort_one(pending.id).await,
+                Err(e) => Err(e),
+            };
+            // One that cannot be given up is no reason to keep the others.
+            if let Err(e) = discarded {
+                failure.get_or_insert(e);
+            }
         }
-        Ok(())
+        match failure {
+            Some(e) => Err(e.context(format!("table '{}'", self.shared.table))),
+            None => Ok(()),
+        }
     }
 }

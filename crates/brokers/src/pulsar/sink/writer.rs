@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use flott_api::env::Environment;
 use flott_api::sink::{Committable, SinkWriter, WriterContext};
-use flott_api::{BoxFuture, ChangeBatch, Result};
+use flott_api::{BoxFuture, ChangeBatch, Error, Result};
 
 use super::super::batch::{BatchBuilder, Outgoing, OutgoingKey};
 use super::super::cluster::Cluster;
@@ -141,7 +142,7 @@ impl PulsarWriter {
             let bytes = self.key.as_ref().map(|key| OutgoingKey::Bytes(key.get(row)));
             let message = Outgoing {
                 key: bytes.or_else(|| text_at(rows, of_key, row).map(OutgoingKey::Text)),
-                event_ms: time_at(rows, of_time, row),
+                event_ms: event_time(rows, of_time, row)?,
                 properties: properties_at(rows, of_properties, row),
                 payload: self.value.get(row),
             };
@@ -191,6 +192,16 @@ async fn find(cluster: &Cluster, topics: &[String], known: Vec<Partition>) -> Re
         }
     }
     Ok(found)
+}
+
+/// The event time of a row, which Pulsar keeps without a sign.
+fn event_time(rows: &RecordBatch, column: Option<usize>, row: usize) -> Result<Option<i64>> {
+    let time = time_at(rows, column, row);
+    match time {
+        Some(ms) if ms < 0 => Err(Error::data(format!("an 'event_time' of {ms} ms is before 1970"))
+            .with_hint("Messages of Pulsar have none before 1970: write NULL instead.")),
+        _ => Ok(time),
+    }
 }
 
 /// Which partition a message goes to. In turn, batches are filled and not torn apart; without batches each message is one.

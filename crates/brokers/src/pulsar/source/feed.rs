@@ -21,6 +21,7 @@ use crate::splits::SplitState;
 
 /// When nothing comes for so long before the end of a split, the broker is asked whether anything still will.
 const IDLE_MS: u64 = 2000;
+const NS_PER_MS: u64 = 1_000_000;
 
 /// See the module.
 pub(super) struct PulsarFeed {
@@ -30,6 +31,8 @@ pub(super) struct PulsarFeed {
     split: PulsarSplit,
     /// As far as they have come.
     next: Place,
+    /// The last one that has come.
+    last: Option<Place>,
     ended: bool,
     lasting: Lasting<Session>,
     /// Positions at checkpoints that are not complete.
@@ -48,6 +51,7 @@ impl PulsarFeed {
             acknowledged: split.position,
             split,
             next,
+            last: None,
             ended,
             lasting,
             pending: VecDeque::new(),
@@ -59,6 +63,11 @@ impl PulsarFeed {
 fn position(message: &Message) -> Place {
     let place = Place::from_message(message.place);
     if place.index + 1 >= place.count { place.whole() } else { place }
+}
+
+/// Where a split is when this message is out: behind the last one that has come, all is out that came with it and is no row.
+fn behind(out: Place, last: Option<Place>, next: Place) -> Place {
+    if last == Some(out) { next } else { out }
 }
 
 #[async_trait]
@@ -73,9 +82,12 @@ impl Feed for PulsarFeed {
                     self.ended = session.ended;
                     self.next = session.split.position;
                     self.lasting.works();
-                    if !messages.is_empty() {
+                    if let Some(last) = messages.last() {
+                        self.last = Some(position(last));
                         return Ok(Some(messages));
                     }
+                    // All that came before is out, and what came now are no rows.
+                    self.split.position = self.next;
                 }
                 Err(e) => self.lasting.failed(e)?,
             }
@@ -96,7 +108,7 @@ impl Feed for PulsarFeed {
 impl Acknowledges for PulsarFeed {
     fn emitted(&mut self, messages: &[Message]) {
         if let Some(last) = messages.last() {
-            self.split.position = position(last);
+            self.split.position = behind(position(last), self.last, self.next);
         }
     }
 
@@ -149,6 +161,9 @@ struct Session {
     /// With the position as far as its messages have come.
     split: PulsarSplit,
     address: Bytes,
+    environment: Environment,
+    /// When the last message came, or the broker was asked.
+    heard_ns: u64,
     ended: bool,
     /// Whether anybody looks at properties.
     properties: bool,
@@ -170,6 +185,8 @@ fn open(shared: Arc<Shared>, environment: Environment, split: PulsarSplit) -> Bo
         Ok(Session {
             consumer,
             address: Bytes::from(split.topic.clone().into_bytes()),
+            heard_ns: environment.clock.monotonic_ns(),
+            environment,
             ended: split.ends_at(split.position),
             split,
             properties: shared.layout.has_headers(),
@@ -220,8 +237,11 @@ impl Session {
             while !self.ended && messages.len() < MESSAGES_MAX && bytes < BYTES_MAX {
                 match self.consumer.take()? {
                     Some(Arrival::Message(place, content)) => {
-                        bytes += content.len();
+                        let (before, packed) = (messages.len(), content.len());
                         self.accept(place, content, &mut messages)?;
+                        let unpacked = messages[before..].iter().map(|message| message.payload.len()).sum::<usize>();
+                        bytes += packed.max(unpacked);
+                        self.heard_ns = self.environment.clock.monotonic_ns();
                     }
                     Some(Arrival::MarkDelete(place)) => self.ended = self.split.ends_at(place.whole()),
                     Some(Arrival::EndOfTopic) => self.ended = true,
@@ -242,10 +262,15 @@ impl Session {
         if self.split.end.is_none() {
             return self.consumer.client.fill().await;
         }
-        if !self.consumer.client.fill_within(IDLE_MS).await? && !self.consumer.is_asked() {
-            self.consumer.ask_places()?;
+        // What only shows that the broker lives is nothing that comes.
+        let now_ns = self.environment.clock.monotonic_ns();
+        let idle_ms = now_ns.saturating_sub(self.heard_ns) / NS_PER_MS;
+        if idle_ms < IDLE_MS {
+            self.consumer.client.fill_within(IDLE_MS - idle_ms).await?;
+            return Ok(());
         }
-        Ok(())
+        self.heard_ns = now_ns;
+        if self.consumer.is_asked() { Ok(()) } else { self.consumer.ask_places() }
     }
 
     /// Takes an entry apart, and leaves out what was there before, or is behind the end.
@@ -282,5 +307,19 @@ impl Session {
             Some(End::Before(next)) => place >= next,
             Some(End::PublishMs(_)) | None => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_without_rows_are_out_with_the_last_one_that_has_some() {
+        let place = |entry, index, count| Place { ledger: 1, entry, index, count, partition: -1 };
+        let (last, next) = (place(4, 1, 3), place(6, 0, 0).whole());
+        assert_eq!(behind(place(4, 0, 3), Some(last), next), place(4, 0, 3), "more is to come");
+        assert_eq!(behind(last, Some(last), next), next);
+        assert_eq!(behind(last, None, next), last);
     }
 }

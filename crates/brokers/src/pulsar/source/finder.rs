@@ -19,9 +19,15 @@ const SUBSCRIPTION_PREFIX: &str = "flott-";
 /// See the module.
 pub(super) struct PartitionFinder {
     pub(super) shared: Arc<Shared>,
+    /// What the subscription is called if neither options nor the checkpoint name it: however often it is tried, it is one.
+    name: String,
 }
 
 impl PartitionFinder {
+    pub(super) fn new(shared: Arc<Shared>, environment: &Environment) -> Self {
+        PartitionFinder { shared, name: format!("{SUBSCRIPTION_PREFIX}{:016x}", environment.rng.next_u64()) }
+    }
+
     async fn partitions(&self, cluster: &Cluster) -> Result<Vec<String>> {
         let (mut client, mut all) = (cluster.any().await?, Vec::new());
         for topic in &self.shared.options.topics {
@@ -57,8 +63,7 @@ impl Finder for PartitionFinder {
         let cluster = self.shared.cluster(environment);
         let partitions = self.partitions(&cluster).await?;
         check_ids(options, &partitions)?;
-        let name = || format!("{SUBSCRIPTION_PREFIX}{:016x}", environment.rng.next_u64());
-        let name = options.source.subscription.clone().or_else(|| known.note.clone()).unwrap_or_else(name);
+        let name = options.source.subscription.as_ref().or(known.note.as_ref()).unwrap_or(&self.name).clone();
         let first = known.ids.is_empty();
         let mut splits = Vec::new();
         for topic in partitions.into_iter().filter(|topic| !known.ids.contains(topic)) {

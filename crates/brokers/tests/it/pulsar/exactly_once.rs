@@ -4,8 +4,8 @@ use flott_api::ids::{CheckpointId, JobId, Subtask};
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::testing::ready;
 
-use super::{endless, named, number, partitioned, topic, write};
-use crate::server::{self, Server, own, pause};
+use super::{admin, admin_done, endless, named, number, partitioned, topic, write};
+use crate::server::{self, Server, own, pause, wait_until};
 use crate::world::Table;
 
 fn exactly_once(server: &Server, topic: &str) -> Table {
@@ -75,6 +75,119 @@ fn rows_are_seen_when_they_are_committed_and_a_commit_is_one_however_often() {
     let last = ready(one.prepare_commit(true)).unwrap();
     commit(&table, &last).unwrap();
     assert_eq!(seen(&table, 5).len(), 5);
+}
+
+/// The broker begins to read some entries before the one that it is asked for.
+#[test]
+fn a_commit_of_several_entries_is_one_however_often() {
+    let Some(server) = server::pulsar("a_commit_of_several_entries_is_one_however_often") else { return };
+    let table = exactly_once(server, &topic(server)).with(&[("pulsar.producer.batchingMaxMessages", "2")]);
+    write(&named(server, table.options.0["topics"].as_str()), "+I | 0 | before\n+I | 1 | it");
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 2 | a\n+I | 3 | b\n+I | 4 | c");
+    put(&table, &mut *one, "+I | 5 | d\n+I | 6 | e");
+    let (first, _) = checkpoint(&mut *one);
+    for _ in 0..3 {
+        commit(&table, &first).unwrap();
+    }
+    let rows = seen(&table, 7);
+    assert!(rows.iter().map(|line| number(line)).eq(0..7), "{rows:?}");
+}
+
+/// All have read and acknowledged what was committed, and its ledger is gone.
+#[test]
+fn what_is_no_longer_kept_was_committed() {
+    let Some(server) = server::pulsar("what_is_no_longer_kept_was_committed") else { return };
+    let name = topic(server);
+    let table = exactly_once(server, &name);
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    let first = ready(one.prepare_commit(true)).unwrap();
+    commit(&table, &first).unwrap();
+    let payload = String::from_utf8(first[0].payload.to_vec()).unwrap();
+    let ledger = payload.split("\"ledger\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let of = |what: &str| format!("persistent/public/default/{name}/{what}");
+    let is_kept = || admin(server, "GET", &of("internalStats"), "").1.contains(&format!("\"ledgerId\":{ledger},"));
+    assert!(is_kept());
+    // Nobody reads it, and there is no retention: a topic that is loaded again has another ledger.
+    for rows in ["", "+I | 2 | b"] {
+        admin_done(server, "PUT", &of("unload"), "");
+        if !rows.is_empty() {
+            write(&named(server, &name), rows);
+        }
+        admin_done(server, "POST", &of("trim"), "");
+        wait_until("its ledger is gone", || !is_kept());
+        commit(&table, &first).unwrap();
+    }
+}
+
+#[test]
+fn what_was_aborted_is_told() {
+    let Some(server) = server::pulsar("what_was_aborted_is_told") else { return };
+    let table = exactly_once(server, &topic(server))
+        .with(&[("pulsar.client.operationTimeoutMs", "5000"), ("connection.max-retry-timeout", "1 s")]);
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    let first = ready(one.prepare_commit(true)).unwrap();
+    ready(committer(&table).discard(first.clone())).unwrap();
+    // Nothing is behind it: it might be held up.
+    let error = commit(&table, &first).unwrap_err();
+    assert!(error.message().ends_with("nobody can tell whether it was committed"), "{error:?}");
+    assert!(error.hint().unwrap().contains("was aborted"), "{error:?}");
+    write(&named(server, table.options.0["topics"].as_str()), "+I | 2 | b");
+    let error = commit(&table, &first).unwrap_err();
+    assert!(error.message().contains("rows of checkpoint 1 for table 'c.d.t' are lost"), "{error:?}");
+}
+
+/// Another transaction, which is open, holds up readers: nothing is said to be lost that will be seen.
+#[test]
+fn what_is_held_up_is_not_taken_for_lost() {
+    let Some(server) = server::pulsar("what_is_held_up_is_not_taken_for_lost") else { return };
+    let table = exactly_once(server, &topic(server))
+        .with(&[("pulsar.client.operationTimeoutMs", "5000"), ("connection.max-retry-timeout", "1 s")]);
+    let (mut older, mut one) = (writer(&table, Vec::new()), writer(&table, Vec::new()));
+    put(&table, &mut *older, "+I | 1 | a");
+    put(&table, &mut *one, "+I | 2 | b");
+    let (first, _) = checkpoint(&mut *one);
+    commit(&table, &first).unwrap();
+    let error = commit(&table, &first).unwrap_err();
+    assert!(error.message().ends_with("nobody can tell whether it was committed"), "{error:?}");
+    ready(older.abort());
+    commit(&table, &first).unwrap();
+    assert_eq!(seen(&table, 1), ["+I | 2 | b"]);
+}
+
+/// The last entries of the topic are given to nobody.
+#[test]
+fn a_bounded_read_ends_behind_what_was_aborted() {
+    let Some(server) = server::pulsar("a_bounded_read_ends_behind_what_was_aborted") else { return };
+    let table = exactly_once(server, &topic(server));
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    ready(one.abort());
+    assert!(table.reading(&[]).unwrap().ends_within(60_000));
+    write(&named(server, table.options.0["topics"].as_str()), "+I | 2 | b");
+    let mut two = writer(&table, Vec::new());
+    put(&table, &mut *two, "+I | 3 | c");
+    ready(two.abort());
+    let mut reading = table.reading(&[]).unwrap();
+    assert_eq!(reading.take(1).unwrap(), ["+I | 2 | b"]);
+    assert!(reading.ends_within(60_000));
+}
+
+/// A checkpoint does not become complete with what is lost.
+#[test]
+fn a_transaction_that_timed_out_before_its_checkpoint_fails_it() {
+    let Some(server) = server::pulsar("a_transaction_that_timed_out_before_its_checkpoint_fails_it") else { return };
+    const LIMIT_MS: u64 = 5000;
+    let table =
+        exactly_once(server, &topic(server)).with(&[("pulsar.sink.transactionTimeoutMillis", &LIMIT_MS.to_string())]);
+    let mut one = writer(&table, Vec::new());
+    put(&table, &mut *one, "+I | 1 | a");
+    pause(LIMIT_MS);
+    let error = ready(one.prepare_commit(false)).unwrap_err();
+    assert!(error.message().ends_with("has timed out before its checkpoint"), "{error:?}");
+    assert!(error.hint().unwrap().contains("pulsar.sink.transactionTimeoutMillis"), "{error:?}");
 }
 
 /// The process dies with a checkpoint that is complete and not committed, one that is not complete, and rows behind it.

@@ -243,6 +243,30 @@ fn messages_that_are_gone_are_missed() {
     assert!(read.iter().map(|line| number(line)).eq(20..30), "{read:?}");
 }
 
+/// Its last messages are removed while it reads: then the broker only shows that it lives, more often than a reader is idle.
+#[test]
+fn a_bounded_read_ends_when_its_last_messages_are_removed() {
+    let Some(server) = server::pulsar("a_bounded_read_ends_when_its_last_messages_are_removed") else { return };
+    let name = topic(server);
+    let table = named(server, &name).with(&[
+        ("pulsar.producer.batchingEnabled", "false"),
+        ("source.subscription-name", "mine"),
+        ("pulsar.consumer.receiverQueueSize", "10"),
+        ("pulsar.client.keepAliveIntervalSeconds", "3"),
+    ]);
+    write_many(&table, 0..3000);
+    let mut reading = table.reading(&[]).unwrap();
+    let mut rows = reading.next().unwrap().unwrap().len();
+    admin_done(server, "POST", &format!("persistent/public/default/{name}/subscription/mine/skip_all"), "");
+    let clock = &table.environment.clock;
+    let mut since_ns = clock.monotonic_ns();
+    while let Some(more) = reading.soon(60_000) {
+        (rows, since_ns) = (rows + more.len(), clock.monotonic_ns());
+    }
+    assert!(clock.monotonic_ns() - since_ns < 60_000_000_000, "it does not end");
+    assert!((1..3000).contains(&rows), "{rows}");
+}
+
 #[test]
 fn a_reader_that_is_not_asked_takes_no_more() {
     let Some(server) = server::pulsar("a_reader_that_is_not_asked_takes_no_more") else { return };
