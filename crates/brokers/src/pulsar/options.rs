@@ -113,7 +113,7 @@ pub(super) const OPTIONS: OptionTable = &[
     .or("at-least-once"),
     ConfigOption::number(
         "pulsar.sink.transactionTimeoutMillis",
-        "How long a transaction may be open: longer than checkpoints are apart, and than a job may be down.",
+        "How long a transaction may be open: longer than two checkpoint intervals and the time that a job may be down.",
     )
     .or("10800000"),
     ConfigOption::choice(
