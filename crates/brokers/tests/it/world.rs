@@ -1,6 +1,7 @@
 //! A table with what its connector makes of it, driven from a test's own thread.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -11,9 +12,9 @@ use flott_api::ids::{CheckpointId, JobId, Subtask};
 use flott_api::lookup::{LookupCache, LookupSpec, LookupTable};
 use flott_api::options::Options;
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
-use flott_api::source::{Boundedness, ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
+use flott_api::source::{ReadEvent, ReaderContext, Source, Split, SplitReader};
 use flott_api::table::{ChangelogMode, SinkSpec, SourceSpec, TableContext, TableFactory};
-use flott_api::testing::{batch, lines};
+use flott_api::testing::{BlockOn, BlockingSource, batch, lines};
 use flott_api::types::Field;
 use flott_api::{ChangeBatch, LogicalType, Result, Schema, TypeKind};
 use tokio::runtime::Runtime;
@@ -156,7 +157,7 @@ impl Table {
 
     pub(crate) fn source(&self, metadata: &[&str]) -> Box<dyn Source> {
         let source = self.factory().source(&self.source_spec(metadata)).unwrap();
-        Box::new(BlockingSource(source, Arc::clone(&self.runtime)))
+        Box::new(BlockingSource(source, Arc::new(Tokio(Arc::clone(&self.runtime)))))
     }
 
     /// A reader with all splits of a new enumerator.
@@ -354,56 +355,11 @@ impl SinkWriter for BlockingWriter {
     }
 }
 
-struct BlockingSource(Box<dyn Source>, Arc<Runtime>);
+/// A runtime that the shared wrappers of the contract suites wait on.
+struct Tokio(Arc<Runtime>);
 
-impl Source for BlockingSource {
-    fn boundedness(&self) -> Boundedness {
-        self.0.boundedness()
-    }
-
-    fn enumerator(&self, environment: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
-        Ok(Box::new(BlockingEnumerator(self.0.enumerator(environment, restored)?, Arc::clone(&self.1))))
-    }
-
-    fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
-        Ok(Box::new(BlockingReader(self.0.reader(cx)?, Arc::clone(&self.1))))
-    }
-}
-
-struct BlockingEnumerator(Box<dyn SplitEnumerator>, Arc<Runtime>);
-
-#[async_trait]
-impl SplitEnumerator for BlockingEnumerator {
-    async fn discover(&mut self) -> Result<flott_api::source::Discovery> {
-        self.1.block_on(self.0.discover())
-    }
-
-    fn add_back(&mut self, splits: Vec<Split>) {
-        self.0.add_back(splits);
-    }
-
-    fn snapshot(&mut self) -> Result<Bytes> {
-        self.0.snapshot()
-    }
-}
-
-struct BlockingReader(Box<dyn SplitReader>, Arc<Runtime>);
-
-#[async_trait]
-impl SplitReader for BlockingReader {
-    fn add_splits(&mut self, splits: Vec<Split>) -> Result<()> {
-        self.0.add_splits(splits)
-    }
-
-    async fn next(&mut self) -> Result<ReadEvent> {
-        self.1.block_on(self.0.next())
-    }
-
-    fn snapshot(&mut self) -> Result<Vec<Split>> {
-        self.0.snapshot()
-    }
-
-    fn pause_split(&mut self, split: &str, paused: bool) {
-        self.0.pause_split(split, paused);
+impl BlockOn for Tokio {
+    fn block_on(&self, future: Pin<&mut (dyn Future<Output = ()> + Send)>) {
+        self.0.block_on(future);
     }
 }
