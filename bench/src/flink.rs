@@ -12,10 +12,14 @@ const EXTRA_JARS: &str = "FLINK_EXTRA_JARS";
 const HEAP: &str = "FLINK_HEAP";
 const PROTOC: &str = "FLOTT_PROTOC";
 const HEAP_DEFAULT: &str = "4g";
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 7] = [
     ("Jobs.java", include_str!("../flink/Jobs.java")),
     ("Measure.java", include_str!("../flink/Measure.java")),
     ("Messages.java", include_str!("../flink/Messages.java")),
+    ("Nexmark.java", include_str!("../flink/Nexmark.java")),
+    ("NexmarkEvents.java", include_str!("../flink/NexmarkEvents.java")),
+    ("NexmarkJobs.java", include_str!("../flink/NexmarkJobs.java")),
+    ("SideInput.java", include_str!("../flink/SideInput.java")),
 ];
 const FACTORIES: &str = "META-INF/services/org.apache.flink.table.factories.Factory";
 /// What Flink's jar for SQL renames the library of messages to, so that generated classes must name it so too.
@@ -65,7 +69,7 @@ impl Flink {
         for (name, text) in SOURCES {
             sources.push(flink.write(name, text)?);
         }
-        flink.write(FACTORIES, "Measure\n")?;
+        flink.write(FACTORIES, "Measure\nNexmark\nSideInput\n")?;
         flink.compile(&sources)?;
         Ok(Some(flink))
     }
@@ -91,13 +95,18 @@ impl Flink {
     /// Runs a program and reads its answers.
     pub(crate) fn ask(&self, program: &str, arguments: &[String]) -> Result<Vec<Answer>> {
         let heap = std::env::var(HEAP).unwrap_or_else(|_| HEAP_DEFAULT.to_owned());
+        self.lines(program, &heap, arguments)?.iter().map(|line| answer(line)).collect()
+    }
+
+    /// Runs a program with a heap of this size and reads the lines that it prints.
+    pub(crate) fn lines(&self, program: &str, heap: &str, arguments: &[String]) -> Result<Vec<String>> {
         let mut java = Command::new("java");
         // Flink unpacks jars there and leaves them behind.
         java.arg(format!("-Djava.io.tmpdir={}", self.classes.display()));
         java.arg(format!("-Xmx{heap}")).arg("-Duser.timezone=UTC").args(["-Dlog4j.level=OFF", "-Dlog4j2.level=OFF"]);
         java.args(OPENED.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
         java.args(["-cp", &self.classpath, program]).args(arguments);
-        finished(&mut java)?.lines().map(answer).collect()
+        Ok(finished(&mut java)?.lines().map(str::to_owned).collect())
     }
 
     fn compile(&self, sources: &[PathBuf]) -> Result<()> {

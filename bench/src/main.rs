@@ -1,10 +1,10 @@
-//! `make bench`: Nexmark queries, rows per second and peak memory, at parallelism 1 and 2.
+//! `make bench`: Nexmark beside Flink, and what else is measured.
 //!
-//! Each measurement runs in a process of its own, so that memory is its own. Before anything is measured, the output
-//! of each query over a million events is hashed and compared with what was recorded: a fast wrong answer is none.
+//! Each measurement runs in a process of its own, so that memory is its own.
 //!
-//! `flott-bench [events]` measures all; `flott-bench one QUERY PARALLELISM EVENTS [hash]` one, as a line of numbers.
-//! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
+//! `flott-bench` measures all but Nexmark. `flott-bench nexmark [QUERY,..|all] [ROUNDS]` compares queries (docs/benchmarks.md);
+//! `flott-bench nexmark hashes|heaps|scaling|latencies [QUERY,..|all] [ROUNDS]` compares results, searches Flink's heaps, compares one
+//! core with two, and times rows. `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
 //! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
 //! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python and
 //! WebAssembly, `flott-bench kafka [rows]` a real Kafka, `flott-bench lookups [rows]` lookup joins with a real PostgreSQL; all in
@@ -22,6 +22,7 @@ mod measure;
 mod modules;
 mod nexmark;
 mod paced;
+mod processes;
 mod run;
 mod server;
 mod state;
@@ -29,25 +30,25 @@ mod windows;
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use flott_api::{Error, Result};
+
+use crate::processes::{number, on_first_core, on_last_core, text_by, text_of};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Events in a measurement unless the command line says otherwise: some seconds a query.
-const EVENTS: u64 = 20_000_000;
+/// How often each side runs each query unless the command line says otherwise.
+const ROUNDS: usize = 3;
 /// Rows that the state store is measured with: some dozens of files.
 const STATE_ROWS: u64 = 10_000_000;
-/// Events whose output is hashed.
-const HASHED_EVENTS: u64 = 1_000_000;
-const PARALLELISMS: [u32; 2] = [1, 2];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["one", query, parallelism, events, rest @ ..] => one(query, parallelism, events, *rest == ["hash"]),
+        ["nexmark", "job", parallelism, script] => nexmark::job(parallelism, script).and_then(|line| print(&line)),
+        ["nexmark", rest @ ..] => nexmark_suite(rest),
         ["state"] => state_store(STATE_ROWS),
         ["state", rows] => number(rows).and_then(state_store),
         ["formats"] => formatted(formats::ROWS),
@@ -76,15 +77,13 @@ fn main() -> ExitCode {
         ["windows"] => sliding(windows::EVENTS),
         ["windows", events] => number(events).and_then(sliding),
         ["windows", "one", name, events] => number(events).and_then(|e| in_folder(|f| windows::one(name, e, f))),
-        [] => all(EVENTS)
-            .and_then(|()| sliding(windows::EVENTS))
+        [] => sliding(windows::EVENTS)
             .and_then(|()| joined(joins::ROWS))
             .and_then(|()| formatted(formats::ROWS))
             .and_then(|()| functions_of_users(functions::ROWS))
             .and_then(|()| large_state(large::KEYS)),
-        [events] => number(events).and_then(all),
         _ => Err(Error::invalid(
-            "usage: flott-bench [events] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
+            "usage: flott-bench | flott-bench nexmark [hashes|heaps|scaling|latencies] [QUERY,..|all] [rounds] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
              | flott-bench joins [rows] | flott-bench formats [rows] | flott-bench functions [rows] | flott-bench kafka [rows] \
              | flott-bench lookups [rows]",
         )),
@@ -99,18 +98,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T> {
-    text.replace('_', "").parse().map_err(|_| Error::invalid(format!("'{text}' is no number")))
-}
-
-/// One measurement in this process, as a line: seconds, rows out, bytes out, peak memory in KiB, hash.
-fn one(query: &str, parallelism: &str, events: &str, hash: bool) -> Result<()> {
-    let query = nexmark::query(query)?;
-    let measured = run::run(query, number(parallelism)?, number(events)?, hash)?;
-    print(&format!(
-        "{} {} {} {} {:016x}\n",
-        measured.seconds, measured.rows, measured.bytes, measured.peak_kib, measured.hash
-    ))
+/// A part of the measurements with Nexmark, of some queries.
+fn nexmark_suite(arguments: &[&str]) -> Result<()> {
+    let (part, rest) = match arguments {
+        [part @ ("hashes" | "heaps" | "scaling" | "latencies"), rest @ ..] => (*part, rest),
+        rest => ("", rest),
+    };
+    let queries = nexmark::chosen(rest.first().copied())?;
+    let rounds = rest.get(1).map_or(Ok(ROUNDS), |rounds| number(rounds))?;
+    in_folder_of("nexmark", |folder| {
+        let sides = nexmark::Sides::new(folder)?;
+        match part {
+            "hashes" => nexmark::hashes(&sides, &queries, print),
+            "heaps" => nexmark::heaps(&sides, &queries, print),
+            "scaling" => nexmark::scaling(&sides, &queries, rounds, print),
+            "latencies" => nexmark::latencies(&sides, print),
+            _ => nexmark::compare(&sides, &nexmark::Asked { queries, rounds, hashes: true }, print),
+        }?;
+        Ok("\n".to_owned())
+    })
 }
 
 /// Prints what is measured in a folder, which is deleted at the end.
@@ -178,7 +184,7 @@ fn joined(rows: u64) -> Result<()> {
 /// Files of every format, written and read.
 fn formatted(rows: u64) -> Result<()> {
     print(&format!("\n{}", formats::title(rows)))?;
-    let taskset = taskset();
+    let taskset = on_last_core();
     formats::names().try_for_each(|name| print(&text_by(&taskset, &["formats", "one", &name, &rows.to_string()])?))
 }
 
@@ -186,11 +192,10 @@ fn formatted(rows: u64) -> Result<()> {
 fn with_kafka(rows: u64) -> Result<()> {
     print(&format!("\n{}", kafka::title(rows)))?;
     in_folder_of("kafka", |folder| {
-        let server =
-            server::Server::kafka(folder, &kafka::SETTINGS, &taskset_of(|cores| cores.split([',', '-']).next()))?;
+        let server = server::Server::kafka(folder, &kafka::SETTINGS, &on_first_core())?;
         let (port, count) = (server.port.to_string(), rows.to_string());
         text_of(&["kafka", "fill", &port, &count])?;
-        let taskset = taskset();
+        let taskset = on_last_core();
         kafka::NAMES.iter().try_for_each(|name| print(&text_by(&taskset, &["kafka", "one", name, &port, &count])?))?;
         Ok(String::new())
     })
@@ -200,9 +205,9 @@ fn with_kafka(rows: u64) -> Result<()> {
 fn with_postgres(rows: u64) -> Result<()> {
     print(&format!("\n{}", lookups::title(rows)))?;
     in_folder_of("postgres", |folder| {
-        let server = server::Server::postgres(folder, &taskset_of(|cores| cores.split([',', '-']).next()))?;
+        let server = server::Server::postgres(folder, &on_first_core())?;
         lookups::fill(server.port, rows)?;
-        let (port, count, taskset) = (server.port.to_string(), rows.to_string(), taskset());
+        let (port, count, taskset) = (server.port.to_string(), rows.to_string(), on_last_core());
         lookups::NAMES
             .iter()
             .try_for_each(|name| print(&text_by(&taskset, &["lookups", "one", name, &port, &count])?))?;
@@ -210,109 +215,7 @@ fn with_postgres(rows: u64) -> Result<()> {
     })
 }
 
-/// What holds a program on the last core that this process may have; nothing where there is no such program.
-fn taskset() -> Vec<String> {
-    taskset_of(|cores| cores.rsplit([',', '-']).next())
-}
-
-fn taskset_of(core: impl Fn(&str) -> Option<&str>) -> Vec<String> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    let Some(core) = cores.and_then(|list| core(list.trim())) else { return Vec::new() };
-    let taskset = ["taskset", "-c", core].map(str::to_owned);
-    let there = Command::new(&taskset[0]).args(&taskset[1..]).arg("true").status().is_ok_and(|status| status.success());
-    if there { taskset.to_vec() } else { Vec::new() }
-}
-
-/// What this program prints with these arguments, in a process of its own.
-fn text_of(arguments: &[&str]) -> Result<String> {
-    text_by(&[], arguments)
-}
-
-/// The same, started by another program, which has its own arguments first.
-fn text_by(starter: &[String], arguments: &[&str]) -> Result<String> {
-    let failed = |e: std::io::Error| Error::external("a measurement cannot be started").with_source(e);
-    let own = std::env::current_exe().map_err(failed)?;
-    let mut command = match starter {
-        [] => Command::new(own),
-        [program, rest @ ..] => {
-            let mut command = Command::new(program);
-            command.args(rest).arg(own);
-            command
-        }
-    };
-    let output = command.args(arguments).stderr(std::process::Stdio::inherit()).output().map_err(failed)?;
-    if !output.status.success() {
-        return Err(Error::external(format!("the measurement '{}' failed", arguments.join(" "))));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 fn print(text: &str) -> Result<()> {
     let written = std::io::stdout().write_all(text.as_bytes());
     written.map_err(|e| Error::external("standard output cannot be written").with_source(e))
-}
-
-/// What a child process measured.
-struct Line {
-    seconds: f64,
-    rows: u64,
-    bytes: u64,
-    peak_kib: u64,
-    hash: String,
-}
-
-fn child(query: &str, parallelism: u32, events: u64, hash: bool) -> Result<Line> {
-    let (parallel, count) = (parallelism.to_string(), events.to_string());
-    let mut arguments = vec!["one", query, &parallel, &count];
-    if hash {
-        arguments.push("hash");
-    }
-    let text = text_of(&arguments)?;
-    let cells: Vec<&str> = text.split_whitespace().collect();
-    let [seconds, rows, bytes, peak_kib, hash] = cells.as_slice() else {
-        return Err(Error::external(format!("{query} at parallelism {parallelism} failed")));
-    };
-    Ok(Line {
-        seconds: number(seconds)?,
-        rows: number(rows)?,
-        bytes: number(bytes)?,
-        peak_kib: number(peak_kib)?,
-        hash: (*hash).to_owned(),
-    })
-}
-
-fn all(events: u64) -> Result<()> {
-    for query in nexmark::QUERIES {
-        for parallelism in PARALLELISMS {
-            let line = child(query.name, parallelism, HASHED_EVENTS, true)?;
-            if line.hash != query.hash {
-                return Err(Error::internal(format!(
-                    "{} at parallelism {parallelism} gives other rows: hash {} instead of {}",
-                    query.name, line.hash, query.hash
-                )));
-            }
-        }
-    }
-    print(&format!("Nexmark, {events} events each; outputs of {HASHED_EVENTS} events are as recorded.\n\n"))?;
-    print("query  parallelism  events/s   rows out    MB out   peak MB  against parallelism 1\n")?;
-    for query in nexmark::QUERIES {
-        let mut alone = None;
-        for parallelism in PARALLELISMS {
-            let line = child(query.name, parallelism, events, false)?;
-            let rate = events as f64 / line.seconds;
-            let ratio = rate / *alone.get_or_insert(rate);
-            print(&format!(
-                "{:<6} {:>11} {:>9.2}M {:>10} {:>9.1} {:>9.1} {:>12.2}\n",
-                query.name,
-                parallelism,
-                rate / 1e6,
-                line.rows,
-                line.bytes as f64 / 1e6,
-                line.peak_kib as f64 / 1024.0,
-                ratio
-            ))?;
-        }
-    }
-    Ok(())
 }

@@ -12,7 +12,6 @@ use flott_sql::parser::parse_script;
 use flott_sql::session::{Outcome, Session};
 
 use crate::measure::{Measure, Measured};
-use crate::nexmark::Query;
 use crate::state::cpu_nanos;
 
 /// What one run came to.
@@ -30,15 +29,17 @@ pub(crate) struct Run {
     pub(crate) peak_kib: u64,
     /// The hash of the output; 0 if it was not asked for.
     pub(crate) hash: u64,
-}
-
-/// Runs a query over so many events.
-pub(crate) fn run(query: &Query, parallelism: u32, events: u64, hash: bool) -> Result<Run> {
-    script(&query.script(events, hash), parallelism)
+    /// Milliseconds that half, 99 % and all but a thousandth of the rows kept; -1 if they were not measured.
+    pub(crate) latencies_ms: [i64; 3],
 }
 
 /// Runs all statements of a script.
 pub(crate) fn script(script: &str, parallelism: u32) -> Result<Run> {
+    script_with(script, parallelism, &[])
+}
+
+/// The same with more configuration, as of the command line.
+pub(crate) fn script_with(script: &str, parallelism: u32, settings: &[(&str, &str)]) -> Result<Run> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(parallelism as usize)
         .enable_all()
@@ -50,6 +51,9 @@ pub(crate) fn script(script: &str, parallelism: u32) -> Result<Run> {
         let plugins = with_measure(world.clone(), &measured);
         let mut configuration = Configuration::default();
         configuration.set("parallelism.default", &parallelism.to_string(), Origin::CommandLine)?;
+        for (key, value) in settings {
+            configuration.set(key, value, Origin::CommandLine)?;
+        }
         let connectors = Arc::new(UserConnectors::of(&plugins));
         let mut session = Session::new(configuration, connectors, Arc::clone(&world.files))?;
         let (mut nanos, mut cpu) = (0, 0);
@@ -68,6 +72,7 @@ pub(crate) fn script(script: &str, parallelism: u32) -> Result<Run> {
             bytes: measured.bytes.load(Ordering::Relaxed),
             peak_kib: peak_kib(),
             hash: measured.hash.load(Ordering::Relaxed),
+            latencies_ms: [0.5, 0.99, 0.999].map(|part| measured.latency_ms(part)),
         })
     })
 }

@@ -126,6 +126,8 @@ pub fn dead_letter_columns() -> [MetadataColumn; 3] {
 pub struct PushDowns {
     /// Reads only the columns asked for.
     pub projection: bool,
+    /// Leaves out fields of rows that nobody reads.
+    pub nested_projection: bool,
     /// Reads no more rows than asked for, per reader.
     pub limit: bool,
     /// Drops rows by the filters it accepted; the planner keeps the filter as well.
@@ -182,6 +184,10 @@ pub struct SourceSpec {
     pub schema: Schema,
     /// The physical columns to read, in output order.
     pub projection: Vec<usize>,
+    /// Of each of them the fields of its rows that are read, or nothing where all are; what stands in the others is
+    /// open. Empty unless the source takes [`nested_projection`](PushDowns::nested_projection).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_fields: Vec<Option<Vec<usize>>>,
     /// Metadata columns to append behind them: key and type.
     pub metadata: Vec<(String, LogicalType)>,
     /// Filters over the physical columns that the source may use to read less.

@@ -154,6 +154,7 @@ fn scan(options: &[(&str, &str)]) -> BatchNode {
         options: Options(options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()),
         schema: schema(),
         projection: vec![0, 1],
+        read_fields: Vec::new(),
         metadata: Vec::new(),
         filters: Vec::new(),
         limit: None,

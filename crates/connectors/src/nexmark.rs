@@ -48,7 +48,7 @@ impl TableFactory for Nexmark {
             changelog: ChangelogMode::INSERT_ONLY,
             boundedness: options.boundedness(),
             metadata: Vec::new(),
-            push_downs: PushDowns { projection: true, ..PushDowns::default() },
+            push_downs: PushDowns { projection: true, nested_projection: true, ..PushDowns::default() },
             parallelism: options.parallelism,
             dead_letters: None,
         })

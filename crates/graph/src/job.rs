@@ -212,6 +212,7 @@ mod tests {
             options: Options([("k".to_owned(), "v\u{1F600}".to_owned())].into()),
             schema: schema.clone(),
             projection: vec![0],
+            read_fields: Vec::new(),
             metadata: vec![("m".into(), LogicalType::string())],
             filters: vec![Expr::call(">", vec![a(), a()], LogicalType::not_null(TypeKind::Boolean))],
             limit: Some(u64::MAX),

@@ -81,7 +81,12 @@ impl TableFactory for Jdbc {
             changelog: ChangelogMode::INSERT_ONLY,
             boundedness: Boundedness::Bounded,
             metadata: Vec::new(),
-            push_downs: PushDowns { projection: true, limit: true, filter: options.scan.filters, watermark: false },
+            push_downs: PushDowns {
+                projection: true,
+                limit: true,
+                filter: options.scan.filters,
+                ..PushDowns::default()
+            },
             parallelism: None,
             dead_letters: None,
         })

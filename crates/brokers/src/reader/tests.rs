@@ -82,6 +82,7 @@ fn reader(options: &[(&str, &str)], metadata: &[&str], feeds: Vec<(&str, Lists)>
         options: Options::default(),
         schema: Schema::new(vec![Field::new("n", LogicalType::new(TypeKind::Int))]),
         projection: vec![0],
+        read_fields: Vec::new(),
         metadata: metadata.iter().map(|key| ((*key).to_owned(), ty(key))).collect(),
         filters: Vec::new(),
         limit: None,

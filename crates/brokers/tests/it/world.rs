@@ -92,6 +92,7 @@ impl Table {
             options: self.options.clone(),
             schema: self.schema(),
             projection: (0..self.fields.len()).collect(),
+            read_fields: Vec::new(),
             metadata: metadata.iter().map(of).collect(),
             filters: Vec::new(),
             limit: None,

@@ -15,6 +15,7 @@ fn spec(columns: &[(&str, TypeKind)], pairs: &[(&str, &str)]) -> SourceSpec {
         table: "c.d.t".to_owned(),
         options: options(pairs),
         projection: (0..schema.len()).collect(),
+        read_fields: Vec::new(),
         schema,
         metadata: Vec::new(),
         filters: Vec::new(),

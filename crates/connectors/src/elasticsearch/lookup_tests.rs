@@ -29,6 +29,7 @@ fn spec(projection: &[usize], keys: &[usize], more: &[(&str, &str)]) -> LookupSp
         options: options(&all),
         schema: schema(),
         projection: projection.to_vec(),
+        read_fields: Vec::new(),
         metadata: Vec::new(),
         filters: Vec::new(),
         limit: None,

@@ -36,6 +36,7 @@ pub(super) fn source_spec(schema: Schema, options: Options) -> SourceSpec {
         connector: "filesystem".to_owned(),
         table: "c.d.t".to_owned(),
         projection: (0..schema.len()).collect(),
+        read_fields: Vec::new(),
         options,
         schema,
         metadata: Vec::new(),

@@ -33,6 +33,7 @@ fn spec(keys: &[usize], more: &[(&str, &str)]) -> LookupSpec {
         options: options(&all),
         schema: schema(),
         projection: vec![0, 1, 2],
+        read_fields: Vec::new(),
         metadata: Vec::new(),
         filters: Vec::new(),
         limit: None,

@@ -17,6 +17,10 @@ const PEOPLE_ACTIVE: u64 = 1000;
 /// Auctions that are open at a time.
 pub(super) const AUCTIONS_IN_FLIGHT: u64 = 100;
 
+/// From one random number to the next, before they are mixed.
+const INCREMENT: u64 = 0x9e37_79b9_7f4a_7c15;
+const LETTERS_PER_NUMBER: usize = 8;
+
 /// What kind of event a number stands for; the value of `event_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EventKind {
@@ -44,7 +48,7 @@ impl Random {
     /// 64 random bits.
     #[inline]
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(INCREMENT);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -69,6 +73,12 @@ impl Random {
         (10f64.powf(self.unit() * 6.0) * 100.0).round() as i64
     }
 
+    /// Steps over a price.
+    #[inline]
+    pub(super) fn skip_price(&mut self) {
+        self.0 = self.0.wrapping_add(INCREMENT);
+    }
+
     /// How long the filler of an event is: `average` less what it has, give or take a fifth.
     #[inline]
     pub(super) fn extra_len(&mut self, has: u64, average: u64) -> usize {
@@ -81,20 +91,28 @@ impl Random {
     /// Appends so many letters.
     #[inline]
     pub(super) fn letters(&mut self, out: &mut Vec<u8>, count: usize) {
-        let start = out.len();
-        out.resize(start + count, 0);
-        let mut chunks = out[start..].chunks_exact_mut(8);
-        for chunk in &mut chunks {
-            chunk.copy_from_slice(&letters_of(self.next()));
+        let end = out.len() + count;
+        out.reserve(count + LETTERS_PER_NUMBER);
+        for _ in 0..=count / LETTERS_PER_NUMBER {
+            out.extend_from_slice(&letters_of(self.next()));
         }
-        let rest = chunks.into_remainder();
-        let last = letters_of(self.next());
-        rest.copy_from_slice(&last[..rest.len()]);
+        out.truncate(end);
     }
 
-    /// Appends words of letters and blanks: 3 to `max` characters, no blank at an end.
-    pub(super) fn words(&mut self, out: &mut Vec<u8>, max: u64) {
-        let count = (3 + self.below(max - 3)) as usize;
+    /// Steps over what [`letters`](Self::letters) takes. The numbers are a counter that is mixed.
+    #[inline]
+    pub(super) fn skip_letters(&mut self, count: usize) {
+        let numbers = (count / LETTERS_PER_NUMBER + 1) as u64;
+        self.0 = self.0.wrapping_add(INCREMENT.wrapping_mul(numbers));
+    }
+
+    /// How many letters and blanks words of at most `max` characters have; at least three.
+    pub(super) fn words_len(&mut self, max: u64) -> usize {
+        (3 + self.below(max - 3)) as usize
+    }
+
+    /// Appends words of that many letters and blanks, no blank at an end.
+    pub(super) fn words(&mut self, out: &mut Vec<u8>, count: usize) {
         let start = out.len();
         self.letters(out, count);
         let blanks = self.next();
@@ -104,21 +122,55 @@ impl Random {
             }
         }
     }
+
+    /// Steps over what [`words`](Self::words) takes.
+    pub(super) fn skip_words(&mut self, count: usize) {
+        self.skip_letters(count);
+        self.next();
+    }
 }
 
+/// A letter for each byte: `b * 26 / 256`, four bytes of a word at a time.
 #[inline]
-fn letters_of(bits: u64) -> [u8; 8] {
-    bits.to_le_bytes().map(|b| b'a' + ((u16::from(b) * 26) >> 8) as u8)
+fn letters_of(bits: u64) -> [u8; LETTERS_PER_NUMBER] {
+    const LOW: u64 = 0x00ff_00ff_00ff_00ff;
+    let even = ((bits & LOW) * 26 >> 8) & LOW;
+    let odd = ((bits >> 8) & LOW) * 26 & !LOW;
+    ((even | odd) + 0x6161_6161_6161_6161).to_le_bytes()
+}
+
+/// Where an event stands in the rounds of persons, auctions and bids.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Its number.
+    pub(super) event: u64,
+    round: u64,
+    offset: u64,
 }
 
 impl Mix {
-    /// What kind of event has this number.
+    /// Where these events stand, with their rows in a batch. No division an event.
     #[inline]
-    pub(super) fn kind(&self, event: u64) -> EventKind {
-        let offset = event % self.total();
-        if offset < self.persons {
+    pub(super) fn places(&self, first: u64, count: usize) -> impl Iterator<Item = (usize, Place)> + use<> {
+        let total = self.total();
+        let mut next = Place { event: first, round: first / total, offset: first % total };
+        (0..count).map(move |row| {
+            let place = next;
+            next.event += 1;
+            next.offset += 1;
+            if next.offset == total {
+                (next.round, next.offset) = (next.round + 1, 0);
+            }
+            (row, place)
+        })
+    }
+
+    /// What kind of event stands there.
+    #[inline]
+    pub(super) fn kind(&self, place: Place) -> EventKind {
+        if place.offset < self.persons {
             EventKind::Person
-        } else if offset < self.persons + self.auctions {
+        } else if place.offset < self.persons + self.auctions {
             EventKind::Auction
         } else {
             EventKind::Bid
@@ -127,63 +179,61 @@ impl Mix {
 
     /// The newest person when that event takes place, counted from 0.
     #[inline]
-    fn last_person(&self, event: u64) -> u64 {
-        let (round, offset) = (event / self.total(), event % self.total());
-        round * self.persons + offset.min(self.persons - 1)
+    fn last_person(&self, place: Place) -> u64 {
+        place.round * self.persons + place.offset.min(self.persons - 1)
     }
 
     /// The newest auction when that event takes place, counted from 0; 0 before the first one.
     #[inline]
-    fn last_auction(&self, event: u64) -> u64 {
-        let (round, offset) = (event / self.total(), event % self.total());
-        if offset < self.persons {
-            return (round * self.auctions).saturating_sub(1);
+    fn last_auction(&self, place: Place) -> u64 {
+        if place.offset < self.persons {
+            return (place.round * self.auctions).saturating_sub(1);
         }
-        round * self.auctions + (offset - self.persons).min(self.auctions - 1)
+        place.round * self.auctions + (place.offset - self.persons).min(self.auctions - 1)
     }
 
     /// The id of the person whose event this is.
-    pub(super) fn person_id(&self, event: u64) -> i64 {
-        (FIRST_ID + self.last_person(event)) as i64
+    pub(super) fn person_id(&self, place: Place) -> i64 {
+        (FIRST_ID + self.last_person(place)) as i64
     }
 
     /// The id of the auction whose event this is.
-    pub(super) fn auction_id(&self, event: u64) -> i64 {
-        (FIRST_ID + self.last_auction(event)) as i64
+    pub(super) fn auction_id(&self, place: Place) -> i64 {
+        (FIRST_ID + self.last_auction(place)) as i64
     }
 
     #[inline]
-    fn any_person(&self, event: u64, random: &mut Random) -> u64 {
-        let people = self.last_person(event) + 1;
+    fn any_person(&self, place: Place, random: &mut Random) -> u64 {
+        let people = self.last_person(place) + 1;
         let active = people.min(PEOPLE_ACTIVE);
         people - active + random.below(active + ID_LEAD)
     }
 
     /// The seller of an auction.
-    pub(super) fn seller(&self, event: u64, random: &mut Random) -> i64 {
+    pub(super) fn seller(&self, place: Place, random: &mut Random) -> i64 {
         let person = if random.below(self.hot_sellers) > 0 {
-            self.last_person(event) / HOT_EVERY * HOT_EVERY
+            self.last_person(place) / HOT_EVERY * HOT_EVERY
         } else {
-            self.any_person(event, random)
+            self.any_person(place, random)
         };
         (FIRST_ID + person) as i64
     }
 
     /// The bidder of a bid: the hot ones are not the hot sellers.
     #[inline]
-    pub(super) fn bidder(&self, event: u64, random: &mut Random) -> i64 {
+    pub(super) fn bidder(&self, place: Place, random: &mut Random) -> i64 {
         let person = if random.below(self.hot_bidders) > 0 {
-            self.last_person(event) / HOT_EVERY * HOT_EVERY + 1
+            self.last_person(place) / HOT_EVERY * HOT_EVERY + 1
         } else {
-            self.any_person(event, random)
+            self.any_person(place, random)
         };
         (FIRST_ID + person) as i64
     }
 
     /// The auction of a bid.
     #[inline]
-    pub(super) fn bid_auction(&self, event: u64, random: &mut Random) -> i64 {
-        let last = self.last_auction(event);
+    pub(super) fn bid_auction(&self, place: Place, random: &mut Random) -> i64 {
+        let last = self.last_auction(place);
         let auction = if random.below(self.hot_auctions) > 0 {
             last / HOT_EVERY * HOT_EVERY
         } else {

@@ -25,7 +25,7 @@ const SPLIT_VERSION: u8 = 2;
 /// The first version had no pace.
 const SPLIT_VERSION_UNPACED: u8 = 1;
 /// A rate-limited reader does not wake up more often than this.
-const WAIT_MS_MIN: i64 = 5;
+const WAIT_MS_MIN: i64 = 1;
 
 /// A `nexmark` table to be read.
 pub(super) struct NexmarkSource {
@@ -43,7 +43,7 @@ impl NexmarkSource {
                 .ok_or_else(|| Error::internal(format!("nexmark is asked for a column '{}'", f.name)))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        let generator = Generator::new(&options, columns, output.arrow());
+        let generator = Generator::new(&options, columns, &spec.read_fields, output.arrow());
         Ok(NexmarkSource { options, generator })
     }
 }
@@ -124,8 +124,8 @@ impl NexmarkReader {
     /// Up to which event time events may be read.
     fn paced_ms(&self) -> i64 {
         let (Some(clock), Some(started_ns)) = (&self.clock, self.started_ns) else { return self.pace_from_ms };
-        let passed_ms = (clock.monotonic_ns() - started_ns) / 1_000_000;
-        self.pace_from_ms.saturating_add(passed_ms as i64)
+        let passed_ms = (clock.monotonic_ns() as i64 - started_ns as i64) / 1_000_000;
+        self.pace_from_ms.saturating_add(passed_ms)
     }
 
     /// How many of these events may be read now: all of them, or those whose time has come in real time. Waits for the
@@ -133,7 +133,9 @@ impl NexmarkReader {
     async fn due(&mut self, events: Range<u64>) -> u64 {
         let all = events.end - events.start;
         let Some(clock) = &self.clock else { return all };
-        self.started_ns.get_or_insert_with(|| clock.monotonic_ns());
+        // Events do not come before their time, if that is still to come.
+        let early_ms = self.pace_from_ms.saturating_sub(clock.now_ms()).max(0) as u64;
+        self.started_ns.get_or_insert_with(|| clock.monotonic_ns() + early_ms * 1_000_000);
         loop {
             let now_ms = self.paced_ms();
             let due = partition_point(events.clone(), |event| self.generator.timestamp(event) <= now_ms);

@@ -21,7 +21,7 @@ fn options(pairs: &[(&str, &str)]) -> Options {
 fn generator(pairs: &[(&str, &str)]) -> Generator {
     use NexmarkColumn::{Auction, Bid, EventType, Person};
     let read = NexmarkOptions::read(&options(pairs)).unwrap();
-    Generator::new(&read, vec![EventType, Person, Auction, Bid], schema().arrow())
+    Generator::new(&read, vec![EventType, Person, Auction, Bid], &[], schema().arrow())
 }
 
 fn kinds(batch: &RecordBatch) -> [usize; 3] {
@@ -47,8 +47,35 @@ fn an_event_does_not_depend_on_how_it_is_read() {
     assert_eq!(g.batch(8100, 7).unwrap(), whole.slice(100, 7));
     let read = NexmarkOptions::read(&options(&[])).unwrap();
     let bid_schema = schema().project(&[3]).arrow();
-    let bids = Generator::new(&read, vec![NexmarkColumn::Bid], bid_schema).batch(8000, 400).unwrap();
+    let bids = Generator::new(&read, vec![NexmarkColumn::Bid], &[], bid_schema).batch(8000, 400).unwrap();
     assert_eq!(bids.column(0), whole.column(3));
+}
+
+#[test]
+fn a_field_does_not_depend_on_which_others_are_read() {
+    use NexmarkColumn::{Auction, Bid, Person};
+    let read = NexmarkOptions::read(&options(&[])).unwrap();
+    let (columns, schema) = (vec![Person, Auction, Bid], schema().project(&[1, 2, 3]).arrow());
+    let whole = Generator::new(&read, columns.clone(), &[], Arc::clone(&schema)).batch(8000, 4000).unwrap();
+    let fields_of = |column: usize| whole.column(column).as_struct().num_columns();
+    for column in 0..3 {
+        for field in 0..fields_of(column) {
+            let mut read_fields = vec![Some(Vec::new()); 3];
+            read_fields[column] = Some(vec![field]);
+            let generator = Generator::new(&read, columns.clone(), &read_fields, Arc::clone(&schema));
+            let narrow = generator.batch(8000, 4000).unwrap();
+            let (all, one) = (whole.column(column).as_struct(), narrow.column(column).as_struct());
+            assert_eq!(all.nulls(), one.nulls());
+            let taken = |rows: &arrow_array::StructArray| {
+                arrow_select::filter::filter(
+                    rows.column(field),
+                    &arrow_array::BooleanArray::new(rows.nulls().unwrap().inner().clone(), None),
+                )
+                .unwrap()
+            };
+            assert_eq!(&taken(all), &taken(one), "field {field} of column {column}");
+        }
+    }
 }
 
 #[test]
@@ -104,6 +131,7 @@ fn spec(pairs: &[(&str, &str)]) -> SourceSpec {
         options: options(pairs),
         schema: schema(),
         projection: vec![0, 3],
+        read_fields: Vec::new(),
         metadata: Vec::new(),
         filters: Vec::new(),
         limit: None,

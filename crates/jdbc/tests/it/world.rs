@@ -116,6 +116,7 @@ impl<'a> World<'a> {
             options: self.table_options(table),
             schema: Schema::new(fields.to_vec()),
             projection: (0..fields.len()).collect(),
+            read_fields: Vec::new(),
             metadata: Vec::new(),
             filters: Vec::new(),
             limit: None,

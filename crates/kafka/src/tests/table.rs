@@ -64,6 +64,7 @@ impl TestTable {
             connector: self.kind.identifier().to_owned(),
             table: "c.d.t".to_owned(),
             projection: (0..self.schema.len()).collect(),
+            read_fields: Vec::new(),
             options: self.options.clone(),
             schema: self.schema.clone(),
             metadata,

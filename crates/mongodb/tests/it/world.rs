@@ -148,6 +148,7 @@ impl Table {
             options: self.options.clone(),
             schema: self.schema(),
             projection: (0..self.fields.len()).collect(),
+            read_fields: Vec::new(),
             metadata: Vec::new(),
             filters: Vec::new(),
             limit: None,

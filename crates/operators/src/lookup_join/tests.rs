@@ -38,6 +38,7 @@ fn spec(kind: JoinKind, options: &[(&str, &str)]) -> LookupJoinSpec {
         options: Options(all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()),
         schema,
         projection: vec![0, 1, 2],
+        read_fields: Vec::new(),
         metadata: Vec::new(),
         filters: Vec::new(),
         limit: None,

@@ -54,6 +54,7 @@ impl GraphBuilder {
             options: Options::default(),
             schema: schema(),
             projection: vec![0],
+            read_fields: Vec::new(),
             metadata: Vec::new(),
             filters: Vec::new(),
             limit: None,

@@ -234,6 +234,8 @@ pub struct Scan {
     pub schema: Schema,
     /// The physical columns that are read.
     pub projection: Vec<usize>,
+    /// Of each of them the fields of its rows that are read, or nothing where all are; empty where the source is not told.
+    pub read_fields: Vec<Option<Vec<usize>>>,
     /// Metadata columns behind them: key and type.
     pub metadata: Vec<(String, LogicalType)>,
     /// Filters over the physical columns that the source may use.

@@ -8,6 +8,7 @@ mod changelog;
 mod convert;
 mod interval;
 mod mini_batch;
+mod nested;
 mod nodes;
 mod op;
 mod share;
@@ -22,6 +23,7 @@ use flott_api::table::ChangelogMode;
 use flott_graph::spec::JoinKind;
 
 pub(super) use mini_batch::{may_have_two_phases, with_mini_batches};
+pub(super) use nested::narrow;
 pub(super) use nodes::{Calc, Distribution, Pairing, kind_name};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::{identity, share};

@@ -89,6 +89,7 @@ impl TableFactory for Fake {
             metadata: fake_metadata(),
             push_downs: PushDowns {
                 projection: push.contains("projection"),
+                nested_projection: push.contains("nested"),
                 filter: push.contains("filter"),
                 watermark: push.contains("watermark"),
                 ..PushDowns::default()

@@ -105,6 +105,7 @@ fn table(reload: Reload) -> FullTable {
         options: Options::default(),
         schema: schema(),
         projection: vec![0, 1],
+        read_fields: Vec::new(),
         metadata: Vec::new(),
         filters: Vec::new(),
         limit: None,

@@ -91,6 +91,7 @@ impl Binder<'_> {
             options: context.options,
             schema,
             projection,
+            read_fields: Vec::new(),
             metadata: read,
             filters: Vec::new(),
             limit: None,

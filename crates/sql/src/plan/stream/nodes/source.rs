@@ -53,6 +53,7 @@ pub(super) fn spec_of(scan: &Scan, session_zone: String) -> SourceSpec {
         options: scan.options.clone(),
         schema: scan.schema.clone(),
         projection: scan.projection.clone(),
+        read_fields: scan.read_fields.clone(),
         metadata: scan.metadata.clone(),
         filters: scan.filters.clone(),
         limit: scan.limit,

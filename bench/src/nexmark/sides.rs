@@ -1,0 +1,115 @@
+//! Running a query on either side, each in a process of its own.
+
+use std::path::{Path, PathBuf};
+
+use flott_api::{Error, Result};
+
+use super::PARALLELISM;
+use super::outcome::Outcome;
+use super::queries::Query;
+use super::script::{Engine, How, script, side_input};
+use crate::flink::Flink;
+use crate::processes::{number, text_by};
+use crate::run;
+
+/// A virtual machine is warm behind so many seconds.
+const WARM_SECONDS: u32 = 10;
+/// Flott may have as much memory as Flink had, which it does not take.
+const SETTINGS: [(&str, &str); 2] = [("state.backend.type", "hashmap"), ("taskmanager.memory.managed.size", "10 gb")];
+
+/// Flott and, if it is to be had, Flink.
+pub(crate) struct Sides {
+    folder: PathBuf,
+    flink: Option<Flink>,
+}
+
+impl Sides {
+    /// Compiles Flink's side into the folder.
+    pub(crate) fn new(folder: &Path) -> Result<Sides> {
+        let failed = |e: std::io::Error| Error::external("the folder of the measurement cannot be used").with_source(e);
+        std::fs::write(folder.join("side_input.csv"), side_input()).map_err(failed)?;
+        Ok(Sides { folder: folder.to_owned(), flink: Flink::of_environment(&folder.join("classes"))? })
+    }
+
+    pub(crate) fn has_flink(&self) -> bool {
+        self.flink.is_some()
+    }
+
+    /// How a query is run as fast as it goes.
+    pub(crate) fn fast(&self, events: u64) -> How<'_> {
+        How { events, hash: false, live: None, folder: &self.folder, settings: &[] }
+    }
+
+    /// Over so many events, with the result hashed.
+    pub(crate) fn hashed(&self, events: u64) -> How<'_> {
+        How { hash: true, ..self.fast(events) }
+    }
+
+    /// Runs it here; `starter` starts the process and may hold it on some cores.
+    pub(crate) fn flott(&self, query: &Query, how: &How<'_>, parallelism: u32, starter: &[String]) -> Result<Outcome> {
+        let path = self.write(query, Engine::Flott, how)?;
+        let text = text_by(starter, &["nexmark", "job", &parallelism.to_string(), &path.display().to_string()])?;
+        text.trim_end().parse()
+    }
+
+    /// Runs it on Flink, with so large a heap.
+    pub(crate) fn flink(&self, query: &Query, how: &How<'_>, parallelism: u32, heap_mib: u32) -> Result<Outcome> {
+        let flink = self.flink.as_ref().ok_or_else(|| Error::invalid("Flink is not there to be asked"))?;
+        let path = self.write(query, Engine::Flink, how)?.display().to_string();
+        let arguments = [parallelism.to_string(), WARM_SECONDS.to_string(), path];
+        let lines = flink.lines("NexmarkJobs", &format!("{heap_mib}m"), &arguments)?;
+        let [line] = lines.as_slice() else {
+            return Err(Error::external(format!("Flink's side answered {} lines for {}", lines.len(), query.name)));
+        };
+        line.parse()
+    }
+
+    fn write(&self, query: &Query, engine: Engine, how: &How<'_>) -> Result<PathBuf> {
+        let path = self.folder.join(format!("{}-{engine:?}.sql", query.name));
+        let written = std::fs::write(&path, script(query, engine, how));
+        written.map_err(|e| Error::external("the script of a measurement cannot be written").with_source(e))?;
+        Ok(path)
+    }
+}
+
+/// Flott's side, in this process: runs the job of a script and gives its line.
+pub(crate) fn job(parallelism: &str, path: &str) -> Result<String> {
+    let script = std::fs::read_to_string(path)
+        .map_err(|e| Error::external(format!("the script '{path}' cannot be read")).with_source(e))?;
+    let run = run::script_with(&script, number(parallelism)?, &SETTINGS)?;
+    let events = script.split("'events.num' = '").nth(1).and_then(|rest| rest.split('\'').next());
+    let outcome = Outcome {
+        seconds: run.seconds,
+        cpu_seconds: run.cpu_seconds,
+        rows: run.rows,
+        events: number(events.unwrap_or_default())?,
+        events_seconds: run.seconds,
+        events_cpu_seconds: run.cpu_seconds,
+        peak_kib: run.peak_kib,
+        hash: run.hash,
+        latencies_ms: run.latencies_ms,
+    };
+    Ok(format!("{outcome}\n"))
+}
+
+/// The hashes of both sides over so many events, which must be the same.
+pub(crate) fn check(sides: &Sides, query: &Query, events: u64) -> Result<u64> {
+    let how = sides.hashed(events);
+    let ours = sides.flott(query, &how, 1, &[])?;
+    if !query.depends_on_order() {
+        let others = sides.flott(query, &how, PARALLELISM, &[])?;
+        differ(query, &format!("Flott at parallelism {PARALLELISM}"), &ours, &others)?;
+    }
+    if sides.has_flink() {
+        differ(query, "Flink", &ours, &sides.flink(query, &how, 1, query.flink_heap_mib)?)?;
+    }
+    Ok(ours.hash)
+}
+
+fn differ(query: &Query, who: &str, ours: &Outcome, theirs: &Outcome) -> Result<()> {
+    if ours.hash == theirs.hash {
+        return Ok(());
+    }
+    let (ours, theirs) = (ours.hash, theirs.hash);
+    Err(Error::internal(format!("{}: {who} gives other rows: hash {theirs:016x} instead of {ours:016x}", query.name)))
+}
