@@ -3,7 +3,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test lint nightly bench fuzz services setup setup-%
+.PHONY: help demo demo-kafka test lint nightly bench bench-quick fuzz services setup setup-%
 
 help: ## say what can be made here
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -34,6 +34,9 @@ nightly: setup-test ## run the long tests: 2,000 seeds of the simulation, 10,000
 # measured beside the Flink that setup has fetched; all of it takes hours: docs/benchmarks.md says how to ask for parts.
 bench: setup-bench ## measure: Nexmark beside Flink, sliding windows, joins, formats, state larger than memory
 	script/bench
+
+bench-quick: setup-bench-quick ## count the instructions of a few queries and say what has changed: two minutes behind the build
+	script/bench nexmark quick
 
 fuzz: setup-fuzz ## fuzz every decoder for ten minutes: fuzz/README.md
 	script/fuzz

@@ -4,8 +4,8 @@
 //!
 //! `flott-bench` measures all but Nexmark. `flott-bench nexmark [QUERY,..|all] [ROUNDS]` compares queries (docs/benchmarks.md);
 //! `flott-bench nexmark hashes|heaps|scaling|latencies [QUERY,..|all] [ROUNDS]` compares results, searches Flink's heaps, compares one
-//! core with two, and times rows. `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than
-//! their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
+//! core with two, and times rows; `flott-bench nexmark quick [record]` counts instructions, `flott-bench nexmark soak [MINUTES]` watches a job.
+//! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
 //! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python and
 //! WebAssembly, `flott-bench kafka [rows]` a real Kafka, `flott-bench lookups [rows]` lookup joins with a real PostgreSQL; all in
 //! files below the current folder.
@@ -45,6 +45,7 @@ const ROUNDS: usize = 3;
 const STATE_ROWS: u64 = 10_000_000;
 
 fn main() -> ExitCode {
+    flott::allocator::keep_free_memory();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["nexmark", "job", parallelism, script] => nexmark::job(parallelism, script).and_then(|line| print(&line)),
@@ -101,9 +102,22 @@ fn main() -> ExitCode {
 /// A part of the measurements with Nexmark, of some queries.
 fn nexmark_suite(arguments: &[&str]) -> Result<()> {
     let (part, rest) = match arguments {
-        [part @ ("hashes" | "heaps" | "scaling" | "latencies"), rest @ ..] => (*part, rest),
+        [part @ ("quick" | "hashes" | "heaps" | "scaling" | "latencies"), rest @ ..] => (*part, rest),
         rest => ("", rest),
     };
+    if part == "quick" {
+        let record = rest == ["record"];
+        return in_folder_of("nexmark", |folder| {
+            nexmark::quick(&nexmark::Sides::alone(folder)?, record, print).map(|()| String::new())
+        });
+    }
+    if let ["soak", rest @ ..] = arguments {
+        let minutes = rest.first().map_or(Ok(nexmark::MINUTES), |minutes| number(minutes))?;
+        return in_folder_of("nexmark", |folder| {
+            nexmark::Sides::alone(folder)?;
+            nexmark::soak(minutes, folder, print).map(|()| String::new())
+        });
+    }
     let queries = nexmark::chosen(rest.first().copied())?;
     let rounds = rest.get(1).map_or(Ok(ROUNDS), |rounds| number(rounds))?;
     in_folder_of("nexmark", |folder| {

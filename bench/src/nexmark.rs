@@ -7,16 +7,20 @@ mod heaps;
 mod latency;
 mod outcome;
 mod queries;
+mod quick;
 mod scaling;
 mod script;
 mod sides;
+mod soak;
 mod table;
 
 pub(crate) use heaps::heaps;
 pub(crate) use latency::latencies;
 pub(crate) use queries::Query;
+pub(crate) use quick::quick;
 pub(crate) use scaling::scaling;
 pub(crate) use sides::{Sides, job};
+pub(crate) use soak::{MINUTES, soak};
 pub(crate) use table::{Asked, compare, hashes};
 
 use flott_api::{Error, Result};

@@ -77,7 +77,8 @@ pub(crate) fn script_with(script: &str, parallelism: u32, settings: &[(&str, &st
     })
 }
 
-fn with_measure(world: Environment, measured: &Arc<Measured>) -> Plugins {
+/// Connectors and all, with the sink that measures.
+pub(crate) fn with_measure(world: Environment, measured: &Arc<Measured>) -> Plugins {
     let mut plugins = plugins(world, &Arc::default());
     let mut tables = plugins.tables.as_ref().clone();
     tables.insert("measure", Arc::new(Measure(Arc::clone(measured))));
@@ -85,9 +86,14 @@ fn with_measure(world: Environment, measured: &Arc<Measured>) -> Plugins {
     plugins
 }
 
-/// `VmHWM` of this process.
+/// The most memory that this process ever had.
 pub(crate) fn peak_kib() -> u64 {
+    memory_kib("VmHWM:")
+}
+
+/// A line of what the system says of this process.
+pub(crate) fn memory_kib(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|l| l.strip_prefix(name));
     line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0)
 }

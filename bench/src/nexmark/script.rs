@@ -90,6 +90,22 @@ pub(crate) fn script(query: &Query, engine: Engine, how: &How<'_>) -> String {
     script
 }
 
+/// The script of one job with all of these queries, over events without end.
+pub(crate) fn soak_script(queries: &[&Query], folder: &Path) -> String {
+    let mut script = String::new();
+    let how = How { events: 0, hash: false, live: None, folder, settings: &[] };
+    tables(&mut script, Engine::Flott, &how);
+    for query in queries {
+        _ = writeln!(script, "CREATE TABLE {}_sink ({}) WITH ('connector' = 'measure');", query.name, query.sink);
+    }
+    script.push_str("BEGIN STATEMENT SET;\n");
+    for query in queries {
+        _ = writeln!(script, "INSERT INTO {}_sink {};", query.name, query.select);
+    }
+    script.push_str("END;\n");
+    script
+}
+
 fn tables(script: &mut String, engine: Engine, how: &How<'_>) {
     let rate = how.live.map_or(RATE, |live| live.rate);
     let base = how

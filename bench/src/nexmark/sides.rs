@@ -26,9 +26,19 @@ pub(crate) struct Sides {
 impl Sides {
     /// Compiles Flink's side into the folder.
     pub(crate) fn new(folder: &Path) -> Result<Sides> {
+        Self::of(folder, true)
+    }
+
+    fn of(folder: &Path, with_flink: bool) -> Result<Sides> {
         let failed = |e: std::io::Error| Error::external("the folder of the measurement cannot be used").with_source(e);
         std::fs::write(folder.join("side_input.csv"), side_input()).map_err(failed)?;
-        Ok(Sides { folder: folder.to_owned(), flink: Flink::of_environment(&folder.join("classes"))? })
+        let flink = if with_flink { Flink::of_environment(&folder.join("classes"))? } else { None };
+        Ok(Sides { folder: folder.to_owned(), flink })
+    }
+
+    /// Flott's side only.
+    pub(crate) fn alone(folder: &Path) -> Result<Sides> {
+        Self::of(folder, false)
     }
 
     pub(crate) fn has_flink(&self) -> bool {
@@ -64,7 +74,8 @@ impl Sides {
         line.parse()
     }
 
-    fn write(&self, query: &Query, engine: Engine, how: &How<'_>) -> Result<PathBuf> {
+    /// Writes the script of a run and says where it lies.
+    pub(crate) fn write(&self, query: &Query, engine: Engine, how: &How<'_>) -> Result<PathBuf> {
         let path = self.folder.join(format!("{}-{engine:?}.sql", query.name));
         let written = std::fs::write(&path, script(query, engine, how));
         written.map_err(|e| Error::external("the script of a measurement cannot be written").with_source(e))?;

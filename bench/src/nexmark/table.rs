@@ -8,7 +8,7 @@ use super::queries::Query;
 use super::sides::{Sides, check};
 
 /// Events whose result is hashed.
-const HASHED_EVENTS: u64 = 1_000_000;
+pub(super) const HASHED_EVENTS: u64 = 1_000_000;
 /// Events of the CPU seconds that are compared with those of others' publications.
 const CPU_EVENTS: u64 = 5_000_000;
 

@@ -5,6 +5,7 @@
 //! [`collect`]), [`script`] and [`shell`] (where statements come from), [`output`] and [`screen`] (showing rows), [`state`]
 //! (looking into checkpoints).
 
+pub mod allocator;
 pub mod arguments;
 pub mod cli;
 pub mod client;

@@ -6,11 +6,11 @@ use arrow_array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, StructArray,
     TimestampMillisecondArray,
 };
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Fields, SchemaRef};
 use flott_api::{BATCH_ROWS_MAX, Error, Result};
 
-use super::events::{AUCTIONS_IN_FLIGHT, EventKind, Place, Random};
+use super::events::{AUCTIONS_IN_FLIGHT, EventKind, Place, Random, Run};
 use super::options::{Mix, NexmarkOptions};
 use super::rate::Timeline;
 
@@ -127,18 +127,20 @@ impl Generator {
     }
 
     fn event_types(&self, first: u64, count: usize) -> ArrayRef {
-        let kinds = self.mix.places(first, count).map(|(_, place)| self.mix.kind(place) as i32);
-        Arc::new(Int32Array::from_iter_values(kinds))
+        let mut kinds = Vec::with_capacity(count);
+        self.mix.runs(first, count).for_each(|run| kinds.resize(run.row + run.len, run.kind as i32));
+        Arc::new(Int32Array::from(kinds))
     }
 
     fn validity(&self, first: u64, count: usize, kind: EventKind) -> NullBuffer {
-        let is_valid: Vec<bool> = self.mix.places(first, count).map(|(_, p)| self.mix.kind(p) == kind).collect();
-        NullBuffer::new(BooleanBuffer::from(is_valid))
+        let mut is_valid = BooleanBufferBuilder::new(count);
+        self.mix.runs(first, count).for_each(|run| is_valid.append_n(run.len, run.kind == kind));
+        NullBuffer::new(is_valid.finish())
     }
 
     /// The events of a kind, with their rows.
-    fn of_kind(&self, kind: EventKind, first: u64, count: usize) -> impl Iterator<Item = (usize, Place)> + '_ {
-        self.mix.places(first, count).filter(move |(_, place)| self.mix.kind(*place) == kind)
+    fn of_kind(&self, kind: EventKind, first: u64, count: usize) -> impl Iterator<Item = (usize, Place)> + use<> {
+        self.mix.runs(first, count).filter(move |run| run.kind == kind).flat_map(Run::places)
     }
 
     fn persons(&self, first: u64, times: &TimestampMillisecondArray, read: &FieldsRead) -> Result<Vec<ArrayRef>> {
@@ -147,10 +149,10 @@ impl Generator {
         let [mut name, mut email, mut card, mut city, mut state, mut extra] =
             [1, 2, 3, 4, 5, 7].map(|field| Text::new(read.0[field], rows, 0));
         let reads_text = read.any(&[1, 2, 3, 4, 5, 7]);
-        for (row, place) in self.of_kind(EventKind::Person, first, rows) {
+        self.of_kind(EventKind::Person, first, rows).for_each(|(row, place)| {
             ids.set(row, self.mix.person_id(place));
             if !reads_text {
-                continue;
+                return;
             }
             let r = &mut Random::of_event(place.event);
             let mut has = 8 + name.set(row, |out| person_name(r, out));
@@ -162,7 +164,7 @@ impl Generator {
                 let count = r.extra_len(has, self.mix.person_bytes);
                 extra.set(row, |out| out.letters(r, count));
             }
-        }
+        });
         let [name, email, card, city, state, extra] =
             [name, email, card, city, state, extra].map(|text| text.finish(rows, &self.blank));
         let times = Arc::new(times.clone());
@@ -175,10 +177,10 @@ impl Generator {
             [0, 3, 4, 6, 7, 8].map(|field| Longs::new(read.0[field], rows));
         let [mut name, mut description, mut extra] = [1, 2, 9].map(|field| Text::new(read.0[field], rows, rows * 4));
         let (reads_text, reads_random) = (read.any(&[1, 2, 9]), read.any(&[1, 2, 3, 4, 6, 7, 8, 9]));
-        for (row, place) in self.of_kind(EventKind::Auction, first, rows) {
+        self.of_kind(EventKind::Auction, first, rows).for_each(|(row, place)| {
             ids.set(row, self.mix.auction_id(place));
             if !reads_random {
-                continue;
+                return;
             }
             let r = &mut Random::of_event(place.event);
             seller.set(row, self.mix.seller(place, r));
@@ -189,7 +191,7 @@ impl Generator {
             let now = times.value(row);
             expires.set(row, now + self.auction_length_ms(place.event, now, r));
             if !reads_text {
-                continue;
+                return;
             }
             let mut has = 48 + name.set(row, |out| out.words(r, 20));
             has += description.set(row, |out| out.words(r, 100));
@@ -197,7 +199,7 @@ impl Generator {
                 let count = r.extra_len(has, self.mix.auction_bytes);
                 extra.set(row, |out| out.letters(r, count));
             }
-        }
+        });
         let [name, description, extra] = [name, description, extra].map(|text| text.finish(rows, &self.blank));
         let [ids, initial, reserve, seller, category] =
             [ids, initial, reserve, seller, category].map(|longs| longs.finish(&self.blank));
@@ -220,12 +222,13 @@ impl Generator {
         let mut extra = Text::new(read.0[6], rows, rows * self.mix.bid_bytes as usize);
         let (reads_ids, reads_price) = (read.any(&[0, 1, 2, 3, 4, 6]), read.any(&[2, 3, 4, 6]));
         let reads_text = read.any(&[3, 4, 6]);
-        for (row, place) in self.of_kind(EventKind::Bid, first, rows).take_while(|_| reads_ids) {
+        let read_rows = if reads_ids { rows } else { 0 };
+        self.of_kind(EventKind::Bid, first, read_rows).for_each(|(row, place)| {
             let r = &mut Random::of_event(place.event);
             auction.set(row, self.mix.bid_auction(place, r));
             bidder.set(row, self.mix.bidder(place, r));
             if !reads_price {
-                continue;
+                return;
             }
             // The costliest of all draws.
             if read.0[2] {
@@ -234,7 +237,7 @@ impl Generator {
                 r.skip_price()
             }
             if !reads_text {
-                continue;
+                return;
             }
             let source = if r.below(2) > 0 { r.below(HOT_CHANNELS.len() as u64) } else { 4 + r.below(CHANNELS) };
             let (name, address) = &SOURCES[source as usize];
@@ -244,7 +247,7 @@ impl Generator {
                 let count = r.extra_len(32, self.mix.bid_bytes);
                 extra.set(row, |out| out.letters(r, count));
             }
-        }
+        });
         let [auction, bidder, price] = [auction, bidder, price].map(|longs| longs.finish(&self.blank));
         let [channel, url, extra] = [channel, url, extra].map(|text| text.finish(rows, &self.blank));
         Ok(vec![auction, bidder, price, channel?, url?, Arc::new(times.clone()), extra?])

@@ -25,7 +25,7 @@ pub(super) const OPTIONS: OptionTable = &[
         .or("false"),
     ConfigOption::flag("rate.limited", "The same, as the suite writes it.").or("false"),
     ConfigOption::flag("max-emit-speed", "The opposite, as other generators write it.").or("true"),
-    ConfigOption::number("base-time", "When the first event was, in milliseconds since the epoch.").or("1436918400000"),
+    ConfigOption::number("base-time", "When the first event is, in milliseconds since the epoch; where it is set, a rate-limited event does not come before its time.").or("1436918400000"),
     ConfigOption::number("person.proportion", "Persons in each round of events.").or("1"),
     ConfigOption::number("auction.proportion", "Auctions in each round.").or("3"),
     ConfigOption::number("bid.proportion", "Bids in each round.").or("46"),
@@ -58,6 +58,8 @@ pub(super) struct NexmarkOptions {
     pub(super) rate_limited: bool,
     /// `base-time`: when event 0 takes place, milliseconds since the epoch.
     pub(super) base_time_ms: i64,
+    /// Whether that was said: then event time is real time.
+    pub(super) is_real_time: bool,
     /// `scan.parallelism`
     pub(super) parallelism: Option<u32>,
     /// What the events are.
@@ -116,6 +118,7 @@ impl NexmarkOptions {
             rate_period_ms: r.value_or("rate.period", Millis(RATE_PERIOD_MS))?.0,
             rate_limited: rate_limited || !max_emit_speed,
             base_time_ms: r.value_or("base-time", BASE_TIME_MS)?,
+            is_real_time: options.0.contains_key("base-time"),
             parallelism: r.value("scan.parallelism")?,
             mix: read_mix(&r)?,
         };

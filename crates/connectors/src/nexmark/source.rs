@@ -67,6 +67,7 @@ impl Source for NexmarkSource {
             events: self.options.events_num.unwrap_or(u64::MAX),
             keep_alive: self.options.keep_alive,
             pace_from_ms: self.options.base_time_ms,
+            is_real_time: self.options.is_real_time,
             splits: Vec::new(),
             clock,
             started_ns: None,
@@ -114,6 +115,8 @@ struct NexmarkReader {
     keep_alive: bool,
     /// The event time at which the pace begins.
     pace_from_ms: i64,
+    /// Whether events must not come before their time.
+    is_real_time: bool,
     splits: Vec<Position>,
     /// The clock to be held back by, if rate-limited.
     clock: Option<Arc<dyn Clock>>,
@@ -133,8 +136,8 @@ impl NexmarkReader {
     async fn due(&mut self, events: Range<u64>) -> u64 {
         let all = events.end - events.start;
         let Some(clock) = &self.clock else { return all };
-        // Events do not come before their time, if that is still to come.
         let early_ms = self.pace_from_ms.saturating_sub(clock.now_ms()).max(0) as u64;
+        let early_ms = if self.is_real_time { early_ms } else { 0 };
         self.started_ns.get_or_insert_with(|| clock.monotonic_ns() + early_ms * 1_000_000);
         loop {
             let now_ms = self.paced_ms();

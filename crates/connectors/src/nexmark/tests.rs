@@ -240,6 +240,20 @@ fn rows_wait_for_real_time_where_that_is_asked_for() {
 }
 
 #[test]
+fn with_a_base_time_of_its_own_no_row_comes_before_its_time() {
+    let live = [("events.num", "100"), ("first-event.rate", "1000"), ("rate-limited", "true"), ("base-time", "1500")];
+    for (start_ms, first_ms) in [(1000, 1500), (1500, 1500), (9000, 9000)] {
+        let world = FakeWorld::at(start_ms);
+        let source = Nexmark.source(&spec(&live)).unwrap();
+        let mut reader = reader(source.as_ref(), &world);
+        reader.add_splits(splits(source.as_ref(), &world)).unwrap();
+        let ReadEvent::Batch { .. } = ready(reader.next()).unwrap() else { panic!() };
+        let now_ms = world.environment().clock.now_ms();
+        assert!((first_ms..first_ms + 3).contains(&now_ms), "from {start_ms} ms on the first row came at {now_ms} ms");
+    }
+}
+
+#[test]
 fn the_contract_of_sources_is_kept() {
     let paced = [("events.num", "200"), ("rate-limited", "true"), ("first-event.rate", "1000")];
     for (options, projection) in [(&[("events.num", "17000")][..], vec![0]), (&paced, vec![0, 3])] {

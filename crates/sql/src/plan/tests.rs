@@ -11,6 +11,7 @@ mod lookups;
 mod match_recognize;
 mod mini_batch;
 mod names;
+mod nested;
 mod optimize;
 mod oracle;
 mod oracle_types;
