@@ -64,7 +64,7 @@ impl Random {
     }
 
     /// A number in `0.0 .. 1.0`.
-    #[inline]
+    #[cfg(test)]
     fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
@@ -75,10 +75,14 @@ impl Random {
     /// does not settle how it is rounded, the library says it. So it is the same number, in a quarter of the time.
     #[inline]
     pub(super) fn price(&mut self) -> i64 {
-        let unit = self.unit();
-        let step = (unit * POWER_STEPS as f64) as usize;
-        let rest = (unit - step as f64 / POWER_STEPS as f64) * (6.0 * std::f64::consts::LN_10);
-        let series = 1.0 + rest * (1.0 + rest / 2.0 * (1.0 + rest / 3.0 * (1.0 + rest / 4.0 * (1.0 + rest / 5.0))));
+        let bits = self.next() >> 11;
+        let unit = bits as f64 / (1u64 << 53) as f64;
+        // The highest bits say the step, the others how far it is from there.
+        let step = (bits >> (53 - POWER_BITS)) as usize;
+        let beyond = bits & ((1 << (53 - POWER_BITS)) - 1);
+        let rest = beyond as f64 * (6.0 * std::f64::consts::LN_10 / (1u64 << 53) as f64);
+        let square = rest * rest;
+        let series = 1.0 + rest + square * (0.5 + rest * SIXTH + square * (TWENTY_FOURTH + rest * HUNDRED_TWENTIETH));
         let cents = POWERS[step] * series + 0.5;
         let whole = cents as i64;
         let fraction = cents - whole as f64;
@@ -142,8 +146,13 @@ impl Random {
     }
 }
 
-/// Steps between 1 and a million.
-const POWER_STEPS: usize = 2048;
+/// Steps between 1 and a million, as a power of two.
+const POWER_BITS: u32 = 11;
+const POWER_STEPS: usize = 1 << POWER_BITS;
+/// Terms of the exponential series.
+const SIXTH: f64 = 1.0 / 6.0;
+const TWENTY_FOURTH: f64 = 1.0 / 24.0;
+const HUNDRED_TWENTIETH: f64 = 1.0 / 120.0;
 /// A fraction of a cent that is larger than what the series is off.
 const UNSETTLED: f64 = 1e-3;
 /// A hundred times `10^(6 step / POWER_STEPS)`.
@@ -159,8 +168,8 @@ fn exact_price(unit: f64) -> i64 {
 #[inline]
 fn letters_of(bits: u64) -> [u8; LETTERS_PER_NUMBER] {
     const LOW: u64 = 0x00ff_00ff_00ff_00ff;
-    let even = ((bits & LOW) * 26 >> 8) & LOW;
-    let odd = ((bits >> 8) & LOW) * 26 & !LOW;
+    let even = (((bits & LOW) * 26) >> 8) & LOW;
+    let odd = (((bits >> 8) & LOW) * 26) & !LOW;
     ((even | odd) + 0x6161_6161_6161_6161).to_le_bytes()
 }
 
