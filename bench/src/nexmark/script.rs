@@ -90,11 +90,17 @@ pub(crate) fn script(query: &Query, engine: Engine, how: &How<'_>) -> String {
     script
 }
 
-/// The script of one job with all of these queries, over events without end.
+/// The script of one job with all of these queries, over events without end. Its readers wait for each other: one that is
+/// ahead of the other in event time fills the windows that the other has not come to.
 pub(crate) fn soak_script(queries: &[&Query], folder: &Path) -> String {
     let mut script = String::new();
     let how = How { events: 0, hash: false, live: None, folder, settings: &[] };
     tables(&mut script, Engine::Flott, &how);
+    _ = writeln!(
+        script,
+        "ALTER TABLE nexmark SET ('scan.watermark.alignment.group' = 'soak', 'scan.watermark.alignment.max-drift' = '20 s',
+  'scan.watermark.alignment.update-interval' = '50 ms');"
+    );
     for query in queries {
         _ = writeln!(script, "CREATE TABLE {}_sink ({}) WITH ('connector' = 'measure');", query.name, query.sink);
     }
