@@ -8,15 +8,14 @@
 //! [`LocalGroupAggregate`]: crate::local_group_aggregate::LocalGroupAggregate
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, BinaryArray};
+use arrow_array::{Array, ArrayRef, BinaryArray};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use flott_api::aggregate::MergeInput;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Stateful};
 use flott_api::state::KeyedContainer;
 use flott_api::{ChangeBatch, Error, Result, Watermark};
 use flott_graph::spec::GlobalGroupAggregateSpec;
-use flott_state::hot::{GroupEntries, KeyedState, MapViewOptions, TtlOptions};
+use flott_state::hot::{KeyedState, MapViewOptions, TtlOptions};
 
 use crate::aggregate::groups::{Groups, Plan};
 use crate::emit::emit;
@@ -155,29 +154,15 @@ impl GlobalGroupAggregate {
         }
         let columns = joined(batches.iter().map(|b| b.rows().columns().to_vec()))?;
         let (keys, parts) = columns.split_at(self.keys);
-        let (mut partial, from) = self.partial(&parts[0], now_ms)?;
+        let bytes: &BinaryArray = parts[0].as_binary_opt::<i32>().ok_or_else(no_bytes)?;
+        let mut partial = self.plan.read_partial(bytes, now_ms)?;
         let state = self.state.as_mut().ok_or_else(not_open)?;
-        let groups = state.assign(keys, from.len(), now_ms).await?;
+        let groups = state.assign(keys, bytes.len(), now_ms).await?;
         state.touch(&groups)?;
         let bundled = Bundled::begin(&groups, &self.plan, state, now_ms)?;
-        for round in bundled.rounds() {
-            let from: Vec<u32> = round.iter().map(|row| from[*row as usize]).collect();
-            let groups: Vec<u32> = round.iter().map(|row| bundled.group(*row as usize)).collect();
-            let input = MergeInput { from: &from, groups: &groups, retract: false };
-            state.entries_mut().merge(&self.plan, &mut partial, &input, now_ms)?;
-        }
+        let groups: Vec<u32> = (0..bytes.len()).map(|row| bundled.group(row)).collect();
+        state.entries_mut().take_up(&self.plan, &mut partial, (&groups, &bundled.rounds()), now_ms)?;
         bundled.end(&self.plan, state, (keys, self.emit_update_before, &self.output), now_ms)
-    }
-
-    /// What the first phase wrote, read again: a group for each row.
-    fn partial(&self, bytes: &ArrayRef, now_ms: i64) -> Result<(Groups, Vec<u32>)> {
-        let bytes: &BinaryArray = bytes.as_binary_opt::<i32>().ok_or_else(no_bytes)?;
-        let values = bytes.iter().map(|b| b.ok_or_else(no_bytes)).collect::<Result<Vec<_>>>()?;
-        let rows: Vec<u32> = (0..values.len() as u32).collect();
-        let mut partial = self.plan.groups()?;
-        partial.grow(values.len());
-        partial.load(&rows, &values, now_ms)?;
-        Ok((partial, rows))
     }
 }
 

@@ -2,7 +2,7 @@
 //! the network.
 //!
 //! Flink counterpart: `LocalGroupAggregate` (`MiniBatchLocalGroupAggFunction`). A row that comes out has the key and, in
-//! one column of bytes, the state of the group as it would lie in a checkpoint; [`GlobalGroupAggregate`] puts them
+//! one column of bytes, the state of the group (`aggregate::groups::partial`); [`GlobalGroupAggregate`] puts them
 //! together. Retractions are counted as they come, also of rows that are not in the mini-batch.
 //!
 //! **State layout**: none, as a mini-batch ends before a checkpoint.
@@ -11,14 +11,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::BinaryArray;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use flott_api::aggregate::Change;
 use flott_api::operator::{EventTime, Operator, OperatorContext, Stateful};
 use flott_api::{ChangeBatch, Error, Result, RowKind, Watermark};
 use flott_graph::spec::LocalGroupAggregateSpec;
-use flott_state::hot::{GroupEntries, GroupTable, MapViewOptions, Values};
+use flott_state::hot::{GroupEntries, GroupTable, MapViewOptions};
 
 use crate::aggregate::groups::{Groups, Plan, Rows};
 use crate::emit::{emit, record_batch};
@@ -110,10 +109,7 @@ impl LocalGroupAggregate {
     fn written(&self, table: &GroupTable, groups: &Groups) -> Result<ChangeBatch> {
         let numbers = table.groups();
         let mut columns = table.columns(&numbers)?;
-        let mut values = Values::default();
-        groups.save(&numbers, &mut values)?;
-        let bytes = BinaryArray::from_iter_values((0..values.len()).map(|i| values.get(i)));
-        columns.push(Arc::new(bytes));
+        columns.push(Arc::new(groups.partial(&numbers)?));
         Ok(ChangeBatch::inserts(record_batch(&self.output, columns, numbers.len())?))
     }
 }
@@ -125,6 +121,7 @@ fn changes(batch: &ChangeBatch) -> Option<Vec<Change>> {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::BinaryArray;
     use flott_api::expr::FunctionId;
     use flott_api::table::ChangelogMode;
     use flott_api::testing::{Case, batch, check, lines};
@@ -167,11 +164,13 @@ mod tests {
         assert_eq!(lines(&written).len(), 1);
         let bytes = written.rows().column(1);
         let bytes: &BinaryArray = bytes.as_any().downcast_ref().unwrap();
-        let mut groups = local.plan.groups().unwrap();
-        groups.grow(1);
-        groups.load(&[0], &[bytes.value(0)], 0).unwrap();
-        assert_eq!(groups.rows, [-1]);
-        assert!(groups.load(&[0], &[&bytes.value(0)[..2]], 0).is_err());
+        let mut whole = local.plan.groups().unwrap();
+        whole.grow(1);
+        let mut partial = local.plan.read_partial(bytes, 0).unwrap();
+        whole.take_up(&local.plan, &mut partial, (&[0], &[vec![0]]), 0).unwrap();
+        assert_eq!(whole.rows, [-1]);
+        let cut = BinaryArray::from_iter_values([&bytes.value(0)[..2]]);
+        assert!(local.plan.read_partial(&cut, 0).is_err());
     }
 
     #[test]

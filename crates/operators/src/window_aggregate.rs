@@ -94,7 +94,7 @@ impl FromSpec for WindowAggregate {
             return Err(Error::internal("a window aggregation does not give its keys, aggregates and properties"));
         }
         let options = MapViewOptions { retract: !spec.input_changelog.is_insert_only(), ttl_ms: 0 };
-        let plan = Plan::new(&spec.input, &spec.keys, &spec.aggregates, options)?;
+        let plan = Plan::sliced(&spec.input, &spec.keys, &spec.aggregates, options)?;
         let windows = Windows::new(&spec.input, spec.time.clone(), &spec.window, &spec.zone)?;
         let shared = windows.is_shared().then(|| Running::new(&spec, &windows, &plan, options)).transpose()?;
         Ok(WindowAggregate {

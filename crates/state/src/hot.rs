@@ -4,9 +4,10 @@
 //! Reading order: [`KeyedState`] is what operators use, [`WindowedState`] the same by window,
 //! [`TimerQueue`] what the runtime uses; `region` is how changes are tracked and memory is given back,
 //! `link` and `values` how keys and values lie in the store, `expiry` when entries are over, `spilled`
-//! which keys the store may have. What belongs to a number: [`map_view`], [`sorted_view`], [`RowStore`] and others that
+//! which keys the store may have. What belongs to a number: [`distinct_view`], [`sorted_view`], [`RowStore`] and others that
 //! are a [`GroupEntries`].
 
+mod distinct_view;
 mod encoded;
 mod expiry;
 mod group_table;
@@ -21,6 +22,7 @@ mod row_arena;
 mod row_lists;
 mod row_multi_map;
 mod row_store;
+mod seen;
 mod sessions;
 mod sizes;
 mod sorted_list;
@@ -31,9 +33,14 @@ mod state_views;
 #[cfg(test)]
 mod testing;
 mod timer_queue;
+mod value_table;
 mod values;
 mod windowed_state;
 
+pub use distinct_view::{
+    By, Changed, DistinctEntries, DistinctReader, DistinctRows, DistinctShape, DistinctView, SeenEntries,
+    distinct_reader, distinct_view,
+};
 pub use encoded::Encoding;
 pub use expiry::{TtlOptions, TtlUpdate, TtlVisibility};
 pub use group_table::GroupTable;
@@ -41,12 +48,13 @@ pub use keyed_state::KeyedState;
 pub use link::{Cursor, KeyedStateOptions};
 pub use list_view::list_view;
 pub use listed_rows::{Listed, ListedRows};
-pub use map_view::{MapViewOptions, map_view, map_view_with_nulls};
+pub use map_view::{MapViewOptions, map_view};
 pub use region::{EntryPage, GroupEntries};
 pub use row_arena::Place;
 pub use row_lists::RowLists;
 pub use row_multi_map::{Adding, NO_ROW, RowIdentity, RowMultiMap, RowMultiMapOptions};
 pub use row_store::RowStore;
+pub use seen::FILTERS_MAX;
 pub use sessions::{PartedEntries, Placed, Session, Sessions};
 pub use sorted_rows::{RowRef, SortedRows};
 pub use sorted_view::sorted_view;

@@ -27,11 +27,17 @@ use crate::scripts::Answer;
 /// What jobs may take of memory.
 const STATE_BYTES_MAX: usize = 64 << 20;
 
+/// The configuration in which Flink's answers were recorded, where ours is another. Flink splits at parallelism 1, too.
+pub(crate) const AS_RECORDED: [(&str, &str); 2] =
+    [("table.local-time-zone", "UTC"), ("table.optimizer.distinct-agg.split.min-parallelism", "1")];
+
 /// A session without connectors, for expressions.
 pub(crate) fn session() -> Session {
     let files = Arc::new(environment::LocalFiles::new());
     let mut configuration = Configuration::default();
-    configuration.set("table.local-time-zone", "UTC", flott_sql::config::Origin::File).unwrap();
+    for (key, value) in AS_RECORDED {
+        configuration.set(key, value, flott_sql::config::Origin::File).unwrap();
+    }
     Session::new(configuration, Arc::new(Known(Arc::default())), files).unwrap()
 }
 
@@ -227,7 +233,9 @@ impl Runner {
         world.console = Arc::clone(&self.console) as Arc<dyn Console>;
         world.models = model_providers();
         let mut configuration = Configuration::default();
-        configuration.set("table.local-time-zone", "UTC", flott_sql::config::Origin::File).unwrap();
+        for (key, value) in AS_RECORDED {
+            configuration.set(key, value, flott_sql::config::Origin::File).unwrap();
+        }
         let files = Arc::clone(&world.files);
         let session = Session::new(configuration, Arc::new(Known(Arc::clone(&tables))), files).unwrap();
         let plugins = Plugins {

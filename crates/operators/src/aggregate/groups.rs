@@ -3,28 +3,32 @@
 //!
 //! [`Plan`] is fixed; [`Groups`] is the state of one set of keys. For each batch the plan finds out per
 //! call which rows count (`FILTER`, then `DISTINCT`), and lends the call its slots and views. Calls
-//! with equal argument and filter share the view that knows which values were seen.
+//! with equal arguments share the view that knows which values were seen, and behind which filters.
 
+mod distinct;
 mod entries;
+mod partial;
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
-use arrow_schema::{DataType, Field};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
 use flott_api::aggregate::{
-    Aggregate, AggregateInput, BytesColumn, Change, MapView, MergeInput, PerGroup, Running, SlotColumn, StateShape,
-    View, ViewKind,
+    Aggregate, AggregateInput, BytesColumn, Change, MergeInput, PerGroup, Running, SlotColumn, StateShape, View,
+    ViewKind,
 };
 use flott_api::state::StatePart;
 use flott_api::{Error, LogicalType, Result, Schema};
 use flott_graph::spec::AggregateCall;
 use flott_state::hot::{
-    GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, PartedEntries, TtlOptions, list_view, map_view,
-    map_view_with_nulls, sorted_view,
+    Changed, DistinctShape, DistinctView, GroupEntries, GroupTable, KeyedStateOptions, MapViewOptions, PartedEntries,
+    TtlOptions, distinct_view, list_view, map_view, sorted_view,
 };
 
-use super::{function, sliding, takes_nulls};
+use super::{function, sliding};
+use distinct::{Distinct, SeenPart};
+pub use partial::Partial;
 
 /// Bytes of the values around a batch's rows; one row's may be more.
 const VALUES_BYTES: usize = 64 << 20;
@@ -39,6 +43,8 @@ enum Life {
     Folded,
     /// The same, but for functions of users: who owns their process folds rows into them.
     Beside,
+    /// They are folded in, and what comes of them may be put into the state of a window and taken out again.
+    Sliced,
     /// They come as the state of slices, and leave with them.
     Sliding,
 }
@@ -48,7 +54,11 @@ pub struct Plan {
     keys: Vec<usize>,
     key_types: Vec<LogicalType>,
     calls: Vec<Call>,
+    /// The columns of all filters.
+    filters: Vec<usize>,
     distinct: Vec<Distinct>,
+    /// The parts of the state with what was seen under `DISTINCT`, in the order of the calls.
+    seen: Vec<SeenPart>,
     options: MapViewOptions,
 }
 
@@ -56,8 +66,9 @@ struct Call {
     function: Box<dyn Aggregate>,
     shape: StateShape,
     args: Vec<usize>,
+    /// Which of [`Plan::filters`].
     filter: Option<usize>,
-    /// Which of [`Plan::distinct`] decides.
+    /// Which of [`Plan::seen`] decides.
     distinct: Option<usize>,
     /// Names its part of the state.
     fingerprint: String,
@@ -65,43 +76,21 @@ struct Call {
     beside: bool,
 }
 
-#[derive(PartialEq, Eq)]
-struct Distinct {
-    /// Several are told apart as one row.
-    columns: Vec<usize>,
-    filter: Option<usize>,
-    kind: DistinctKind,
-    /// Names its part of the state.
-    fingerprint: String,
-}
-
-/// What values under `DISTINCT` are.
-#[derive(Clone, PartialEq, Eq)]
-struct DistinctKind {
-    ty: DataType,
-    /// Whether a null is one.
-    nulls: bool,
-}
-
-impl DistinctKind {
-    fn view(&self, options: MapViewOptions) -> Result<Box<dyn MapView>> {
-        if self.nulls { map_view_with_nulls(&self.ty, options) } else { map_view(&self.ty, options) }
-    }
-}
-
 /// The state of one set of keys.
 pub struct Groups {
     /// How many rows each group has: those added less those taken back.
     pub rows: Vec<i64>,
     calls: Vec<CallState>,
-    distinct: Vec<Box<dyn MapView>>,
+    distinct: Vec<Box<dyn DistinctView>>,
     kind: Arc<Kind>,
 }
 
 /// Which containers a plan needs.
 struct Kind {
     calls: Vec<StateShape>,
-    distinct: Vec<DistinctKind>,
+    distinct: Vec<DistinctShape>,
+    /// View and filter of each part of what was seen.
+    seen: Vec<(usize, usize)>,
     options: MapViewOptions,
 }
 
@@ -145,7 +134,15 @@ impl Plan {
         Self::of(input, keys, calls, (options, Life::Beside))
     }
 
-    /// The plan of a window that slides over slices that have the state of [`Plan::new`] of the same calls.
+    /// The same for slices, whose groups windows take up and may let go.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn sliced(input: &Schema, keys: &[usize], calls: &[AggregateCall], options: MapViewOptions) -> Result<Self> {
+        Self::of(input, keys, calls, (options, Life::Sliced))
+    }
+
+    /// The plan of a window that slides over slices that have the state of [`Plan::sliced`] of the same calls.
     ///
     /// # Errors
     /// If an aggregate cannot slide.
@@ -163,7 +160,9 @@ impl Plan {
             key_types: keys.iter().map(|k| column_type(input, *k).cloned()).collect::<Result<_>>()?,
             keys: keys.to_vec(),
             calls: Vec::new(),
+            filters: Vec::new(),
             distinct: Vec::new(),
+            seen: Vec::new(),
             options,
         };
         for call in calls {
@@ -181,7 +180,7 @@ impl Plan {
             column_type(input, filter)?;
         }
         let function = match life {
-            Life::Folded => function(call, &args, self.options.retract)?,
+            Life::Folded | Life::Sliced => function(call, &args, self.options.retract)?,
             Life::Beside => match super::beside(call) {
                 Some(beside) => beside,
                 None => function(call, &args, self.options.retract)?,
@@ -191,28 +190,21 @@ impl Plan {
                 sliding(call, &args, self.options.retract || call.distinct)?.ok_or_else(|| unmerged(call))?
             }
         };
-        let distinct = match (call.distinct, call.args.as_slice()) {
-            (false, _) => None,
-            (true, []) => return Err(Error::internal("a DISTINCT of no column")),
-            (true, columns) => Some(self.share(Distinct {
-                columns: columns.to_vec(),
-                filter: call.filter,
-                kind: distinct_kind(call, &args),
-                fingerprint: format!("distinct({}){}", all_named(input, columns), filter_of(input, call)),
-            })),
-        };
+        let filter = call.filter.map(|column| self.filter(column));
+        let counted = matches!(life, Life::Sliced | Life::Sliding);
+        let distinct = if call.distinct { Some(self.share(input, call, (&args, counted), filter)?) } else { None };
         let (shape, args) = (function.shape(), call.args.clone());
         let sliding = if life == Life::Sliding { "sliding " } else { "" };
         let fingerprint = format!("{sliding}{}", fingerprint(input, call));
         let beside = call.function.user.is_some();
-        self.calls.push(Call { shape, function, args, filter: call.filter, distinct, fingerprint, beside });
+        self.calls.push(Call { shape, function, args, filter, distinct, fingerprint, beside });
         Ok(())
     }
 
-    fn share(&mut self, wanted: Distinct) -> usize {
-        self.distinct.iter().position(|d| *d == wanted).unwrap_or_else(|| {
-            self.distinct.push(wanted);
-            self.distinct.len() - 1
+    fn filter(&mut self, column: usize) -> usize {
+        self.filters.iter().position(|filter| *filter == column).unwrap_or_else(|| {
+            self.filters.push(column);
+            self.filters.len() - 1
         })
     }
 
@@ -225,7 +217,7 @@ impl Plan {
     fn parts(&self) -> Vec<StatePart> {
         let mut parts = vec![StatePart { name: "rows".to_owned(), ty: "count".to_owned() }];
         let calls = self.calls.iter().map(|c| (c.fingerprint.clone(), shown(&c.shape)));
-        let distinct = self.distinct.iter().map(|d| (d.fingerprint.clone(), "value to count".to_owned()));
+        let distinct = self.seen.iter().map(|seen| (seen.fingerprint.clone(), "value to count".to_owned()));
         for (fingerprint, ty) in calls.chain(distinct) {
             let equal = |p: &&StatePart| p.name.split(" #").next() == Some(fingerprint.as_str());
             let name = match parts.iter().filter(equal).count() {
@@ -278,7 +270,8 @@ impl Plan {
     pub fn groups(&self) -> Result<Groups> {
         Groups::new(Arc::new(Kind {
             calls: self.calls.iter().map(|c| c.shape.clone()).collect(),
-            distinct: self.distinct.iter().map(|d| d.kind.clone()).collect(),
+            distinct: self.distinct.iter().map(Distinct::shape).collect(),
+            seen: self.seen.iter().map(|seen| (seen.view, seen.filter)).collect(),
             options: self.options,
         }))
     }
@@ -293,17 +286,6 @@ fn unmerged(call: &AggregateCall) -> Error {
 fn column_type(input: &Schema, column: usize) -> Result<&LogicalType> {
     let field = input.fields.get(column).map(|f| &f.ty);
     field.ok_or_else(|| Error::internal("an aggregation reads a column that its input does not have"))
-}
-
-/// The values that a `DISTINCT` tells apart: those of one argument, or rows of several.
-fn distinct_kind(call: &AggregateCall, args: &[LogicalType]) -> DistinctKind {
-    match args {
-        [arg] => DistinctKind { ty: arg.arrow(), nulls: takes_nulls(call) },
-        args => {
-            let fields = args.iter().enumerate().map(|(i, ty)| Field::new(i.to_string(), ty.arrow(), true));
-            DistinctKind { ty: DataType::Struct(fields.collect()), nulls: false }
-        }
-    }
 }
 
 fn all_named(input: &Schema, columns: &[usize]) -> String {
@@ -351,7 +333,7 @@ impl Groups {
             Ok(CallState { slots, views: views.collect::<Result<_>>()? })
         });
         let calls = calls.collect::<Result<_>>()?;
-        let distinct = kind.distinct.iter().map(|d| d.view(kind.options)).collect::<Result<_>>()?;
+        let distinct = kind.distinct.iter().map(|d| distinct_view(d, kind.options)).collect::<Result<_>>()?;
         Ok(Groups { rows: Vec::new(), calls, distinct, kind })
     }
 
@@ -371,9 +353,9 @@ impl Groups {
     /// # Errors
     /// If the rows do not fit the plan.
     pub fn fold(&mut self, plan: &Plan, rows: &Rows<'_>) -> Result<()> {
-        let seen = self.distinct(plan, rows)?;
+        let seen = self.seen(plan, rows)?;
         for (call, state) in plan.calls.iter().zip(&mut self.calls) {
-            let changes = call.changes(rows, &seen)?;
+            let changes = call.changes(plan, &seen);
             let args = call.args(rows);
             call.function.fold(&input(&args, rows, &changes), &mut state.lend())?;
         }
@@ -386,10 +368,10 @@ impl Groups {
     /// # Errors
     /// If the rows do not fit the plan.
     pub fn fold_here(&mut self, plan: &Plan, rows: &Rows<'_>) -> Result<Vec<Vec<Change>>> {
-        let seen = self.distinct(plan, rows)?;
+        let seen = self.seen(plan, rows)?;
         let mut beside = Vec::new();
         for (call, state) in plan.calls.iter().zip(&mut self.calls) {
-            let changes = call.changes(rows, &seen)?;
+            let changes = call.changes(plan, &seen);
             if call.beside {
                 let all = || rows.changes.map_or_else(|| vec![Change::Add; rows.groups.len()], <[Change]>::to_vec);
                 beside.push(changes.unwrap_or_else(all));
@@ -417,9 +399,9 @@ impl Groups {
     /// # Errors
     /// If the rows do not fit the plan.
     pub fn running(&mut self, plan: &Plan, rows: &Rows<'_>) -> Result<Vec<Running>> {
-        let seen = self.distinct(plan, rows)?;
+        let seen = self.seen(plan, rows)?;
         let calls = plan.calls.iter().zip(&mut self.calls).map(|(call, state)| {
-            let changes = call.changes(rows, &seen)?;
+            let changes = call.changes(plan, &seen);
             let args = call.args(rows);
             call.function.running(&input(&args, rows, &changes), &mut state.lend())
         });
@@ -432,24 +414,21 @@ impl Groups {
     /// # Errors
     /// If an aggregate cannot be merged.
     pub fn merge(&mut self, plan: &Plan, partial: &mut Groups, input: &MergeInput<'_>, now_ms: i64) -> Result<()> {
+        for (view, from) in partial.distinct.iter().enumerate() {
+            self.take_up_values(plan, view, &from.entries(input.from)?, (input, now_ms))?;
+        }
+        self.merge_rows_and_calls(plan, partial, input)
+    }
+
+    /// The same, but for calls under `DISTINCT`.
+    fn merge_rows_and_calls(&mut self, plan: &Plan, partial: &mut Groups, input: &MergeInput<'_>) -> Result<()> {
         let sign = if input.retract { -1 } else { 1 };
         for (from, group) in input.from.iter().zip(input.groups) {
             self.rows[*group as usize] += sign * partial.rows[*from as usize];
         }
-        let views = plan.distinct.iter().zip(&mut self.distinct).zip(&partial.distinct);
-        let seen = views.map(|((distinct, view), partial)| {
-            let seen = merge_distinct(view.as_mut(), partial.as_ref(), input, now_ms)?;
-            Ok(Seen { args: distinct.arguments(&seen.args), ..seen })
-        });
-        let seen = seen.collect::<Result<Vec<_>>>()?;
         for ((call, state), partial) in plan.calls.iter().zip(&mut self.calls).zip(&mut partial.calls) {
-            match call.distinct {
-                Some(view) => {
-                    let Seen { args, groups, changes } = &seen[view];
-                    let input = AggregateInput { args, groups, changes: Some(changes) };
-                    call.function.fold(&input, &mut state.lend())?;
-                }
-                None => call.function.merge(input, &mut partial.lend(), &mut state.lend())?,
+            if call.distinct.is_none() {
+                call.function.merge(input, &mut partial.lend(), &mut state.lend())?;
             }
         }
         Ok(())
@@ -487,53 +466,21 @@ impl Groups {
         calls.map(|(call, state)| call.function.value(groups, &mut state.lend())).collect()
     }
 
-    /// What each distinct view lets through; one pass for all calls that share it.
-    fn distinct(&mut self, plan: &Plan, rows: &Rows<'_>) -> Result<Vec<Vec<Change>>> {
-        let views = plan.distinct.iter().zip(&mut self.distinct).map(|(distinct, view)| {
-            let changes = filtered(rows, distinct.filter)?;
-            let changes = changes.as_deref().or(rows.changes);
-            let args = [distinct.values(rows.columns)?];
-            view.distinct(&AggregateInput { args: &args, groups: rows.groups, changes }, rows.now_ms)
-        });
-        views.collect()
+    /// Which rows pass the filters, and what the distinct views let through.
+    fn seen(&mut self, plan: &Plan, rows: &Rows<'_>) -> Result<Seen> {
+        let filtered = plan.filters.iter().map(|filter| filtered(rows, *filter)).collect::<Result<Vec<_>>>()?;
+        let views = plan.distinct.iter().zip(&mut self.distinct);
+        let changed = views.map(|(distinct, view)| distinct.see(view.as_mut(), rows, &filtered));
+        Ok(Seen { changed: changed.collect::<Result<_>>()?, filtered })
     }
 }
 
-/// Values that a distinct view had or had not before, with their groups and what they do to the aggregates.
+/// What the rows of a batch do.
 struct Seen {
-    args: Vec<ArrayRef>,
-    groups: Vec<u32>,
-    changes: Vec<Change>,
-}
-
-fn merge_distinct(view: &mut dyn MapView, partial: &dyn MapView, input: &MergeInput<'_>, now_ms: i64) -> Result<Seen> {
-    let entries = partial.entries(input.from)?;
-    let groups: Vec<u32> = entries.places.iter().map(|place| input.groups[*place as usize]).collect();
-    let counts: Vec<i64> = entries.counts.iter().map(|count| if input.retract { -count } else { *count }).collect();
-    let changes = view.count(&entries.values, &groups, &counts, now_ms)?;
-    Ok(Seen { args: vec![entries.values], groups, changes })
-}
-
-impl Distinct {
-    /// What the view tells apart.
-    fn values(&self, rows: &RecordBatch) -> Result<ArrayRef> {
-        match (&self.kind.ty, self.columns.as_slice()) {
-            (_, [column]) => Ok(Arc::clone(rows.column(*column))),
-            (DataType::Struct(fields), columns) => {
-                let columns = columns.iter().map(|c| Arc::clone(rows.column(*c))).collect();
-                Ok(Arc::new(StructArray::try_new(fields.clone(), columns, None)?))
-            }
-            _ => Err(Error::internal("a DISTINCT of several columns is over no rows")),
-        }
-    }
-
-    /// The arguments that are in the view's values.
-    fn arguments(&self, values: &[ArrayRef]) -> Vec<ArrayRef> {
-        match (values, self.columns.as_slice()) {
-            ([rows], [_, _, ..]) => rows.as_struct().columns().to_vec(),
-            (values, _) => values.to_vec(),
-        }
-    }
+    /// Behind each filter of the plan.
+    filtered: Vec<Vec<Change>>,
+    /// To each view of values under `DISTINCT`.
+    changed: Vec<Changed>,
 }
 
 fn input<'a>(args: &'a [ArrayRef], rows: &Rows<'a>, changes: &'a Option<Vec<Change>>) -> AggregateInput<'a> {
@@ -546,23 +493,27 @@ impl Call {
     }
 
     /// What each row does to this call, if that differs from what it does to the group.
-    fn changes(&self, rows: &Rows<'_>, distinct: &[Vec<Change>]) -> Result<Option<Vec<Change>>> {
-        match self.distinct {
-            Some(view) => Ok(Some(distinct[view].clone())),
-            None => filtered(rows, self.filter),
+    fn changes(&self, plan: &Plan, seen: &Seen) -> Option<Vec<Change>> {
+        match (self.distinct, self.filter) {
+            (Some(part), _) => Some(plan.seen[part].of(&seen.changed)),
+            (None, Some(filter)) => Some(seen.filtered[filter].clone()),
+            (None, None) => None,
         }
     }
 }
 
 /// What each row does behind a `FILTER`: nothing where the filter is not true.
-fn filtered(rows: &Rows<'_>, filter: Option<usize>) -> Result<Option<Vec<Change>>> {
-    let Some(filter) = filter else { return Ok(None) };
+fn filtered(rows: &Rows<'_>, filter: usize) -> Result<Vec<Change>> {
     let column = rows.columns.column(filter);
     let passes =
         column.as_boolean_opt().ok_or_else(|| Error::internal("the FILTER of an aggregate is no condition"))?;
-    let change = |row: usize| match passes.is_valid(row) && passes.value(row) {
+    let change = |row: usize, passes: bool| match passes {
         true => rows.changes.map_or(Change::Add, |c| c[row]),
         false => Change::Skip,
     };
-    Ok(Some((0..passes.len()).map(change).collect()))
+    let passing = match passes.nulls() {
+        Some(nulls) => passes.values() & nulls.inner(),
+        None => passes.values().clone(),
+    };
+    Ok(passing.iter().enumerate().map(|(row, passes)| change(row, passes)).collect())
 }

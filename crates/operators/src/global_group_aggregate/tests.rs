@@ -1,12 +1,15 @@
 //! Both phases as one operator: what they give is what `GroupAggregate` gives for the same mini-batches.
 
+use flott_api::aggregate::Change;
 use flott_api::expr::FunctionId;
 use flott_api::table::ChangelogMode;
 use flott_api::testing::{Case, Emitted, RecordedOutput, check, check_restorable};
 use flott_api::{Field, LogicalType, Schema, TypeKind};
 use flott_graph::spec::{AggregateCall, GroupAggregateSpec, LocalGroupAggregateSpec};
+use flott_state::hot::{GroupEntries, Values};
 
 use super::*;
+use crate::aggregate::groups::Rows;
 use crate::group_aggregate::GroupAggregate;
 use crate::local_group_aggregate::LocalGroupAggregate;
 
@@ -287,6 +290,57 @@ fn both_phases_survive_restarts_with_every_function() {
     check_single_rows(&whole(&[0], &calls, ChangelogMode::INSERT_ONLY), inserts);
     check_single_rows(&whole(&[], &CALLS[..2], ChangelogMode::INSERT_ONLY), inserts);
     check_single_rows(&whole(&[0], &calls, ChangelogMode::ALL), CHANGES);
+}
+
+/// Several filters over the same values, and values of any type.
+const SHARED: [&str; 4] =
+    ["count(distinct x)", "sum(distinct x) filter", "count(distinct x) filter", "count(distinct s) filter"];
+
+#[test]
+fn what_calls_share_is_put_together_and_survives_restarts() {
+    check_both(&whole(&[0], &SHARED, ChangelogMode::INSERT_ONLY), INSERTS);
+    check_both(&whole(&[0], &SHARED, ChangelogMode::ALL), CHANGES);
+    check_both(&GroupAggregateSpec { state_ttl_ms: 50, ..whole(&[0], &SHARED, ChangelogMode::INSERT_ONLY) }, INSERTS);
+    let inserts = INSERTS.split("+I | b | 6").next().unwrap();
+    check_single_rows(&whole(&[0], &SHARED, ChangelogMode::INSERT_ONLY), inserts);
+    check_single_rows(&whole(&[0], &SHARED, ChangelogMode::ALL), CHANGES);
+}
+
+#[test]
+fn what_an_older_version_sent_is_read() {
+    let calls: Vec<&str> = CALLS.into_iter().chain(SHARED).collect();
+    let spec = whole(&[0], &calls, ChangelogMode::ALL);
+    let Phases { local, global } = phases(&spec);
+    let options = MapViewOptions { retract: true, ttl_ms: 0 };
+    let plan = Plan::new(&spec.input, &spec.keys, &spec.aggregates, options).unwrap();
+    let rows =
+        flott_api::testing::batch(&spec.input, "+I | a | 1 | p | true\n+I | a | 2 | q | NULL\n-D | a | 1 | p | true");
+    let now = local.aggregate(std::slice::from_ref(&rows)).unwrap();
+    // It sent what lies in an entry of the state.
+    let mut groups = plan.groups().unwrap();
+    groups.grow(1);
+    let changes = [Change::Add, Change::Add, Change::Retract];
+    groups.count(&[0; 3], Some(&changes));
+    let folded = Rows { columns: rows.rows(), groups: &[0; 3], changes: Some(&changes), now_ms: 0 };
+    groups.fold(&plan, &folded).unwrap();
+    let mut entry = Values::default();
+    groups.save(&[0], &mut entry).unwrap();
+    let old = BinaryArray::from_iter_values([entry.get(0), entry.get(0)]);
+    let new = now.rows().column(1).as_binary::<i32>();
+    let values = |bytes: &BinaryArray| {
+        let mut whole = plan.groups().unwrap();
+        whole.grow(1);
+        let mut partial = global.plan.read_partial(bytes, 0).unwrap();
+        let rounds: Vec<Vec<u32>> = (0..bytes.len() as u32).map(|row| vec![row]).collect();
+        whole.take_up(&plan, &mut partial, (&vec![0; bytes.len()], &rounds), 0).unwrap();
+        (whole.rows.clone(), format!("{:?}", whole.values(&plan, &[0]).unwrap()))
+    };
+    assert_ne!(new.value(0), entry.get(0));
+    assert_eq!(values(&old.slice(0, 1)), values(new));
+    let twice = BinaryArray::from_iter_values([new.value(0), new.value(0)]);
+    assert_eq!(values(&old), values(&twice));
+    let both = BinaryArray::from_iter_values([entry.get(0), new.value(0)]);
+    assert_eq!(values(&both), values(&twice));
 }
 
 #[test]

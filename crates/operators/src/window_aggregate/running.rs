@@ -64,7 +64,7 @@ impl Running {
     ) -> Result<Self> {
         slice.check_merges(&spec.aggregates)?;
         let slides = windows.aligned().slides();
-        let plan = if slides { Plan::sliding } else { Plan::new };
+        let plan = if slides { Plan::sliding } else { Plan::sliced };
         let plan = plan(&spec.input, &spec.keys, &spec.aggregates, options)?;
         Ok(Running { plan, slides, running: None, progress: None, worth: Worth::default(), is_stale: false })
     }

@@ -114,7 +114,8 @@ pub struct Settings {
     pub sinks: SinkSettings,
     /// `table.exec.mini-batch.*`; nothing where rows change groups one by one.
     pub mini_batches: Option<MiniBatches>,
-    /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split.
+    /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split; nothing also
+    /// where the parallelism is too small for that.
     pub distinct_buckets: Option<i32>,
     /// `table.optimizer.multi-join.enabled`: whether joins become one where they can, without a hint.
     pub multi_joins: bool,
@@ -161,7 +162,7 @@ impl Settings {
             batch: BatchMode::read(&reader)?,
             sinks: SinkSettings::read(&reader)?,
             mini_batches: MiniBatches::read(&reader)?,
-            distinct_buckets: aggregation::distinct_buckets(&reader)?,
+            distinct_buckets: aggregation::distinct_buckets(&reader, parallelism)?,
             multi_joins: reader.value_or("table.optimizer.multi-join.enabled", false)?,
             dynamic_options: reader.value_or("table.dynamic-table-options.enabled", true)?,
             configuration: configuration.clone(),

@@ -12,13 +12,15 @@ use crate::canonical::Canonical;
 use crate::codec::{put_bytes, put_signed, take_array, take_bytes, take_i64, take_signed};
 
 /// A value as a view holds it.
-pub(super) trait Held: Ord + Hash + Borrow<Self::Key> + Send + 'static {
+pub(super) trait Held: Ord + Hash + Default + Borrow<Self::Key> + Send + 'static {
     /// How a column gives it, without an allocation.
     type Key: Ord + Hash + ?Sized;
     /// The column.
     type Column;
     /// Builds a column.
     type Builder: Default;
+    /// Whether its bytes lie elsewhere.
+    const APART: bool = false;
 
     /// The canonical column of an array.
     fn column(array: &ArrayRef) -> Result<Self::Column>;
@@ -119,7 +121,7 @@ impl Held for i128 {
 }
 
 /// A floating-point number, ordered as Java's `Double.compareTo`: `-0.0` below `0.0`, NaN on top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Float(i64);
 
 impl Float {
@@ -175,6 +177,7 @@ impl Held for Box<[u8]> {
     type Key = [u8];
     type Column = BinaryArray;
     type Builder = BinaryBuilder;
+    const APART: bool = true;
 
     fn column(array: &ArrayRef) -> Result<BinaryArray> {
         match Canonical::of(array)? {

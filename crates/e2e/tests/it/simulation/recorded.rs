@@ -31,7 +31,7 @@ use futures::future::{Either, select};
 
 use crate::known::{chosen, oracle, query_areas, scripts_of};
 use crate::scripts::{Answer, difference, fold, fold_mini_batches, recorded};
-use crate::session::{Known, row_texts};
+use crate::session::{AS_RECORDED, Known, row_texts};
 
 /// Before the other statements of a bounded query.
 pub(super) const BATCH_MODE: &str = "SET 'execution.runtime-mode' = 'batch'";
@@ -340,9 +340,8 @@ impl Outside {
         tables.insert("lookup-test", Arc::new(LookupTest::default()));
         let tables = Arc::new(tables);
         let mut configuration = Configuration::default();
-        for (key, value) in
-            [("table.local-time-zone", "UTC"), ("parallelism.default", &parallelism.to_string() as &str)]
-        {
+        let parallelism = ("parallelism.default", &parallelism.to_string() as &str);
+        for (key, value) in AS_RECORDED.into_iter().chain([parallelism]) {
             configuration.set(key, value, Origin::File).unwrap();
         }
         let files = Arc::clone(&environment.files);

@@ -11,7 +11,7 @@ use super::{CallState, Groups};
 
 mod bitmaps;
 
-/// The parts of an entry: the number of rows, each call's slots and views, each distinct view.
+/// The parts of an entry: the number of rows, each call's slots and views, what was seen under each `DISTINCT` and `FILTER`.
 impl GroupEntries for Groups {
     fn fresh(&self) -> Result<Self> {
         Groups::new(Arc::clone(&self.kind))
@@ -60,13 +60,13 @@ impl GroupEntries for Groups {
     }
 }
 
-fn ended(rest: &[u8]) -> Result<()> {
+pub(super) fn ended(rest: &[u8]) -> Result<()> {
     if rest.is_empty() { Ok(()) } else { Err(damaged("the state of an aggregate is too long")) }
 }
 
 impl PartedEntries for Groups {
     fn parts(&self) -> usize {
-        1 + self.calls.len() + self.distinct.len()
+        1 + self.calls.len() + self.kind.seen.len()
     }
 
     fn save_part(&self, part: usize, group: u32, out: &mut Vec<u8>) -> Result<()> {
@@ -78,7 +78,10 @@ impl PartedEntries for Groups {
         match part.checked_sub(1) {
             None => self.rows[group as usize] = take_signed(input)?,
             Some(call) if call < self.calls.len() => self.calls[call].load(group, input, now_ms)?,
-            Some(part) => self.distinct[part - self.calls.len()].load(group, input, now_ms)?,
+            Some(part) => {
+                let (view, filter) = self.kind.seen[part - self.calls.len()];
+                self.distinct[view].load(group, filter, input, now_ms)?;
+            }
         }
         Ok(())
     }
@@ -108,7 +111,7 @@ impl CallState {
         AggregateState { slots: &mut self.slots, views: &mut self.views }
     }
 
-    fn save(&self, group: u32, out: &mut Vec<u8>) {
+    pub(super) fn save(&self, group: u32, out: &mut Vec<u8>) {
         self.slots.iter().for_each(|s| save_slot(s, group, out));
         for view in &self.views {
             match view {
@@ -121,7 +124,7 @@ impl CallState {
         }
     }
 
-    fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()> {
+    pub(super) fn load(&mut self, group: u32, input: &mut &[u8], now_ms: i64) -> Result<()> {
         self.slots.iter_mut().try_for_each(|s| load_slot(s, group, input))?;
         for view in &mut self.views {
             match view {
@@ -166,7 +169,10 @@ impl Groups {
         match part.checked_sub(1) {
             None => put_signed(out, self.rows[group as usize]),
             Some(call) if call < self.calls.len() => self.calls[call].save(group, out),
-            Some(part) => self.distinct[part - self.calls.len()].save(group, out),
+            Some(part) => {
+                let (view, filter) = self.kind.seen[part - self.calls.len()];
+                self.distinct[view].save(group, filter, out);
+            }
         }
     }
 }

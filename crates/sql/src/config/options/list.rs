@@ -503,6 +503,12 @@ pub const OPTIONS: &[OptionSpec] = &[
         "Whether aggregates with DISTINCT are computed in parts by their values first, against keys with very many.",
     ),
     option(
+        "table.optimizer.distinct-agg.split.min-parallelism",
+        Some("8"),
+        Integer(1, PARALLELISM_MAX),
+        "From which parallelism on they are, if that is enabled: with less it costs more than it gives. Ours.",
+    ),
+    option(
         "table.optimizer.multi-join.enabled",
         Some("false"),
         Boolean,

@@ -10,6 +10,9 @@ const PHASES: &str = "table.optimizer.agg-phase-strategy";
 const BUCKETS: &str = "table.optimizer.distinct-agg.split.bucket-num";
 /// Flink's default of [`BUCKETS`].
 const BUCKETS_DEFAULT: i32 = 1024;
+const SPLIT_FROM: &str = "table.optimizer.distinct-agg.split.min-parallelism";
+/// With fewer subtasks a key with very many values takes a good part of all work anyhow.
+const SPLIT_FROM_DEFAULT: u32 = 8;
 
 /// How rows are put together before they change groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +80,17 @@ fn needed(key: &str, what: &str) -> Error {
         .with_detail(format!("It is {what}, and '{ENABLED}' is true."))
 }
 
-/// Into how many parts the values under a `DISTINCT` are split; nothing where they are not.
-pub(super) fn distinct_buckets(reader: &OptionReader<'_>) -> Result<Option<i32>> {
+/// Into how many parts the values under a `DISTINCT` are split; nothing where they are not. It is for keys with so many
+/// values that one subtask has more work than the others, and costs several copies of each row: only with many subtasks
+/// is there something to win.
+pub(super) fn distinct_buckets(reader: &OptionReader<'_>, parallelism: u32) -> Result<Option<i32>> {
     let buckets: i32 = reader.value_or(BUCKETS, BUCKETS_DEFAULT)?;
+    let from: u32 = reader.value_or(SPLIT_FROM, SPLIT_FROM_DEFAULT)?;
     if !reader.value_or("table.optimizer.distinct-agg.split.enabled", false)? {
         return Ok(None);
     }
     if buckets == 0 {
         return Err(Error::invalid(format!("option '{BUCKETS}' must not be zero")));
     }
-    Ok(Some(buckets))
+    Ok((parallelism >= from).then_some(buckets))
 }

@@ -118,6 +118,7 @@ fn the_graph_has_both_phases_and_a_network_between_them() {
 #[test]
 fn distinct_values_are_cut_into_parts() {
     let split = "SET 'table.optimizer.distinct-agg.split.enabled' = 'true';
+        SET 'table.optimizer.distinct-agg.split.min-parallelism' = '1';
         SET 'table.optimizer.distinct-agg.split.bucket-num' = '16';";
     let world = with(split);
     expect![[r#"
@@ -163,8 +164,22 @@ fn distinct_values_are_cut_into_parts() {
 }
 
 #[test]
+fn distinct_values_stay_together_where_few_subtasks_would_share_them() {
+    let plan = |settings: &str| {
+        let enabled = "SET 'table.optimizer.distinct-agg.split.enabled' = 'true';";
+        with(&format!("{enabled} {settings}")).plan("SELECT a, COUNT(DISTINCT b) AS n FROM t GROUP BY a")
+    };
+    let whole = with("").plan("SELECT a, COUNT(DISTINCT b) AS n FROM t GROUP BY a");
+    assert_eq!(plan("SET 'parallelism.default' = '7';"), whole);
+    assert!(plan("SET 'parallelism.default' = '8';").contains("partialFinalType=[PARTIAL]"));
+    let from = "SET 'table.optimizer.distinct-agg.split.min-parallelism' = '3';";
+    assert_eq!(plan(&format!("{from} SET 'parallelism.default' = '2';")), whole);
+    assert!(plan(&format!("{from} SET 'parallelism.default' = '3';")).contains("partialFinalType=[PARTIAL]"));
+}
+
+#[test]
 fn an_average_of_a_decimal_by_parts_has_its_type() {
-    let world = with("SET 'table.optimizer.distinct-agg.split.enabled' = 'true';");
+    let world = with("SET 'table.optimizer.distinct-agg.split.enabled' = 'true'; SET 'parallelism.default' = '8';");
     let columns = world.job("SELECT AVG(DISTINCT CAST(a AS DECIMAL(10, 2))) AS v FROM t").unwrap().schema;
     assert_eq!(columns.fields[0].ty.to_string(), "DECIMAL(38, 6)");
 }
