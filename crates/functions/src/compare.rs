@@ -206,6 +206,9 @@ fn bind_distinct(binding: &Binding<'_>) -> Result<Kernel> {
 }
 
 fn in_list(args: &Args<'_>) -> Result<ArrayRef> {
+    if let Some(truths) = in_texts(args)? {
+        return Ok(truths);
+    }
     let value = args.operand(0)?;
     let mut found: Option<BooleanArray> = None;
     for item in &args.operands[1..] {
@@ -216,6 +219,19 @@ fn in_list(args: &Args<'_>) -> Result<ArrayRef> {
         });
     }
     found.map(|f| Arc::new(f) as ArrayRef).ok_or_else(|| Error::internal("IN takes values"))
+}
+
+/// Texts among constants: a row is looked at once. Nothing if the list is another one.
+fn in_texts(args: &Args<'_>) -> Result<Option<ArrayRef>> {
+    if args.operand(0)?.array.as_string_opt::<i32>().is_none() {
+        return Ok(None);
+    }
+    let (Some(texts), items) = (args.text(0)?.column(), 1..args.len()) else { return Ok(None) };
+    let items: Option<Vec<&str>> = items.map(|i| args.text(i).ok()?.constant()).collect();
+    Ok(items.map(|items| {
+        let found = BooleanBuffer::collect_bool(texts.len(), |row| items.contains(&texts.value(row)));
+        Arc::new(BooleanArray::new(found, texts.nulls().cloned())) as ArrayRef
+    }))
 }
 
 fn broadcast(truths: BooleanArray, rows: usize) -> Result<BooleanArray> {

@@ -6,6 +6,7 @@
 mod branches;
 mod logic;
 mod rows;
+mod select;
 mod user;
 
 use arrow_array::cast::AsArray;
@@ -89,6 +90,11 @@ impl CompiledExpr {
     pub fn evaluate_predicate(&self, rows: &RecordBatch, cx: &EvalContext) -> Result<BooleanArray> {
         let truths = self.evaluate(rows, cx)?;
         truths.as_boolean_opt().cloned().ok_or_else(|| Error::internal(format!("{} is no condition", self.ty)))
+    }
+
+    /// Whether a row can make it fail.
+    pub fn is_fallible(&self) -> bool {
+        self.node.fallible()
     }
 
     /// The value, if it needs no row: an array of one row.

@@ -3,14 +3,17 @@
 //! A constant is an array of one row. Typed views step by a stride of 0 or 1, so a kernel reads a
 //! constant and a column alike, without a branch and without copying the constant.
 
+mod writer;
+
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Datum, PrimitiveArray, StringArray, UInt32Array};
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder};
 use flott_api::{Error, Result};
+
+pub(crate) use writer::TextWriter;
 
 use crate::compile::EvalContext;
 
@@ -114,42 +117,56 @@ impl<'a> Args<'a> {
         all
     }
 
-    /// A string for each row where no argument is null. `write` answers whether there is one; it may
-    /// not have written anything when there is none.
+    /// A string for each row where no argument is null. `write` answers whether there is one; what it
+    /// has written when there is none is dropped.
+    #[inline]
     pub(crate) fn each_text(&self, mut write: impl FnMut(usize, &mut TextWriter) -> Result<bool>) -> Result<ArrayRef> {
-        let nulls = self.nulls();
         let mut out = TextWriter::new(self.rows);
-        for row in 0..self.rows {
-            let valid = nulls.as_ref().is_none_or(|n| n.is_valid(row)) && write(row, &mut out)?;
-            out.end(valid)?;
+        match self.nulls() {
+            None => {
+                for row in 0..self.rows {
+                    let valid = write(row, &mut out)?;
+                    out.end(valid)?;
+                }
+            }
+            Some(nulls) => {
+                for row in 0..self.rows {
+                    let valid = nulls.is_valid(row) && write(row, &mut out)?;
+                    out.end(valid)?;
+                }
+            }
         }
-        Ok(out.finish())
+        out.finish()
     }
 
     /// A number for each row where no argument is null; none gives null.
+    #[inline]
     pub(crate) fn each_number<T: ArrowPrimitiveType>(
         &self,
         mut f: impl FnMut(usize) -> Result<Option<T::Native>>,
     ) -> Result<ArrayRef> {
         let nulls = self.nulls();
-        let mut builder = arrow_array::builder::PrimitiveBuilder::<T>::with_capacity(self.rows);
+        let mut valid = NullBufferBuilder::new(self.rows);
+        let mut values = Vec::with_capacity(self.rows);
         for row in 0..self.rows {
-            match nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
-                true => builder.append_option(f(row)?),
-                false => builder.append_null(),
-            }
+            let value = if nulls.as_ref().is_none_or(|n| n.is_valid(row)) { f(row)? } else { None };
+            valid.append(value.is_some());
+            values.push(value.unwrap_or_default());
         }
-        Ok(Arc::new(builder.finish()))
+        Ok(Arc::new(PrimitiveArray::<T>::try_new(values.into(), valid.finish())?))
     }
 
     /// A truth value for each row where no argument is null; none gives null.
+    #[inline]
     pub(crate) fn each_boolean(&self, mut f: impl FnMut(usize) -> Option<bool>) -> ArrayRef {
         let nulls = self.nulls();
-        let truths = (0..self.rows).map(|row| match nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
-            true => f(row),
-            false => None,
+        let mut valid = NullBufferBuilder::new(self.rows);
+        let truths = BooleanBuffer::collect_bool(self.rows, |row| {
+            let truth = if nulls.as_ref().is_none_or(|n| n.is_valid(row)) { f(row) } else { None };
+            valid.append(truth.is_some());
+            truth.unwrap_or(false)
         });
-        Arc::new(truths.collect::<BooleanArray>())
+        Arc::new(BooleanArray::new(truths, valid.finish()))
     }
 }
 
@@ -165,12 +182,23 @@ pub(crate) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    #[inline]
     pub(crate) fn get(&self, row: usize) -> &'a str {
         self.array.value(row * self.stride)
     }
 
     pub(crate) fn is_null(&self, row: usize) -> bool {
         self.array.is_null(row * self.stride)
+    }
+
+    /// The whole column, if it is one.
+    pub(crate) fn column(&self) -> Option<&'a StringArray> {
+        (self.stride == 1).then_some(self.array)
+    }
+
+    /// The text of every row, if it is a constant.
+    pub(crate) fn constant(&self) -> Option<&'a str> {
+        (self.stride == 0 && self.array.is_valid(0)).then(|| self.array.value(0))
     }
 }
 
@@ -198,66 +226,32 @@ pub(crate) struct Numbers<'a, T: ArrowPrimitiveType> {
 }
 
 impl<T: ArrowPrimitiveType> Numbers<'_, T> {
+    #[inline]
     pub(crate) fn get(&self, row: usize) -> T::Native {
-        self.array.value(row * self.stride)
+        self.array.values()[row * self.stride]
     }
 }
 
-/// Builds a string column; a row is written in pieces.
-pub(crate) struct TextWriter {
-    builder: StringBuilder,
-    bytes: usize,
-}
-
-/// Arrow counts the bytes of a string column in 32 bits.
-const COLUMN_BYTES_MAX: usize = i32::MAX as usize;
-
-impl TextWriter {
-    pub(crate) fn new(rows: usize) -> Self {
-        TextWriter { builder: StringBuilder::with_capacity(rows, rows * 8), bytes: 0 }
-    }
-
-    pub(crate) fn push(&mut self, piece: &str) {
-        self.bytes = self.bytes.saturating_add(piece.len());
-        if self.bytes <= COLUMN_BYTES_MAX {
-            crate::format::put(&mut self.builder, piece);
+/// A value for each of so many rows from two arguments, whether they are null or not; of a constant and a column the
+/// loop has no stride.
+#[inline]
+pub(crate) fn zipped<A: ArrowPrimitiveType, B: ArrowPrimitiveType, R>(
+    a: &Numbers<'_, A>,
+    b: &Numbers<'_, B>,
+    rows: usize,
+    f: impl Fn(A::Native, B::Native) -> R,
+) -> Vec<R> {
+    let (xs, ys) = (a.array.values(), b.array.values());
+    match (a.stride, b.stride) {
+        (0, 1) => {
+            let x = xs[0];
+            ys.iter().map(|&y| f(x, y)).collect()
         }
-    }
-
-    pub(crate) fn push_char(&mut self, c: char) {
-        self.push(c.encode_utf8(&mut [0; 4]));
-    }
-
-    /// Writes a piece so many times, unless the column could not hold it.
-    pub(crate) fn push_repeated(&mut self, piece: &str, times: usize) {
-        match piece.len().checked_mul(times) {
-            Some(bytes) if self.bytes.saturating_add(bytes) <= COLUMN_BYTES_MAX => {
-                (0..times).for_each(|_| self.push(piece));
-            }
-            _ => self.bytes = usize::MAX,
+        (1, 0) => {
+            let y = ys[0];
+            xs.iter().map(|&x| f(x, y)).collect()
         }
-    }
-
-    /// Ends the row.
-    pub(crate) fn end(&mut self, valid: bool) -> Result<()> {
-        if self.bytes > COLUMN_BYTES_MAX {
-            return Err(Error::data("a string result is longer than 2 GiB"));
-        }
-        match valid {
-            true => self.builder.append_value(""),
-            false => self.builder.append_null(),
-        }
-        Ok(())
-    }
-
-    pub(crate) fn finish(mut self) -> ArrayRef {
-        Arc::new(self.builder.finish())
-    }
-}
-
-impl std::fmt::Write for TextWriter {
-    fn write_str(&mut self, s: &str) -> std::fmt::Result {
-        self.push(s);
-        Ok(())
+        (1, 1) => xs.iter().zip(ys.iter()).map(|(&x, &y)| f(x, y)).collect(),
+        _ => (0..rows).map(|_| f(xs[0], ys[0])).collect(),
     }
 }

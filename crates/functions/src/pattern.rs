@@ -13,6 +13,7 @@
 //! An empty match is not looked for between the two halves of a character beyond U+FFFF.
 
 mod class;
+mod known_start;
 mod parse;
 mod write;
 
@@ -20,6 +21,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use flott_api::{Error, Result};
+use known_start::{Found, KnownStart, Places};
 
 /// How often a search may go back before it fails.
 const STEPS_MAX: usize = 1_000_000;
@@ -59,6 +61,8 @@ pub(crate) struct Pattern {
     before_break: bool,
     /// Capturing groups, without the whole match.
     groups: usize,
+    /// If it was made ready for many texts, and can be read at once.
+    known_start: Option<KnownStart>,
 }
 
 /// Compiled when the first text needs it.
@@ -73,6 +77,7 @@ struct Backtracking {
 pub(crate) struct Matcher {
     pattern: Arc<Pattern>,
     places: Option<regex::CaptureLocations>,
+    known_places: Option<Places>,
     /// Where the groups of the last match are, the whole match first.
     groups: Vec<Option<Range<usize>>>,
 }
@@ -81,7 +86,8 @@ impl Matcher {
     /// Nothing is found yet.
     pub(crate) fn new(pattern: Arc<Pattern>) -> Matcher {
         let places = pattern.linear.as_ref().map(regex::Regex::capture_locations);
-        Matcher { pattern, places, groups: Vec::new() }
+        let known_places = pattern.known_start.as_ref().map(KnownStart::places);
+        Matcher { pattern, places, known_places, groups: Vec::new() }
     }
 
     /// The pattern.
@@ -104,6 +110,22 @@ impl Matcher {
             self.groups.extend(numbers.map(|g| found.get(g).map(|m| m.range())));
         }
         Ok(Some(&self.groups))
+    }
+
+    /// Where a group of the first match is.
+    pub(crate) fn group(&mut self, text: &str, group: usize) -> Result<Option<Range<usize>>> {
+        if let (Some(linear), Some(places)) = (self.pattern.linear_for(text), &mut self.places) {
+            if let (Some(known), Some(places)) = (&self.pattern.known_start, &mut self.known_places) {
+                match known.group(text, group, places) {
+                    Found::Match(group) => return Ok(group),
+                    Found::Nothing => return Ok(None),
+                    Found::Unknown => {}
+                }
+            }
+            let found = linear.captures_read(places, text).and_then(|_| places.get(group));
+            return Ok(found.map(|(start, end)| start..end));
+        }
+        Ok(self.captures(text, 0)?.and_then(|groups| groups.get(group)?.clone()))
     }
 
     /// Calls with the groups of each match; see [`Pattern::each_match`].
@@ -134,7 +156,19 @@ impl Pattern {
         if linear.is_none() {
             backtracking.get().map_err(|why| Unusable::Unsupported(format!("It cannot be compiled: {why}")))?;
         }
-        Ok(Pattern { linear, backtracking, before_break: written.before_break, groups: parsed.groups })
+        Ok(Pattern {
+            linear,
+            backtracking,
+            before_break: written.before_break,
+            groups: parsed.groups,
+            known_start: None,
+        })
+    }
+
+    /// The same, made ready to be searched for in many texts.
+    pub(crate) fn prepared(mut self) -> Pattern {
+        self.known_start = self.linear.as_ref().and_then(|linear| KnownStart::of(linear.as_str()));
+        self
     }
 
     /// How many capturing groups it has.

@@ -4,6 +4,7 @@ mod case;
 mod change;
 mod charset;
 mod class;
+mod column;
 mod digest;
 mod elt;
 mod encoding;

@@ -206,7 +206,7 @@ fn texts(array: &ArrayRef) -> Result<StringArray> {
         }
         out.end(valid)?;
     }
-    Ok(out.finish().as_string::<i32>().clone())
+    Ok(out.finish()?.as_string::<i32>().clone())
 }
 
 /// A function whose first argument is a text, over variants where it is none.

@@ -3,12 +3,14 @@
 //! Flink counterpart: `Calc`. **State layout**: none. The condition is evaluated first, then only what
 //! the projection reads is filtered, then the projection is evaluated on what is left, so that it cannot
 //! fail on a row that the condition drops. A projection that is a column costs nothing. Fields of rows
-//! are taken out of them first, so neither a filter nor a branch copies a whole row for one field. Row
-//! kinds and marks stay with their rows.
+//! are taken out of them first, so neither a filter nor a branch copies a whole row for one field. What is
+//! written several times is computed once ([`repeated`]). Row kinds and marks stay with their rows.
+
+mod repeated;
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{Field, Fields, Schema, SchemaRef};
 use async_trait::async_trait;
 use flott_api::expr::Expr;
@@ -19,6 +21,7 @@ use flott_graph::spec::CalcSpec;
 
 use crate::emit::{emit, record_batch};
 use crate::factory::FromSpec;
+use repeated::Repeated;
 
 /// The function whose value depends on the watermark in force at the row.
 const CURRENT_WATERMARK: &str = "current_watermark";
@@ -31,8 +34,14 @@ pub struct Calc {
 }
 
 struct Compiled {
-    condition: Option<(Reads, CompiledExpr)>,
     reads: Reads,
+    /// What the condition has in common with itself or with the projection.
+    before: Repeated,
+    condition: Option<CompiledExpr>,
+    /// The columns so far that the projection reads.
+    kept: Vec<usize>,
+    /// What the projection has in common with itself.
+    after: Repeated,
     projection: Vec<CompiledExpr>,
 }
 
@@ -78,24 +87,30 @@ impl Operator for Calc {
 
 impl Compiled {
     fn of(spec: &CalcSpec, cx: &CompileContext) -> Result<Self> {
-        let condition = match &spec.condition {
-            Some(condition) => {
-                let (reads, mut compiled) = Reads::compile(std::slice::from_ref(condition), cx)?;
-                compiled.pop().map(|condition| (reads, condition))
-            }
-            None => None,
+        let expressions: Vec<Expr> = spec.condition.iter().chain(&spec.projection).cloned().collect();
+        let (reads, mut condition) = Reads::of_all(&expressions, cx)?;
+        let projection = condition.split_off(usize::from(spec.condition.is_some()));
+        let before = Repeated::of(&condition, if condition.is_empty() { &[] } else { &projection }, reads.0.len(), cx)?;
+        let condition = condition.pop().map(|e| compile(&before.put_into(&e), cx)).transpose()?;
+        let projection: Vec<Expr> = projection.iter().map(|e| before.put_into(e)).collect();
+        let kept: Vec<usize> =
+            (0..before.width()).filter(|c| projection.iter().any(|e| e.columns().contains(c))).collect();
+        let place = |column: usize| kept.iter().position(|kept| *kept == column);
+        let mut moved = |e: Expr| match e {
+            Expr::Column { index, ty } => Expr::column(place(index).unwrap_or(index), ty),
+            other => other,
         };
-        let (reads, projection) = Reads::compile(&spec.projection, cx)?;
-        Ok(Compiled { condition, reads, projection })
+        let projection: Vec<Expr> = projection.into_iter().map(|e| e.transform(&mut moved)).collect();
+        let after = Repeated::of(&projection, &[], kept.len(), cx)?;
+        let projection = projection.iter().map(|e| compile(&after.put_into(e), cx)).collect::<Result<_>>()?;
+        Ok(Compiled { reads, before, condition, kept, after, projection })
     }
 
     fn evaluate(&self, batch: ChangeBatch, output: &SchemaRef, cx: &EvalContext) -> Result<ChangeBatch> {
-        let keep = match &self.condition {
-            Some((reads, condition)) => Some(condition.evaluate_predicate(&reads.of(batch.rows(), cx)?, cx)?),
-            None => None,
-        };
-        let rows = self.reads.of(batch.rows(), cx)?;
-        let batch = batch.with_rows(rows)?;
+        let rows = self.before.extend(self.reads.of(batch.rows(), cx)?, cx)?;
+        let keep = self.condition.as_ref().map(|c| c.evaluate_predicate(&rows, cx)).transpose()?;
+        let kept = self.kept.iter().map(|c| rows.column(*c).clone()).collect();
+        let batch = batch.with_rows(unnamed(kept, rows.num_rows())?)?;
         let batch = match keep {
             Some(keep) if !all_true(&keep) => batch.filter(&keep)?,
             _ => batch,
@@ -103,7 +118,8 @@ impl Compiled {
         let columns = if batch.is_empty() {
             output.fields().iter().map(|f| arrow_array::new_empty_array(f.data_type())).collect()
         } else {
-            self.projection.iter().map(|e| e.evaluate(batch.rows(), cx)).collect::<Result<_>>()?
+            let rows = self.after.extend(batch.rows().clone(), cx)?;
+            self.projection.iter().map(|e| e.evaluate(&rows, cx)).collect::<Result<_>>()?
         };
         let rows = record_batch(output, columns, batch.len())?;
         batch.with_rows(rows)
@@ -111,23 +127,26 @@ impl Compiled {
 }
 
 impl Reads {
-    /// Compiles expressions over what they read.
-    fn compile(expressions: &[Expr], cx: &CompileContext) -> Result<(Self, Vec<CompiledExpr>)> {
+    /// What expressions read, and the expressions over that.
+    fn of_all(expressions: &[Expr], cx: &CompileContext) -> Result<(Self, Vec<Expr>)> {
         let mut reads: Vec<Expr> = Vec::new();
         expressions.iter().for_each(|e| collect_reads(e, &mut reads));
         let place = |e: &Expr| reads.iter().position(|r| r == e);
         let narrowed =
             |expr: &Expr| expr.clone().replace(&mut |e| place(e).map(|place| Expr::column(place, e.ty().clone())));
-        let compiled = expressions.iter().map(|e| compile(&narrowed(e), cx)).collect::<Result<_>>()?;
-        Ok((Reads(reads.iter().map(|e| compile(e, cx)).collect::<Result<_>>()?), compiled))
+        let narrowed = expressions.iter().map(narrowed).collect();
+        Ok((Reads(reads.iter().map(|e| compile(e, cx)).collect::<Result<_>>()?), narrowed))
     }
 
     /// What is read of a batch; nothing is copied.
     fn of(&self, rows: &RecordBatch, cx: &EvalContext) -> Result<RecordBatch> {
-        let columns = self.0.iter().map(|e| e.evaluate(rows, cx)).collect::<Result<Vec<_>>>()?;
-        let fields: Fields = columns.iter().map(|c| Field::new("", c.data_type().clone(), true)).collect();
-        record_batch(&Arc::new(Schema::new(fields)), columns, rows.num_rows())
+        unnamed(self.0.iter().map(|e| e.evaluate(rows, cx)).collect::<Result<_>>()?, rows.num_rows())
     }
+}
+
+fn unnamed(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let fields: Fields = columns.iter().map(|c| Field::new("", c.data_type().clone(), true)).collect();
+    record_batch(&Arc::new(Schema::new(fields)), columns, rows)
 }
 
 /// Whether an expression is a column, or a field of a row in a column: it is there already and cannot fail.

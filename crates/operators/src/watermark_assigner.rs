@@ -29,6 +29,9 @@ use crate::factory::FromSpec;
 use crate::window::time::millis;
 use by_split::SplitTimes;
 
+/// How many rows are looked at together.
+const STEP_ROWS: usize = 64;
+
 /// See the module.
 pub struct WatermarkAssigner {
     spec: WatermarkAssignerSpec,
@@ -155,16 +158,30 @@ impl WatermarkAssigner {
         let rise_ms = if self.spec.on_event { 0 } else { self.spec.interval_ms };
         let mut splits = self.splits.take();
         let mut of_split = splits.as_mut().and_then(|splits| splits.begin(cx.processing_time_ms));
-        for (row, watermark) in watermarks.iter().enumerate() {
-            let mut watermark = watermark.unwrap_or(i64::MIN);
-            if let Some(split) = &mut of_split {
-                watermark = split.advance(watermark);
+        let mut row = 0;
+        while row < watermarks.len() {
+            // Where nothing is to be emitted it is enough to know the highest.
+            let end = watermarks.len().min(row + STEP_ROWS);
+            if of_split.is_none() && watermarks.null_count() == 0 {
+                let highest = watermarks.values()[row..end].iter().copied().max().unwrap_or(i64::MIN);
+                if self.current_ms.max(highest).saturating_sub(self.emitted_ms) <= rise_ms {
+                    self.reach(highest);
+                    row = end;
+                    continue;
+                }
             }
-            self.reach(watermark);
-            if self.current_ms.saturating_sub(self.emitted_ms) > rise_ms {
-                self.emitted_ms = self.current_ms;
-                marks.push(Mark { row: row as u32 + 1, watermark: Watermark(self.current_ms) });
+            for row in row..end {
+                let mut watermark = if watermarks.is_null(row) { i64::MIN } else { watermarks.value(row) };
+                if let Some(split) = &mut of_split {
+                    watermark = split.advance(watermark);
+                }
+                self.reach(watermark);
+                if self.current_ms.saturating_sub(self.emitted_ms) > rise_ms {
+                    self.emitted_ms = self.current_ms;
+                    marks.push(Mark { row: row as u32 + 1, watermark: Watermark(self.current_ms) });
+                }
             }
+            row = end;
         }
         let reached_ms = of_split.and_then(|split| split.reached_ms());
         self.splits = splits;

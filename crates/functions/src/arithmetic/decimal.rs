@@ -12,7 +12,7 @@ use arrow_buffer::i256;
 use flott_api::{Error, Result, TypeKind};
 
 use super::{Operator, division_by_zero};
-use crate::operand::Args;
+use crate::operand::{Args, zipped};
 use crate::registry::{Binding, Kernel};
 
 /// The most digits that never overflow 128 bits when two such numbers are added.
@@ -175,8 +175,8 @@ pub(crate) fn rescaled(value: i128, scale: u32, to_precision: u8, to_scale: u32)
 
 fn plain_rows(args: &Args<'_>, to: Shape, f: impl Fn(i128, i128) -> i128) -> Result<ArrayRef> {
     let (a, b) = (args.numbers::<Decimal128Type>(0)?, args.numbers::<Decimal128Type>(1)?);
-    let values = (0..args.rows).map(|row| f(a.get(row), b.get(row))).collect();
-    let array = Decimal128Array::try_new(values, args.nulls())?;
+    let values = zipped(&a, &b, args.rows, f);
+    let array = Decimal128Array::try_new(values.into(), args.nulls())?;
     Ok(Arc::new(array.with_precision_and_scale(to.precision, to.scale as i8)?))
 }
 

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, ArrowNativeTypeOp, PrimitiveArray};
 use flott_api::{Result, TypeKind};
 
 use super::{Operator, division_by_zero};
-use crate::operand::Args;
+use crate::operand::{Args, zipped};
 use crate::registry::Kernel;
 
 /// A kernel on two integers of one type. The remainder has the type of the divisor, which may be
@@ -71,8 +71,11 @@ where
     }
 }
 
-fn float_rows<T: ArrowPrimitiveType>(args: &Args<'_>, f: fn(T::Native, T::Native) -> T::Native) -> Result<ArrayRef> {
+fn float_rows<T: ArrowPrimitiveType>(
+    args: &Args<'_>,
+    f: impl Fn(T::Native, T::Native) -> T::Native,
+) -> Result<ArrayRef> {
     let (a, b) = (args.numbers::<T>(0)?, args.numbers::<T>(1)?);
-    let values = (0..args.rows).map(|row| f(a.get(row), b.get(row))).collect();
-    Ok(Arc::new(PrimitiveArray::<T>::new(values, args.nulls())))
+    let values = zipped(&a, &b, args.rows, f);
+    Ok(Arc::new(PrimitiveArray::<T>::new(values.into(), args.nulls())))
 }

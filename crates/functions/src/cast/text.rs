@@ -74,7 +74,7 @@ fn resized(array: &ArrayRef, length: Length) -> Result<ArrayRef> {
         }
         out.end(texts.is_valid(row))?;
     }
-    Ok(out.finish())
+    out.finish()
 }
 
 fn written(array: &ArrayRef, from: &TypeKind, mode: Mode, length: Length) -> Result<ArrayRef> {
@@ -89,7 +89,7 @@ fn written(array: &ArrayRef, from: &TypeKind, mode: Mode, length: Length) -> Res
         }
         out.end(array.is_valid(row))?;
     }
-    Ok(out.finish())
+    out.finish()
 }
 
 fn moments(array: &ArrayRef, precision: u8, ltz: bool, mode: Mode, length: Length) -> Result<ArrayRef> {
@@ -106,7 +106,7 @@ fn moments(array: &ArrayRef, precision: u8, ltz: bool, mode: Mode, length: Lengt
         out.end(!moments.is_null(row))?;
     }
     debug_assert_eq!(moments.len(), array.len());
-    Ok(out.finish())
+    out.finish()
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) fn bind(binding: &Binding<'_>) -> Result<Kernel> {
             offsets.push(pieces.count);
         }
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        let list = ListArray::try_new(field.clone(), offsets, pieces.out.finish(), nulls)?;
+        let list = ListArray::try_new(field.clone(), offsets, pieces.out.finish()?, nulls)?;
         Ok(Arc::new(list) as ArrayRef)
     }))
 }

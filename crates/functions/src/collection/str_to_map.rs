@@ -103,7 +103,7 @@ pub(super) fn bind(binding: &Binding<'_>) -> Result<Kernel> {
             return Err(Error::internal("a map has another layout"));
         };
         let entries: ArrayRef =
-            Arc::new(StructArray::try_new(fields.clone(), vec![key.finish(), value.finish()], None)?);
+            Arc::new(StructArray::try_new(fields.clone(), vec![key.finish()?, value.finish()?], None)?);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         Ok(Arc::new(ListArray::try_new(field.clone(), offsets, entries, nulls)?))
     }))

@@ -3,9 +3,11 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_buffer::BooleanBuffer;
 use flott_api::{Error, Result};
 
 use super::rows::Rows;
+use super::select::{Choice, select};
 use super::{EvalContext, Node};
 use crate::operand::Operand;
 
@@ -13,6 +15,8 @@ use crate::operand::Operand;
 pub(super) struct Case {
     branches: Vec<(Node, Node)>,
     otherwise: Node,
+    /// All conditions may be evaluated for every row, and the results are there already.
+    at_once: bool,
 }
 
 /// The first argument that is not null.
@@ -22,7 +26,9 @@ pub(super) struct Coalesce {
 
 impl Case {
     pub(super) fn new(branches: Vec<(Node, Node)>, otherwise: Node) -> Case {
-        Case { branches, otherwise }
+        let ready = |result: &Node| result.is_cheap();
+        let at_once = branches.iter().all(|(c, r)| !c.fallible() && ready(r)) && ready(&otherwise);
+        Case { branches, otherwise, at_once }
     }
 
     pub(super) fn children(&self) -> impl Iterator<Item = &Node> {
@@ -30,6 +36,11 @@ impl Case {
     }
 
     pub(super) fn evaluate(&self, rows: &Rows<'_>, cx: &EvalContext) -> Result<Operand> {
+        if self.at_once
+            && let Some(selected) = self.select(rows, cx)?
+        {
+            return Ok(selected);
+        }
         let mut merge = Merge::new(rows, cx);
         for (condition, result) in &self.branches {
             let (truths, positions) = merge.evaluate_open(condition)?;
@@ -50,6 +61,31 @@ impl Case {
             Some(all) => Ok(all),
             None => merge.finish(),
         }
+    }
+
+    /// All results by all conditions, if they are numbers or times.
+    fn select(&self, rows: &Rows<'_>, cx: &EvalContext) -> Result<Option<Operand>> {
+        let otherwise = self.otherwise.evaluate(rows, cx)?;
+        if !otherwise.array.data_type().is_primitive() {
+            return Ok(None);
+        }
+        let mut choices = Vec::with_capacity(self.branches.len());
+        for (condition, result) in &self.branches {
+            let truths = condition.evaluate(rows, cx)?;
+            if truths.constant {
+                return Ok(None);
+            }
+            choices.push(Choice { taken: taken(truths_of(&truths)?), result: result.evaluate(rows, cx)? });
+        }
+        select(&choices, &otherwise, rows.len())
+    }
+}
+
+/// Where a condition holds; null is not true.
+fn taken(truths: &BooleanArray) -> BooleanBuffer {
+    match truths.nulls() {
+        Some(nulls) => truths.values() & nulls.inner(),
+        None => truths.values().clone(),
     }
 }
 

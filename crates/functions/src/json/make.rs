@@ -189,7 +189,7 @@ fn each(args: &Args<'_>, mut write: impl FnMut(usize, &mut String) -> Result<()>
         out.push(&text);
         out.end(true)?;
     }
-    Ok(out.finish())
+    out.finish()
 }
 
 /// `JSON(text)`

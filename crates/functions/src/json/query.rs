@@ -181,7 +181,7 @@ fn texts(clauses: &Clauses, args: &Args<'_>) -> Result<ArrayRef> {
         }
         out.end(true)
     })?;
-    Ok(out.finish())
+    out.finish()
 }
 
 fn arrays(clauses: &Clauses, ty: &DataType, args: &Args<'_>) -> Result<ArrayRef> {

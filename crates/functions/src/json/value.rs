@@ -165,7 +165,7 @@ fn texts(clauses: &Clauses, args: &Args<'_>) -> Result<ArrayRef> {
         }
         out.end(true)
     })?;
-    Ok(out.finish())
+    out.finish()
 }
 
 fn booleans(clauses: &Clauses, args: &Args<'_>) -> Result<ArrayRef> {

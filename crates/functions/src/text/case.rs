@@ -3,9 +3,13 @@
 use arrow_array::ArrayRef;
 use flott_api::Result;
 
+use super::column::{is_ascii, of_same_lengths};
 use crate::operand::{Args, TextWriter};
 
 pub(super) fn upper(args: &Args<'_>) -> Result<ArrayRef> {
+    if let Some(texts) = args.text(0)?.column().filter(|texts| is_ascii(texts)) {
+        return of_same_lengths(texts, |bytes| bytes.make_ascii_uppercase());
+    }
     each(args, |text, out| match text.is_ascii() {
         true => text.bytes().for_each(|b| out.push_char(b.to_ascii_uppercase() as char)),
         false => text.chars().flat_map(char::to_uppercase).for_each(|c| out.push_char(c)),
@@ -13,6 +17,9 @@ pub(super) fn upper(args: &Args<'_>) -> Result<ArrayRef> {
 }
 
 pub(super) fn lower(args: &Args<'_>) -> Result<ArrayRef> {
+    if let Some(texts) = args.text(0)?.column().filter(|texts| is_ascii(texts)) {
+        return of_same_lengths(texts, |bytes| bytes.make_ascii_lowercase());
+    }
     each(args, |text, out| match text.is_ascii() {
         true => text.bytes().for_each(|b| out.push_char(b.to_ascii_lowercase() as char)),
         // The whole string decides on a final sigma.

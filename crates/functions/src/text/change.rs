@@ -4,7 +4,9 @@ use arrow_array::ArrayRef;
 use arrow_array::types::{Int32Type, Int64Type};
 use flott_api::types::LENGTH_MAX;
 use flott_api::{LogicalType, Result, TypeKind};
+use memchr::memmem;
 
+use super::column::with_byte_replaced;
 use super::find::{count, nth};
 use crate::operand::{Args, TextWriter};
 use crate::registry::{Inference, Signature};
@@ -12,13 +14,30 @@ use crate::registry::{Inference, Signature};
 /// An empty search text is found before every character and at the end, as in Java.
 pub(super) fn replace(args: &Args<'_>) -> Result<ArrayRef> {
     let (texts, searches, replacements) = (args.text(0)?, args.text(1)?, args.text(2)?);
+    if let (Some(texts), Some(search), Some(replacement)) =
+        (texts.column(), searches.constant(), replacements.constant())
+    {
+        match (search.as_bytes(), replacement.as_bytes()) {
+            ([from], []) => return with_byte_replaced(texts, *from, None),
+            ([from], [to]) => return with_byte_replaced(texts, *from, Some(*to)),
+            _ => {}
+        }
+    }
+    // A search text is made ready once, not for every row.
+    let finder = searches.constant().filter(|s| !s.is_empty()).map(memmem::Finder::new);
     args.each_text(|row, out| {
-        let (text, search, replacement) = (texts.get(row), searches.get(row), replacements.get(row));
+        let (text, replacement) = (texts.get(row), replacements.get(row));
         let mut rest = 0;
-        for (at, found) in text.match_indices(search) {
+        let mut found = |at: usize, len: usize, out: &mut TextWriter| {
             out.push(&text[rest..at]);
             out.push(replacement);
-            rest = at + found.len();
+            rest = at + len;
+        };
+        match &finder {
+            Some(finder) => {
+                finder.find_iter(text.as_bytes()).for_each(|at| found(at, finder.needle().len(), out));
+            }
+            None => text.match_indices(searches.get(row)).for_each(|(at, search)| found(at, search.len(), out)),
         }
         out.push(&text[rest..]);
         Ok(true)

@@ -5,6 +5,7 @@ use arrow_array::ArrayRef;
 use arrow_array::types::Int32Type;
 use flott_api::Result;
 
+use super::column::{byte_lengths, is_ascii};
 use crate::operand::Args;
 
 /// Characters, as Flink counts them.
@@ -14,7 +15,10 @@ pub(super) fn count(text: &str) -> usize {
 
 pub(super) fn char_length(args: &Args<'_>) -> Result<ArrayRef> {
     let texts = args.text(0)?;
-    args.each_number::<Int32Type>(|row| Ok(Some(count(texts.get(row)) as i32)))
+    match texts.column().filter(|texts| is_ascii(texts)) {
+        Some(texts) => byte_lengths(texts),
+        None => args.each_number::<Int32Type>(|row| Ok(Some(count(texts.get(row)) as i32))),
+    }
 }
 
 /// `POSITION(needle IN text)`

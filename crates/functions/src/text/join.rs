@@ -59,5 +59,5 @@ pub(super) fn concat_ws(args: &Args<'_>) -> Result<ArrayRef> {
         }
         out.end(valid)?;
     }
-    Ok(out.finish())
+    out.finish()
 }

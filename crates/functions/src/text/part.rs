@@ -1,12 +1,13 @@
 //! `SUBSTRING`, `LEFT`, `RIGHT` and `SPLIT_INDEX`.
 
-use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef};
 use flott_api::{LogicalType, Result, TypeKind};
 
+use super::column::each_piece;
 use super::find::{count, nth};
-use crate::operand::Args;
+use crate::operand::{Args, TextWriter};
 use crate::registry::{Inference, Signature};
 
 /// A text, a start and perhaps a length; the result has the text's length and may be null.
@@ -89,6 +90,9 @@ pub(super) fn split_index(args: &Args<'_>) -> Result<ArrayRef> {
     let separator = args.operand(1)?;
     let codes = separator.array.as_primitive_opt::<Int32Type>();
     let words = if codes.is_none() { Some(args.text(1)?) } else { None };
+    if let Some(array) = split_index_by_byte(args)? {
+        return Ok(array);
+    }
     args.each_text(|row, out| {
         let mut buffer = [0; 4];
         let separator = match (&words, codes) {
@@ -103,6 +107,35 @@ pub(super) fn split_index(args: &Args<'_>) -> Result<ArrayRef> {
         out.push(piece.unwrap_or_default());
         Ok(piece.is_some())
     })
+}
+
+/// The same for a constant separator of one byte and a constant index: the separators of the whole column are found
+/// at once.
+fn split_index_by_byte(args: &Args<'_>) -> Result<Option<ArrayRef>> {
+    let (separator, index) = (args.operand(1)?, args.operand(2)?);
+    if !separator.constant || !index.constant || separator.array.is_null(0) || index.array.is_null(0) {
+        return Ok(None);
+    }
+    let separator = match separator.array.as_primitive_opt::<Int32Type>() {
+        Some(codes) => u8::try_from(codes.value(0)).ok().filter(|&c| c > 0 && c.is_ascii()),
+        None => match args.text(1)?.get(0).as_bytes() {
+            [] => Some(b' '),
+            [byte] => Some(*byte),
+            _ => None,
+        },
+    };
+    let index = usize::try_from(args.numbers::<Int32Type>(2)?.get(0)).ok();
+    let (Some(texts), Some(separator), Some(index)) = (args.text(0)?.column(), separator, index) else {
+        return Ok(None);
+    };
+    let mut out = TextWriter::new(texts.len());
+    each_piece(texts, separator, index, |row, piece| {
+        // An empty text has no pieces.
+        let piece = piece.filter(|_| texts.is_valid(row) && !texts.value(row).is_empty());
+        out.push(piece.unwrap_or_default());
+        out.end(piece.is_some())
+    })?;
+    out.finish().map(Some)
 }
 
 fn code(code: i32) -> Option<char> {

@@ -78,7 +78,7 @@ fn write(args: &Args<'_>, constant: Option<&Option<Format>>, types: &[TypeKind])
         }
         out.end(valid)?;
     }
-    Ok(out.finish())
+    out.finish()
 }
 
 /// An argument of all rows.

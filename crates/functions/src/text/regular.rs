@@ -61,7 +61,7 @@ struct Patterns {
 
 impl Patterns {
     fn bind(binding: &Binding<'_>) -> Result<Patterns> {
-        let compiled = |text| Pattern::new(text).map(Arc::new).map_err(|why| why.error(text));
+        let compiled = |text| Pattern::new(text).map(|p| Arc::new(p.prepared())).map_err(|why| why.error(text));
         Ok(Patterns { constant: binding.text(1).map(compiled).transpose()? })
     }
 
@@ -194,7 +194,7 @@ fn bind_extract(binding: &Binding<'_>) -> Result<Kernel> {
             let Some(matcher) = patterns.matcher(row)? else { return Ok(false) };
             let found = match group {
                 0 => matcher.pattern().find(texts.get(row), 0)?,
-                _ => matcher.captures(texts.get(row), 0)?.and_then(|groups| groups.get(group)?.clone()),
+                _ => matcher.group(texts.get(row), group)?,
             };
             if let Some(range) = &found {
                 out.push(&texts.get(row)[range.clone()]);

@@ -12,7 +12,7 @@ use flott_api::{Error, LogicalType, Result, TypeKind};
 
 use super::civil::DAY_MS;
 use super::moments::Moments;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Repeating};
 use super::zone::{Zone, ZoneCache};
 use crate::cast::parse::{read_date, read_timestamp};
 use crate::operand::{Args, Text};
@@ -101,6 +101,13 @@ fn bind_date_format(binding: &Binding<'_>) -> Result<Kernel> {
         let moments = Moments::read(&args.operand(0)?.array)?;
         let stride = args.operand(0)?.stride();
         let mut zone = ZoneCache::new(if matches!(kind, TypeKind::TimestampLtz(_)) { zone } else { Zone::Fixed(0) });
+        if let Some(mut repeating) = patterns.constant.map(Repeating::new) {
+            return args.each_text(|row, out| {
+                let at = row * stride;
+                repeating.write(zone.local(moments.millis[at]), moments.nanos(at), out);
+                Ok(true)
+            });
+        }
         args.each_text(|row, out| {
             let at = row * stride;
             patterns.get(row)?.write(zone.local(moments.millis[at]), moments.nanos(at), out);
@@ -291,6 +298,12 @@ fn bind_from_unixtime(binding: &Binding<'_>) -> Result<Kernel> {
         let (seconds, mut patterns) = (args.numbers::<Int64Type>(0)?, patterns.of(args)?);
         debug_assert!(seconds.array.len() <= args.rows.max(1));
         let mut zone = ZoneCache::new(zone);
+        if let Some(mut repeating) = patterns.constant.map(Repeating::new) {
+            return args.each_text(|row, out| {
+                repeating.write(zone.local(seconds.get(row).saturating_mul(1000)), 0, out);
+                Ok(true)
+            });
+        }
         args.each_text(|row, out| {
             let local = zone.local(seconds.get(row).saturating_mul(1000));
             patterns.get(row)?.write(local, 0, out);

@@ -213,8 +213,16 @@ fn of_moments(moments: &Moments, part: Part, kind: &TypeKind, zone: Zone) -> Vec
     let local = matches!(kind, TypeKind::TimestampLtz(_));
     // Seconds since the epoch do not depend on a zone.
     let mut zone = ZoneCache::new(if local && part != Part::Epoch { zone } else { Zone::Fixed(0) });
-    let one = |(row, &millis): (usize, &i64)| part.of(zone.local(millis), moments.nanos(row));
-    moments.millis.iter().enumerate().map(one).collect()
+    // A division by what is known here is a multiplication.
+    match part {
+        Part::Hour => moments.millis.iter().map(|&m| zone.local(m) % DAY_MS / HOUR_MS).collect(),
+        Part::Minute => moments.millis.iter().map(|&m| zone.local(m) % HOUR_MS / MINUTE_MS).collect(),
+        Part::Second => moments.millis.iter().map(|&m| zone.local(m) % MINUTE_MS / 1000).collect(),
+        _ => {
+            let one = |(row, &millis): (usize, &i64)| part.of(zone.local(millis), moments.nanos(row));
+            moments.millis.iter().enumerate().map(one).collect()
+        }
+    }
 }
 
 fn map_days(array: &ArrayRef, f: impl Fn(i64) -> i64) -> Result<Vec<i64>> {

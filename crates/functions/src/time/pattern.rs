@@ -2,11 +2,13 @@
 //! formatters have them. A letter that is not supported is refused.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use flott_api::{Error, Result};
 
 use super::civil::{DAY_MS, Date, HOUR_MS, MINUTE_MS, days_of_month, weekday};
-use crate::format::{put, put_fmt};
+use crate::format::put;
+use crate::operand::TextWriter;
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -85,7 +87,6 @@ impl Pattern {
         let days = millis.div_euclid(DAY_MS);
         let (date, within_day) = (Date::of_days(days), millis.rem_euclid(DAY_MS));
         let hour = within_day / HOUR_MS;
-        let padded = |out: &mut dyn Write, value: i64, width: usize| put_fmt(out, format_args!("{value:0width$}"));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => put(out, text),
@@ -112,6 +113,20 @@ impl Pattern {
         }
     }
 
+    /// For how long a text stays the same, at most, from a multiple of that on; none if every moment has its own.
+    fn unit_ms(&self) -> Option<i64> {
+        let unit = |piece: &Piece| match piece {
+            Piece::Fraction(_) => None,
+            Piece::Second(_) => Some(1000),
+            Piece::Minute(_) => Some(MINUTE_MS),
+            Piece::Hour24(_) | Piece::Hour12(_) | Piece::HourFrom1(_) | Piece::Hour12From0(_) | Piece::AmPm => {
+                Some(HOUR_MS)
+            }
+            _ => Some(DAY_MS),
+        };
+        self.pieces.iter().map(unit).try_fold(DAY_MS, |finest, unit| Some(finest.min(unit?)))
+    }
+
     /// Reads a whole text: local milliseconds and nanoseconds within the last. Java's
     /// `DateTimeFormatter`.
     pub(crate) fn read(&self, text: &str) -> Option<(i64, i32)> {
@@ -134,6 +149,47 @@ impl Pattern {
         }
         Some(reader)
     }
+}
+
+/// Writes times in the order of rows. Neighbours mostly show the same minute or day: the text is copied then.
+pub(crate) struct Repeating<'p> {
+    pattern: &'p Pattern,
+    unit_ms: Option<i64>,
+    /// The times that the text of the last row stands for, and where it lies.
+    shown: Range<i64>,
+    written: Range<usize>,
+}
+
+impl<'p> Repeating<'p> {
+    /// Nothing is written yet.
+    pub(crate) fn new(pattern: &'p Pattern) -> Self {
+        Repeating { pattern, unit_ms: pattern.unit_ms(), shown: 0..0, written: 0..0 }
+    }
+
+    /// Writes a local time as a row of its own.
+    #[inline]
+    pub(crate) fn write(&mut self, millis: i64, nanos: i32, out: &mut TextWriter) {
+        if self.shown.contains(&millis) {
+            return out.push_again(self.written.clone());
+        }
+        let start = out.place();
+        self.pattern.write(millis, nanos, out);
+        self.written = start..out.place();
+        let from = self.unit_ms.and_then(|unit| Some((unit, millis.checked_sub(millis.rem_euclid(unit))?)));
+        self.shown = from.map_or(0..0, |(unit, from)| from..from.saturating_add(unit));
+    }
+}
+
+/// A number with at least so many characters.
+fn padded(out: &mut dyn Write, value: i64, width: usize) {
+    const ZEROS: &str = "00000000000000000000";
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(value.unsigned_abs());
+    if value < 0 {
+        put(out, "-");
+    }
+    put(out, &ZEROS[..width.saturating_sub(digits.len() + usize::from(value < 0)).min(ZEROS.len())]);
+    put(out, digits);
 }
 
 fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
@@ -317,6 +373,41 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_padded_as_rust_does_it() {
+        for value in [0, 7, -5, 42, -1234, 12_345, i64::MAX, i64::MIN] {
+            for width in 0..10 {
+                let mut out = String::new();
+                padded(&mut out, value, width);
+                assert_eq!(out, format!("{value:0width$}"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_repeats_is_what_would_be_written() {
+        let moment = 1_582_979_696_789; // 2020-02-29 12:34:56.789
+        for pattern in ["yyyy-MM-dd", "HH:mm", "h a", "ss", "ss.SSS", "D", "", "'x'"] {
+            let pattern = Pattern::parse(pattern).unwrap();
+            let mut repeating = Repeating::new(&pattern);
+            let times =
+                [0, 1, 210, 211, 3_210, 3_211, 63_211, 63_211, -1, 3_600_000, 86_400_000, 86_400_001, i64::MIN / 2];
+            let times: Vec<i64> = times.into_iter().map(|t| moment + t).chain([-1, 0, 1, -DAY_MS]).collect();
+            let mut out = TextWriter::new(times.len());
+            for time in &times {
+                repeating.write(*time, 0, &mut out);
+                out.end(true).unwrap();
+            }
+            let written = out.finish().unwrap();
+            let written: &arrow_array::StringArray = arrow_array::cast::AsArray::as_string(&written);
+            for (time, text) in times.iter().zip(written) {
+                let mut expected = String::new();
+                pattern.write(*time, 0, &mut expected);
+                assert_eq!(text, Some(expected.as_str()), "{pattern:?} of {time}");
+            }
+        }
+    }
 
     #[test]
     fn patterns_write_and_read() {

@@ -57,6 +57,7 @@ impl ZoneCache {
     }
 
     /// The local time of a UTC time.
+    #[inline]
     pub(crate) fn local(&mut self, utc: i64) -> i64 {
         utc.saturating_add(self.offset_at(utc))
     }
@@ -83,6 +84,7 @@ impl ZoneCache {
         if self.offset_at(later) == after { later } else { local.saturating_sub(before) }
     }
 
+    #[inline]
     fn offset_at(&mut self, utc: i64) -> i64 {
         let tz = match self.zone {
             Zone::Fixed(offset) => return offset,

@@ -69,6 +69,23 @@ fn a_projection_does_not_fail_on_a_row_that_the_condition_drops() {
 }
 
 #[test]
+fn what_is_repeated_means_the_same_wherever_it_stands() {
+    let sum = || Expr::call("+", vec![column(0), column(1)], int());
+    let quotient = || Expr::call("/", vec![Expr::literal(Value::Int(44), int()), column(0)], int());
+    let case = Expr::Case {
+        branches: vec![(greater(sum(), 20), column(0)), (greater(quotient(), 43), sum())],
+        otherwise: Box::new(quotient()),
+        ty: int(),
+    };
+    let spec = spec(Some(greater(sum(), 10)), vec![sum(), case, Expr::column(2, LogicalType::string())]);
+    // Two rows have no quotient: one is dropped, the other takes the first branch.
+    let script =
+        "+I | 0 | 30 | v\n+I | 1 | 10 | x\n-U | 2 | 20 | y\n+U | NULL | 30 | z\n+I | 9 | 9 | w\n+I | 0 | 1 | u";
+    let expected = "+I | 30 | 0 | v\n+I | 11 | 11 | x\n-U | 22 | 2 | y\n+I | 18 | 4 | w";
+    assert_eq!(run(&spec, script), expected);
+}
+
+#[test]
 fn a_projected_column_is_not_copied() {
     let spec = spec(None, vec![column(1)]);
     let mut calc = Calc::from_spec(spec.clone()).unwrap();

@@ -1,7 +1,8 @@
 //! The row of each key that stays until another one replaces it.
 
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
+use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave_record_batch;
 use arrow_select::take::take_record_batch;
 use flott_api::operator::{OpenContext, OperatorContext};
@@ -18,6 +19,10 @@ use crate::changelog_normalize::{row_type, same_rows};
 use crate::emit::{emit, replace_marks};
 use crate::watermark_assigner::null_rowtime;
 use crate::window::time::millis;
+
+/// Where a row that comes out lies: among the old rows, or in the batch.
+const OLD: usize = 0;
+const NEW: usize = 1;
 
 /// Which row of a key stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +91,7 @@ impl GroupEntries for Kept {
 struct Steps {
     /// For each row that is taken up (or takes the old one back) where the old one lies, if there was one.
     rows: Vec<(usize, Option<Place>)>,
-    /// The last row of each key that changed, if it has one in the end; by group.
+    /// The last row of each key that changed, if it has one in the end; in the order of these rows.
     last: Vec<(u32, Option<usize>)>,
 }
 
@@ -191,41 +196,45 @@ impl Replace {
 
     fn changes(&self, batch: &ChangeBatch, steps: &Steps) -> Result<ChangeBatch> {
         let state = self.state.as_ref().ok_or_else(not_open)?;
-        let store = &state.entries().rows;
-        // A row without an old one stands in for it, so that the columns have equal length.
-        let places = steps.rows.iter().map(|(row, place)| place.unwrap_or_else(|| store.place_in_batch(*row)));
-        let old = store.rows(&places.collect::<Vec<_>>(), batch.rows())?;
-        let unchanged = match self.rule {
-            Rule::Last if !state.expires() => {
-                let new: UInt32Array = steps.rows.iter().map(|(row, _)| Some(*row as u32)).collect();
+        let compared = self.rule == Rule::Last && !state.expires();
+        // An old row is fetched only if it comes out or is looked at.
+        let is_read = |row: usize| compared || self.spec.emit_update_before || batch.kind(row).is_retract();
+        let read = || steps.rows.iter().filter_map(|(row, place)| place.filter(|_| is_read(*row)).map(|p| (*row, p)));
+        let places: Vec<Place> = read().map(|(_, place)| place).collect();
+        let old = state.entries().rows.rows(&places, batch.rows())?;
+        let unchanged = match compared {
+            true => {
+                let new: UInt32Array = read().map(|(row, _)| Some(row as u32)).collect();
                 let values = self.values();
                 Some(same_rows(&old.project(&values)?, &take_record_batch(&batch.rows().project(&values)?, &new)?)?)
             }
-            _ => None,
+            false => None,
         };
         let (mut picked, mut kinds, mut offsets) = (Vec::new(), Vec::new(), vec![0; batch.len() + 1]);
-        for (step, (row, place)) in steps.rows.iter().enumerate() {
+        let mut old_rows = 0;
+        for (row, place) in &steps.rows {
             let mut push = |from: (usize, usize), kind: RowKind| {
                 picked.push(from);
                 kinds.push(kind);
             };
             match (batch.kind(*row).is_retract(), place) {
                 (true, None) => {}
-                (true, Some(_)) => push((0, step), RowKind::Delete),
-                (false, None) => push((1, *row), self.kind_of_first()),
-                (false, Some(_)) if unchanged.as_ref().is_some_and(|u| u.value(step)) => {}
+                (true, Some(_)) => push((OLD, old_rows), RowKind::Delete),
+                (false, None) => push((NEW, *row), self.kind_of_first()),
+                (false, Some(_)) if unchanged.as_ref().is_some_and(|u| u.value(old_rows)) => {}
                 (false, Some(_)) => {
                     if self.spec.emit_update_before {
-                        push((0, step), RowKind::UpdateBefore);
+                        push((OLD, old_rows), RowKind::UpdateBefore);
                     }
-                    push((1, *row), RowKind::UpdateAfter);
+                    push((NEW, *row), RowKind::UpdateAfter);
                 }
             }
+            old_rows += usize::from(place.is_some() && is_read(*row));
             offsets[*row + 1] = picked.len();
         }
         // Rows that do nothing have as many changes before them as the row before.
         (1..offsets.len()).for_each(|i| offsets[i] = offsets[i].max(offsets[i - 1]));
-        let rows = interleave_record_batch(&[&old, batch.rows()], &picked)?;
+        let rows = picked_rows(&old, batch.rows(), &picked)?;
         let marks = replace_marks(batch.marks(), |row| offsets[row]);
         ChangeBatch::new(rows, Some(RowKinds::new(kinds)))?.with_marks(marks)
     }
@@ -267,8 +276,26 @@ fn steps(
         }
     }
     let mut last: Vec<_> = last.into_iter().collect();
-    last.sort_unstable();
+    last.sort_unstable_by_key(|(group, row)| (*row, *group));
     Steps { rows, last }
+}
+
+/// Rows from before the batch and rows of the batch, which come in its order.
+fn picked_rows(old: &RecordBatch, new: &RecordBatch, picked: &[(usize, usize)]) -> Result<RecordBatch> {
+    if picked.iter().any(|(from, _)| *from == OLD) {
+        return Ok(interleave_record_batch(&[old, new], picked)?);
+    }
+    some_rows(new, picked.iter().map(|(_, row)| *row))
+}
+
+/// Rows of a batch in its order: long runs of them are copied at once, and all of them not at all.
+fn some_rows(batch: &RecordBatch, rows: impl ExactSizeIterator<Item = usize>) -> Result<RecordBatch> {
+    if rows.len() == batch.num_rows() {
+        return Ok(batch.clone());
+    }
+    let mut kept = vec![false; batch.num_rows()];
+    rows.for_each(|row| kept[row] = true);
+    Ok(filter_record_batch(batch, &BooleanArray::from(kept))?)
 }
 
 /// Remembers each key's row.
@@ -287,10 +314,10 @@ fn keep(
         };
         state.set_changed(*group, now_ms);
         groups.push(*group);
-        kept.push(*row as u32);
+        kept.push(*row);
         if let Some(times) = times {
             state.entries_mut().times[*group as usize] = times.value(*row);
         }
     }
-    state.entries_mut().rows.put(groups, take_record_batch(rows, &UInt32Array::from(kept))?)
+    state.entries_mut().rows.put(groups, some_rows(rows, kept.into_iter())?)
 }
