@@ -36,7 +36,7 @@ pub use conflict::{SinkConflict, WatermarkCompactingSinkMaterializerSpec, Waterm
 pub use correlate::{CorrelateSpec, TableFunction};
 pub use expand::{ExpandColumn, ExpandSpec};
 pub use interval_join::{IntervalJoinSpec, TimedJoinSide};
-pub use join::{JoinInput, JoinSide, JoinSpec};
+pub use join::{JoinBest, JoinInput, JoinSide, JoinSpec};
 pub use join_kind::JoinKind;
 pub use lookup_join::{LookupJoinSpec, LookupRetry};
 pub use match_recognize::{

@@ -15,6 +15,7 @@
 //!
 //! **Does not:** spill a part of the rows of one key.
 
+mod best;
 mod output;
 mod pairs;
 pub(crate) mod side;
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use flott_api::operator::{EventTime, OpenContext, Operator, OperatorContext, Stateful};
 use flott_api::state::KeyedContainer;
 use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result, RowKind};
-use flott_functions::{CompileContext, EvalContext, compile};
+use flott_functions::{CompileContext, EvalContext};
 use flott_graph::spec::{JoinKind, JoinSpec};
 use flott_state::hot::{NO_ROW, RowMultiMap};
 
@@ -58,7 +59,7 @@ impl FromSpec for Join {
             Side::new("left", &spec.left, &spec.nulls_meet, each(counts_left))?,
             Side::new("right", &spec.right, &spec.nulls_meet, each(kind.keeps_right()))?,
         ];
-        let layout = Layout::new(&spec);
+        let layout = Layout::new(&spec)?;
         Ok(Join { spec, sides, layout })
     }
 
@@ -83,7 +84,7 @@ impl Operator for Join {
     fn open(&mut self, cx: &OpenContext) -> Result<()> {
         let zone = self.spec.session_zone.clone();
         let compile_cx = CompileContext { session_zone: zone, environment: Some(cx.environment.clone()) };
-        self.layout.condition = self.spec.condition.as_ref().map(|c| compile(c, &compile_cx)).transpose()?;
+        self.layout.open(self.spec.condition.as_ref(), &compile_cx)?;
         self.sides.iter_mut().try_for_each(|side| side.open(cx))
     }
 
@@ -177,7 +178,7 @@ impl Meeting {
             (false, _) => self.outer(matched, other, to),
             (true, true) => {
                 if matched.is_empty() == (self.kind == JoinKind::Anti) {
-                    to.1.push(Some(self.row), NO_ROW, self.row_kind);
+                    to.1.push(self.row as u32, NO_ROW, self.row_kind);
                 }
                 Ok(())
             }
@@ -194,14 +195,14 @@ impl Meeting {
         let retracts = self.row_kind.is_retract();
         if matched.is_empty() {
             if keeps_own {
-                changes.push(Some(self.row), NO_ROW, if retracts { RowKind::Delete } else { RowKind::Insert });
+                changes.push(self.row as u32, NO_ROW, if retracts { RowKind::Delete } else { RowKind::Insert });
             }
             return Ok(());
         }
         if keeps_other && !retracts && !self.replaced {
             each_partner(matched, other.rows_mut()?, |rows, partner, count| {
                 if rows.tag(partner) == 0 {
-                    (0..count).for_each(|_| changes.push(None, partner, RowKind::Delete));
+                    (0..count).for_each(|_| changes.push(NO_ROW, partner, RowKind::Delete));
                 }
                 rows.set_tag(partner, rows.tag(partner) + 1, now_ms);
             });
@@ -211,11 +212,11 @@ impl Meeting {
             (true, false) => RowKind::Insert,
             (false, _) => self.row_kind,
         };
-        matched.iter().for_each(|partner| changes.push(Some(self.row), *partner, kind));
+        matched.iter().for_each(|partner| changes.push(self.row as u32, *partner, kind));
         if keeps_other && retracts {
             each_partner(matched, other.rows_mut()?, |rows, partner, count| {
                 if rows.tag(partner) == 1 {
-                    (0..count).for_each(|_| changes.push(None, partner, RowKind::Insert));
+                    (0..count).for_each(|_| changes.push(NO_ROW, partner, RowKind::Insert));
                 }
                 rows.set_tag(partner, rows.tag(partner) - 1, now_ms);
             });
@@ -237,7 +238,7 @@ impl Meeting {
                 (true, true) => RowKind::Insert,
             };
             if rows.tag(partner) == edge {
-                (0..count).for_each(|_| changes.push(None, partner, kind));
+                (0..count).for_each(|_| changes.push(NO_ROW, partner, kind));
             }
             rows.set_tag(partner, rows.tag(partner) + change, now_ms);
         });

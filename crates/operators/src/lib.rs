@@ -16,6 +16,7 @@ pub mod beside;
 pub mod calc;
 pub mod changelog;
 pub mod changelog_normalize;
+mod condition;
 pub mod constraint_enforcer;
 pub mod correlate;
 pub mod deduplicate;

@@ -7,6 +7,7 @@
 //! which keys the store may have. What belongs to a number: [`distinct_view`], [`sorted_view`], [`RowStore`] and others that
 //! are a [`GroupEntries`].
 
+mod chunk_column;
 mod distinct_view;
 mod encoded;
 mod expiry;
@@ -17,8 +18,10 @@ mod link;
 mod list_view;
 mod listed_rows;
 mod map_view;
+mod paged;
 mod region;
 mod row_arena;
+mod row_chunks;
 mod row_lists;
 mod row_multi_map;
 mod row_store;

@@ -4,7 +4,7 @@ use flott_api::Schema;
 use flott_api::expr::Expr;
 use serde::{Deserialize, Serialize};
 
-use super::{JoinKind, Spec};
+use super::{JoinKind, SortField, Spec};
 
 /// How the rows of an input are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,19 @@ pub struct JoinSpec {
     pub output: Schema,
     /// `table.local-time-zone`, an IANA name or an offset.
     pub session_zone: String,
+    /// Which pairs matter, if not all do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<JoinBest>,
+}
+
+/// Pairs that only matter if they are better than all before them: the others may be left out. The columns are those of
+/// the left, then of the right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JoinBest {
+    /// By what they are compared with each other.
+    pub partition: Vec<usize>,
+    /// What the better one has first.
+    pub order: Vec<SortField>,
 }
 
 impl Spec for JoinSpec {

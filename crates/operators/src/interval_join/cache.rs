@@ -127,8 +127,7 @@ impl Cache {
 
     /// One row each of the columns; nulls for [`NO_ROW`].
     pub(super) fn columns(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
-        let remembered = self.rows()?;
-        (0..self.rows.schema.fields().len()).map(|column| remembered.column(column, rows)).collect()
+        self.rows()?.columns(rows)
     }
 
     /// What is to be known of rows that come on this side.

@@ -1,24 +1,25 @@
 //! The columns of pairs, and what a join emits.
 
-use std::sync::Arc;
-
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow_schema::{Field, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
-use flott_api::{ChangeBatch, Result, RowKind, RowKinds};
-use flott_functions::{CompiledExpr, EvalContext};
-use flott_graph::spec::JoinSpec;
-use flott_state::hot::RowMultiMap;
+use flott_api::expr::Expr;
+use flott_api::{ChangeBatch, Error, Result, RowKind, RowKinds};
+use flott_functions::{CompileContext, EvalContext};
+use flott_graph::spec::{JoinInput, JoinKind, JoinSpec};
+use flott_state::hot::{NO_ROW, RowMultiMap};
 
+use super::best::Best;
 use super::pairs::Pairs;
+use crate::condition::Condition;
 use crate::emit::{record_batch, replace_marks};
 
 /// What the rows of a batch give, in order.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// A row of the batch, or nulls.
-    own: Vec<Option<u32>>,
-    /// A row of the other side, or none.
+    /// A row of the batch, or [`NO_ROW`].
+    own: Vec<u32>,
+    /// A row of the other side, or [`NO_ROW`].
     other: Vec<u32>,
     kinds: Vec<RowKind>,
     /// How many changes there are before those of each row.
@@ -35,8 +36,8 @@ impl Changes {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, own: Option<usize>, other: u32, kind: RowKind) {
-        self.own.push(own.map(|row| row as u32));
+    pub(super) fn push(&mut self, own: u32, other: u32, kind: RowKind) {
+        self.own.push(own);
         self.other.push(other);
         self.kinds.push(kind);
     }
@@ -46,55 +47,62 @@ impl Changes {
 pub(super) struct Layout {
     output: SchemaRef,
     /// The columns of both sides, as the condition sees them.
-    both: SchemaRef,
-    widths: [usize; 2],
+    both: Vec<DataType>,
+    /// How many of them are of the left.
+    left_width: usize,
     left_only: bool,
     /// Is there from `open` on, if the join has one.
-    pub(super) condition: Option<CompiledExpr>,
+    condition: Option<Condition>,
+    best: Option<Best>,
 }
 
 impl Layout {
-    pub(super) fn new(spec: &JoinSpec) -> Self {
-        let sides = [&spec.left.input, &spec.right.input];
-        let fields: Fields = (sides.iter())
-            .flat_map(|side| side.arrow().fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>())
-            .map(|ty| Field::new("", ty, true))
-            .collect();
-        Layout {
+    pub(super) fn new(spec: &JoinSpec) -> Result<Self> {
+        let fields = spec.left.input.fields.iter().chain(&spec.right.input.fields);
+        let both: Vec<DataType> = fields.map(|f| f.ty.arrow()).collect();
+        let best = spec.best.as_ref().map(|best| Best::new(best, &both)).transpose()?;
+        let inserts = [&spec.left, &spec.right].iter().all(|side| side.rows == JoinInput::InsertOnly);
+        if best.is_some() && !(inserts && spec.kind == JoinKind::Inner) {
+            return Err(Error::internal("only an inner join of insertions may leave pairs out"));
+        }
+        Ok(Layout {
             output: spec.output.arrow(),
-            both: Arc::new(Schema::new(fields)),
-            widths: sides.map(flott_api::Schema::len),
+            both,
+            left_width: spec.left.input.len(),
             left_only: spec.kind.is_left_only(),
             condition: None,
-        }
+            best,
+        })
     }
 
-    /// Keeps the pairs for which the condition holds.
+    pub(super) fn open(&mut self, condition: Option<&Expr>, cx: &CompileContext) -> Result<()> {
+        self.condition = condition.map(|c| Condition::new(c, &self.both, cx)).transpose()?;
+        Ok(())
+    }
+
+    /// Keeps the pairs for which the condition holds, and of these the ones that matter.
     pub(super) fn test(
-        &self,
+        &mut self,
         pairs: &mut Pairs,
         batch: &ChangeBatch,
         others: &RowMultiMap,
         (is_left, cx): (bool, &EvalContext),
     ) -> Result<()> {
-        let Some(condition) = &self.condition else { return Ok(()) };
-        let (rows, partners) = pairs.both();
-        if rows.is_empty() {
-            return Ok(());
+        let of = (batch.rows(), others, is_left, self.left_width);
+        if let Some(condition) = &self.condition
+            && !pairs.is_empty()
+        {
+            let (own, partners) = pairs.both();
+            let passing = condition.passing(partners.len(), pair_column(own, partners, of), cx)?;
+            pairs.keep(&passing);
         }
-        let count = rows.len();
-        let own = UInt32Array::from(rows);
-        let mut own = taken(batch.rows(), &own)?;
-        let mut other = self.other_columns(others, partners, is_left)?;
-        let columns = if is_left {
-            own.append(&mut other);
-            own
-        } else {
-            other.append(&mut own);
-            other
-        };
-        let passing = condition.evaluate_predicate(&record_batch(&self.both, columns, count)?, cx)?;
-        pairs.keep(&passing);
+        if let Some(best) = &mut self.best
+            && !pairs.is_empty()
+        {
+            let (own, partners) = pairs.both();
+            let passing = best.passing(partners.len(), pair_column(own, partners, of))?;
+            pairs.keep(&passing);
+        }
         Ok(())
     }
 
@@ -107,8 +115,8 @@ impl Layout {
         is_left: bool,
     ) -> Result<ChangeBatch> {
         let count = changes.kinds.len();
-        let own = || taken(batch.rows(), &UInt32Array::from(changes.own.clone()));
-        let other = || self.other_columns(others, &changes.other, is_left);
+        let own = || taken(batch.rows(), &changes.own);
+        let other = || others.columns(&changes.other);
         let columns = match (self.left_only, is_left) {
             (true, true) => own()?,
             (true, false) => other()?,
@@ -120,14 +128,38 @@ impl Layout {
         let kinds = changes.kinds.iter().any(|k| *k != RowKind::Insert).then(|| RowKinds::new(changes.kinds));
         ChangeBatch::new(rows, kinds)?.with_marks(marks)
     }
+}
 
-    fn other_columns(&self, others: &RowMultiMap, rows: &[u32], is_left: bool) -> Result<Vec<ArrayRef>> {
-        let width = self.widths[usize::from(is_left)];
-        (0..width).map(|column| others.column(column, rows)).collect()
+/// Gives columns of pairs: those of the left, then of the right.
+fn pair_column<'a>(
+    own: Vec<u32>,
+    partners: &'a [u32],
+    (batch, others, is_left, left_width): (&'a RecordBatch, &'a RowMultiMap, bool, usize),
+) -> impl Fn(usize) -> Result<ArrayRef> + 'a {
+    let own = UInt32Array::from(own);
+    move |column| {
+        let (of_left, place) = match column.checked_sub(left_width) {
+            None => (true, column),
+            Some(place) => (false, place),
+        };
+        match of_left == is_left {
+            true => Ok(take(batch.column(place), &own, None)?),
+            false => others.column(place, partners),
+        }
     }
 }
 
-fn taken(rows: &RecordBatch, picked: &UInt32Array) -> Result<Vec<ArrayRef>> {
-    let taken = rows.columns().iter().map(|column| take(column, picked, None));
+/// The columns of these rows; nulls for [`NO_ROW`].
+fn taken(rows: &RecordBatch, picked: &[u32]) -> Result<Vec<ArrayRef>> {
+    let first = picked.first().copied().unwrap_or(0);
+    // What is there in one piece need not be copied.
+    if first != NO_ROW && (first..).zip(picked).all(|(row, picked)| row == *picked) {
+        return Ok(rows.slice(first as usize, picked.len()).columns().to_vec());
+    }
+    let picked = match picked.contains(&NO_ROW) {
+        true => picked.iter().map(|row| (*row != NO_ROW).then_some(*row)).collect(),
+        false => UInt32Array::from(picked.to_vec()),
+    };
+    let taken = rows.columns().iter().map(|column| take(column, &picked, None));
     Ok(taken.collect::<std::result::Result<_, _>>()?)
 }

@@ -42,6 +42,11 @@ impl Pairs {
         self.rows.clone()
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.partners.is_empty()
+    }
+
     /// The first row behind them.
     pub(super) fn end(&self) -> usize {
         self.rows.end

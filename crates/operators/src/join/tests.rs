@@ -23,7 +23,16 @@ fn spec(kind: JoinKind, rows: [JoinInput; 2]) -> JoinSpec {
     if !kind.is_left_only() {
         output.fields.extend(right.input.fields.clone());
     }
-    JoinSpec { kind, left, right, nulls_meet: vec![false], condition: None, output, session_zone: "UTC".to_owned() }
+    JoinSpec {
+        kind,
+        left,
+        right,
+        nulls_meet: vec![false],
+        condition: None,
+        output,
+        session_zone: "UTC".to_owned(),
+        best: None,
+    }
 }
 
 /// The values of the left are smaller.

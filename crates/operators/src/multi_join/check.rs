@@ -1,15 +1,13 @@
 //! What combinations of rows must meet.
 
-use std::sync::Arc;
-
 use arrow_array::{ArrayRef, BooleanArray};
-use arrow_schema::{Field, Fields, Schema, SchemaRef};
+use arrow_schema::DataType;
 use flott_api::expr::Expr;
 use flott_api::{LogicalType, Result, TypeKind};
-use flott_functions::{CompileContext, CompiledExpr, EvalContext, compile};
+use flott_functions::{CompileContext, EvalContext};
 use flott_graph::spec::{JoinKind, MultiJoinSpec};
 
-use crate::emit::record_batch;
+use crate::condition::Condition;
 
 /// How an input is joined with those before it.
 pub(super) struct Level {
@@ -58,7 +56,7 @@ impl Level {
 /// Which input a column is of.
 struct Places {
     /// For each column of the output the input, the place there, and the type.
-    columns: Vec<(usize, usize, arrow_schema::DataType)>,
+    columns: Vec<(usize, usize, DataType)>,
 }
 
 /// Comparisons, which never fail: they may be made of rows that do not come out.
@@ -92,10 +90,9 @@ impl Places {
 
 /// A condition over rows of several inputs.
 pub(super) struct Check {
-    /// The columns that it reads, by input and place there.
-    reads: Vec<(usize, usize)>,
-    schema: SchemaRef,
-    condition: CompiledExpr,
+    /// For each column of the output the input and the place there.
+    places: Vec<(usize, usize)>,
+    condition: Condition,
 }
 
 impl Check {
@@ -107,17 +104,9 @@ impl Check {
             1 => conditions.remove(0),
             _ => Expr::call("and", conditions, LogicalType::new(TypeKind::Boolean)),
         };
-        let read = condition.columns();
-        let moved = condition.transform(&mut |e| match e {
-            Expr::Column { index, ty } => Expr::Column { index: read.binary_search(&index).unwrap_or(index), ty },
-            other => other,
-        });
-        let fields: Fields = read.iter().map(|c| Field::new("", places.columns[*c].2.clone(), true)).collect();
-        Ok(Some(Check {
-            reads: read.iter().map(|c| (places.columns[*c].0, places.columns[*c].1)).collect(),
-            schema: Arc::new(Schema::new(fields)),
-            condition: compile(&moved, cx)?,
-        }))
+        let types: Vec<DataType> = places.columns.iter().map(|(_, _, ty)| ty.clone()).collect();
+        let places = places.columns.iter().map(|(input, at, _)| (*input, *at)).collect();
+        Ok(Some(Check { places, condition: Condition::new(&condition, &types, cx)? }))
     }
 
     /// Which of so many combinations pass; `column` gives a column of an input for each.
@@ -127,7 +116,10 @@ impl Check {
         column: impl Fn(usize, usize) -> Result<ArrayRef>,
         cx: &EvalContext,
     ) -> Result<BooleanArray> {
-        let columns = self.reads.iter().map(|(input, at)| column(*input, *at)).collect::<Result<_>>()?;
-        self.condition.evaluate_predicate(&record_batch(&self.schema, columns, count)?, cx)
+        let of_output = |at: usize| {
+            let (input, place) = self.places[at];
+            column(input, place)
+        };
+        self.condition.passing(count, of_output, cx)
     }
 }

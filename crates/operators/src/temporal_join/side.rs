@@ -102,8 +102,7 @@ impl Side {
 
     /// One row each of the columns; nulls for [`NO_ROW`].
     pub(super) fn columns(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
-        let remembered = self.rows()?;
-        (0..self.rows.schema.fields().len()).map(|column| remembered.column(column, rows)).collect()
+        self.rows()?.columns(rows)
     }
 
     /// Rows that come, with their groups, which are about to change.

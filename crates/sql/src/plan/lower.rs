@@ -3,6 +3,7 @@
 //! Equal parts of several pipelines become one: a table that two inserts read is read once. Parts with volatile functions
 //! are not shared.
 
+mod best_pairs;
 pub(super) mod meaning;
 mod sinks;
 mod time;
@@ -29,6 +30,7 @@ pub(super) fn lower(_: &dyn PlanContext, settings: &Settings, pipelines: Vec<Pip
         lowering.pipeline(pipeline)?;
     }
     let mut graph = lowering.graph;
+    best_pairs::tell_joins(&mut graph)?;
     graph.name = settings.job_name.clone().unwrap_or_else(|| default_name(&pipelines));
     graph.factories.sort_unstable();
     graph.factories.dedup();

@@ -2,6 +2,7 @@
 
 mod api;
 mod batch;
+mod best_pairs;
 mod dead_letters;
 mod explain;
 mod graph;

@@ -13,6 +13,7 @@ use flott_api::{Error, Result};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+use super::paged::Paged;
 use crate::canonical::{Canonical, form};
 use crate::key::{EncodedKeys, check_type, decode};
 
@@ -54,9 +55,10 @@ enum Keys {
 
 #[derive(Debug, Default)]
 struct IntKeys {
-    table: HashTable<(i64, u32)>,
+    /// Numbers by the hashes of their keys. The keys lie beside, for the many tables that are larger than the caches.
+    table: HashTable<u32>,
     null: Option<u32>,
-    keys: Vec<i64>,
+    keys: Paged<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +126,7 @@ impl GroupTable {
     pub fn memory_bytes(&self) -> usize {
         match &self.keys {
             Keys::One(_) => 0,
-            Keys::Int(k) => k.table.allocation_size() + k.keys.len() * size_of::<i64>(),
+            Keys::Int(k) => k.table.allocation_size() + k.keys.memory_bytes(),
             Keys::Bytes(k) => k.table.allocation_size() + k.keys.len() * size_of::<Box<[u8]>>() + k.held_bytes,
         }
     }
@@ -138,7 +140,7 @@ impl GroupTable {
     pub fn slot_bytes(&self) -> usize {
         match &self.keys {
             Keys::One(_) => 0,
-            Keys::Int(_) => size_of::<i64>() + size_of::<(u64, u32)>(),
+            Keys::Int(_) => size_of::<i64>() + size_of::<u32>(),
             Keys::Bytes(_) => size_of::<Box<[u8]>>() + size_of::<(u64, u32)>(),
         }
     }
@@ -247,7 +249,7 @@ impl GroupTable {
     pub fn groups(&self) -> Vec<u32> {
         let mut groups: Vec<u32> = match &self.keys {
             Keys::One(group) => group.iter().copied().collect(),
-            Keys::Int(k) => k.table.iter().map(|(_, g)| *g).chain(k.null).collect(),
+            Keys::Int(k) => k.table.iter().copied().chain(k.null).collect(),
             Keys::Bytes(k) => k.table.iter().map(|(_, g)| *g).chain(k.null).collect(),
         };
         groups.sort_unstable();
@@ -277,19 +279,19 @@ impl IntKeys {
 
     #[inline]
     fn group_of(&mut self, key: i64, numbers: &mut Numbers) -> u32 {
-        let hash = hash_int(key);
-        if let Some((_, group)) = self.table.find(hash, |(k, _)| *k == key) {
+        let (hash, keys) = (hash_int(key), &self.keys);
+        if let Some(group) = self.table.find(hash, |g| keys[*g as usize] == key) {
             return *group;
         }
         let group = numbers.next();
-        self.table.insert_unique(hash, (key, group), |(k, _)| hash_int(*k));
+        self.table.insert_unique(hash, group, |g| hash_int(keys[*g as usize]));
         self.note(group, key);
         group
     }
 
     fn find(&self, key: Option<i64>) -> Option<u32> {
         let Some(key) = key else { return self.null };
-        self.table.find(hash_int(key), |(k, _)| *k == key).map(|(_, group)| *group)
+        self.table.find(hash_int(key), |g| self.keys[*g as usize] == key).copied()
     }
 
     fn null_group(&mut self, numbers: &mut Numbers) -> u32 {
@@ -304,7 +306,7 @@ impl IntKeys {
 
     fn note(&mut self, group: u32, key: i64) {
         let group = group as usize;
-        self.keys.resize(self.keys.len().max(group + 1), 0);
+        self.keys.grow(group + 1, 0);
         self.keys[group] = key;
     }
 
@@ -313,15 +315,15 @@ impl IntKeys {
         self.note(new, key);
         if self.null == Some(group) {
             self.null = Some(new);
-        } else if let Some(entry) = self.table.find_mut(hash_int(key), |(_, g)| *g == group) {
-            entry.1 = new;
+        } else if let Some(entry) = self.table.find_mut(hash_int(key), |g| *g == group) {
+            *entry = new;
         }
     }
 
     fn unbind(&mut self, group: u32) {
         if self.null == Some(group) {
             self.null = None;
-        } else if let Ok(entry) = self.table.find_entry(hash_int(self.keys[group as usize]), |(_, g)| *g == group) {
+        } else if let Ok(entry) = self.table.find_entry(hash_int(self.keys[group as usize]), |g| *g == group) {
             entry.remove();
         }
     }

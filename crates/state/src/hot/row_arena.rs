@@ -1,62 +1,44 @@
-//! Rows by number, kept in columns: what [`RowStore`](super::RowStore) and
-//! [`RowMultiMap`](super::RowMultiMap) lay their rows in.
+//! Rows by number: what [`RowStore`](super::RowStore) and [`RowMultiMap`](super::RowMultiMap) lay their rows in.
 //!
-//! A list of batches that shrinks like a log-structured merge, and for each number the place of its row. A
-//! replaced or removed row stays in its batch until the dead ones outnumber the living.
+//! The rows lie in [`RowChunks`], and for each number there is the position of its row. A replaced or removed row stays
+//! where it is until the dead ones outnumber the living.
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
+use std::ops::Range;
+
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use arrow_select::concat::concat_batches;
-use arrow_select::interleave::{interleave, interleave_record_batch};
-use arrow_select::take::take;
-use flott_api::Result;
+use flott_api::{Error, Result};
 
-use crate::row::RowEncoder;
+use super::paged::Paged;
+use super::row_chunks::{NOWHERE, RowChunks};
 
-/// Batches are merged while the result has at most so many rows.
-pub(super) const CHUNK_ROWS_MAX: usize = 1 << 16;
 /// Fewer dead rows than this are never worth a compaction.
 pub(super) const DEAD_ROWS_MIN: usize = 1 << 12;
-/// The number of a row of a batch that nobody has.
+/// The number of a row that nobody has.
 const NOBODY: u32 = u32::MAX;
 
-/// Where a row lies: batch and row.
+/// Where a row lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub(super) chunk: u32,
-    pub(super) row: u32,
-}
-
-/// Where numbers without a row lie.
-const NOWHERE: Place = Place { chunk: u32::MAX, row: 0 };
+pub struct Place(u32);
 
 /// Rows by number.
 pub(super) struct RowArena {
-    schema: SchemaRef,
-    /// The columns by which a row is known, if rows are looked for.
-    identity: Option<Vec<usize>>,
-    chunks: Vec<Chunk>,
-    places: Vec<Place>,
-    rows: usize,
+    chunks: RowChunks,
+    /// The position of the row of each number.
+    positions: Paged<u32>,
     live: usize,
-}
-
-struct Chunk {
-    rows: RecordBatch,
-    /// The number that each row was given.
-    numbers: Vec<u32>,
-    /// Writes what a row is known by.
-    identity: Option<RowEncoder>,
+    /// How many rows of the batch that was laid down last have been given to a number.
+    bound: usize,
 }
 
 impl RowArena {
     /// An arena for rows of this schema.
     pub(super) fn new(schema: SchemaRef, identity: Option<Vec<usize>>) -> Self {
-        RowArena { schema, identity, chunks: Vec::new(), places: Vec::new(), rows: 0, live: 0 }
+        RowArena { chunks: RowChunks::new(schema, identity), positions: Paged::new(), live: 0, bound: 0 }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
+        self.chunks.schema()
     }
 
     /// How many numbers have a row.
@@ -68,41 +50,44 @@ impl RowArena {
     /// How many rows lie there, and in how many batches.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
-        (self.rows, self.chunks.len())
+        (self.chunks.len(), self.chunks.count())
     }
 
     /// Makes room for numbers below `end`.
     pub(super) fn grow(&mut self, end: usize) {
-        self.places.resize(self.places.len().max(end), NOWHERE);
+        self.positions.grow(end, NOWHERE);
+    }
+
+    /// The position of the row of a number, or [`NOWHERE`].
+    #[inline]
+    fn position(&self, number: u32) -> u32 {
+        self.positions.get(number as usize).unwrap_or(NOWHERE)
     }
 
     /// Where the row of a number lies, if it has one. Holds until rows are added.
     pub(super) fn place(&self, number: u32) -> Option<Place> {
-        self.places.get(number as usize).copied().filter(|p| *p != NOWHERE)
+        Some(self.position(number)).filter(|p| *p != NOWHERE).map(Place)
     }
 
     /// The place of a row of the batch that [`rows`](RowArena::rows) is given besides the arena.
     pub(super) fn place_in_batch(&self, row: usize) -> Place {
-        Place { chunk: self.chunks.len() as u32, row: row as u32 }
+        Place((self.chunks.len() + row) as u32)
     }
 
     /// The rows at these places; `batch` is the one that [`place_in_batch`](RowArena::place_in_batch) means.
     pub(super) fn rows(&self, places: &[Place], batch: &RecordBatch) -> Result<RecordBatch> {
-        let chunks: Vec<&RecordBatch> = self.chunks.iter().map(|c| &c.rows).chain([batch]).collect();
-        let indices: Vec<(usize, usize)> = places.iter().map(|p| (p.chunk as usize, p.row as usize)).collect();
-        Ok(interleave_record_batch(&chunks, &indices)?)
+        self.chunks.rows(places.iter().map(|p| p.0), batch)
+    }
+
+    /// Some columns of the rows of these numbers, nulls for those that have none.
+    pub(super) fn columns(&self, columns: Range<usize>, numbers: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.chunks.columns(columns, numbers.iter().map(|n| self.position(*n)))
     }
 
     /// One column of the rows of these numbers, null for those that have none.
     pub(super) fn column(&self, column: usize, numbers: &[u32]) -> Result<ArrayRef> {
-        let ty = self.schema.field(column).data_type();
-        let null = new_null_array(ty, 1);
-        let mut arrays: Vec<&dyn Array> = self.chunks.iter().map(|c| c.rows.column(column).as_ref()).collect();
-        arrays.push(null.as_ref());
-        let nowhere = (self.chunks.len(), 0);
-        let index = |n: &u32| self.place(*n).map_or(nowhere, |p| (p.chunk as usize, p.row as usize));
-        let indices: Vec<(usize, usize)> = numbers.iter().map(index).collect();
-        Ok(interleave(&arrays, &indices)?)
+        let mut columns = self.columns(column..column + 1, numbers)?;
+        columns.pop().ok_or_else(|| Error::internal("a row has no such column"))
     }
 
     /// Makes each row the row of its number. No number may come twice.
@@ -119,150 +104,78 @@ impl RowArena {
 
     /// Lays down a batch whose rows belong to nobody yet.
     pub(super) fn begin(&mut self, rows: RecordBatch) -> Result<()> {
-        self.rows += rows.num_rows();
-        let numbers = vec![NOBODY; rows.num_rows()];
-        self.push(rows, numbers)
+        self.bound = 0;
+        self.chunks.push(rows)
     }
 
     /// Gives a row of the batch that was laid down last to a number.
     #[inline]
     pub(super) fn bind(&mut self, number: u32, row: usize) {
+        let place = self.chunks.last_start() + row as u32;
+        self.bound += 1;
+        if number as usize == self.positions.len() {
+            self.positions.push(place);
+            self.live += 1;
+            return;
+        }
         self.grow(number as usize + 1);
-        let chunk = self.chunks.len() - 1;
-        let place = &mut self.places[number as usize];
-        self.live += usize::from(*place == NOWHERE);
-        *place = Place { chunk: chunk as u32, row: row as u32 };
-        self.chunks[chunk].numbers[row] = number;
+        let position = &mut self.positions[number as usize];
+        self.live += usize::from(*position == NOWHERE);
+        *position = place;
     }
 
     /// Has all rows of the batch that was laid down last.
     pub(super) fn end(&mut self) -> Result<()> {
-        self.drop_tail();
-        self.merge_tail()?;
-        if self.rows - self.live > self.live.max(DEAD_ROWS_MIN) { self.compact() } else { Ok(()) }
+        if self.bound == 0 {
+            self.chunks.pop();
+        }
+        self.chunks.merge()?;
+        let dead = self.chunks.len() - self.live;
+        if dead > self.live.max(DEAD_ROWS_MIN) { self.compact() } else { Ok(()) }
     }
 
     /// Forgets the row of a number.
     pub(super) fn remove(&mut self, number: u32) {
-        if let Some(place) = self.places.get_mut(number as usize) {
-            self.live -= usize::from(*place != NOWHERE);
-            *place = NOWHERE;
+        if let Some(position) = self.positions.get_mut(number as usize) {
+            self.live -= usize::from(*position != NOWHERE);
+            *position = NOWHERE;
         }
     }
 
     /// Appends what the row of a number is known by.
     #[inline]
     pub(super) fn encode_identity(&self, number: u32, out: &mut Vec<u8>) {
-        let Some(place) = self.place(number) else { return };
-        if let Some(encoder) = &self.chunks[place.chunk as usize].identity {
-            encoder.encode(place.row as usize, out);
+        match self.position(number) {
+            NOWHERE => {}
+            position => self.chunks.encode_identity(position, out),
         }
     }
 
     /// Appends what a row of the batch that was laid down last is known by.
     #[inline]
     pub(super) fn encode_begun(&self, row: usize, out: &mut Vec<u8>) {
-        if let Some(encoder) = self.chunks.last().and_then(|c| c.identity.as_ref()) {
-            encoder.encode(row, out);
-        }
+        self.chunks.encode_identity(self.chunks.last_start() + row as u32, out);
     }
 
     /// Bytes of memory that it takes, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(|c| c.rows.get_array_memory_size() + c.numbers.len() * 4).sum();
-        chunks + self.places.len() * size_of::<Place>()
+        self.chunks.memory_bytes() + self.positions.memory_bytes()
     }
 
-    fn push(&mut self, rows: RecordBatch, numbers: Vec<u32>) -> Result<()> {
-        let identity = match &self.identity {
-            Some(columns) => Some(RowEncoder::new(&rows.project(columns)?)?),
-            None => None,
-        };
-        self.chunks.push(Chunk { rows, numbers, identity });
-        Ok(())
-    }
-
-    fn is_alive(&self, chunk: usize, row: usize) -> bool {
-        let number = self.chunks[chunk].numbers[row];
-        number != NOBODY && self.places[number as usize] == Place { chunk: chunk as u32, row: row as u32 }
-    }
-
-    /// Takes the last batch back if nobody has a row of it.
-    fn drop_tail(&mut self) {
-        let Some(last) = self.chunks.last() else { return };
-        if last.numbers.iter().all(|n| *n == NOBODY) {
-            self.rows -= last.numbers.len();
-            self.chunks.pop();
-        }
-    }
-
-    /// Keeps the number of batches logarithmic: a batch is merged into the one before it unless that
-    /// one is twice as long.
-    fn merge_tail(&mut self) -> Result<()> {
-        while let [.., before, last] = self.chunks.as_slice() {
-            let (kept, added) = (before.numbers.len(), last.numbers.len());
-            if kept >= 2 * added || kept + added > CHUNK_ROWS_MAX {
-                break;
-            }
-            let rows = concat_batches(&self.schema, [&before.rows, &last.rows])?;
-            let numbers = [before.numbers.as_slice(), last.numbers.as_slice()].concat();
-            let (from, to) = (self.chunks.len() - 1, self.chunks.len() - 2);
-            for row in 0..added {
-                if self.is_alive(from, row) {
-                    let number = self.chunks[from].numbers[row];
-                    self.places[number as usize] = Place { chunk: to as u32, row: (kept + row) as u32 };
-                }
-            }
-            self.chunks.truncate(to);
-            self.push(rows, numbers)?;
-        }
-        Ok(())
-    }
-
-    /// Rewrites all batches without their dead rows, and joins what is left of them: else an arena of
-    /// rows that are replaced forever would be made of ever more, ever shorter batches.
+    /// Rewrites all batches without their dead rows.
     fn compact(&mut self) -> Result<()> {
-        let kept: Vec<Vec<u32>> = (0..self.chunks.len())
-            .map(|c| (0..self.chunks[c].numbers.len()).filter(|r| self.is_alive(c, *r)).map(|r| r as u32).collect())
-            .collect();
-        let chunks = std::mem::take(&mut self.chunks);
-        let (mut joined, mut joined_rows) = (Vec::new(), 0);
-        for (chunk, kept) in chunks.into_iter().zip(kept) {
-            if joined_rows + kept.len() > CHUNK_ROWS_MAX {
-                self.join(std::mem::take(&mut joined))?;
-                joined_rows = 0;
-            }
-            joined_rows += kept.len();
-            let numbers: Vec<u32> = kept.iter().map(|r| chunk.numbers[*r as usize]).collect();
-            joined.push((taken(&chunk.rows, kept)?, numbers));
-        }
-        self.join(joined)?;
-        for (number, chunk) in self.chunks.iter().enumerate() {
-            for (row, owner) in chunk.numbers.iter().enumerate() {
-                self.places[*owner as usize] = Place { chunk: number as u32, row: row as u32 };
+        let mut owners = vec![NOBODY; self.chunks.len()];
+        for (number, position) in self.positions.iter().enumerate() {
+            if position != NOWHERE {
+                owners[position as usize] = number as u32;
             }
         }
-        self.rows = self.live;
+        self.chunks.keep((0..owners.len() as u32).filter(|p| owners[*p as usize] != NOBODY))?;
+        for (position, owner) in owners.into_iter().filter(|o| *o != NOBODY).enumerate() {
+            self.positions[owner as usize] = position as u32;
+        }
         Ok(())
     }
-
-    /// Appends these batches as one; the places of their rows are still to be noted.
-    fn join(&mut self, parts: Vec<(RecordBatch, Vec<u32>)>) -> Result<()> {
-        let numbers: Vec<u32> = parts.iter().flat_map(|(_, numbers)| numbers).copied().collect();
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let rows = concat_batches(&self.schema, parts.iter().map(|(rows, _)| rows))?;
-        self.push(rows, numbers)
-    }
-}
-
-/// These rows of a batch, also of one without columns.
-fn taken(batch: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    let rows = UInt32Array::from(rows);
-    let columns = batch.columns().iter().map(|c| take(c, &rows, None)).collect::<Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
 #[cfg(test)]
@@ -274,6 +187,7 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
 
+    use super::super::row_chunks::CHUNK_ROWS_MAX;
     use super::*;
 
     fn rows(values: Vec<i64>) -> RecordBatch {
@@ -301,7 +215,7 @@ mod tests {
         let found = store.rows(&places, &empty).unwrap();
         let found: Vec<i64> = found.column(0).as_primitive::<Int64Type>().values().to_vec();
         assert_eq!(found, model.values().copied().collect::<Vec<_>>());
-        assert!(chunks_max < 20, "{chunks_max} batches");
+        assert!(chunks_max < 64, "{chunks_max} batches");
         let size = store.size().0;
         assert!(size < 2 * model.len() + DEAD_ROWS_MIN + 2, "{size} rows for {}", model.len());
         assert!(store.memory_bytes() > 0);
@@ -321,6 +235,6 @@ mod tests {
         }
         let (size, chunks) = store.size();
         assert!(size < 2 * store.live() + DEAD_ROWS_MIN, "{size} rows for {}", store.live());
-        assert!(chunks < 20, "{chunks} batches");
+        assert!(chunks < 64, "{chunks} batches");
     }
 }

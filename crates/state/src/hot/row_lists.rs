@@ -1,50 +1,40 @@
 //! Rows of each group in the order in which they came, kept in columns: what a window remembers that needs its
 //! rows and not a sum of them.
 //!
-//! Flink counterpart: a `ListState<RowData>`. **State layout**: a list of batches that shrinks like a
-//! log-structured merge, and for each group the numbers of its rows, which count through all batches. A row that
-//! no group has any more stays in its batch until the dead ones outnumber the living. In the store the rows of a
-//! group are one value, written whole when one of them comes or goes: their number, then each as
-//! [`row`](mod@crate::row) writes it.
+//! Flink counterpart: a `ListState<RowData>`. **State layout**: the rows lie in [`RowChunks`], and for each group there
+//! is a list of the positions of its rows, their numbers. A row that no group has any more stays where it is until the
+//! dead ones outnumber the living. In the store the rows of a group are one value, written whole when one of them comes
+//! or goes: their number, then each as [`row`](mod@crate::row) writes it.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use arrow_select::concat::concat_batches;
-use arrow_select::interleave::interleave_record_batch;
 use flott_api::{Error, Result};
 
 use super::region::GroupEntries;
+use super::row_arena::DEAD_ROWS_MIN;
+use super::row_chunks::RowChunks;
 use super::sessions::PartedEntries;
 use super::values::{Values, take_part};
 use crate::codec::{damaged, put_bytes, put_short, take_bytes, take_short};
 use crate::row::{self, RowEncoder};
 
-/// Batches are merged while the result has at most so many rows.
-const CHUNK_ROWS_MAX: usize = 1 << 16;
-/// Fewer dead rows than this are never worth a compaction.
-const DEAD_ROWS_MIN: usize = 1 << 12;
-
 /// The rows of each group.
 #[derive(Debug)]
 pub struct RowLists {
-    schema: SchemaRef,
-    chunks: Vec<RecordBatch>,
-    /// The number of the first row of each batch.
-    starts: Vec<usize>,
+    chunks: RowChunks,
     lists: Vec<Vec<u32>>,
-    rows: usize,
     live: usize,
 }
 
 impl RowLists {
     /// Lists of rows of this schema.
     pub fn new(schema: SchemaRef) -> Self {
-        RowLists { schema, chunks: Vec::new(), starts: Vec::new(), lists: Vec::new(), rows: 0, live: 0 }
+        RowLists { chunks: RowChunks::new(schema, None), lists: Vec::new(), live: 0 }
     }
 
     /// The columns of a row.
     pub fn schema(&self) -> &SchemaRef {
-        &self.schema
+        self.chunks.schema()
     }
 
     /// The numbers of a group's rows, in order. They hold until rows are put in.
@@ -65,15 +55,14 @@ impl RowLists {
         }
         let end = groups.iter().max().map_or(0, |g| *g as usize + 1);
         self.grow(end);
-        for (row, group) in groups.iter().enumerate() {
-            self.lists[*group as usize].push((self.rows + row) as u32);
+        self.chunks.push(rows)?;
+        for (number, group) in (self.chunks.last_start()..).zip(groups) {
+            self.lists[*group as usize].push(number);
         }
-        self.starts.push(self.rows);
-        self.rows += groups.len();
         self.live += groups.len();
-        self.chunks.push(rows);
-        self.merge_tail()?;
-        if self.rows - self.live > self.live.max(DEAD_ROWS_MIN) { self.compact() } else { Ok(()) }
+        self.chunks.merge()?;
+        let dead = self.chunks.len() - self.live;
+        if dead > self.live.max(DEAD_ROWS_MIN) { self.compact() } else { Ok(()) }
     }
 
     /// The rows of these numbers.
@@ -81,16 +70,7 @@ impl RowLists {
     /// # Errors
     /// If a batch has other columns; a bug.
     pub fn rows(&self, numbers: &[u32]) -> Result<RecordBatch> {
-        if numbers.is_empty() {
-            return Ok(RecordBatch::new_empty(self.schema.clone()));
-        }
-        let place = |number: &u32| {
-            let number = *number as usize;
-            let chunk = self.starts.partition_point(|start| *start <= number) - 1;
-            (chunk, number - self.starts[chunk])
-        };
-        let places: Vec<(usize, usize)> = numbers.iter().map(place).collect();
-        Ok(interleave_record_batch(&self.chunks.iter().collect::<Vec<_>>(), &places)?)
+        self.chunks.rows(numbers.iter().copied(), &RecordBatch::new_empty(self.schema().clone()))
     }
 
     /// Gives a group another list of its rows: fewer, or in another order.
@@ -107,29 +87,10 @@ impl RowLists {
         self.lists[into as usize].extend(moved);
     }
 
-    /// Keeps the number of batches logarithmic: a batch is merged into the one before it unless that
-    /// one is twice as long.
-    fn merge_tail(&mut self) -> Result<()> {
-        while let [.., before, last] = self.chunks.as_slice() {
-            let (kept, added) = (before.num_rows(), last.num_rows());
-            if kept >= 2 * added || kept + added > CHUNK_ROWS_MAX {
-                break;
-            }
-            let rows = concat_batches(&self.schema, [before, last])?;
-            self.chunks.truncate(self.chunks.len() - 2);
-            self.chunks.push(rows);
-            self.starts.pop();
-        }
-        Ok(())
-    }
-
     /// Rewrites all batches without their dead rows, group by group.
     fn compact(&mut self) -> Result<()> {
         let numbers: Vec<u32> = self.lists.iter().flatten().copied().collect();
-        let chunks = numbers.chunks(CHUNK_ROWS_MAX).map(|numbers| self.rows(numbers)).collect::<Result<Vec<_>>>()?;
-        self.starts = (0..chunks.len()).map(|chunk| chunk * CHUNK_ROWS_MAX).collect();
-        self.chunks = chunks;
-        self.rows = numbers.len();
+        self.chunks.reorder(&numbers)?;
         for (next, number) in self.lists.iter_mut().flatten().enumerate() {
             *number = next as u32;
         }
@@ -153,7 +114,7 @@ impl RowLists {
 /// An entry's one part are its rows.
 impl GroupEntries for RowLists {
     fn fresh(&self) -> Result<Self> {
-        Ok(RowLists::new(self.schema.clone()))
+        Ok(RowLists::new(self.schema().clone()))
     }
 
     fn grow(&mut self, end: usize) {
@@ -183,7 +144,7 @@ impl GroupEntries for RowLists {
                 return Err(damaged("a list of rows is too long"));
             }
         }
-        self.append(&owners, row::decode(&self.schema, &rows)?)
+        self.append(&owners, row::decode(self.schema(), &rows)?)
     }
 
     fn clear(&mut self, group: u32) {
@@ -193,8 +154,7 @@ impl GroupEntries for RowLists {
     }
 
     fn memory_bytes(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(|c| c.get_array_memory_size()).sum();
-        chunks + self.live * size_of::<u32>() + self.lists.len() * size_of::<Vec<u32>>()
+        self.chunks.memory_bytes() + self.live * size_of::<u32>() + self.lists.len() * size_of::<Vec<u32>>()
     }
 
     fn slot_bytes(&self) -> usize {
@@ -216,7 +176,7 @@ impl PartedEntries for RowLists {
         for _ in 0..take_short(input)? {
             rows.push(take_bytes(input)?);
         }
-        self.append(&vec![group; rows.len()], row::decode(&self.schema, &rows)?)
+        self.append(&vec![group; rows.len()], row::decode(self.schema(), &rows)?)
     }
 }
 
@@ -273,13 +233,13 @@ mod tests {
                     }
                 }
             }
-            chunks_max = chunks_max.max(lists.chunks.len());
+            chunks_max = chunks_max.max(lists.chunks.count());
         }
         for group in 0..50 {
             assert_eq!(values(&lists, group), model.remove(&group).unwrap_or_default(), "group {group}");
         }
-        assert!(chunks_max < 20, "{chunks_max} batches");
-        assert!(lists.rows <= 2 * lists.live.max(DEAD_ROWS_MIN) + 3, "{} rows for {}", lists.rows, lists.live);
+        assert!(chunks_max < 64, "{chunks_max} batches");
+        assert!(lists.chunks.len() <= 2 * lists.live.max(DEAD_ROWS_MIN) + 3, "{:?} for {}", lists.chunks, lists.live);
     }
 
     #[test]

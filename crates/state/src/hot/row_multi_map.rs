@@ -22,8 +22,10 @@ use flott_api::Result;
 use flott_api::state::StatePart;
 
 use super::expiry::{NOT_KNOWN, TtlOptions, known_ms};
+use super::paged::Paged;
 use super::region::GroupEntries;
-use super::row_arena::{CHUNK_ROWS_MAX, RowArena};
+use super::row_arena::RowArena;
+use super::row_chunks::CHUNK_ROWS_MAX;
 use super::values::{Values, take_part};
 use crate::codec::{damaged, put_bytes, put_short, put_signed, take_bytes, take_short, take_signed};
 use crate::row::{self, RowEncoder};
@@ -100,14 +102,14 @@ pub struct RowMultiMap {
     ttl: TtlOptions,
     arena: RowArena,
     index: Option<RowIndex>,
-    groups: Vec<Ends>,
-    links: Vec<Link>,
+    groups: Paged<Ends>,
+    links: Paged<Link>,
     /// Empty unless equal rows are counted.
-    counts: Vec<u32>,
+    counts: Paged<u32>,
     /// Empty unless rows are tagged.
-    tags: Vec<i32>,
+    tags: Paged<i32>,
     /// Empty unless rows have times.
-    times: Vec<i64>,
+    times: Paged<i64>,
     /// Numbers without a row.
     free: Vec<u32>,
     scratch: Vec<u8>,
@@ -127,11 +129,11 @@ impl RowMultiMap {
             index: identity.is_some().then(RowIndex::default),
             arena: RowArena::new(options.schema.clone(), identity),
             options,
-            groups: Vec::new(),
-            links: Vec::new(),
-            counts: Vec::new(),
-            tags: Vec::new(),
-            times: Vec::new(),
+            groups: Paged::new(),
+            links: Paged::new(),
+            counts: Paged::new(),
+            tags: Paged::new(),
+            times: Paged::new(),
             free: Vec::new(),
             scratch: Vec::new(),
         }
@@ -170,13 +172,13 @@ impl RowMultiMap {
     /// How many equal rows this one stands for.
     #[inline]
     pub fn count(&self, row: u32) -> u32 {
-        self.counts.get(row as usize).copied().unwrap_or(1)
+        self.counts.get(row as usize).unwrap_or(1)
     }
 
     /// The row's tag.
     #[inline]
     pub fn tag(&self, row: u32) -> i32 {
-        self.tags.get(row as usize).copied().unwrap_or(0)
+        self.tags.get(row as usize).unwrap_or(0)
     }
 
     /// Sets the tag of a row of a touched group; a change as any other for its time to live.
@@ -189,7 +191,7 @@ impl RowMultiMap {
     /// The row's time.
     #[inline]
     pub fn time(&self, row: u32) -> i64 {
-        self.times.get(row as usize).copied().unwrap_or(NOT_KNOWN)
+        self.times.get(row as usize).unwrap_or(NOT_KNOWN)
     }
 
     /// Whether a row is over, and not to be seen any more.
@@ -204,6 +206,14 @@ impl RowMultiMap {
     /// If Arrow fails; a bug.
     pub fn column(&self, column: usize, rows: &[u32]) -> Result<ArrayRef> {
         self.arena.column(column, rows)
+    }
+
+    /// The columns of these rows; nulls for [`NO_ROW`].
+    ///
+    /// # Errors
+    /// If Arrow fails; a bug.
+    pub fn columns(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.arena.columns(0..self.options.schema.fields().len(), rows)
     }
 
     /// Begins to change the rows of touched groups by those of a batch.
@@ -303,8 +313,7 @@ impl RowMultiMap {
 
     fn save_some(&self, groups: &[u32], values: &mut Values) -> Result<()> {
         let (numbers, lengths) = self.numbers(groups);
-        let columns =
-            (0..self.options.schema.fields().len()).map(|c| self.column(c, &numbers)).collect::<Result<_>>()?;
+        let columns = self.columns(&numbers)?;
         let encoder = RowEncoder::new(&batch(&self.options.schema, columns, numbers.len())?)?;
         let (mut next, mut row_bytes) = (0, Vec::new());
         for length in lengths {
@@ -351,7 +360,7 @@ impl GroupEntries for RowMultiMap {
     }
 
     fn grow(&mut self, end: usize) {
-        self.groups.resize(self.groups.len().max(end), EMPTY);
+        self.groups.grow(end, EMPTY);
     }
 
     fn save(&self, groups: &[u32], values: &mut Values) -> Result<()> {
@@ -395,10 +404,10 @@ impl GroupEntries for RowMultiMap {
     }
 
     fn memory_bytes(&self) -> usize {
-        let rows = self.links.len() * size_of::<Link>() + self.counts.len() * size_of::<u32>();
-        let beside = self.tags.len() * size_of::<i32>() + self.times.len() * size_of::<i64>();
+        let rows = self.links.memory_bytes() + self.counts.memory_bytes();
+        let beside = self.tags.memory_bytes() + self.times.memory_bytes();
         let index = self.index.as_ref().map_or(0, RowIndex::memory_bytes);
-        self.arena.memory_bytes() + self.groups.len() * size_of::<Ends>() + rows + beside + index
+        self.arena.memory_bytes() + self.groups.memory_bytes() + rows + beside + index
     }
 
     fn slot_bytes(&self) -> usize {
@@ -430,7 +439,7 @@ impl RowMultiMap {
 }
 
 /// Sets a value of those that rows have, if they do.
-fn set<T>(values: &mut [T], row: u32, value: T) {
+fn set<T: Copy>(values: &mut Paged<T>, row: u32, value: T) {
     if let Some(place) = values.get_mut(row as usize) {
         *place = value;
     }

@@ -250,6 +250,7 @@ impl StreamOp for Join {
             condition: self.condition.clone(),
             output: wiring.output(),
             session_zone: wiring.session_zone(),
+            best: None,
         };
         let keys = |at: usize| wiring.keys_meaning(at, &self.keys[at]);
         let columns = wiring.meanings(0).iter().chain(wiring.meanings(1)).cloned();
