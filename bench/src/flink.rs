@@ -100,7 +100,21 @@ impl Flink {
 
     /// Runs a program with a heap of this size and reads the lines that it prints.
     pub(crate) fn lines(&self, program: &str, heap: &str, arguments: &[String]) -> Result<Vec<String>> {
-        let mut java = Command::new("java");
+        self.lines_within(None, program, heap, arguments)
+    }
+
+    /// The same; a run that takes more seconds fails.
+    pub(crate) fn lines_within(
+        &self,
+        limit_seconds: Option<u64>,
+        program: &str,
+        heap: &str,
+        arguments: &[String],
+    ) -> Result<Vec<String>> {
+        let mut java = Command::new(if limit_seconds.is_some() { "timeout" } else { "java" });
+        if let Some(seconds) = limit_seconds {
+            java.args([seconds.to_string().as_str(), "java"]);
+        }
         // Flink unpacks jars there and leaves them behind.
         java.arg(format!("-Djava.io.tmpdir={}", self.classes.display()));
         java.arg(format!("-Xmx{heap}")).arg("-Duser.timezone=UTC").args(["-Dlog4j.level=OFF", "-Dlog4j2.level=OFF"]);

@@ -65,7 +65,7 @@ pub(crate) fn latencies(sides: &Sides, print: impl Fn(&str) -> Result<()>) -> Re
             }
             let run = |how: &How<'_>| match side {
                 0 => sides.flott(&timed.query, how, PARALLELISM, &[]),
-                _ => sides.flink(&timed.query, how, PARALLELISM, timed.query.flink_heap_mib),
+                _ => sides.flink(&timed.query, how, PARALLELISM, timed.query.flink_heap_mib, None),
             };
             let sustained = run(&sides.fast(timed.query.events))?.rate();
             for load in LOADS {

@@ -62,12 +62,19 @@ impl Sides {
         text.trim_end().parse()
     }
 
-    /// Runs it on Flink, with so large a heap.
-    pub(crate) fn flink(&self, query: &Query, how: &How<'_>, parallelism: u32, heap_mib: u32) -> Result<Outcome> {
+    /// Runs it on Flink, with so large a heap; fails if it takes more seconds.
+    pub(crate) fn flink(
+        &self,
+        query: &Query,
+        how: &How<'_>,
+        parallelism: u32,
+        heap_mib: u32,
+        limit_seconds: Option<u64>,
+    ) -> Result<Outcome> {
         let flink = self.flink.as_ref().ok_or_else(|| Error::invalid("Flink is not there to be asked"))?;
         let path = self.write(query, Engine::Flink, how)?.display().to_string();
         let arguments = [parallelism.to_string(), WARM_SECONDS.to_string(), path];
-        let lines = flink.lines("NexmarkJobs", &format!("{heap_mib}m"), &arguments)?;
+        let lines = flink.lines_within(limit_seconds, "NexmarkJobs", &format!("{heap_mib}m"), &arguments)?;
         let [line] = lines.as_slice() else {
             return Err(Error::external(format!("Flink's side answered {} lines for {}", lines.len(), query.name)));
         };
@@ -112,7 +119,7 @@ pub(crate) fn check(sides: &Sides, query: &Query, events: u64) -> Result<u64> {
         differ(query, &format!("Flott at parallelism {PARALLELISM}"), &ours, &others)?;
     }
     if sides.has_flink() {
-        differ(query, "Flink", &ours, &sides.flink(query, &how, 1, query.flink_heap_mib)?)?;
+        differ(query, "Flink", &ours, &sides.flink(query, &how, 1, query.flink_heap_mib, None)?)?;
     }
     Ok(ours.hash)
 }

@@ -68,7 +68,7 @@ fn measure(sides: &Sides, query: &Query, rounds: usize) -> Result<Line> {
     for _ in 0..rounds {
         ours.push(sides.flott(query, &how, PARALLELISM, &[])?);
         if sides.has_flink() {
-            theirs.push(sides.flink(query, &how, PARALLELISM, query.flink_heap_mib)?);
+            theirs.push(sides.flink(query, &how, PARALLELISM, query.flink_heap_mib, None)?);
         }
     }
     let cpu_seconds = sides.flott(query, &sides.fast(CPU_EVENTS), PARALLELISM, &[])?.cpu_seconds;
