@@ -8,7 +8,7 @@
 
 use async_trait::async_trait;
 use flott_api::operator::{EventTime, Operator, OperatorContext, Stateful, TimeDomain, Timer};
-use flott_api::{ChangeBatch, Error, Result, Watermark};
+use flott_api::{ChangeBatch, Error, Mark, Result, Watermark};
 use flott_graph::spec::{MiniBatchAssignerSpec, MiniBatchMode};
 
 use crate::factory::FromSpec;
@@ -33,8 +33,10 @@ impl FromSpec for MiniBatchAssigner {
         Ok(MiniBatchAssigner { spec, current_ms: 0, next_ms })
     }
 
+    /// Watermarks that it lets through stay in the batch: a batch that is cut at every one that comes would be small batches for
+    /// all that follow.
     fn event_time(&self) -> EventTime {
-        EventTime::Sliced
+        EventTime::WholeWithMarks
     }
 }
 
@@ -53,24 +55,16 @@ impl Operator for MiniBatchAssigner {
         if self.spec.mode == MiniBatchMode::Proctime {
             self.advance_clock(cx).await?;
         }
-        cx.output.emit(batch).await
+        let passed = |mark: &Mark| self.passed(mark.watermark).map(|watermark| Mark { watermark, ..*mark });
+        let marks = batch.marks().iter().filter_map(passed).collect();
+        cx.output.emit(batch.with_marks(marks)?).await
     }
 
     async fn process_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
-        if watermark == Watermark::MAX {
-            self.current_ms = watermark.0;
-            return cx.output.emit_watermark(watermark).await;
+        match self.passed(watermark) {
+            Some(watermark) => cx.output.emit_watermark(watermark).await,
+            None => Ok(()),
         }
-        if self.spec.mode == MiniBatchMode::Proctime {
-            return Ok(());
-        }
-        self.current_ms = self.current_ms.max(watermark.0);
-        if self.current_ms < self.next_ms {
-            return Ok(());
-        }
-        let end_ms = begin(self.current_ms, self.spec.interval_ms).saturating_add(self.spec.interval_ms - 1);
-        self.next_ms = if end_ms > self.current_ms { end_ms } else { end_ms.saturating_add(self.spec.interval_ms) };
-        cx.output.emit_watermark(Watermark(self.current_ms)).await
     }
 
     async fn on_timers(&mut self, _: &[Timer], cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -89,6 +83,24 @@ fn begin(at_ms: i64, interval_ms: i64) -> i64 {
 }
 
 impl MiniBatchAssigner {
+    /// What becomes of a watermark that comes.
+    fn passed(&mut self, watermark: Watermark) -> Option<Watermark> {
+        if watermark == Watermark::MAX {
+            self.current_ms = watermark.0;
+            return Some(watermark);
+        }
+        if self.spec.mode == MiniBatchMode::Proctime {
+            return None;
+        }
+        self.current_ms = self.current_ms.max(watermark.0);
+        if self.current_ms < self.next_ms {
+            return None;
+        }
+        let end_ms = begin(self.current_ms, self.spec.interval_ms).saturating_add(self.spec.interval_ms - 1);
+        self.next_ms = if end_ms > self.current_ms { end_ms } else { end_ms.saturating_add(self.spec.interval_ms) };
+        Some(Watermark(self.current_ms))
+    }
+
     /// Ends the mini-batch if the clock has come to the next one.
     async fn advance_clock(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         let begin_ms = begin(cx.processing_time_ms, self.spec.interval_ms);
@@ -114,7 +126,7 @@ mod tests {
 
     fn run(mode: MiniBatchMode, script: &str) -> String {
         let input = Schema::new(vec![Field::new("x", LogicalType::new(TypeKind::Int))]);
-        let case = Case { input: &input, event_time: EventTime::Sliced, script };
+        let case = Case { input: &input, event_time: EventTime::WholeWithMarks, script };
         let spec = MiniBatchAssignerSpec { interval_ms: 1000, mode };
         check(&case, || Box::new(MiniBatchAssigner::from_spec(spec.clone()).unwrap()))
     }
