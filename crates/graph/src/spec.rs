@@ -58,8 +58,8 @@ pub use sink::SinkUpsertMaterializerSpec;
 pub use sort::{SortField, SortTime, TemporalSortSpec};
 pub use temporal_join::TemporalJoinSpec;
 pub use window::{
-    WindowAggregateSpec, WindowDeduplicateSpec, WindowJoinInput, WindowJoinSpec, WindowKind, WindowProperty,
-    WindowRankSpec, WindowTableFunctionSpec, WindowTime,
+    LocalWindowAggregateSpec, WindowAggregateSpec, WindowDeduplicateSpec, WindowJoinInput, WindowJoinSpec, WindowKind,
+    WindowProperty, WindowRankSpec, WindowTableFunctionSpec, WindowTime,
 };
 
 /// A specification with the name of its operator.

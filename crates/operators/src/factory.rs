@@ -20,6 +20,7 @@ use crate::interval_join::IntervalJoin;
 use crate::join::Join;
 use crate::limit::Limit;
 use crate::local_group_aggregate::LocalGroupAggregate;
+use crate::local_window_aggregate::LocalWindowAggregate;
 use crate::lookup_join::LookupJoin;
 use crate::match_recognize::MatchRecognize;
 use crate::mini_batch_assigner::MiniBatchAssigner;
@@ -80,6 +81,7 @@ const OPERATORS: &[(&str, Make)] = &[
     entry::<Join>(),
     entry::<Limit>(),
     entry::<LocalGroupAggregate>(),
+    entry::<LocalWindowAggregate>(),
     entry::<LookupJoin>(),
     entry::<MatchRecognize>(),
     entry::<MiniBatchAssigner>(),

@@ -33,6 +33,7 @@ mod joined;
 mod key_timers;
 pub mod limit;
 pub mod local_group_aggregate;
+pub mod local_window_aggregate;
 pub mod lookup_join;
 pub mod match_recognize;
 mod mini_batch;

@@ -114,7 +114,8 @@ impl LocalGroupAggregate {
     }
 }
 
-fn changes(batch: &ChangeBatch) -> Option<Vec<Change>> {
+/// What the rows of a batch do.
+pub(crate) fn changes(batch: &ChangeBatch) -> Option<Vec<Change>> {
     let change = |kind: RowKind| if kind.is_retract() { Change::Retract } else { Change::Add };
     batch.kinds().map(|kinds| kinds.iter().map(change).collect())
 }

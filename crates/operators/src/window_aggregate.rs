@@ -10,6 +10,9 @@
 //! the input are dropped, as in Flink. Rows that come with their window ([`WindowTime::Attached`]) are aggregated
 //! by that; sessions are [`session_aggregate`](crate::session_aggregate).
 //!
+//! What comes may be rows, or what [`local_window_aggregate`](crate::local_window_aggregate) has made of them: the states of
+//! groups, which are put together. Then a late "row" is such a state, as in Flink.
+//!
 //! Rows are folded into slices, each the longest stretch of time of which every window has all or nothing. A
 //! tumbling window is its slice. For those that overlap or grow there is a running state by key, the window that
 //! came out last, which slices enter and leave ([`running`]): a slice is merged twice, however many windows have it.
@@ -58,7 +61,7 @@ use crate::factory::FromSpec;
 use crate::watermark_assigner::null_rowtime;
 use crate::window::Windows;
 use crate::window::arrivals::{Arrivals, Behind, Emitted, Now, arrivals};
-use crate::window::folding::{check_changelog, fold, with_rows};
+use crate::window::folding::{Incoming, with_rows};
 use crate::window::outgoing::Outgoing;
 use crate::window::property::{Bounds, property};
 use crate::window::walk::{Walk, picked};
@@ -70,6 +73,7 @@ const WINDOWS: &str = "windows";
 /// See the module.
 pub struct WindowAggregate {
     plan: Plan,
+    incoming: Incoming,
     /// Windows that will be over, by their end, each with the moment.
     open: BTreeMap<i64, i64>,
     /// Is there from `open` on, as is the store.
@@ -95,10 +99,19 @@ impl FromSpec for WindowAggregate {
         }
         let options = MapViewOptions { retract: !spec.input_changelog.is_insert_only(), ttl_ms: 0 };
         let plan = Plan::sliced(&spec.input, &spec.keys, &spec.aggregates, options)?;
-        let windows = Windows::new(&spec.input, spec.time.clone(), &spec.window, &spec.zone)?;
+        let (incoming, time) = match (spec.in_phases, &spec.time) {
+            (false, time) => (Incoming::rows(&spec.keys), time.clone()),
+            (true, WindowTime::Rowtime(_)) => (Incoming::states(spec.keys.len()), WindowTime::Rowtime(spec.keys.len())),
+            (true, WindowTime::Attached(_)) => {
+                (Incoming::states(spec.keys.len()), WindowTime::Attached(spec.keys.len()))
+            }
+            (true, WindowTime::Proctime) => return Err(Error::internal("windows over the clock have one phase")),
+        };
+        let windows = Windows::new(&spec.input, time, &spec.window, &spec.zone)?;
         let shared = windows.is_shared().then(|| Running::new(&spec, &windows, &plan, options)).transpose()?;
         Ok(WindowAggregate {
             plan,
+            incoming,
             open: BTreeMap::new(),
             slices: None,
             store: None,
@@ -123,7 +136,7 @@ impl flott_api::operator::Stateful for WindowAggregate {
         let Some(arrivals) = arrivals(batch, windows, &now)? else { return Ok(()) };
         for (slice_end_ms, rows) in arrivals.slices {
             let rows = rows.of(batch)?;
-            slices.prefetch(slice_end_ms, &self.plan.keys(rows.rows()), rows.len())?;
+            slices.prefetch(slice_end_ms, &self.incoming.keys(rows.rows()), rows.len())?;
         }
         Ok(())
     }
@@ -161,7 +174,7 @@ impl Operator for WindowAggregate {
     }
 
     async fn process_batch(&mut self, _: usize, batch: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        check_changelog(&batch, &self.results.spec.input_changelog)?;
+        self.incoming.check(&batch, &self.results.spec.input_changelog)?;
         let arrivals = self.arrivals(&batch, cx)?.ok_or_else(|| null_rowtime(&self.time_column()))?;
         cx.metrics.num_late_records_dropped.add(arrivals.late);
         for (slice_end_ms, rows) in arrivals.slices {
@@ -228,7 +241,7 @@ impl WindowAggregate {
         let (mut end_ms, mut by_row) = (i64::MIN, None);
         if let Some(shared) = &self.shared {
             end_ms = shared.progress()?.end_ms();
-            by_row = shared.progress()?.by_row(&self.plan.keys(batch.rows()), batch.len())?;
+            by_row = shared.progress()?.by_row(&self.incoming.keys(batch.rows()), batch.len())?;
         }
         let emitted = by_row.as_deref().map_or(Emitted::Until(end_ms), Emitted::ByRow);
         let now = Now { watermark: cx.watermark, processing_time_ms: cx.processing_time_ms, emitted };
@@ -242,8 +255,8 @@ impl WindowAggregate {
         }
         let slices = opened(&mut self.slices)?;
         let now_ms = cx.processing_time_ms;
-        let groups = slices.assign(slice_end_ms, &self.plan.keys(rows.rows()), rows.len(), now_ms).await?;
-        fold(&self.plan, slices.entries_mut(slice_end_ms)?, (rows, &groups), now_ms)
+        let groups = slices.assign(slice_end_ms, &self.incoming.keys(rows.rows()), rows.len(), now_ms).await?;
+        self.incoming.fold(&self.plan, slices.entries_mut(slice_end_ms)?, (rows, &groups), now_ms)
     }
 
     /// Folds rows into a slice of which some windows are out: what it has given to the running state is taken
@@ -252,8 +265,8 @@ impl WindowAggregate {
         let Behind { slice_end_ms, watermark, rows, .. } = behind;
         let rows = batch.take(&UInt32Array::from(rows))?;
         let now_ms = cx.processing_time_ms;
-        let keys = self.plan.keys(rows.rows());
-        let WindowAggregate { plan, slices, shared, results, .. } = self;
+        let keys = self.incoming.keys(rows.rows());
+        let WindowAggregate { plan, incoming, slices, shared, results, .. } = self;
         let shared = shared.as_mut().ok_or_else(|| Error::internal("a slice of one window outlived it"))?;
         if results.windows.aligned().slides() {
             let slices = opened(slices)?;
@@ -266,14 +279,14 @@ impl WindowAggregate {
             let keyed = (slices.columns(slice_end_ms, &touched)?, touched);
             let entries = slices.entries_mut(slice_end_ms)?;
             shared.take_back(keyed.clone(), entries, now_ms).await?;
-            fold(plan, entries, (&rows, &groups), now_ms)?;
+            incoming.fold(plan, entries, (&rows, &groups), now_ms)?;
             shared.give(keyed, entries, now_ms).await?;
         } else {
             let window = shared.window(slice_end_ms, &results.windows);
             let running = shared.running()?;
             running.begin(window)?;
             let groups = running.assign(window, &keys, rows.len(), now_ms).await?;
-            fold(plan, running.entries_mut(window)?, (&rows, &groups), now_ms)?;
+            incoming.fold(plan, running.entries_mut(window)?, (&rows, &groups), now_ms)?;
         }
         self.catch_up(slice_end_ms, watermark, cx)
     }

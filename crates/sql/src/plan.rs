@@ -223,7 +223,7 @@ fn insert_pipelines(cx: &dyn PlanContext, settings: &Settings, inserts: &[Insert
         return Ok(pipelines);
     }
     let pipelines = dead_letters::with_dead_letters(cx, settings, pipelines)?;
-    stream::with_mini_batches(settings, stream::narrow(stream::share(pipelines)))
+    stream::with_mini_batches(settings, stream::with_window_phases(settings, stream::narrow(stream::share(pipelines)))?)
 }
 
 fn select_pipeline(cx: &dyn PlanContext, settings: &Settings, query: &Query, id: &str) -> Result<Vec<Pipeline>> {
@@ -241,5 +241,5 @@ fn query_pipelines(cx: &dyn PlanContext, settings: &Settings, query: Pipeline) -
     if pipelines.len() > 1 {
         pipelines = stream::share(pipelines);
     }
-    stream::with_mini_batches(settings, stream::narrow(pipelines))
+    stream::with_mini_batches(settings, stream::with_window_phases(settings, stream::narrow(pipelines))?)
 }

@@ -175,7 +175,7 @@ fn lists_tables(from: &str) -> bool {
 }
 
 /// Name and changelog mode of each node of the physical plan. Not of a `Calc`: it passes on what comes, and where there is
-/// one depends on what a connector can leave out. Flink aggregates windows in two phases where we have one.
+/// one depends on what a connector can leave out.
 fn modes(explained: &[String]) -> Vec<String> {
     let lines = explained.iter().flat_map(|text| text.lines()).map(str::trim);
     let plan = lines.skip_while(|l| *l != "== Optimized Physical Plan ==").skip(1).take_while(|l| !l.starts_with("=="));
@@ -183,12 +183,9 @@ fn modes(explained: &[String]) -> Vec<String> {
         let line = line.trim_start_matches([':', '+', '-', ' ']);
         let name = line.split('(').next().unwrap_or_default();
         let mode = line.rsplit_once("changelogMode=").map_or("", |(_, mode)| mode.trim_end_matches(')'));
-        (!name.is_empty()).then(|| {
-            format!("{} {mode}", name.strip_prefix("Global").filter(|n| n.starts_with("Window")).unwrap_or(name))
-        })
+        (!name.is_empty()).then(|| format!("{name} {mode}"))
     };
-    let beside = ["Calc ", "LocalWindowAggregate "];
-    plan.filter_map(node).filter(|node| !beside.iter().any(|b| node.starts_with(b))).collect()
+    plan.filter_map(node).filter(|node| !node.starts_with("Calc ")).collect()
 }
 
 fn changes_differ(flink: &Answer, ours: &Answer, sql: &str) -> Option<String> {

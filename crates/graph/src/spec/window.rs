@@ -142,10 +142,39 @@ pub struct WindowAggregateSpec {
     /// this field had insertions only.
     #[serde(default = "insert_only")]
     pub input_changelog: ChangelogMode,
+    /// Whether a first phase reads `input`: then what comes is what that gives.
+    #[serde(default)]
+    pub in_phases: bool,
     /// The window properties to emit, in order.
     pub properties: Vec<WindowProperty>,
     /// Keys, results, properties.
     pub output: Schema,
+}
+
+/// The first phase of a [`WindowAggregateSpec`] over event time: aggregates the rows of a batch by key and slice, and emits what
+/// the aggregates remember. Keeps nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalWindowAggregateSpec {
+    /// What comes in.
+    pub input: Schema,
+    /// The time column.
+    pub time: WindowTime,
+    /// The windows.
+    pub window: WindowKind,
+    /// The zone in which days begin.
+    pub zone: String,
+    /// The key columns besides the window.
+    pub keys: Vec<usize>,
+    /// The aggregates.
+    pub aggregates: Vec<AggregateCall>,
+    /// What the input may hold: decides whether retraction must be possible.
+    pub input_changelog: ChangelogMode,
+    /// The keys, the time of a row of the slice, one column of bytes.
+    pub output: Schema,
+}
+
+impl Spec for LocalWindowAggregateSpec {
+    const KIND: &'static str = "local-window-aggregate-1";
 }
 
 fn insert_only() -> ChangelogMode {

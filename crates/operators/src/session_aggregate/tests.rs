@@ -32,6 +32,7 @@ fn spec(time: TypeKind, zone: &str, keys: &[usize], calls: &[AggregateCall]) -> 
         keys: keys.to_vec(),
         aggregates: calls.to_vec(),
         input_changelog: ChangelogMode::INSERT_ONLY,
+        in_phases: false,
         properties: vec![WindowProperty::Start, WindowProperty::End, WindowProperty::Time],
         output,
     }

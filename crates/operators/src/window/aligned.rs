@@ -84,6 +84,11 @@ impl Aligned {
         (time_ms < end_ms || end_ms == i64::MAX).then_some(end_ms)
     }
 
+    /// The begin of the slice with this end.
+    pub(crate) fn slice_start(&self, slice_end_ms: i64) -> i64 {
+        slice_end_ms.saturating_sub(self.slice_ms)
+    }
+
     /// The end of the first slice behind a window.
     pub(crate) fn slice_behind(&self, end_ms: i64) -> i64 {
         end_ms.saturating_add(self.slice_ms)

@@ -74,6 +74,51 @@ impl Emitted<'_> {
     }
 }
 
+/// Finds the slices of rows that come one after the other: rows of one slice mostly follow each other.
+pub(crate) struct Slices<'a> {
+    windows: &'a Windows,
+    last: Option<Slice>,
+}
+
+/// A slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Slice {
+    pub(crate) end_ms: i64,
+    /// The times of its rows lie between these two.
+    times_ms: (i64, i64),
+    /// When its first window is over.
+    pub(crate) first_due_ms: i64,
+}
+
+impl<'a> Slices<'a> {
+    pub(crate) fn new(windows: &'a Windows) -> Self {
+        Slices { windows, last: None }
+    }
+
+    /// The slice of a row with this time; nothing if it lies in no window.
+    #[inline]
+    pub(crate) fn of(&mut self, time_ms: i64) -> Result<Option<Slice>> {
+        match self.last {
+            Some(slice) if slice.times_ms.0 <= time_ms && time_ms <= slice.times_ms.1 => Ok(Some(slice)),
+            _ => self.found(time_ms),
+        }
+    }
+
+    fn found(&mut self, time_ms: i64) -> Result<Option<Slice>> {
+        let Some(end_ms) = self.windows.slice_end(time_ms) else { return Ok(None) };
+        let first_due_ms = self.windows.due_ms(self.windows.first_window_end(end_ms))?;
+        self.last = Some(Slice { end_ms, times_ms: self.windows.slice_times(end_ms), first_due_ms });
+        Ok(self.last)
+    }
+
+    /// Whether all these rows lie in one slice of which no window is over at this watermark.
+    pub(crate) fn all_are_one(&mut self, times: &[i64], watermark_ms: i64) -> Result<bool> {
+        let (first, last) = times.iter().fold((i64::MAX, i64::MIN), |(a, b), time| (a.min(*time), b.max(*time)));
+        let Some(slice) = self.of(first)? else { return Ok(false) };
+        Ok(slice.first_due_ms > watermark_ms && self.windows.slice_end(last) == Some(slice.end_ms))
+    }
+}
+
 /// A slice that the batch has met.
 struct Met {
     slice_end_ms: i64,
@@ -98,6 +143,15 @@ pub(crate) fn arrivals(batch: &ChangeBatch, windows: &Windows, now: &Now<'_>) ->
         return Ok(None);
     }
     let event_time = windows.is_event_time();
+    let mut slices = Slices::new(windows);
+    if let (true, Emitted::Until(emitted)) = (event_time, now.emitted) {
+        let last = batch.last_watermark().map_or(now.watermark, |mark| mark.max(now.watermark));
+        if slices.all_are_one(times.values(), last.0)?
+            && let Some(slice) = slices.of(times.value(0))?.filter(|slice| slice.end_ms > emitted)
+        {
+            return Ok(Some(Arrivals { slices: vec![(slice.end_ms, SliceRows::All)], behind: Vec::new(), late: 0 }));
+        }
+    }
     let mut watermark = now.watermark;
     let mut passed = 0;
     let mut met: Vec<Met> = Vec::new();
@@ -110,7 +164,7 @@ pub(crate) fn arrivals(batch: &ChangeBatch, windows: &Windows, now: &Now<'_>) ->
             passed += 1;
         }
         let emitted = now.emitted.until(row);
-        let Some(mut slice_end_ms) = windows.slice_end(*time) else {
+        let Some(Slice { end_ms: mut slice_end_ms, .. }) = slices.of(*time)? else {
             late += 1;
             continue;
         };

@@ -83,6 +83,14 @@ impl Windows {
         }
     }
 
+    /// The first and the last time that rows of a slice have. Of rows that come with their window it is its end.
+    pub(crate) fn slice_times(&self, slice_end_ms: i64) -> (i64, i64) {
+        match self.time {
+            WindowTime::Attached(_) => (slice_end_ms, slice_end_ms),
+            _ => (self.aligned.slice_start(slice_end_ms), slice_end_ms.saturating_sub(1)),
+        }
+    }
+
     /// The end of the first window that holds a slice.
     pub(crate) fn first_window_end(&self, slice_end_ms: i64) -> i64 {
         if self.is_shared() { self.aligned.first_window_end(slice_end_ms) } else { slice_end_ms }

@@ -13,7 +13,10 @@ use flott_api::operator::Stateful;
 
 use super::*;
 
+mod phases;
 mod running;
+
+use phases::Phases;
 
 fn call(name: &str, args: &[usize], distinct: bool) -> AggregateCall {
     let kind = if name == "count" { TypeKind::BigInt } else { TypeKind::Int };
@@ -37,12 +40,25 @@ fn spec(time: TypeKind, zone: &str, keys: &[usize], calls: &[AggregateCall]) -> 
         keys: keys.to_vec(),
         aggregates: calls.to_vec(),
         input_changelog: ChangelogMode::INSERT_ONLY,
+        in_phases: false,
         properties: vec![WindowProperty::Start, WindowProperty::End, WindowProperty::Time],
         output,
     }
 }
 
 fn run(spec: &WindowAggregateSpec, script: &str) -> String {
+    let one = run_in_one_phase(spec, script);
+    if spec.time != WindowTime::Proctime {
+        let case = Case { input: &spec.input, event_time: EventTime::Sliced, script };
+        let output_keys: Vec<usize> = (0..spec.keys.len()).collect();
+        let two = check_restorable(&case, Some((&spec.keys, &output_keys)), || Phases::of(spec));
+        assert_eq!(two, one, "in two phases (left) and in one");
+        assert_eq!(phases::in_one_batch(spec, script), phases::rows_of(&one), "all in one batch (left)");
+    }
+    one
+}
+
+fn run_in_one_phase(spec: &WindowAggregateSpec, script: &str) -> String {
     let case = Case { input: &spec.input, event_time: EventTime::WholeWithMarks, script };
     let output_keys: Vec<usize> = (0..spec.keys.len()).collect();
     check_restorable(&case, Some((&spec.keys, &output_keys)), || WindowAggregate::from_spec(spec.clone()).unwrap())

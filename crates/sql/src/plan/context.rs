@@ -114,6 +114,8 @@ pub struct Settings {
     pub sinks: SinkSettings,
     /// `table.exec.mini-batch.*`; nothing where rows change groups one by one.
     pub mini_batches: Option<MiniBatches>,
+    /// `table.optimizer.agg-phase-strategy`: whether rows are aggregated before they are sent, where that can be.
+    pub two_phases: bool,
     /// `table.optimizer.distinct-agg.split.*`: into how many parts the values under a `DISTINCT` are split; nothing also
     /// where the parallelism is too small for that.
     pub distinct_buckets: Option<i32>,
@@ -162,6 +164,7 @@ impl Settings {
             batch: BatchMode::read(&reader)?,
             sinks: SinkSettings::read(&reader)?,
             mini_batches: MiniBatches::read(&reader)?,
+            two_phases: aggregation::two_phases(&reader)?,
             distinct_buckets: aggregation::distinct_buckets(&reader, parallelism)?,
             multi_joins: reader.value_or("table.optimizer.multi-join.enabled", false)?,
             dynamic_options: reader.value_or("table.dynamic-table-options.enabled", true)?,

@@ -191,6 +191,12 @@ pub(super) fn attached_end_text(window: &WindowKind, end: &str) -> String {
     format!("{name}(win_end=[{end}], {sizes})")
 }
 
+/// `TUMBLE(slice_end=[$slice_end], size=[10 min])`: the same of slices.
+pub(super) fn slice_text(window: &WindowKind, end: &str) -> String {
+    let (name, sizes) = sizes(window);
+    format!("{name}(slice_end=[{end}], {sizes})")
+}
+
 /// `TUMBLE` and `size=[10 min]`
 fn sizes(window: &WindowKind) -> (&'static str, String) {
     let offset = |ms: i64| if ms == 0 { String::new() } else { format!(", offset=[{}]", duration(ms)) };

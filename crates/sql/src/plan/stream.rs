@@ -16,6 +16,7 @@ mod sign;
 mod sink;
 mod split_distinct;
 mod trend;
+mod window_phases;
 
 use flott_api::Result;
 use flott_api::expr::Expr;
@@ -28,6 +29,7 @@ pub(super) use nodes::{Calc, Distribution, Pairing, kind_name};
 pub(super) use op::{Op, StreamOp, Text, Wired, Wiring};
 pub(super) use share::{identity, share};
 pub(super) use sink::Sink;
+pub(super) use window_phases::with_window_phases;
 
 use super::rel::{Column, Multi, Rel, check_orders};
 use super::{Settings, beside, optimize};

@@ -216,7 +216,8 @@ fn any_rows_in_any_order_give_what_a_model_gives() {
         expected.extend(lines);
         let mut got = Vec::new();
         // What restarts do to it is dear to try, and the same for many scripts.
-        let answer = if seed < kinds.len() { run(&spec, &script) } else { plain(&spec, &script) };
+        let answer = if seed < kinds.len() { run_in_one_phase(&spec, &script) } else { plain(&spec, &script) };
+        assert_eq!(phases::in_one_batch(&spec, &script), phases::rows_of(&answer), "{kind:?} in two phases (left)");
         for piece in answer.lines().collect::<Vec<_>>().chunk_by(|a, b| a.starts_with("wm") == b.starts_with("wm")) {
             let mut piece: Vec<String> =
                 piece.iter().filter(|l| !l.starts_with("wm")).map(|l| (*l).to_owned()).collect();

@@ -30,11 +30,10 @@ pub struct MiniBatches {
 impl MiniBatches {
     /// Those of the configuration; nothing where they are not enabled.
     pub(super) fn read(reader: &OptionReader<'_>) -> Result<Option<Self>> {
-        let phases = &[("AUTO", true), ("ONE_PHASE", false), ("TWO_PHASE", true)];
         let mini_batches = MiniBatches {
             latency_ms: reader.value_or(LATENCY, Millis(0))?.0,
             size: reader.value_or(SIZE, -1)?,
-            two_phases: reader.choice(PHASES, phases, true)?,
+            two_phases: two_phases(reader)?,
             incremental: reader.value_or("table.optimizer.incremental-agg-enabled", true)?,
         };
         Ok(reader.value_or(ENABLED, false)?.then_some(mini_batches))
@@ -78,6 +77,11 @@ impl MiniBatches {
 fn needed(key: &str, what: &str) -> Error {
     Error::invalid(format!("option '{key}' must be above zero"))
         .with_detail(format!("It is {what}, and '{ENABLED}' is true."))
+}
+
+/// `table.optimizer.agg-phase-strategy`: whether rows are aggregated before they are sent to where their group is.
+pub(super) fn two_phases(reader: &OptionReader<'_>) -> Result<bool> {
+    reader.choice(PHASES, &[("AUTO", true), ("ONE_PHASE", false), ("TWO_PHASE", true)], true)
 }
 
 /// Into how many parts the values under a `DISTINCT` are split; nothing where they are not. It is for keys with so many

@@ -67,7 +67,7 @@ pub(in crate::plan) fn may_have_two_phases(node: &Node) -> bool {
 }
 
 /// Whether what is known of some rows can be put together with what is known of others. Flink has no way for these.
-fn is_put_together(call: &AggregateCall, only_insertions: bool) -> bool {
+pub(super) fn is_put_together(call: &AggregateCall, only_insertions: bool) -> bool {
     let name = call.function.name.as_str();
     // A row that goes changes a variance by where the mean was, which the first phase does not know. (Flink loses it.)
     let needs_the_mean = name == "$welford_m2$1" && !only_insertions;

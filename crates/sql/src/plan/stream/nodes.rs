@@ -31,6 +31,7 @@ mod values;
 mod watermark;
 mod window_aggregate;
 mod window_join;
+mod window_phases;
 mod window_rank;
 mod window_table_function;
 
@@ -57,5 +58,6 @@ pub(in crate::plan) use union::Union;
 pub(in crate::plan) use values::Values;
 pub(in crate::plan) use watermark::Watermark;
 pub(in crate::plan) use window_join::WindowJoin;
+pub(in crate::plan) use window_phases::{GlobalWindowAggregate, LocalWindowAggregate};
 pub(in crate::plan) use window_rank::WindowRank;
 pub(in crate::plan) use window_table_function::WindowTableFunction;

@@ -7,10 +7,10 @@ use flott_graph::Role;
 use flott_graph::spec::{AggregateCall, WindowTime};
 
 use super::nodes::{
-    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate, GroupAggregate,
-    IncrementalGroupAggregate, IntervalJoin, Join, Limit, LocalGroupAggregate, LookupJoin, MiniBatchAssigner,
-    MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog, Union, Values, Watermark, WindowJoin, WindowRank,
-    WindowTableFunction,
+    Calc, ChangelogNormalize, DropUpdateBefore, Exchange, Expand, FromChangelog, GlobalGroupAggregate,
+    GlobalWindowAggregate, GroupAggregate, IncrementalGroupAggregate, IntervalJoin, Join, Limit, LocalGroupAggregate,
+    LocalWindowAggregate, LookupJoin, MiniBatchAssigner, MultiJoin, Rank, TemporalJoin, TemporalSort, ToChangelog,
+    Union, Values, Watermark, WindowJoin, WindowRank, WindowTableFunction,
 };
 use super::{Distribution, Node};
 use crate::plan::lower::meaning;
@@ -39,6 +39,8 @@ pub(in crate::plan) enum Op {
     FromChangelog(FromChangelog),
     /// Groups what the first phase has grouped.
     GlobalGroupAggregate(Box<GlobalGroupAggregate>),
+    /// The second phase of grouping by window.
+    GlobalWindowAggregate(Box<GlobalWindowAggregate>),
     /// Groups.
     GroupAggregate(GroupAggregate),
     /// Groups what the first phase has grouped, and groups that once more.
@@ -51,6 +53,8 @@ pub(in crate::plan) enum Op {
     Limit(Limit),
     /// Groups the rows of a mini-batch, before they are sent.
     LocalGroupAggregate(Box<LocalGroupAggregate>),
+    /// The first phase of grouping by window.
+    LocalWindowAggregate(Box<LocalWindowAggregate>),
     /// Joins rows with what a table outside has for them.
     LookupJoin(Box<LookupJoin>),
     /// Finds patterns.
@@ -106,12 +110,14 @@ impl Op {
             Op::Expand(op) => op,
             Op::FromChangelog(op) => op,
             Op::GlobalGroupAggregate(op) => op.as_ref(),
+            Op::GlobalWindowAggregate(op) => op.as_ref(),
             Op::GroupAggregate(op) => op,
             Op::IncrementalGroupAggregate(op) => op.as_ref(),
             Op::IntervalJoin(op) => op.as_ref(),
             Op::Join(op) => op.as_ref(),
             Op::Limit(op) => op,
             Op::LocalGroupAggregate(op) => op.as_ref(),
+            Op::LocalWindowAggregate(op) => op.as_ref(),
             Op::LookupJoin(op) => op.as_ref(),
             Op::Match(op) => op.as_ref(),
             Op::MiniBatchAssigner(op) => op,

@@ -59,18 +59,19 @@ fn times_go_through_an_interval_join_and_not_through_a_regular_one() {
     };
     expect![[r#"
         Calc(select=[window_start, n], changelogMode=[I])
-        +- WindowAggregate(window=[TUMBLE(time_col=[ts], size=[10 s])], select=[COUNT(*) AS n, start('w$) AS window_start], changelogMode=[I])
+        +- GlobalWindowAggregate(window=[TUMBLE(slice_end=[$slice_end], size=[10 s])], select=[COUNT(count1$0) AS n, start('w$) AS window_start], changelogMode=[I])
            +- Exchange(distribution=[single], changelogMode=[I])
-              +- Calc(select=[ts0 AS ts], changelogMode=[I])
-                 +- IntervalJoin(joinType=[LeftOuterJoin], windowBounds=[isRowTime=true, leftLowerBound=0, leftUpperBound=5000, leftTimeIndex=0, rightTimeIndex=0], where=[AND(=(who, who0), >=(ts, ts0), <=(ts, +(ts0, 5000:INTERVAL SECOND)))], select=[ts, who, ts0, who0], changelogMode=[I])
-                    :- Exchange(distribution=[hash[who]], changelogMode=[I])
-                    :  +- Calc(select=[ts, who], changelogMode=[I])
-                    :     +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
-                    :        +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
-                    +- Exchange(distribution=[hash[who]], changelogMode=[I])
-                       +- Calc(select=[ts, who], changelogMode=[I])
-                          +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
-                             +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+              +- LocalWindowAggregate(window=[TUMBLE(time_col=[ts], size=[10 s])], select=[COUNT(*) AS count1$0, slice_end('w$) AS $slice_end], changelogMode=[I])
+                 +- Calc(select=[ts0 AS ts], changelogMode=[I])
+                    +- IntervalJoin(joinType=[LeftOuterJoin], windowBounds=[isRowTime=true, leftLowerBound=0, leftUpperBound=5000, leftTimeIndex=0, rightTimeIndex=0], where=[AND(=(who, who0), >=(ts, ts0), <=(ts, +(ts0, 5000:INTERVAL SECOND)))], select=[ts, who, ts0, who0], changelogMode=[I])
+                       :- Exchange(distribution=[hash[who]], changelogMode=[I])
+                       :  +- Calc(select=[ts, who], changelogMode=[I])
+                       :     +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                       :        +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+                       +- Exchange(distribution=[hash[who]], changelogMode=[I])
+                          +- Calc(select=[ts, who], changelogMode=[I])
+                             +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                                +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
     "#]]
     .assert_eq(&joined("a.ts BETWEEN b.ts AND b.ts + INTERVAL '5' SECOND"));
     assert!(joined("a.ts >= b.ts").contains("column 'ts' is no time attribute here"), "{}", joined("a.ts >= b.ts"));

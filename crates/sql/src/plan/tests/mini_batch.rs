@@ -87,12 +87,13 @@ fn every_scan_and_watermark_ends_mini_batches_once() {
 fn a_window_ends_mini_batches_by_the_watermark() {
     let world = with(ON);
     expect![[r#"
-        WindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[1 min])], select=[who, COUNT(*) AS n])
+        GlobalWindowAggregate(groupBy=[who], window=[TUMBLE(slice_end=[$slice_end], size=[1 min])], select=[who, COUNT(count1$0) AS n])
         +- Exchange(distribution=[hash[who]])
-           +- Calc(select=[who, ts])
-              +- MiniBatchAssigner(interval=[2000ms], mode=[RowTime])
-                 +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
-                    +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
+           +- LocalWindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[1 min])], select=[who, COUNT(*) AS count1$0, slice_end('w$) AS $slice_end])
+              +- Calc(select=[who, ts])
+                 +- MiniBatchAssigner(interval=[2000ms], mode=[RowTime])
+                    +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
+                       +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
     "#]]
     .assert_eq(&world.plan(
         "SELECT who, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))

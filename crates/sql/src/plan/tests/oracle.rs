@@ -45,10 +45,8 @@ pub(super) fn world(script: &str) -> World {
 }
 
 /// Statements whose plan is another one here, and why.
-const DIFFERENT: [(usize, &str); 5] = [
-    (14, "windows are aggregated in one step"),
+const DIFFERENT: [(usize, &str); 3] = [
     (16, "LIMIT is not pushed into sources, projections are"),
-    (24, "windows are aggregated in one step"),
     (25, "there are no costs"),
     (28, "two inserts into one table stay two sinks"),
 ];

@@ -26,21 +26,23 @@ fn a_group_by_window_is_complete_when_the_watermark_passes() {
     let world = World::new();
     expect![[r#"
         Calc(select=[window_end, who, s], where=[>($f1, 1)], changelogMode=[I])
-        +- WindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[10 s])], select=[who, SUM(x) AS s, COUNT(*) AS $f1, end('w$) AS window_end], changelogMode=[I])
+        +- GlobalWindowAggregate(groupBy=[who], window=[TUMBLE(slice_end=[$slice_end], size=[10 s])], select=[who, SUM(sum$0) AS s, COUNT(count1$1) AS $f1, end('w$) AS window_end], changelogMode=[I])
            +- Exchange(distribution=[hash[who]], changelogMode=[I])
-              +- Calc(select=[who, x, ts], where=[>(x, 20)], changelogMode=[I])
-                 +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
-                    +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+              +- LocalWindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[10 s])], select=[who, SUM(x) AS sum$0, COUNT(*) AS count1$1, slice_end('w$) AS $slice_end], changelogMode=[I])
+                 +- Calc(select=[who, x, ts], where=[>(x, 20)], changelogMode=[I])
+                    +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                       +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
     "#]].assert_eq(&world.modes(&format!(
         "SELECT window_end, who, SUM(x) AS s FROM {TUMBLE} WHERE x > 20 GROUP BY who, window_start, window_end HAVING COUNT(*) > 1"
     )));
     expect![[r#"
         Calc(select=[window_start, big], changelogMode=[I])
-        +- WindowAggregate(window=[TUMBLE(time_col=[ts], size=[10 s])], select=[COUNT(*) FILTER $f2 AS big, start('w$) AS window_start], changelogMode=[I])
+        +- GlobalWindowAggregate(window=[TUMBLE(slice_end=[$slice_end], size=[10 s])], select=[COUNT(count1$0) AS big, start('w$) AS window_start], changelogMode=[I])
            +- Exchange(distribution=[single], changelogMode=[I])
-              +- Calc(select=[>(x, 40) AS $f2, ts], changelogMode=[I])
-                 +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
-                    +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+              +- LocalWindowAggregate(window=[TUMBLE(time_col=[ts], size=[10 s])], select=[COUNT(*) FILTER $f2 AS count1$0, slice_end('w$) AS $slice_end], changelogMode=[I])
+                 +- Calc(select=[>(x, 40) AS $f2, ts], changelogMode=[I])
+                    +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                       +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
     "#]].assert_eq(&world.modes(&format!(
         "SELECT window_start, COUNT(*) FILTER (WHERE x > 40) AS big FROM {TUMBLE} GROUP BY window_start, window_end"
     )));
@@ -77,11 +79,12 @@ fn a_group_by_window_is_complete_when_the_watermark_passes() {
     ));
     expect![[r#"
         Calc(select=[window_start, window_end, who], changelogMode=[I])
-        +- WindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[10 s])], select=[who, start('w$) AS window_start, end('w$) AS window_end], changelogMode=[I])
+        +- GlobalWindowAggregate(groupBy=[who], window=[TUMBLE(slice_end=[$slice_end], size=[10 s])], select=[who, start('w$) AS window_start, end('w$) AS window_end], changelogMode=[I])
            +- Exchange(distribution=[hash[who]], changelogMode=[I])
-              +- Calc(select=[who, ts], changelogMode=[I])
-                 +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
-                    +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+              +- LocalWindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[10 s])], select=[who, slice_end('w$) AS $slice_end], changelogMode=[I])
+                 +- Calc(select=[who, ts], changelogMode=[I])
+                    +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                       +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
     "#]].assert_eq(&world.modes(&format!(
         "SELECT DISTINCT window_start, window_end, who FROM {TUMBLE}"
     )));
@@ -92,14 +95,16 @@ fn a_window_of_a_window_is_cut_on_window_time() {
     let mut world = World::new();
     expect![[r#"
         Calc(select=[window_start, window_end, n, e])
-        +- WindowAggregate(window=[TUMBLE(win_end=[window_end], size=[10 s])], select=[SUM(n) AS n, MAX(window_end) AS e, start('w$) AS window_start, end('w$) AS window_end])
+        +- GlobalWindowAggregate(window=[TUMBLE(win_end=[$window_end], size=[10 s])], select=[SUM(sum$0) AS n, MAX(max$1) AS e, start('w$) AS window_start, end('w$) AS window_end])
            +- Exchange(distribution=[single])
-              +- Calc(select=[window_end, n])
-                 +- WindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[10 s])], select=[who, COUNT(*) AS n, end('w$) AS window_end])
-                    +- Exchange(distribution=[hash[who]])
-                       +- Calc(select=[who, ts])
-                          +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
-                             +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
+              +- LocalWindowAggregate(window=[TUMBLE(win_end=[window_end], size=[10 s])], select=[SUM(n) AS sum$0, MAX(window_end) AS max$1, slice_end('w$) AS $window_end])
+                 +- Calc(select=[window_end, n])
+                    +- GlobalWindowAggregate(groupBy=[who], window=[TUMBLE(slice_end=[$slice_end], size=[10 s])], select=[who, COUNT(count1$0) AS n, end('w$) AS window_end])
+                       +- Exchange(distribution=[hash[who]])
+                          +- LocalWindowAggregate(groupBy=[who], window=[TUMBLE(time_col=[ts], size=[10 s])], select=[who, COUNT(*) AS count1$0, slice_end('w$) AS $slice_end])
+                             +- Calc(select=[who, ts])
+                                +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
+                                   +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
     "#]].assert_eq(&world.plan(&format!(
         "SELECT window_start, window_end, SUM(n) AS n, MAX(window_end) AS e FROM (
            SELECT window_start, window_end, who, COUNT(*) AS n FROM {TUMBLE} GROUP BY window_start, window_end, who)
@@ -107,12 +112,13 @@ fn a_window_of_a_window_is_cut_on_window_time() {
     )));
     expect![[r#"
         Calc(select=[window_end, n])
-        +- WindowAggregate(window=[TUMBLE(win_end=[window_end], size=[10 s])], select=[COUNT(*) AS n, end('w$) AS window_end])
+        +- GlobalWindowAggregate(window=[TUMBLE(win_end=[$window_end], size=[10 s])], select=[COUNT(count1$0) AS n, end('w$) AS window_end])
            +- Exchange(distribution=[single])
-              +- Calc(select=[window_end], where=[(window_end > 2024-01-01 00:00:00)])
-                 +- WindowTableFunction(window=[TUMBLE(time_col=[ts], size=[10 s])])
-                    +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
-                       +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
+              +- LocalWindowAggregate(window=[TUMBLE(win_end=[window_end], size=[10 s])], select=[COUNT(*) AS count1$0, slice_end('w$) AS $window_end])
+                 +- Calc(select=[window_end], where=[(window_end > 2024-01-01 00:00:00)])
+                    +- WindowTableFunction(window=[TUMBLE(time_col=[ts], size=[10 s])])
+                       +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
+                          +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
     "#]].assert_eq(&world.plan(&format!(
         "SELECT window_end, COUNT(*) AS n FROM {TUMBLE} WHERE window_end > TIMESTAMP '2024-01-01 00:00:00' GROUP BY window_start, window_end"
     )));
@@ -121,13 +127,15 @@ fn a_window_of_a_window_is_cut_on_window_time() {
     ));
     expect![[r#"
         Calc(select=[window_start, window_end, n])
-        +- WindowAggregate(window=[TUMBLE(time_col=[window_time], size=[20 s])], select=[SUM(n) AS n, start('w$) AS window_start, end('w$) AS window_end])
+        +- GlobalWindowAggregate(window=[TUMBLE(slice_end=[$slice_end], size=[20 s])], select=[SUM(sum$0) AS n, start('w$) AS window_start, end('w$) AS window_end])
            +- Exchange(distribution=[single])
-              +- WindowAggregate(window=[TUMBLE(time_col=[ts], size=[10 s])], select=[COUNT(*) AS n, time('w$) AS window_time])
-                 +- Exchange(distribution=[single])
-                    +- Calc(select=[ts])
-                       +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
-                          +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
+              +- LocalWindowAggregate(window=[TUMBLE(time_col=[window_time], size=[20 s])], select=[SUM(n) AS sum$0, slice_end('w$) AS $slice_end])
+                 +- GlobalWindowAggregate(window=[TUMBLE(slice_end=[$slice_end], size=[10 s])], select=[COUNT(count1$0) AS n, time('w$) AS window_time])
+                    +- Exchange(distribution=[single])
+                       +- LocalWindowAggregate(window=[TUMBLE(time_col=[ts], size=[10 s])], select=[COUNT(*) AS count1$0, slice_end('w$) AS $slice_end])
+                          +- Calc(select=[ts])
+                             +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
+                                +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
     "#]].assert_eq(&world.plan(
         "SELECT window_start, window_end, SUM(n) AS n FROM TABLE(TUMBLE(TABLE w, DESCRIPTOR(t), INTERVAL '20' SECOND)) GROUP BY window_start, window_end",
     ));
@@ -145,11 +153,12 @@ fn arguments_may_be_named_and_a_query() {
     ));
     expect![[r#"
         Calc(select=[window_start, n])
-        +- WindowAggregate(window=[TUMBLE(time_col=[ts], size=[1 d])], select=[COUNT(*) AS n, start('w$) AS window_start])
+        +- GlobalWindowAggregate(window=[TUMBLE(slice_end=[$slice_end], size=[1 d])], select=[COUNT(count1$0) AS n, start('w$) AS window_start])
            +- Exchange(distribution=[single])
-              +- Calc(select=[ts], where=[(x > 0)])
-                 +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
-                    +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
+              +- LocalWindowAggregate(window=[TUMBLE(time_col=[ts], size=[1 d])], select=[COUNT(*) AS count1$0, slice_end('w$) AS $slice_end])
+                 +- Calc(select=[ts], where=[(x > 0)])
+                    +- WatermarkAssigner(rowtime=[ts], watermark=[(ts - 5000:INTERVAL SECOND)])
+                       +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x])
     "#]].assert_eq(&world.plan(
         "SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE((SELECT * FROM clicks WHERE x > 0), DESCRIPTOR(ts), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
     ));
@@ -314,15 +323,16 @@ fn rows_that_come_with_their_window_are_ranked_joined_and_aggregated_by_it() {
     "#]].assert_eq(&world.modes(&ranked("ts DESC", "rn = 1")));
     expect![[r#"
         Calc(select=[window_start, window_end, x], changelogMode=[I])
-        +- WindowAggregate(window=[TUMBLE(win_end=[window_end], size=[10 s])], select=[MAX(x) AS x, start('w$) AS window_start, end('w$) AS window_end], changelogMode=[I])
+        +- GlobalWindowAggregate(window=[TUMBLE(win_end=[$window_end], size=[10 s])], select=[MAX(max$0) AS x, start('w$) AS window_start, end('w$) AS window_end], changelogMode=[I])
            +- Exchange(distribution=[single], changelogMode=[I])
-              +- Calc(select=[window_end, x], changelogMode=[I])
-                 +- WindowRank(window=[TUMBLE(win_start=[window_start], win_end=[window_end], size=[10 s])], rankType=[ROW_NUMBER], rankRange=[rankStart=1, rankEnd=1], partitionBy=[who], orderBy=[x ASC], select=[who, x, window_start, window_end], changelogMode=[I])
-                    +- Exchange(distribution=[hash[who]], changelogMode=[I])
-                       +- Calc(select=[who, x, window_start, window_end], changelogMode=[I])
-                          +- WindowTableFunction(window=[TUMBLE(time_col=[ts], size=[10 s])], changelogMode=[I])
-                             +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
-                                +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
+              +- LocalWindowAggregate(window=[TUMBLE(win_end=[window_end], size=[10 s])], select=[MAX(x) AS max$0, slice_end('w$) AS $window_end], changelogMode=[I])
+                 +- Calc(select=[window_end, x], changelogMode=[I])
+                    +- WindowRank(window=[TUMBLE(win_start=[window_start], win_end=[window_end], size=[10 s])], rankType=[ROW_NUMBER], rankRange=[rankStart=1, rankEnd=1], partitionBy=[who], orderBy=[x ASC], select=[who, x, window_start, window_end], changelogMode=[I])
+                       +- Exchange(distribution=[hash[who]], changelogMode=[I])
+                          +- Calc(select=[who, x, window_start, window_end], changelogMode=[I])
+                             +- WindowTableFunction(window=[TUMBLE(time_col=[ts], size=[10 s])], changelogMode=[I])
+                                +- WatermarkAssigner(rowtime=[ts], watermark=[-(ts, 5000:INTERVAL SECOND)], changelogMode=[I])
+                                   +- TableSourceScan(table=[[cat, db, clicks]], fields=[ts, who, x], changelogMode=[I])
     "#]].assert_eq(&world.modes(&format!(
         "SELECT window_start, window_end, MAX(x) AS x FROM ({}) GROUP BY window_start, window_end",
         ranked("x", "rn <= 1")
@@ -366,4 +376,19 @@ fn a_result_without_its_window_has_no_key() {
         ))
     };
     assert!(joined("", TUMBLE).contains("leftInputSpec=[NoUniqueKey]"), "{}", joined("", TUMBLE));
+}
+
+#[test]
+fn windows_have_one_phase_where_it_is_asked_for_or_there_is_no_other_way() {
+    let of = |call: &str| format!("SELECT who, {call} AS x FROM {TUMBLE} GROUP BY who, window_start, window_end");
+    let counted = of("COUNT(*)");
+    let plan = World::new().plan(&counted);
+    assert!(plan.contains("GlobalWindowAggregate(") && plan.contains("LocalWindowAggregate("), "{plan}");
+    let mut asked = World::new();
+    asked.and("SET 'table.optimizer.agg-phase-strategy' = 'ONE_PHASE';");
+    let asked = asked.plan(&counted);
+    let last = World::new().plan(&of("LAST_VALUE(x)"));
+    for plan in [asked, last] {
+        assert!(plan.contains("WindowAggregate(") && !plan.contains("LocalWindowAggregate("), "{plan}");
+    }
 }

@@ -49,30 +49,46 @@ impl LocalGroupAggregate {
         }
     }
 
-    /// What is sent of each aggregate: `COUNT(x)` and `count$0`.
     fn sent(&self, input: &[String]) -> Vec<(String, String)> {
-        let suffix = if self.retracts() { "_RETRACT" } else { "" };
-        let mut distinct: Vec<&[usize]> = Vec::new();
-        let mut fields = 0;
-        let mut sent: Vec<(String, String)> = Vec::new();
-        for call in &self.whole.calls {
-            let names = remembered(call, self.retracts());
-            let names: Vec<String> = names.iter().zip(fields..).map(|(name, i)| format!("{name}${i}")).collect();
-            fields += names.len();
-            let text = print::aggregate_text(call, input, suffix, "*");
-            sent.push((shared_distinct(text, call, &mut distinct), one_or_tuple(&names)));
-        }
-        let counts_rows = self.whole.calls.iter().any(|c| c.function.name == "count" && c.args.is_empty());
-        if self.retracts() && !counts_rows {
-            sent.push(("COUNT_RETRACT(*)".to_owned(), format!("count1${fields}")));
-        }
-        let values = distinct.iter().zip(0..).map(|(columns, i)| {
-            let columns = print::picked(columns, input).join(", ");
-            (format!("DISTINCT({columns})"), format!("distinct${i}"))
-        });
-        sent.extend(values);
-        sent
+        sent(&self.whole.calls, self.retracts(), input)
     }
+}
+
+/// What is sent of each aggregate: `COUNT(x)` and `count$0`.
+pub(super) fn sent(calls: &[AggregateCall], retracts: bool, input: &[String]) -> Vec<(String, String)> {
+    let suffix = if retracts { "_RETRACT" } else { "" };
+    let mut distinct: Vec<&[usize]> = Vec::new();
+    let mut fields = 0;
+    let mut sent: Vec<(String, String)> = Vec::new();
+    for call in calls {
+        let names = remembered(call, retracts);
+        let names: Vec<String> = names.iter().zip(fields..).map(|(name, i)| format!("{name}${i}")).collect();
+        fields += names.len();
+        let text = print::aggregate_text(call, input, suffix, "*");
+        sent.push((shared_distinct(text, call, &mut distinct), one_or_tuple(&names)));
+    }
+    let counts_rows = calls.iter().any(|c| c.function.name == "count" && c.args.is_empty());
+    if retracts && !counts_rows {
+        sent.push(("COUNT_RETRACT(*)".to_owned(), format!("count1${fields}")));
+    }
+    let values = distinct.iter().zip(0..).map(|(columns, i)| {
+        let columns = print::picked(columns, input).join(", ");
+        (format!("DISTINCT({columns})"), format!("distinct${i}"))
+    });
+    sent.extend(values);
+    sent
+}
+
+/// The calls over what the first phase sends of rows with these names, each with what that is called.
+pub(super) fn put_together(calls: &[AggregateCall], retracts: bool, names: &[String]) -> Vec<(String, String)> {
+    let suffix = if retracts { "_RETRACT" } else { "" };
+    let text = |(call, sent): (&AggregateCall, (String, String))| {
+        let read = AggregateCall { args: vec![0], filter: None, distinct: false, ..call.clone() };
+        let distinct = sent.0.split_once("(distinct$").and_then(|(_, rest)| rest.split_once(' '));
+        let distinct = distinct.map_or_else(String::new, |(place, _)| format!("distinct${place} "));
+        (print::aggregate_text(&read, &[format!("{distinct}{}", sent.1)], suffix, "*"), sent.1)
+    };
+    calls.iter().zip(sent(calls, retracts, names)).map(text).collect()
 }
 
 /// `COUNT(DISTINCT x)` reads the values that all aggregates under the same `DISTINCT` share: `COUNT(distinct$0 x)`.
@@ -117,16 +133,8 @@ impl GlobalGroupAggregate {
 
     /// The calls over what the first phase sends, each with what that is called.
     pub(super) fn put_together(&self) -> Vec<(String, String)> {
-        let suffix = if self.local.retracts() { "_RETRACT" } else { "" };
         let names: Vec<String> = self.rows.fields.iter().map(|f| f.name.clone()).collect();
-        let sent = self.local.sent(&names);
-        let text = |(call, sent): (&AggregateCall, (String, String))| {
-            let read = AggregateCall { args: vec![0], filter: None, distinct: false, ..call.clone() };
-            let distinct = sent.0.split_once("(distinct$").and_then(|(_, rest)| rest.split_once(' '));
-            let distinct = distinct.map_or_else(String::new, |(place, _)| format!("distinct${place} "));
-            (print::aggregate_text(&read, &[format!("{distinct}{}", sent.1)], suffix, "*"), sent.1)
-        };
-        self.local.whole.calls.iter().zip(sent).map(text).collect()
+        put_together(&self.local.whole.calls, self.local.retracts(), &names)
     }
 
     /// The same where the phases before are one node: Flink calls what comes as that is called which comes there.

@@ -12,6 +12,18 @@ use crate::plan::rel::{WindowAggregate, property_name};
 use crate::plan::stream::Node;
 use crate::plan::stream::op::{StreamOp, Text, Wired, Wiring};
 
+/// The key of the results: without what tells its window a result has none, as there is one for every window.
+pub(super) fn window_key(aggregate: &WindowAggregate) -> Vec<Vec<usize>> {
+    // Windows that grow have one start.
+    let grows = matches!(aggregate.window, WindowKind::Cumulate { .. });
+    let tells = |property: &WindowProperty| *property != WindowProperty::Start || !grows;
+    if !aggregate.properties.iter().any(tells) {
+        return Vec::new();
+    }
+    let (keys, first) = (aggregate.keys.len(), aggregate.keys.len() + aggregate.calls.len());
+    vec![(0..keys).chain((0..aggregate.properties.len()).map(|i| first + i)).collect()]
+}
+
 impl StreamOp for WindowAggregate {
     fn provides(&self, inputs: &[Node]) -> Result<ChangelogMode> {
         if let WindowTime::Rowtime(time) = self.time {
@@ -21,16 +33,8 @@ impl StreamOp for WindowAggregate {
         Ok(ChangelogMode::INSERT_ONLY)
     }
 
-    /// Without what tells its window a result has no key: there is one for every window.
     fn upsert_keys(&self, _: &[Node]) -> Vec<Vec<usize>> {
-        // Windows that grow have one start.
-        let grows = matches!(self.window, WindowKind::Cumulate { .. });
-        let tells = |property: &WindowProperty| *property != WindowProperty::Start || !grows;
-        if !self.properties.iter().any(tells) {
-            return Vec::new();
-        }
-        let first = self.keys.len() + self.calls.len();
-        vec![(0..self.keys.len()).chain((0..self.properties.len()).map(|i| first + i)).collect()]
+        window_key(self)
     }
 
     fn distribution(&self) -> Vec<Distribution> {
@@ -68,6 +72,7 @@ impl StreamOp for WindowAggregate {
             keys: self.keys.clone(),
             aggregates: self.calls.clone(),
             input_changelog: wiring.input_changelog(0),
+            in_phases: false,
             properties: self.properties.clone(),
             output: wiring.output(),
         };
