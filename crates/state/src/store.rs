@@ -8,8 +8,8 @@
 //!
 //! Reading order: what a file is ([`index`], [`block`], [`filter`](mod@crate::filter), written by [`writer`]), how it is read
 //! ([`segment`], [`cache`], [`io`]); what was written last ([`memtable`]); the layers and who waits for them ([`layers`]);
-//! looks ([`fetch`], [`scan`], [`prefetch`]); merging ([`merge`], [`stream`], [`rewrite`]), of which [`flush`] and
-//! [`compaction`] are made; taking over a checkpoint ([`restore`]); reading a file only to see that it is whole ([`verify`]).
+//! looks ([`fetch`], [`scan`], [`prefetch`]); merging ([`merge`], [`stream`], [`rewrite`], and when: [`sketch`]), of which
+//! [`flush`] and [`compaction`] are made; taking over a checkpoint ([`restore`]); reading a file only to see that it is whole ([`verify`]).
 //!
 //! Full key: state `u16` big-endian, key. A key begins with its key group `u16` big-endian; in a state with namespaces
 //! follow 8 bytes of namespace. Every value begins with the time of its last change, `i64` little-endian in milliseconds,
@@ -34,7 +34,7 @@ mod restore;
 mod rewrite;
 mod scan;
 mod segment;
-
+mod sketch;
 mod stream;
 mod verify;
 mod writer;

@@ -14,7 +14,7 @@ use flott_api::state::{EntryBatch, KeyedContainer, MemoryShare};
 
 use super::expiry::TtlUpdate;
 use super::link::{Cursor, KeyedStateOptions, Link, excess_bytes};
-use super::region::{ENCODED_TOGETHER, EntryPage, GroupEntries, Region};
+use super::region::{EntryPage, GroupEntries, Region};
 
 /// The least part of all groups that is evicted at once.
 const EVICTED_PART: usize = 16;
@@ -215,7 +215,7 @@ impl<E: GroupEntries> KeyedContainer for KeyedState<E> {
             return Ok(());
         }
         if self.closing {
-            while !self.region.drain(&self.link, ENCODED_TOGETHER, &mut self.pending)? {
+            while !self.region.drain(&self.link, usize::MAX, &mut self.pending)? {
                 self.link.write(&mut self.pending).await?;
             }
             self.link.write(&mut self.pending).await?;

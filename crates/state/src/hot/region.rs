@@ -17,7 +17,7 @@ use flott_api::state::{EntryBatch, WriteKind};
 
 use super::GroupTable;
 use super::expiry::{Expiry, TtlOptions};
-use super::link::{Cursor, Link};
+use super::link::{Cursor, Link, StoreKeys};
 use super::spilled::Spilled;
 use super::values::{Stored, Values};
 use crate::key::decode;
@@ -36,8 +36,14 @@ const CHOSEN: u8 = 32;
 const SPILLED: u8 = 64;
 /// What changed in either epoch.
 const DIRTY_BITS: u8 = DIRTY[0] | DIRTY[1];
-/// Groups are encoded in batches of so many.
+/// Groups are encoded in batches of so many,
 pub(super) const ENCODED_TOGETHER: usize = 8192;
+/// or of so many bytes.
+const ENCODED_BYTES: usize = 1 << 20;
+/// A batch with so many bytes is written before more is added.
+const DRAINED_BYTES_MAX: usize = 1 << 22;
+/// Fewer together cost more than the memory that they would save.
+const ENCODED_TOGETHER_MIN: usize = 64;
 
 /// A list of changed groups is never cleaned while it is shorter than this.
 const CHANGED_MIN: usize = 64;
@@ -64,7 +70,7 @@ pub trait GroupEntries: Send {
     fn save(&self, groups: &[u32], values: &mut Values) -> Result<()>;
 
     /// Reads values that [`save`](GroupEntries::save) wrote into fresh groups, for each of which there is
-    /// room.
+    /// room. Also called with none, after many groups were cleared: what they left behind is given back.
     ///
     /// # Errors
     /// If the bytes are damaged.
@@ -89,6 +95,9 @@ pub struct EntryPage<E> {
     /// How many.
     pub len: usize,
 }
+
+/// What is written of a group: the row of its key, its number, and whether it is gone.
+type Written = (usize, u32, bool);
 
 /// See the module.
 pub(super) struct Region<E> {
@@ -160,6 +169,12 @@ impl<E: GroupEntries> Region<E> {
         let held = self.table.memory_bytes() + self.entries.memory_bytes() + self.expiry.memory_bytes();
         let known = self.flags.len() + lists + self.spilled.memory_bytes();
         (held + known).saturating_sub(self.vacant_bytes())
+    }
+
+    /// How many groups are encoded together: however large they are, what is on its way to the store is little.
+    pub(super) fn encoded_together(&self) -> usize {
+        let group_bytes = self.memory_bytes() / self.table.len().max(1);
+        (ENCODED_BYTES / group_bytes.max(1)).clamp(ENCODED_TOGETHER_MIN, ENCODED_TOGETHER)
     }
 
     /// What numbers without a group take: the next keys get it, so it is not held against the others. Beyond half of
@@ -374,20 +389,21 @@ impl<E: GroupEntries> Region<E> {
         batch: &mut EntryBatch,
     ) -> Result<bool> {
         let bit = DIRTY[parity];
-        let room = entries_max.saturating_sub(batch.len());
-        let mut items = Vec::new();
-        while items.len() < room {
-            let Some(group) = self.changed[parity].pop() else { break };
-            let flags = &mut self.flags[group as usize];
-            if *flags & bit != 0 {
-                *flags = (*flags & !bit) | STORED;
-                items.push((group, *flags & GONE != 0));
+        let together = self.encoded_together();
+        while batch.len() < entries_max && batch.byte_len() < DRAINED_BYTES_MAX && !self.changed[parity].is_empty() {
+            let room = together.min(entries_max - batch.len());
+            let mut items = Vec::new();
+            while items.len() < room {
+                let Some(group) = self.changed[parity].pop() else { break };
+                let flags = &mut self.flags[group as usize];
+                if *flags & bit != 0 {
+                    *flags = (*flags & !bit) | STORED;
+                    items.push((group, *flags & GONE != 0));
+                }
             }
+            self.encode(link, &items, batch)?;
+            items.iter().filter(|(_, gone)| *gone).for_each(|(group, _)| self.free(*group));
         }
-        for items in items.chunks(ENCODED_TOGETHER) {
-            self.encode(link, items, batch)?;
-        }
-        items.iter().filter(|(_, gone)| *gone).for_each(|(group, _)| self.free(*group));
         if self.changed[parity].is_empty() {
             // A burst must not keep its list for ever.
             self.changed[parity] = Vec::new();
@@ -400,17 +416,29 @@ impl<E: GroupEntries> Region<E> {
         if items.is_empty() {
             return Ok(());
         }
-        self.stored = true;
         let groups: Vec<u32> = items.iter().map(|(group, _)| *group).collect();
-        let columns = self.table.columns(&groups)?;
-        let keys = link.keys(self.namespace, &columns, groups.len())?;
-        let here: Vec<u32> = items.iter().filter(|(_, gone)| !gone).map(|(group, _)| *group).collect();
+        let keys = self.keys(link, &groups)?;
+        let items: Vec<Written> = (0..).zip(items).map(|(row, (group, gone))| (row, *group, *gone)).collect();
+        self.encode_keyed(link, &keys, &items, batch)
+    }
+
+    /// The store's keys of some groups.
+    fn keys(&self, link: &Link, groups: &[u32]) -> Result<StoreKeys> {
+        link.keys(self.namespace, &self.table.columns(groups)?, groups.len())
+    }
+
+    fn encode_keyed(&mut self, link: &Link, keys: &StoreKeys, items: &[Written], batch: &mut EntryBatch) -> Result<()> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        self.stored = true;
+        let here: Vec<u32> = items.iter().filter(|(.., gone)| !gone).map(|(_, group, _)| *group).collect();
         let mut values = Values::default();
         self.entries.save(&here, &mut values)?;
         debug_assert_eq!(values.len(), here.len(), "a value a group");
         let mut next = 0;
-        for (row, (group, gone)) in items.iter().enumerate() {
-            let key = |out: &mut Vec<u8>| out.extend_from_slice(keys.get(row));
+        for (row, group, gone) in items {
+            let key = |out: &mut Vec<u8>| out.extend_from_slice(keys.get(*row));
             if *gone {
                 batch.push(WriteKind::Delete, key, |_| {});
                 continue;

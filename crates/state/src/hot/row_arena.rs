@@ -1,7 +1,7 @@
 //! Rows by number: what [`RowStore`](super::RowStore) and [`RowMultiMap`](super::RowMultiMap) lay their rows in.
 //!
 //! The rows lie in [`RowChunks`], and for each number there is the position of its row. A replaced or removed row stays
-//! where it is until the dead ones outnumber the living.
+//! where it is until the dead ones outnumber the living, in its batch or in all together.
 
 use std::ops::Range;
 
@@ -14,8 +14,6 @@ use super::row_chunks::{NOWHERE, RowChunks};
 
 /// Fewer dead rows than this are never worth a compaction.
 pub(super) const DEAD_ROWS_MIN: usize = 1 << 12;
-/// The number of a row that nobody has.
-const NOBODY: u32 = u32::MAX;
 
 /// Where a row lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +69,7 @@ impl RowArena {
 
     /// The place of a row of the batch that [`rows`](RowArena::rows) is given besides the arena.
     pub(super) fn place_in_batch(&self, row: usize) -> Place {
-        Place((self.chunks.len() + row) as u32)
+        Place(self.chunks.end() + row as u32)
     }
 
     /// The rows at these places; `batch` is the one that [`place_in_batch`](RowArena::place_in_batch) means.
@@ -119,26 +117,46 @@ impl RowArena {
             return;
         }
         self.grow(number as usize + 1);
-        let position = &mut self.positions[number as usize];
-        self.live += usize::from(*position == NOWHERE);
-        *position = place;
+        match std::mem::replace(&mut self.positions[number as usize], place) {
+            NOWHERE => self.live += 1,
+            old => self.chunks.bury(old),
+        }
     }
 
     /// Has all rows of the batch that was laid down last.
     pub(super) fn end(&mut self) -> Result<()> {
-        if self.bound == 0 {
-            self.chunks.pop();
+        match self.bound {
+            0 => self.chunks.pop(),
+            bound => self.chunks.waste(bound),
         }
         self.chunks.merge()?;
+        self.tidy()
+    }
+
+    /// Gives back what dead rows take, where it is much.
+    fn tidy(&mut self) -> Result<()> {
+        self.pack(&self.chunks.sparse())?;
         let dead = self.chunks.len() - self.live;
         if dead > self.live.max(DEAD_ROWS_MIN) { self.compact() } else { Ok(()) }
     }
 
+    /// The same after many rows were removed, because memory is scarce; between two batches.
+    pub(super) fn give_back(&mut self) -> Result<()> {
+        if let Some(span) = self.chunks.sparse_open() {
+            self.pack(&[span])?;
+        }
+        self.tidy()
+    }
+
     /// Forgets the row of a number.
     pub(super) fn remove(&mut self, number: u32) {
-        if let Some(position) = self.positions.get_mut(number as usize) {
-            self.live -= usize::from(*position != NOWHERE);
-            *position = NOWHERE;
+        let Some(position) = self.positions.get_mut(number as usize) else { return };
+        match std::mem::replace(position, NOWHERE) {
+            NOWHERE => {}
+            old => {
+                self.live -= 1;
+                self.chunks.bury(old);
+            }
         }
     }
 
@@ -162,17 +180,51 @@ impl RowArena {
         self.chunks.memory_bytes() + self.positions.memory_bytes()
     }
 
-    /// Rewrites all batches without their dead rows.
-    fn compact(&mut self) -> Result<()> {
-        let mut owners = vec![NOBODY; self.chunks.len()];
-        for (number, position) in self.positions.iter().enumerate() {
-            if position != NOWHERE {
-                owners[position as usize] = number as u32;
+    /// The rows in these spans that somebody has, ascending: the position and the number of each.
+    fn held(&self, spans: &[Range<u32>]) -> Vec<(u32, u32)> {
+        let is_inside = |position: u32| {
+            let at = spans.partition_point(|span| span.end <= position);
+            spans.get(at).is_some_and(|span| span.start <= position)
+        };
+        let numbered = self.positions.iter().zip(0u32..);
+        let mut held: Vec<(u32, u32)> = numbered.filter(|(position, _)| is_inside(*position)).collect();
+        held.sort_unstable();
+        held
+    }
+
+    /// Rewrites the batches in these spans without their dead rows.
+    fn pack(&mut self, spans: &[Range<u32>]) -> Result<()> {
+        if spans.is_empty() {
+            return Ok(());
+        }
+        let held = self.held(spans);
+        let mut rest = held.as_slice();
+        for span in spans {
+            let (inside, behind) = rest.split_at(rest.partition_point(|(position, _)| *position < span.end));
+            self.chunks.pack(span, inside.iter().map(|(position, _)| *position))?;
+            for (position, (_, number)) in (span.start..).zip(inside) {
+                self.positions[*number as usize] = position;
+            }
+            rest = behind;
+        }
+        let moved = self.chunks.close_gaps();
+        if !moved.is_empty() {
+            for number in 0..self.positions.len() {
+                let position = &mut self.positions[number];
+                if *position != NOWHERE {
+                    *position -= moved[moved.partition_point(|(start, _)| *start <= *position) - 1].1;
+                }
             }
         }
-        self.chunks.keep((0..owners.len() as u32).filter(|p| owners[*p as usize] != NOBODY))?;
-        for (position, owner) in owners.into_iter().filter(|o| *o != NOBODY).enumerate() {
-            self.positions[owner as usize] = position as u32;
+        Ok(())
+    }
+
+    /// Rewrites all batches without their dead rows.
+    fn compact(&mut self) -> Result<()> {
+        let held = self.held(std::slice::from_ref(&(0..NOWHERE)));
+        self.chunks.keep(held.iter().map(|(position, _)| *position))?;
+        for (position, (_, number)) in (0..).zip(held) {
+            self.positions[number as usize] = position;
         }
         Ok(())
     }
@@ -220,6 +272,40 @@ mod tests {
         assert!(size < 2 * model.len() + DEAD_ROWS_MIN + 2, "{size} rows for {}", model.len());
         assert!(store.memory_bytes() > 0);
         assert_eq!(store.place(99_999), None);
+    }
+
+    #[test]
+    fn old_rows_leave_batch_by_batch_and_what_stays_moves_together() {
+        const BATCH: u32 = 8192;
+        let mut store = RowArena::new(rows(Vec::new()).schema(), None);
+        let (mut live, mut ends) = (Vec::new(), Vec::new());
+        for step in 0..220 {
+            let new: Vec<u32> = (step * BATCH..(step + 1) * BATCH).collect();
+            store.put(&new, rows(new.iter().map(|n| i64::from(*n) * 3).collect())).unwrap();
+            live.extend(new);
+            // Of what came some batches ago, little stays.
+            let old = step.saturating_sub(4) * BATCH;
+            let is_gone = |n: u32| step > 4 && n.wrapping_sub(old) < BATCH && n % 50 != 0;
+            live.iter().filter(|n| is_gone(**n)).for_each(|n| store.remove(*n));
+            live.retain(|n| !is_gone(*n));
+            if step % 3 == 0 {
+                store.give_back().unwrap();
+            }
+            let (size, batches) = store.size();
+            assert_eq!(store.live(), live.len());
+            assert!(size <= 2 * live.len() + CHUNK_ROWS_MAX, "{size} rows for {}", live.len());
+            assert!(batches < 32, "{batches} batches");
+            ends.push(store.chunks.end());
+        }
+        assert!(!ends.is_sorted(), "gaps are closed");
+        let found = store.column(0, &live).unwrap();
+        let found = found.as_primitive::<Int64Type>().values().iter();
+        assert!(found.eq(live.iter().map(|n| i64::from(*n) * 3).collect::<Vec<_>>().iter()));
+        live.iter().for_each(|n| store.remove(*n));
+        store.give_back().unwrap();
+        assert_eq!((store.size().0, store.live()), (0, 0));
+        store.put(&[7], rows(vec![5])).unwrap();
+        assert_eq!(store.column(0, &[7]).unwrap().as_primitive::<Int64Type>().values(), &[5]);
     }
 
     #[test]

@@ -25,6 +25,10 @@ const BESIDE_BYTES: usize = 1 << 13;
 /// So many batches of about one size become one.
 const MERGED_TOGETHER: usize = 16;
 
+/// Gaps between batches are closed if there are so many positions, and so many for each row.
+const GAPS_MIN: usize = 1 << 20;
+const GAPS_PER_ROW: usize = 8;
+
 /// The position of no row.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
@@ -39,13 +43,18 @@ pub(super) struct RowChunks {
     starts: Vec<u32>,
     /// How many batches are large.
     closed: usize,
-    rows: u32,
+    /// The position of the next row.
+    end: u32,
+    /// How many rows lie there, dead ones too.
+    rows: usize,
     memory_bytes: usize,
 }
 
 struct Chunk {
     columns: Vec<ChunkColumn>,
     rows: usize,
+    /// How many of them nobody has any more.
+    dead: usize,
     /// How often its rows were merged, at most.
     merges: u32,
     /// Bytes of its rows, if each has its own.
@@ -65,16 +74,21 @@ impl RowChunks {
     /// No rows, of this schema.
     pub(super) fn new(schema: SchemaRef, identity: Option<Vec<usize>>) -> Self {
         let (chunks, starts) = (Vec::new(), Vec::new());
-        RowChunks { schema, identity, chunks, starts, closed: 0, rows: 0, memory_bytes: 0 }
+        RowChunks { schema, identity, chunks, starts, closed: 0, end: 0, rows: 0, memory_bytes: 0 }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// How many rows lie there: the position of the next one.
+    /// How many rows lie there.
     pub(super) fn len(&self) -> usize {
-        self.rows as usize
+        self.rows
+    }
+
+    /// The position of the next row.
+    pub(super) fn end(&self) -> u32 {
+        self.end
     }
 
     /// In how many batches.
@@ -95,18 +109,24 @@ impl RowChunks {
         let is_part = rows.get_array_memory_size() > 2 * bytes + BESIDE_BYTES;
         let rows = if is_part { copied(&rows)? } else { rows };
         let columns = rows.columns().iter().map(|c| ChunkColumn::Plain(c.clone())).collect();
-        self.add((columns, rows.num_rows()), bytes, 0)
+        let chunk = self.chunk((columns, rows.num_rows()), bytes, 0)?;
+        self.add(chunk)
     }
 
-    fn add(&mut self, (columns, rows): (Vec<ChunkColumn>, usize), bytes: usize, merges: u32) -> Result<()> {
+    fn chunk(&self, (columns, rows): (Vec<ChunkColumn>, usize), bytes: usize, merges: u32) -> Result<Chunk> {
         let identity = self.identity.as_ref().map(|known_by| self.encoder(&columns, known_by, rows)).transpose()?;
-        let added = u32::try_from(rows).ok().and_then(|added| self.rows.checked_add(added));
-        let end = added.filter(|end| *end < NOWHERE).ok_or_else(too_many)?;
-        self.starts.push(self.rows);
-        self.rows = end;
         let memory_bytes = columns.iter().map(ChunkColumn::memory_bytes).sum();
-        self.memory_bytes += memory_bytes;
-        self.chunks.push(Chunk { columns, rows, merges, bytes, memory_bytes, identity });
+        Ok(Chunk { columns, rows, dead: 0, merges, bytes, memory_bytes, identity })
+    }
+
+    fn add(&mut self, chunk: Chunk) -> Result<()> {
+        let added = u32::try_from(chunk.rows).ok().and_then(|added| self.end.checked_add(added));
+        let end = added.filter(|end| *end < NOWHERE).ok_or_else(too_many)?;
+        self.starts.push(self.end);
+        self.end = end;
+        self.rows += chunk.rows;
+        self.memory_bytes += chunk.memory_bytes;
+        self.chunks.push(chunk);
         Ok(())
     }
 
@@ -129,10 +149,18 @@ impl RowChunks {
     /// Takes the last batch back.
     pub(super) fn pop(&mut self) {
         if let Some(last) = self.chunks.pop() {
-            self.rows = self.starts.pop().unwrap_or(0);
+            self.end = self.starts.pop().unwrap_or(0);
+            self.rows -= last.rows;
             self.closed = self.closed.min(self.chunks.len());
             self.memory_bytes -= last.memory_bytes;
         }
+    }
+
+    /// Says that nobody has the row at a position any more. It lies there until its batch is rewritten.
+    #[inline]
+    pub(super) fn bury(&mut self, position: u32) {
+        let (chunk, _) = self.place(position);
+        self.chunks[chunk].dead += 1;
     }
 
     /// The position of the first row of the batch that was laid down last.
@@ -140,11 +168,18 @@ impl RowChunks {
         self.starts.last().copied().unwrap_or(0)
     }
 
+    /// Says that of the rows of the batch that was laid down last only so many were given to somebody.
+    pub(super) fn waste(&mut self, given: usize) {
+        if let Some(last) = self.chunks.last_mut() {
+            last.dead += last.rows.saturating_sub(given);
+        }
+    }
+
     /// Keeps the number of batches low; no position moves.
     pub(super) fn merge(&mut self) -> Result<()> {
         let open = &self.chunks[self.closed..];
         let Some(last) = open.last() else { return Ok(()) };
-        let rows = self.rows - self.starts[self.closed];
+        let rows = self.end - self.starts[self.closed];
         let is_large = |rows: usize, bytes: usize| rows >= CHUNK_ROWS_MAX || bytes >= CHUNK_BYTES_MAX;
         if is_large(rows as usize, open.iter().map(|c| c.bytes).sum()) {
             // One that is large alone is as good as it is.
@@ -170,16 +205,112 @@ impl RowChunks {
             return Ok(());
         }
         let (behind, merged) = (self.chunks.split_off(end), self.chunks.split_off(start));
-        self.rows = self.starts[start];
+        self.end = self.starts[start];
         self.starts.truncate(start);
-        self.memory_bytes = self.chunks.iter().map(|c| c.memory_bytes).sum();
+        let left = merged.iter().chain(&behind);
+        (self.rows, self.memory_bytes) =
+            left.fold((self.rows, self.memory_bytes), |(rows, bytes), c| (rows - c.rows, bytes - c.memory_bytes));
         let pieces = |column: usize| merged.iter().map(|c| c.columns[column].array()).collect::<Result<Vec<_>>>();
         let columns = self.whole(pieces, is_last)?;
         let (rows, bytes) = (merged.iter().map(|c| c.rows).sum(), merged.iter().map(|c| c.bytes).sum());
-        let merges = merged.iter().map(|c| c.merges).max().unwrap_or(0) + 1;
+        let (dead, merges) = (merged.iter().map(|c| c.dead).sum(), merged.iter().map(|c| c.merges).max());
         drop(merged);
-        self.add((columns, rows), bytes, merges)?;
-        behind.into_iter().try_for_each(|c| self.add((c.columns, c.rows), c.bytes, c.merges))
+        let chunk = self.chunk((columns, rows), bytes, merges.unwrap_or(0) + 1)?;
+        self.add(Chunk { dead, ..chunk })?;
+        behind.into_iter().try_for_each(|c| self.add(c))
+    }
+
+    /// The batches that are not large yet, if most of what is in them is dead: the positions that should be packed.
+    pub(super) fn sparse_open(&self) -> Option<Range<u32>> {
+        let open = &self.chunks[self.closed..];
+        let (rows, dead) = open.iter().fold((0, 0), |(rows, dead), c| (rows + c.rows, dead + c.dead));
+        (rows > 0 && dead * 2 > rows).then(|| self.starts[self.closed]..self.end)
+    }
+
+    /// Large batches of which most is dead, each with the small ones beside it: the positions that should be packed,
+    /// ascending.
+    pub(super) fn sparse(&self) -> Vec<Range<u32>> {
+        let live = |at: usize| self.chunks[at].rows - self.chunks[at].dead;
+        let mut spans = Vec::new();
+        let mut at = 0;
+        while at < self.closed {
+            let chunk = &self.chunks[at];
+            if chunk.dead * 2 <= chunk.rows {
+                at += 1;
+                continue;
+            }
+            let (first, mut rows) = (self.before(at, spans.last()), live(at));
+            rows += (first..at).map(live).sum::<usize>();
+            at += 1;
+            while at < self.closed && rows + live(at) <= CHUNK_ROWS_MAX / 2 && self.is_small(at) {
+                rows += live(at);
+                at += 1;
+            }
+            spans.push(self.starts[first]..self.span_end(at - 1));
+        }
+        spans
+    }
+
+    /// The batch before this one if both together are small, or this one.
+    fn before(&self, at: usize, taken: Option<&Range<u32>>) -> usize {
+        let Some(before) = at.checked_sub(1) else { return at };
+        let is_free = taken.is_none_or(|span| span.end <= self.starts[before]);
+        let rows = [before, at].map(|c| self.chunks[c].rows - self.chunks[c].dead);
+        if is_free && self.is_small(before) && rows[0] + rows[1] <= CHUNK_ROWS_MAX / 2 { before } else { at }
+    }
+
+    /// Whether little is in a large batch.
+    fn is_small(&self, at: usize) -> bool {
+        let chunk = &self.chunks[at];
+        chunk.bytes / chunk.rows.max(1) * (chunk.rows - chunk.dead) <= CHUNK_BYTES_MAX / 4
+    }
+
+    fn span_end(&self, at: usize) -> u32 {
+        self.starts[at] + self.chunks[at].rows as u32
+    }
+
+    /// Rewrites the batches in a span with the rows at these positions, ascending, and no others: the first gets the
+    /// position where the span begins, and so on. No position outside of it moves.
+    pub(super) fn pack(&mut self, span: &Range<u32>, positions: impl Iterator<Item = u32>) -> Result<()> {
+        let first = self.starts.partition_point(|start| *start < span.start);
+        let end = self.starts.partition_point(|start| *start < span.end);
+        let place = |position| {
+            let (chunk, row) = self.place(position);
+            (chunk - first, row)
+        };
+        let places: Vec<(usize, usize)> = positions.map(place).collect();
+        let is_large = first < self.closed;
+        let packed = self.gathered(&self.chunks[first..end], &places, is_large)?;
+        let start = packed.iter().map(|_| span.start).collect::<Vec<_>>();
+        self.starts.splice(first..end, start);
+        self.rows += places.len();
+        self.memory_bytes += packed.as_ref().map_or(0, |chunk| chunk.memory_bytes);
+        if is_large {
+            self.closed = self.closed - (end - first) + packed.iter().count();
+        } else {
+            // Nothing lies behind, and those that come must follow at once, or they could not be merged.
+            self.end = span.start + places.len() as u32;
+        }
+        for old in self.chunks.splice(first..end, packed) {
+            self.rows -= old.rows;
+            self.memory_bytes -= old.memory_bytes;
+        }
+        Ok(())
+    }
+
+    /// Closes the gaps between batches if there is far more of them than of rows. Where each batch began, and by how
+    /// much it has moved; nothing if all stays.
+    pub(super) fn close_gaps(&mut self) -> Vec<(u32, u32)> {
+        if (self.end as usize) < GAPS_MIN || self.end as usize / GAPS_PER_ROW < self.rows {
+            return Vec::new();
+        }
+        let starts = std::mem::take(&mut self.starts);
+        self.end = 0;
+        for chunk in &self.chunks {
+            self.starts.push(self.end);
+            self.end += chunk.rows as u32;
+        }
+        starts.iter().zip(&self.starts).map(|(old, new)| (*old, old - new)).collect()
     }
 
     /// Batch and row of a position.
@@ -189,9 +320,9 @@ impl RowChunks {
         (chunk, (position - self.starts[chunk]) as usize)
     }
 
-    /// The rows at these positions; those from [`len`](RowChunks::len) on are in `rows`.
+    /// The rows at these positions; those from [`end`](RowChunks::end) on are in `rows`.
     pub(super) fn rows(&self, positions: impl Iterator<Item = u32>, rows: &RecordBatch) -> Result<RecordBatch> {
-        let place = |position: u32| match position.checked_sub(self.rows) {
+        let place = |position: u32| match position.checked_sub(self.end) {
             Some(row) => (self.chunks.len(), row as usize),
             None => self.place(position),
         };
@@ -237,9 +368,9 @@ impl RowChunks {
     /// Rewrites all batches with these rows, of ascending positions, and no others: the first gets position 0, and so
     /// on. The old batches go one by one, so that not all is there twice.
     pub(super) fn keep(&mut self, positions: impl Iterator<Item = u32>) -> Result<()> {
-        let (chunks, starts, rows) = (std::mem::take(&mut self.chunks), std::mem::take(&mut self.starts), self.rows);
-        (self.rows, self.closed, self.memory_bytes) = (0, 0, 0);
-        let ends = starts.iter().skip(1).copied().chain([rows]);
+        let (chunks, starts, end) = (std::mem::take(&mut self.chunks), std::mem::take(&mut self.starts), self.end);
+        (self.end, self.rows, self.closed, self.memory_bytes) = (0, 0, 0, 0);
+        let ends = starts.iter().skip(1).copied().chain([end]);
         let (mut old, mut places, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut positions = positions.peekable();
         for ((chunk, start), end) in chunks.into_iter().zip(&starts).zip(ends) {
@@ -260,8 +391,14 @@ impl RowChunks {
     }
 
     fn add_kept(&mut self, old: &[Chunk], places: &[(usize, usize)], is_last: bool) -> Result<()> {
+        let kept = self.gathered(old, places, is_last)?;
+        kept.into_iter().try_for_each(|chunk| self.add(chunk))
+    }
+
+    /// A batch of the rows at these places, if there are any.
+    fn gathered(&self, old: &[Chunk], places: &[(usize, usize)], is_last: bool) -> Result<Option<Chunk>> {
         if places.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let bytes = std::cell::Cell::new(0);
         let pieces = |column: usize| {
@@ -271,7 +408,7 @@ impl RowChunks {
             Ok(vec![values])
         };
         let columns = self.whole(pieces, is_last)?;
-        self.add((columns, places.len()), bytes.get(), 1)
+        self.chunk((columns, places.len()), bytes.get(), 1).map(Some)
     }
 
     /// The same with positions in any order.
@@ -322,153 +459,4 @@ fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<Reco
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::Int64Type;
-    use arrow_array::{Int64Array, StringArray};
-
-    use super::*;
-
-    fn rows(values: Range<i64>) -> RecordBatch {
-        let texts: StringArray = values.clone().map(|v| (v % 7 != 0).then(|| format!("text {v}"))).collect();
-        let numbers = Int64Array::from_iter_values(values);
-        let columns = [("a", Arc::new(numbers) as ArrayRef, false), ("b", Arc::new(texts) as ArrayRef, true)];
-        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
-    }
-
-    fn check(chunks: &RowChunks, model: &[i64]) {
-        assert_eq!(chunks.len(), model.len());
-        let positions = (0..model.len() as u32).rev().step_by(3);
-        let found = chunks.rows(positions.clone(), &rows(0..0)).unwrap();
-        for (position, (number, text)) in positions
-            .zip(found.column(0).as_primitive::<Int64Type>().values().iter().zip(found.column(1).as_string::<i32>()))
-        {
-            let value = model[position as usize];
-            assert_eq!((*number, text.map(str::to_owned)), (value, (value % 7 != 0).then(|| format!("text {value}"))));
-        }
-    }
-
-    #[test]
-    fn batches_of_any_size_become_few_and_no_position_moves() {
-        for size in [1usize, 700, 8192, 40_000, 150_000] {
-            let mut chunks = RowChunks::new(rows(0..0).schema(), None);
-            let (mut model, mut most) = (Vec::new(), 0);
-            while model.len() < (300 * size).min(400_000) {
-                let begin = model.len() as i64;
-                chunks.push(rows(begin..begin + size as i64)).unwrap();
-                model.extend(begin..begin + size as i64);
-                chunks.merge().unwrap();
-                most = most.max(chunks.count());
-            }
-            check(&chunks, &model);
-            assert!(most <= 3 * MERGED_TOGETHER + model.len() / CHUNK_ROWS_MAX, "{most} batches of {size}");
-            let copies = chunks.chunks.iter().map(|c| c.merges).max().unwrap();
-            assert!(
-                copies <= [2, 2, 1, 1, 0][[1, 700, 8192, 40_000, 150_000].iter().position(|s| *s == size).unwrap()]
-            );
-            let memory: usize = chunks.chunks.iter().map(|c| c.memory_bytes).sum();
-            assert_eq!(chunks.memory_bytes(), memory);
-        }
-    }
-
-    #[test]
-    fn large_rows_lie_in_batches_that_a_column_can_hold() {
-        let text = "x".repeat(1 << 20);
-        let wide = || {
-            RecordBatch::try_from_iter([("a", Arc::new(StringArray::from(vec![text.as_str()])) as ArrayRef)]).unwrap()
-        };
-        let mut chunks = RowChunks::new(wide().schema(), None);
-        for _ in 0..200 {
-            chunks.push(wide()).unwrap();
-            chunks.merge().unwrap();
-        }
-        assert!(chunks.chunks.iter().all(|c| c.bytes <= CHUNK_BYTES_MAX + (1 << 21)));
-        assert_eq!((chunks.closed, chunks.len()), (3, 200));
-        chunks.keep(0..150).unwrap();
-        assert_eq!((chunks.count(), chunks.len()), (3, 150));
-    }
-
-    #[test]
-    fn what_stays_is_rewritten_in_order_or_in_another_one() {
-        let mut chunks = RowChunks::new(rows(0..0).schema(), None);
-        for batch in 0..60 {
-            chunks.push(rows(batch * 5000..(batch + 1) * 5000)).unwrap();
-            chunks.merge().unwrap();
-        }
-        chunks.keep((0..300_000).filter(|p| p % 3 == 0)).unwrap();
-        let model: Vec<i64> = (0..300_000).step_by(3).collect();
-        check(&chunks, &model);
-        assert!(chunks.count() <= 2 && chunks.closed == chunks.count() - 1, "{chunks:?}");
-        let order: Vec<u32> = (0..100_000).rev().step_by(2).collect();
-        chunks.reorder(&order).unwrap();
-        check(&chunks, &order.iter().map(|p| model[*p as usize]).collect::<Vec<_>>());
-        chunks.keep(std::iter::empty()).unwrap();
-        assert_eq!((chunks.len(), chunks.count(), chunks.memory_bytes()), (0, 0, 0));
-    }
-
-    #[test]
-    fn a_part_of_a_batch_does_not_keep_the_whole_one() {
-        let mut chunks = RowChunks::new(rows(0..0).schema(), None);
-        chunks.push(rows(0..8192).slice(4000, 10)).unwrap();
-        check(&chunks, &(4000..4010).collect::<Vec<_>>());
-        assert!(chunks.memory_bytes() < 4096, "{} bytes", chunks.memory_bytes());
-        chunks.pop();
-        assert_eq!((chunks.len(), chunks.memory_bytes()), (0, 0));
-    }
-
-    #[test]
-    fn equal_texts_of_large_batches_lie_there_once() {
-        let texts = |begin: i64| {
-            let text = |v: i64| (v % 7 != 0).then(|| format!("https://a.long.name/of/a/page?number={}", v * v % 97));
-            let texts: StringArray = (begin..begin + 8192).map(text).collect();
-            RecordBatch::try_from_iter([("a", Arc::new(texts) as ArrayRef)]).unwrap()
-        };
-        for known_by in [None, Some(vec![0])] {
-            let mut chunks = RowChunks::new(texts(0).schema(), known_by.clone());
-            for batch in 0..20 {
-                chunks.push(texts(batch * 8192)).unwrap();
-                chunks.merge().unwrap();
-            }
-            let is_small = chunks.memory_bytes() < 3_500_000;
-            assert_eq!(is_small, known_by.is_none(), "{} bytes", chunks.memory_bytes());
-            let check = |chunks: &RowChunks, positions: &[u32]| {
-                let rows = chunks.rows(positions.iter().copied(), &texts(0)).unwrap();
-                let columns = chunks.columns(0..1, positions.iter().copied()).unwrap();
-                assert_eq!(rows.column(0), &columns[0]);
-                rows.column(0).as_string::<i32>().iter().map(|t| t.map(str::to_owned)).collect::<Vec<_>>()
-            };
-            let whole = check(&chunks, &(0..20 * 8192).collect::<Vec<_>>());
-            let all: Vec<_> = (0..20)
-                .flat_map(|b| {
-                    texts(b * 8192)
-                        .column(0)
-                        .as_string::<i32>()
-                        .iter()
-                        .map(|t| t.map(str::to_owned))
-                        .collect::<Vec<_>>()
-                })
-                .collect();
-            assert!(whole == all);
-            chunks.keep((0..20 * 8192).filter(|p| p % 2 == 0)).unwrap();
-            let kept = check(&chunks, &(0..10 * 8192).collect::<Vec<_>>());
-            assert!(kept.iter().eq(all.iter().step_by(2)));
-            chunks.reorder(&(0..10 * 8192).rev().collect::<Vec<_>>()).unwrap();
-            assert!(check(&chunks, &(0..10 * 8192).rev().collect::<Vec<_>>()) == kept);
-        }
-    }
-
-    #[test]
-    fn rows_may_have_no_columns() {
-        let empty = |rows| batch(&Arc::new(arrow_schema::Schema::empty()), Vec::new(), rows).unwrap();
-        let mut chunks = RowChunks::new(empty(0).schema(), None);
-        for _ in 0..40 {
-            chunks.push(empty(3)).unwrap();
-            chunks.merge().unwrap();
-        }
-        assert_eq!(chunks.rows([0, 119, 120].into_iter(), &empty(1)).unwrap().num_rows(), 3);
-        chunks.keep((0..120).step_by(2)).unwrap();
-        assert_eq!(chunks.len(), 60);
-    }
-}
+mod tests;

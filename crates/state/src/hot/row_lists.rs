@@ -51,7 +51,7 @@ impl RowLists {
             return Err(Error::internal("lists of rows got not as many groups as rows"));
         }
         if groups.is_empty() {
-            return Ok(());
+            return self.tidy();
         }
         let end = groups.iter().max().map_or(0, |g| *g as usize + 1);
         self.grow(end);
@@ -61,6 +61,11 @@ impl RowLists {
         }
         self.live += groups.len();
         self.chunks.merge()?;
+        self.tidy()
+    }
+
+    /// Gives back what dead rows take, if it is much.
+    fn tidy(&mut self) -> Result<()> {
         let dead = self.chunks.len() - self.live;
         if dead > self.live.max(DEAD_ROWS_MIN) { self.compact() } else { Ok(()) }
     }

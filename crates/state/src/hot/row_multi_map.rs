@@ -381,6 +381,9 @@ impl GroupEntries for RowMultiMap {
     }
 
     fn load(&mut self, groups: &[u32], values: &[&[u8]], now_ms: i64) -> Result<()> {
+        if groups.is_empty() {
+            return self.arena.give_back();
+        }
         let mut saved = Vec::new();
         for (group, mut value) in groups.iter().zip(values.iter().copied()) {
             let mut part = take_part(&mut value)?;

@@ -90,6 +90,9 @@ impl GroupEntries for RowStore {
     }
 
     fn load(&mut self, groups: &[u32], values: &[&[u8]], _: i64) -> Result<()> {
+        if groups.is_empty() {
+            return self.arena.give_back();
+        }
         let mut rows = Vec::with_capacity(values.len());
         for mut value in values.iter().copied() {
             rows.push(take_part(&mut value)?);

@@ -136,49 +136,57 @@ pub(super) enum Codec {
 
 /// Gathers entries, and writes them as a block.
 pub(super) struct BlockWriter {
-    plain: Vec<u8>,
-    last_key: usize,
-    last_key_length: usize,
+    /// The block before it is compressed; one that stays plain is gathered where it is to lie.
+    gathered: Vec<u8>,
     /// What compressing needs, if blocks are.
     table: Option<CompressTable>,
+    /// Plain bytes of the block so far.
+    bytes: usize,
+    last_key: Vec<u8>,
 }
 
 impl BlockWriter {
     pub(super) fn new(block_bytes: usize, codec: Codec) -> Self {
-        let plain = Vec::with_capacity(block_bytes + block_bytes / 4);
         let table = (codec == Codec::Lz4).then(CompressTable::default);
-        BlockWriter { plain, last_key: 0, last_key_length: 0, table }
+        let gathered = Vec::with_capacity(table.as_ref().map_or(0, |_| block_bytes + block_bytes / 4));
+        BlockWriter { gathered, table, bytes: 0, last_key: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
-        put_varint(&mut self.plain, key.len() as u64);
-        put_varint(&mut self.plain, value.map_or(0, |v| v.len() as u64 + 1));
-        self.last_key = self.plain.len();
-        self.last_key_length = key.len();
-        self.plain.extend_from_slice(key);
-        self.plain.extend_from_slice(value.unwrap_or_default());
+    /// Adds an entry to the block that will be the next one of `out`.
+    pub(super) fn push(&mut self, key: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
+        let out = if self.table.is_some() { &mut self.gathered } else { out };
+        if self.bytes == 0 && self.table.is_none() {
+            out.push(PLAIN);
+        }
+        let start = out.len();
+        put_varint(out, key.len() as u64);
+        put_varint(out, value.map_or(0, |v| v.len() as u64 + 1));
+        out.extend_from_slice(key);
+        out.extend_from_slice(value.unwrap_or_default());
+        self.bytes += out.len() - start;
+        self.last_key.clear();
+        self.last_key.extend_from_slice(key);
     }
 
+    /// Plain bytes of the block so far.
     pub(super) fn byte_len(&self) -> usize {
-        self.plain.len()
+        self.bytes
     }
 
     pub(super) fn last_key(&self) -> &[u8] {
-        &self.plain[self.last_key..self.last_key + self.last_key_length]
+        &self.last_key
     }
 
-    /// Appends the stored block, and begins the next one.
+    /// Ends the block, all of which is then in `out`, and begins the next one.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let length = u32::try_from(self.plain.len()).map_err(|_| too_long())?;
-        let is_compressed = match &mut self.table {
-            Some(table) => compress(&self.plain, length, table, out)?,
-            None => false,
-        };
-        if !is_compressed {
+        let length = u32::try_from(self.bytes).map_err(|_| too_long())?;
+        self.bytes = 0;
+        let Some(table) = &mut self.table else { return Ok(()) };
+        if !compress(&self.gathered, length, table, out)? {
             out.push(PLAIN);
-            out.extend_from_slice(&self.plain);
+            out.extend_from_slice(&self.gathered);
         }
-        self.plain.clear();
+        self.gathered.clear();
         Ok(())
     }
 }
@@ -209,10 +217,10 @@ mod tests {
 
     fn stored(entries: &[(&[u8], Option<&[u8]>)]) -> Bytes {
         let mut writer = BlockWriter::new(100, Codec::Lz4);
-        for (key, value) in entries {
-            writer.push(key, *value);
-        }
         let mut out = Vec::new();
+        for (key, value) in entries {
+            writer.push(key, *value, &mut out);
+        }
         writer.finish(&mut out).unwrap();
         out.into()
     }

@@ -1,8 +1,10 @@
 //! Compaction: many files become fewer, beside the writers, one merge at a time.
 //!
 //! Files that share no key are one run: a look needs at most one of them. What is merged is always a stretch of
-//! neighbouring runs, so the order of ages holds. A stretch is merged when it has some runs of one size and none that
-//! is larger; everything is merged when much of it is deletions; and a run of which a rescale has left less
+//! neighbouring runs, so the order of ages holds. A stretch may be merged when it has some runs of one size and none that
+//! is larger, and is merged when that pays: when much of it would be left out, when looks have gone through its runs so
+//! often that one run instead had cost less, or when there are very many. What was only written is not written again.
+//! Everything is merged when much of it is deletions; and a run of which a rescale has left less
 //! than half is written anew. Deletions and clears are dropped when nothing older may have what they hide.
 
 use std::ops::Range;
@@ -10,7 +12,6 @@ use std::sync::Arc;
 
 use flott_api::{BoxFuture, ErrorKind, Result};
 
-use super::block::Codec;
 use super::fetch::read_directories;
 use super::flush;
 use super::format::cut;
@@ -19,10 +20,15 @@ use super::layers::Shared;
 use super::merge::{Clears, Input, Merger};
 use super::rewrite::{Rewrite, Rules};
 use super::segment::Segment;
+use super::sketch::different;
 use super::stream::{Aged, BlockStream, END, Reading, runs};
 
-/// So many runs of one size are merged.
+/// So many runs of one size are merged if that pays,
 const RUNS_MIN: usize = 4;
+/// and so many whether it pays or not.
+const RUNS_KEPT: usize = 32;
+/// A look for one key in one more run costs as much as to merge so many bytes.
+const BYTES_PER_LOOK: u64 = 32;
 /// More are never merged at once: each needs a block in memory and a comparison per entry.
 const RUNS_MAX: usize = 12;
 /// Runs are of one size if they fall into the same power of this.
@@ -64,7 +70,12 @@ async fn compact(shared: &Arc<Shared>) -> Result<bool> {
     read_directories(&shared.io, &segments).await?;
     let runs = runs(&files);
     let sizes: Vec<Size> = runs.iter().map(|run| size_of_run(run)).collect();
-    let Some(chosen) = choose(&sizes, shared.settings.memtable_bytes as u64) else {
+    let unit_bytes = shared.settings.memtable_bytes as u64;
+    // What a clear hides, or what has expired, is known only when it is read.
+    let is_known = files.iter().all(|aged| aged.segment.known_directory().is_some_and(|d| d.clears.is_empty()))
+        && shared.lock().states.ttl_ms().iter().all(|ttl_ms| *ttl_ms <= 0);
+    let pays = |range: &Range<usize>| !is_known || pays(&runs[range.clone()], &sizes[range.clone()], unit_bytes);
+    let Some(chosen) = choose(&sizes, unit_bytes, pays) else {
         return Ok(false);
     };
     let rewrite = merge(shared, &runs[chosen.clone()], &files);
@@ -87,6 +98,8 @@ struct Size {
     bytes: u64,
     entries: u64,
     deletions: u64,
+    /// For how many keys somebody has looked into it.
+    looks: u64,
     /// Whether a rescale has left less than half of it.
     is_cut: bool,
 }
@@ -100,23 +113,42 @@ fn size_of_run(run: &[Aged]) -> Size {
         size.bytes += (u128::from(file.size) * u128::from(left) / u128::from(written)) as u64;
         size.entries += file.entries;
         size.deletions += directory.deletions;
+        size.looks += segment.looks();
     }
     size.is_cut = size.bytes < all_bytes / 2;
     size
 }
 
+/// Whether a merge of these runs gives more than it costs.
+fn pays(runs: &[Vec<Aged>], sizes: &[Size], unit_bytes: u64) -> bool {
+    let segments = || runs.iter().flatten().map(|aged| &aged.segment);
+    let Some(plain_bytes) = segments().map(|segment| Some(segment.sketch()?.plain_bytes)).sum::<Option<u64>>() else {
+        return true;
+    };
+    let sum = |of: fn(&Size) -> u64| sizes.iter().map(of).sum::<u64>();
+    let left = different(segments().filter_map(|segment| segment.sketch())).saturating_sub(sum(|size| size.deletions));
+    let are_small = plain_bytes < sizes.len() as u64 * unit_bytes / 2;
+    let are_looked_into = sum(|size| size.looks).saturating_mul(BYTES_PER_LOOK) >= sum(|size| size.bytes);
+    are_small || are_looked_into || left <= sum(|size| size.entries) / 4 * 3
+}
+
 /// The runs to merge, the newest first; nothing if they may stay.
-fn choose(runs: &[Size], unit_bytes: u64) -> Option<Range<usize>> {
+fn choose(runs: &[Size], unit_bytes: u64, pays: impl Fn(&Range<usize>) -> bool) -> Option<Range<usize>> {
     let tier = |run: &Size| (run.bytes / unit_bytes.max(1)).max(1).ilog(TIER_GROWTH);
     let largest = runs.iter().map(tier).max()?;
     (0..=largest)
-        .find_map(|bound| stretch(runs, bound, tier))
+        .find_map(|bound| stretch(runs, bound, tier, &pays))
         .or_else(|| is_mostly_deleted(runs).then_some(0..runs.len()))
         .or_else(|| runs.iter().position(|run| run.is_cut).map(|at| at..at + 1))
 }
 
 /// Neighbours that are no larger than the bound and of which enough are as large.
-fn stretch(runs: &[Size], bound: u32, tier: impl Fn(&Size) -> u32) -> Option<Range<usize>> {
+fn stretch(
+    runs: &[Size],
+    bound: u32,
+    tier: impl Fn(&Size) -> u32,
+    pays: impl Fn(&Range<usize>) -> bool,
+) -> Option<Range<usize>> {
     let mut start = 0;
     while start < runs.len() {
         let length = runs[start..].iter().take_while(|run| tier(run) <= bound).count();
@@ -124,7 +156,10 @@ fn stretch(runs: &[Size], bound: u32, tier: impl Fn(&Size) -> u32) -> Option<Ran
         if as_large >= RUNS_MIN {
             // The oldest ones: what is deleted leaves sooner.
             let end = start + length;
-            return Some(start.max(end.saturating_sub(RUNS_MAX))..end);
+            let oldest = start.max(end.saturating_sub(RUNS_MAX))..end;
+            if as_large >= RUNS_KEPT || pays(&oldest) {
+                return Some(oldest);
+            }
         }
         start += length + 1;
     }
@@ -145,13 +180,17 @@ fn merge(shared: &Shared, chosen: &[Vec<Aged>], files: &[Aged]) -> Rewrite {
     let older = files.iter().filter(|aged| aged.age > oldest);
     let something_is_older = older.into_iter().any(|aged| !cut(aged.segment.groups(), &groups).is_empty());
     let settings = &shared.settings;
+    let (ttl_ms, codec) = {
+        let layers = shared.lock();
+        (layers.states.ttl_ms(), flush::codec_of(&layers))
+    };
     let rules = Rules {
         groups,
         something_is_older,
-        ttl_ms: shared.lock().states.ttl_ms(),
+        ttl_ms,
         now_ms: shared.io.environment.clock.now_ms(),
         block_bytes: settings.block_bytes,
-        codec: Codec::Lz4,
+        codec,
         segment_bytes_max: settings.segment_bytes_max,
         input_bytes: inputs.iter().map(|aged| aged.segment.size() as usize).sum(),
     };
@@ -188,27 +227,40 @@ mod tests {
         bytes.iter().map(|bytes| Size { bytes: *bytes, entries: 100, ..Size::default() }).collect()
     }
 
+    fn chosen(runs: &[Size]) -> Option<Range<usize>> {
+        choose(runs, 10, |_| true)
+    }
+
+    #[test]
+    fn what_pays_not_is_merged_when_there_are_very_many() {
+        assert_eq!(choose(&runs(&[10; RUNS_KEPT - 1]), 10, |_| false), None);
+        assert_eq!(choose(&runs(&[10; RUNS_KEPT]), 10, |_| false), Some(RUNS_KEPT - RUNS_MAX..RUNS_KEPT));
+        // What is behind the runs that may stay is not forgotten.
+        let sizes = runs(&[10, 10, 10, 10, 640, 10, 10, 10, 10]);
+        assert_eq!(choose(&sizes, 10, |range| range.start > 3), Some(5..9));
+    }
+
     #[test]
     fn neighbours_of_one_size_are_merged() {
-        assert_eq!(choose(&[], 10), None);
-        assert_eq!(choose(&runs(&[10, 10, 10]), 10), None);
-        assert_eq!(choose(&runs(&[5, 12, 30, 10]), 10), Some(0..4));
-        assert_eq!(choose(&runs(&[10, 10, 40, 50, 60, 159]), 10), Some(0..6));
-        assert_eq!(choose(&runs(&[10, 10, 640, 40, 50, 60, 159, 640]), 10), Some(3..7));
-        assert_eq!(choose(&runs(&[10, 640, 10, 640, 10, 640, 10]), 10), None);
-        assert_eq!(choose(&runs(&[10; 20]), 10), Some(8..20));
+        assert_eq!(chosen(&[]), None);
+        assert_eq!(chosen(&runs(&[10, 10, 10])), None);
+        assert_eq!(chosen(&runs(&[5, 12, 30, 10])), Some(0..4));
+        assert_eq!(chosen(&runs(&[10, 10, 40, 50, 60, 159])), Some(0..6));
+        assert_eq!(chosen(&runs(&[10, 10, 640, 40, 50, 60, 159, 640])), Some(3..7));
+        assert_eq!(chosen(&runs(&[10, 640, 10, 640, 10, 640, 10])), None);
+        assert_eq!(chosen(&runs(&[10; 20])), Some(8..20));
     }
 
     #[test]
     fn deletions_and_what_a_rescale_left_are_rewritten() {
         let mut deleted = runs(&[10, 640]);
         deleted[0].deletions = 100;
-        assert_eq!(choose(&deleted, 10), Some(0..2));
+        assert_eq!(chosen(&deleted), Some(0..2));
         deleted[0].deletions = 99;
-        assert_eq!(choose(&deleted, 10), None);
-        assert_eq!(choose(&deleted[..1], 10), None);
+        assert_eq!(chosen(&deleted), None);
+        assert_eq!(chosen(&deleted[..1]), None);
         let mut cut = runs(&[10, 640]);
         cut[1].is_cut = true;
-        assert_eq!(choose(&cut, 10), Some(1..2));
+        assert_eq!(chosen(&cut), Some(1..2));
     }
 }

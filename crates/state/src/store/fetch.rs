@@ -1,12 +1,16 @@
 //! Looks up many keys at once: the newest layer first, each over all keys that are still open.
+//!
+//! Segments are asked together, because storage may be far away: first for the filters of all that may have a key, then
+//! for the newest block that may have it, of all keys at the same time, and then for all others of the keys that were not
+//! there. So a look waits for storage three times at most, however many segments there are.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flott_api::Result;
 use flott_api::state::{KeyBatch, StateNumber};
+use flott_api::{Error, Result};
 use futures::future::try_join_all;
 
 use super::block::Block;
@@ -19,10 +23,16 @@ use super::prefetch::{Prefetched, Taken};
 use super::segment::Segment;
 use crate::filter;
 
-/// Blocks that are read together: so much of a look lies in memory beside the cache.
-const WINDOW_BLOCKS: usize = 2048;
+/// Keys that are looked for together in segments: the blocks of so many lie in memory beside the cache.
+const WINDOW_KEYS: usize = 2048;
+/// Fewer are looked for together where they lie in more parts than this,
+const WINDOW_PARTS: usize = 2048;
+/// but not fewer than so many.
+const WINDOW_KEYS_MIN: usize = 64;
 /// Directories that are read at the same time.
 const READS_MAX: usize = 8;
+/// To look into a segment at all takes as long as to look for so many keys in it.
+const LOOK_KEYS: usize = 8;
 /// A value that is a smaller share of its block is copied, so that it does not hold the block in memory.
 const SLICE_SHARE: usize = 8;
 
@@ -40,11 +50,34 @@ struct Lookup {
     copies: Vec<(u32, Range<usize>)>,
 }
 
-/// A key and the block that may have it.
+/// A segment that is asked for some of the keys.
+struct Probe<'a> {
+    segment: &'a Segment,
+    directory: &'a Directory,
+    /// The places of the keys for which it counts.
+    own: Range<usize>,
+    /// Of these, the places of those between its first and its last key.
+    inside: Range<usize>,
+    /// The parts in which they may be, ascending.
+    wanted: Vec<usize>,
+    parts: Vec<Arc<PartIndex>>,
+}
+
+/// A key and a block that may have it.
+#[derive(Clone, Copy)]
 struct Candidate {
-    key: u32,
+    place: usize,
+    probe: usize,
     part: usize,
     block: usize,
+    /// Whether no newer block may have it.
+    is_newest: bool,
+}
+
+impl Probe<'_> {
+    fn block(&self, candidate: &Candidate) -> BlockRef<'_> {
+        self.parts[candidate.part].block(candidate.block)
+    }
 }
 
 /// The value of each key, where possible from what was prefetched.
@@ -136,11 +169,9 @@ impl Lookup {
         if !self.open.is_empty() {
             read_directories(&shared.io, &below.segments).await?;
         }
-        for segment in below.segments.iter() {
-            if self.open.is_empty() {
-                break;
-            }
-            self.segment(&shared.io, segment).await?;
+        let mut from = 0;
+        while from < self.open.len() {
+            from = self.window(&shared.io, &below.segments, from).await?;
         }
         Ok(self.finish())
     }
@@ -179,34 +210,53 @@ impl Lookup {
         self.copies.push((index, start..self.copied.len()));
     }
 
-    async fn segment(&mut self, io: &Io, segment: &Segment) -> Result<()> {
-        let directory = segment.directory(io).await?;
-        let own = self.own(segment.groups());
-        if own.is_empty() {
-            return Ok(());
+    /// Looks for the open keys from a place on, as many as is good together; where the rest begins.
+    async fn window(&mut self, io: &Io, segments: &[Arc<Segment>], from: usize) -> Result<usize> {
+        let mut keys = WINDOW_KEYS.min(self.open.len() - from);
+        let mut probes = self.probes(segments, from..from + keys)?;
+        while keys > WINDOW_KEYS_MIN && probes.iter().map(|probe| probe.wanted.len()).sum::<usize>() > WINDOW_PARTS {
+            keys /= 2;
+            probes = self.probes(segments, from..from + keys)?;
         }
-        let inside = self.inside(&own, &directory);
-        // Which of `open` are decided on.
-        let mut decided = vec![false; self.open.len()];
-        let mut from = inside.start;
-        while from < inside.end {
-            from = self.window(io, segment, &directory, from..inside.end, &mut decided).await?;
+        let mut reads = Vec::with_capacity(probes.len());
+        for probe in &probes {
+            probe.segment.note_looks(probe.inside.len() + LOOK_KEYS);
+            reads.push(probe.segment.parts(io, probe.directory, &probe.wanted));
         }
-        if !directory.clears.is_empty() {
-            for place in own {
-                decided[place] |= self.is_cleared(&directory, self.open[place]);
-            }
+        let parts = try_join_all(reads).await?;
+        probes.iter_mut().zip(parts).for_each(|(probe, parts)| probe.parts = parts);
+        let candidates = self.candidates(&probes, from..from + keys);
+        let mut decided = vec![false; keys];
+        for newest in [true, false] {
+            let is_wanted = |c: &&Candidate| c.is_newest == newest && !decided[c.place - from];
+            let wanted: Vec<Candidate> = candidates.iter().filter(is_wanted).copied().collect();
+            self.read(io, &probes, &wanted, (&mut decided, from)).await?;
         }
-        let mut decided = decided.into_iter();
-        self.open.retain(|_| !decided.next().unwrap_or(false));
-        Ok(())
+        Ok(from + keys)
     }
 
-    /// Places of the open keys in these key groups.
-    fn own(&self, groups: &Range<u32>) -> Range<usize> {
-        let start = self.open.partition_point(|index| group_of(self.key(*index)) < groups.start);
-        let end = self.open.partition_point(|index| group_of(self.key(*index)) < groups.end);
-        start..end.max(start)
+    /// What the segments, the newest first, are asked for: the open keys at these places.
+    fn probes<'a>(&self, segments: &'a [Arc<Segment>], places: Range<usize>) -> Result<Vec<Probe<'a>>> {
+        let mut probes = Vec::new();
+        for segment in segments {
+            let directory = segment.known_directory();
+            let directory = directory.ok_or_else(|| Error::internal("the directory of a segment was not read"))?;
+            let own = self.own(segment.groups(), &places);
+            let inside = self.inside(&own, directory);
+            if !inside.is_empty() || !own.is_empty() && !directory.clears.is_empty() {
+                let wanted = self.parts_of(directory, inside.clone());
+                probes.push(Probe { segment, directory, own, inside, wanted, parts: Vec::new() });
+            }
+        }
+        Ok(probes)
+    }
+
+    /// Of these places, those of keys in some key groups.
+    fn own(&self, groups: &Range<u32>, places: &Range<usize>) -> Range<usize> {
+        let open = &self.open[places.clone()];
+        let start = open.partition_point(|index| group_of(self.key(*index)) < groups.start);
+        let end = open.partition_point(|index| group_of(self.key(*index)) < groups.end);
+        places.start + start..places.start + end.max(start)
     }
 
     /// Of these, the places of the keys between the first and the last of a segment.
@@ -222,86 +272,86 @@ impl Lookup {
         namespace_of(key).is_some_and(|namespace| directory.clears(state_of(key), &namespace, group_of(key)))
     }
 
-    /// Looks for the first of these open keys, as many as one reading allows; where the rest begins.
-    async fn window(
-        &mut self,
-        io: &Io,
-        segment: &Segment,
-        directory: &Directory,
-        places: Range<usize>,
-        decided: &mut [bool],
-    ) -> Result<usize> {
-        let (wanted, upto) = self.parts_of(directory, places.clone());
-        let parts = segment.parts(io, directory, &wanted).await?;
-        let (candidates, upto) = self.candidates(directory, &wanted, &parts, places.start..upto);
-        let mut blocks: Vec<BlockRef<'_>> = Vec::new();
-        for candidate in &candidates {
-            let block = parts[candidate.part].block(candidate.block);
-            if blocks.last().is_none_or(|last| last.section().offset != block.section().offset) {
-                blocks.push(block);
-            }
-        }
-        let offsets: Vec<u64> = blocks.iter().map(|block| block.section().offset).collect();
-        let blocks = segment.blocks(io, &blocks).await?;
-        let (mut at, mut from) = (0, 0);
-        for candidate in candidates {
-            let offset = parts[candidate.part].block(candidate.block).section().offset;
-            if offsets[at] != offset {
-                (at, from) = (at + 1, 0);
-            }
-            let index = self.open[candidate.key as usize];
-            from = blocks[at].seek(self.key(index), from);
-            if from < blocks[at].len() && blocks[at].key(from) == self.key(index) {
-                self.take(index, &blocks[at], from);
-                decided[candidate.key as usize] = true;
-            }
-        }
-        Ok(upto)
-    }
-
-    /// The parts in which these keys may be, about as many as one reading allows, and where the rest begins.
-    fn parts_of(&self, directory: &Directory, places: Range<usize>) -> (Vec<usize>, usize) {
+    /// The parts in which these keys may be.
+    fn parts_of(&self, directory: &Directory, places: Range<usize>) -> Vec<usize> {
         let (mut parts, mut place) = (Vec::new(), places.start);
-        while place < places.end && parts.len() < WINDOW_BLOCKS {
+        while place < places.end {
             let key = self.key(self.open[place]);
             let part = directory.parts.partition_point(|part| part.last_key < key);
             let Some(found) = directory.parts.get(part) else { break };
             parts.push(part);
             place += self.open[place..places.end].partition_point(|index| self.key(*index) <= &found.last_key[..]);
         }
-        (parts, place)
+        parts
     }
 
-    /// The keys that pass the filters, with their blocks, and where the rest begins.
-    fn candidates(
-        &self,
-        directory: &Directory,
-        wanted: &[usize],
-        parts: &[Arc<PartIndex>],
-        places: Range<usize>,
-    ) -> (Vec<Candidate>, usize) {
-        let (mut candidates, mut part, mut block) = (Vec::<Candidate>::new(), 0, 0);
-        let mut blocks = 0;
-        for place in places.clone() {
-            let index = self.open[place];
-            let key = self.key(index);
-            while part < parts.len() && directory.parts[wanted[part]].last_key < key {
-                (part, block) = (part + 1, 0);
-            }
-            let Some(found) = parts.get(part) else { break };
-            if !filter::may_contain(&found.filter, self.hashes[index as usize]) {
-                continue;
-            }
-            block = found.seek(key, block);
-            if candidates.last().is_none_or(|last| (last.part, last.block) != (part, block)) {
-                if blocks == WINDOW_BLOCKS {
-                    return (candidates, place);
+    /// The blocks of which the filters say that they may have a key, segment by segment, the newest first. What a
+    /// newer segment has cleared is not looked for in older ones.
+    fn candidates(&self, probes: &[Probe<'_>], places: Range<usize>) -> Vec<Candidate> {
+        let (mut candidates, mut seen) = (Vec::new(), vec![false; places.len()]);
+        let mut cleared = seen.clone();
+        for (at, probe) in probes.iter().enumerate() {
+            let (mut part, mut block) = (0, 0);
+            for place in probe.inside.clone().filter(|place| !cleared[place - places.start]) {
+                let index = self.open[place];
+                let key = self.key(index);
+                while part < probe.parts.len() && probe.directory.parts[probe.wanted[part]].last_key < key {
+                    (part, block) = (part + 1, 0);
                 }
-                blocks += 1;
+                let Some(found) = probe.parts.get(part) else { break };
+                if filter::may_contain(&found.filter, self.hashes[index as usize]) {
+                    block = found.seek(key, block);
+                    let is_newest = !std::mem::replace(&mut seen[place - places.start], true);
+                    candidates.push(Candidate { place, probe: at, part, block, is_newest });
+                }
             }
-            candidates.push(Candidate { key: place as u32, part, block });
+            if !probe.directory.clears.is_empty() {
+                for place in probe.own.clone() {
+                    cleared[place - places.start] |= self.is_cleared(probe.directory, self.open[place]);
+                }
+            }
         }
-        (candidates, places.end)
+        candidates
+    }
+
+    /// Reads blocks of several segments at the same time, and takes from the newest what they have of their keys.
+    /// `decided` tells of which keys from a place on the values are known.
+    async fn read(
+        &mut self,
+        io: &Io,
+        probes: &[Probe<'_>],
+        candidates: &[Candidate],
+        (decided, from): (&mut [bool], usize),
+    ) -> Result<()> {
+        let of_one = |a: &Candidate, b: &Candidate| a.probe == b.probe;
+        let mut wanted: Vec<(&Segment, Vec<BlockRef<'_>>)> = Vec::new();
+        for of_segment in candidates.chunk_by(of_one) {
+            let probe = &probes[of_segment[0].probe];
+            let mut blocks: Vec<BlockRef<'_>> = of_segment.iter().map(|candidate| probe.block(candidate)).collect();
+            blocks.dedup_by_key(|block| block.section().offset);
+            wanted.push((probe.segment, blocks));
+        }
+        let mut reads = Vec::with_capacity(wanted.len());
+        for (segment, blocks) in &wanted {
+            reads.push(segment.blocks(io, blocks));
+        }
+        let read = try_join_all(reads).await?;
+        for (of_segment, ((_, places), blocks)) in candidates.chunk_by(of_one).zip(wanted.iter().zip(&read)) {
+            let (mut at, mut entry) = (0, 0);
+            for candidate in of_segment {
+                let offset = probes[candidate.probe].block(candidate).section().offset;
+                if places[at].section().offset != offset {
+                    (at, entry) = (at + 1, 0);
+                }
+                let index = self.open[candidate.place];
+                entry = blocks[at].seek(self.key(index), entry);
+                let is_there = entry < blocks[at].len() && blocks[at].key(entry) == self.key(index);
+                if is_there && !std::mem::replace(&mut decided[candidate.place - from], true) {
+                    self.take(index, &blocks[at], entry);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, index: u32, block: &Block, entry: usize) {

@@ -72,9 +72,9 @@ fn next(shared: &Shared) -> Option<Flush> {
     }
 }
 
-/// Compressing takes as long as all the rest of a flush. So what leaves memory for want of room is compressed when it is
-/// merged, unless there are checkpoints: then all of it is part of the next one, and may have a long way to go.
-fn codec_of(layers: &Layers) -> Codec {
+/// Compressing takes as long as all the rest of a flush or a merge. So what leaves memory for want of room is compressed
+/// only if there are checkpoints: then all of it is part of the next one, and may have a long way to go.
+pub(super) fn codec_of(layers: &Layers) -> Codec {
     if layers.is_checkpointed { Codec::Lz4 } else { Codec::Plain }
 }
 
@@ -114,9 +114,11 @@ pub(super) async fn put(shared: &Arc<Shared>, encoded: EncodedSegment) -> Result
     let (path, groups) = (shared.next_path(), encoded.directory.groups.clone());
     let size = encoded.bytes.len() as u64;
     let (entries, checksum) = (encoded.entries, encoded.checksum);
-    shared.io.put(&path, encoded.bytes).await?;
+    shared.io.put(&path, encoded.bytes.clone()).await?;
     let file = StateFile { path, size, entries, key_groups: groups, checksum };
-    Ok(Segment::written(&shared.io, file, encoded.directory, &shared.discarded))
+    let segment = Segment::written(&shared.io, file, (encoded.directory, encoded.sketch), &shared.discarded);
+    segment.warm(&shared.io, &encoded.bytes)?;
+    Ok(segment)
 }
 
 async fn merge(shared: &Arc<Shared>, flush: &Flush) -> Result<Rewrite> {

@@ -12,7 +12,7 @@ use futures::future::{AbortHandle, Abortable};
 
 use super::io::Io;
 use super::memtable::Memtable;
-use super::prefetch::Prefetches;
+use super::prefetch::{LANES, Prefetches};
 use super::restore::{Lists, States};
 use super::segment::{Discarded, Segment};
 use crate::handle::{InlineState, ListState, NamedState, StateFile, StoreSnapshot};
@@ -63,7 +63,7 @@ pub(super) struct Layers {
     pub(super) failure: Option<Error>,
     pub(super) flush: Background,
     pub(super) compaction: Background,
-    pub(super) prefetch: Background,
+    pub(super) prefetch: [Background; LANES],
     pub(super) prefetches: Prefetches,
 }
 
@@ -166,7 +166,7 @@ impl Shared {
         let mut layers = self.lock();
         layers.flush.stop();
         layers.compaction.stop();
-        layers.prefetch.stop();
+        layers.prefetch.iter_mut().for_each(Background::stop);
         layers.checkpoints.clear();
         layers.waiters.clear();
     }

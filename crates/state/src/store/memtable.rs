@@ -103,6 +103,11 @@ impl Memtable {
         self.bytes.len() + self.entries.len() * entry + self.clears.len() * CLEAR_BYTES
     }
 
+    /// Bytes of key and value of an entry, on average.
+    pub(super) fn entry_bytes(&self) -> usize {
+        self.bytes.len() / self.entries.len().max(1)
+    }
+
     /// Whether it has taken all that it can.
     pub(super) fn is_full(&self, limit_bytes: usize) -> bool {
         self.memory_bytes() >= limit_bytes || self.moment == u32::MAX

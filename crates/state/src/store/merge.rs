@@ -102,54 +102,64 @@ impl Input {
     }
 }
 
-/// Entries of a memtable in order, some copied out together: they lie anywhere in it, and the processor waits for the
-/// memory of many at once.
+/// Entries of a memtable in order. Small ones are copied out some together: they lie anywhere in it, and the processor
+/// waits for the memory of many at once.
 pub(super) struct Staged {
     table: Arc<Memtable>,
     order: Arc<[u32]>,
-    /// How many of `order` were copied out.
-    upto: usize,
-    copies: Copies,
+    /// How many of `order` were staged before these.
+    from: usize,
+    copies: Option<Copies>,
     at: usize,
     age: u32,
 }
 
 const STAGED_ENTRIES: usize = 64;
+/// Entries of so many bytes on average are read where they lie.
+const LARGE_BYTES: usize = 512;
 
 impl Staged {
     fn new(table: Arc<Memtable>, age: u32) -> Self {
         let order = Arc::clone(table.order());
-        let mut staged = Staged { table, order, upto: 0, copies: Copies::default(), at: 0, age };
+        let copies = (table.entry_bytes() < LARGE_BYTES).then(Copies::default);
+        let mut staged = Staged { table, order, from: 0, copies, at: 0, age };
         staged.stage();
         staged
     }
 
     fn stage(&mut self) {
-        let next = &self.order[self.upto..self.order.len().min(self.upto + STAGED_ENTRIES)];
-        self.table.copy_to(next, &mut self.copies);
-        self.upto += next.len();
-        self.at = 0;
+        self.from += std::mem::take(&mut self.at);
+        if let Some(copies) = &mut self.copies {
+            let next = &self.order[self.from..self.order.len().min(self.from + STAGED_ENTRIES)];
+            self.table.copy_to(next, copies);
+        }
     }
 
     fn seek(&mut self, key: &[u8]) {
-        self.upto = self.order.partition_point(|entry| self.table.key(*entry) < key);
+        (self.from, self.at) = (self.order.partition_point(|entry| self.table.key(*entry) < key), 0);
         self.stage();
     }
 
     #[inline]
     fn key(&self) -> Option<&[u8]> {
-        self.copies.key(self.at)
+        match &self.copies {
+            Some(copies) => copies.key(self.at),
+            None => self.order.get(self.from + self.at).map(|entry| self.table.key(*entry)),
+        }
     }
 
     #[inline]
     fn value(&self) -> Option<&[u8]> {
-        self.copies.value(self.at)
+        match &self.copies {
+            Some(copies) => copies.value(self.at),
+            None => self.order.get(self.from + self.at).and_then(|entry| self.table.value(*entry)),
+        }
     }
 
     #[inline]
     fn advance(&mut self) {
         self.at += 1;
-        if self.at == self.copies.len() {
+        if self.copies.as_ref().is_some_and(|copies| self.at == copies.len()) {
             self.stage();
         }
     }

@@ -15,6 +15,8 @@ use futures::channel::oneshot;
 use super::fetch::look_up;
 use super::layers::{Layers, Shared};
 
+/// So many wishes are looked up at the same time: storage may be far away.
+pub(super) const LANES: usize = 4;
 /// More wishes than this are forgotten: the oldest first, whose batch has perhaps come already.
 const WISHES_MAX: usize = 8;
 
@@ -123,7 +125,7 @@ fn have_common(a: &KeyBatch, b: &KeyBatch) -> bool {
 
 /// Takes the wish for these keys.
 pub(super) fn prefetch(shared: &Arc<Shared>, state: StateNumber, keys: KeyBatch) {
-    {
+    let lane = {
         let mut layers = shared.lock();
         if keys.is_empty() || layers.segments.is_empty() {
             return;
@@ -135,13 +137,15 @@ pub(super) fn prefetch(shared: &Arc<Shared>, state: StateNumber, keys: KeyBatch)
         if prefetches.wishes.len() > WISHES_MAX {
             prefetches.wishes.pop_front();
         }
-    }
-    shared.start("state prefetch", |layers| &mut layers.prefetch, run);
+        // If none is idle, one of them will come to it.
+        layers.prefetch.iter().position(|lane| !lane.is_running()).unwrap_or(0)
+    };
+    shared.start("state prefetch", |layers| &mut layers.prefetch[lane], move |shared| run(shared, lane));
 }
 
-fn run(shared: Arc<Shared>) -> BoxFuture<'static, ()> {
+fn run(shared: Arc<Shared>, lane: usize) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        while let Some((number, state, keys, since)) = next(&shared) {
+        while let Some((number, state, keys, since)) = next(&shared, lane) {
             let found = look_up(&shared, state, &keys).await;
             // What cannot be read is told by the fetch that needs it.
             let found = found.inspect_err(|error| tracing::debug!(%error, "state cannot be prefetched")).ok();
@@ -150,7 +154,7 @@ fn run(shared: Arc<Shared>) -> BoxFuture<'static, ()> {
     })
 }
 
-fn next(shared: &Shared) -> Option<(u64, StateNumber, Arc<KeyBatch>, u64)> {
+fn next(shared: &Shared, lane: usize) -> Option<(u64, StateNumber, Arc<KeyBatch>, u64)> {
     let mut layers = shared.lock();
     let since = layers.last_sealed + 1;
     let waiting = layers.prefetches.wishes.iter_mut().find(|w| matches!(w.phase, Phase::Waiting));
@@ -159,7 +163,7 @@ fn next(shared: &Shared) -> Option<(u64, StateNumber, Arc<KeyBatch>, u64)> {
         return Some((wish.number, wish.state, Arc::clone(&wish.keys), since));
     }
     // Whoever adds a wish now starts a new task.
-    layers.prefetch.give_up();
+    layers.prefetch[lane].give_up();
     None
 }
 

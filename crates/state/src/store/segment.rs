@@ -1,7 +1,7 @@
 //! A segment of a store: a file, or the same bytes in memory, read piece by piece when they are wanted.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -10,8 +10,9 @@ use flott_api::Result;
 use super::block::Block;
 use super::cache::Cached;
 use super::format::damaged;
-use super::index::{BlockRef, Directory, FOOTER_BYTES, Footer, PartIndex};
+use super::index::{BlockRef, Directory, FOOTER_BYTES, Footer, Part, PartIndex};
 use super::io::Io;
+use super::sketch::Sketch;
 use super::writer::EncodedSegment;
 use crate::handle::StateFile;
 
@@ -19,6 +20,9 @@ use crate::handle::StateFile;
 const TAIL_BYTES: u64 = 16 << 10;
 /// Reading so many bytes for nothing costs less than another request.
 const GAP_BYTES_MAX: u64 = 4 << 10;
+
+/// The indexes of a new file may push out so much of the cache.
+const WARM_PART: usize = 16;
 
 /// Paths of files that nobody uses any more.
 pub(super) type Discarded = Arc<Mutex<Vec<String>>>;
@@ -37,6 +41,10 @@ pub(super) struct Segment {
     /// Its name in the cache.
     cache_id: u64,
     directory: OnceLock<Arc<Directory>>,
+    /// What is known of its keys, if it was written here.
+    sketch: Option<Sketch>,
+    /// For how many keys somebody has looked into it.
+    looks: AtomicU64,
     /// Whether the store has no more use for it. Its path is discarded when the last reader lets go.
     retired: AtomicBool,
     discarded: Discarded,
@@ -63,10 +71,16 @@ impl Segment {
     }
 
     /// A file that was just written.
-    pub(super) fn written(io: &Io, file: StateFile, directory: Directory, discarded: &Discarded) -> Arc<Self> {
+    pub(super) fn written(
+        io: &Io,
+        file: StateFile,
+        (directory, sketch): (Directory, Sketch),
+        discarded: &Discarded,
+    ) -> Arc<Self> {
         let groups = file.key_groups.clone();
         let mut segment = Self::new(io, Source::File(file), groups, discarded);
         segment.directory = OnceLock::from(Arc::new(directory));
+        segment.sketch = Some(sketch);
         Arc::new(segment)
     }
 
@@ -83,6 +97,8 @@ impl Segment {
             groups,
             cache_id: io.cache.next_id(),
             directory: OnceLock::new(),
+            sketch: None,
+            looks: AtomicU64::new(0),
             retired: AtomicBool::new(false),
             discarded: Arc::clone(discarded),
         }
@@ -124,6 +140,21 @@ impl Segment {
     /// Says that the store has no more use for it.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// What is known of its keys without a look.
+    pub(super) fn sketch(&self) -> Option<&Sketch> {
+        self.sketch.as_ref()
+    }
+
+    /// Notes for how many keys somebody looks into it.
+    pub(super) fn note_looks(&self, keys: usize) {
+        self.looks.fetch_add(keys as u64, Ordering::Relaxed);
+    }
+
+    /// For how many keys somebody has looked into it.
+    pub(super) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Its directory, if it was read already.
@@ -210,14 +241,35 @@ impl Segment {
             let read = self.read_near(io, &ranges).await?;
             let (filters, indexes) = read.split_at(missing.len());
             for ((part, place), (filter, index)) in parts.zip(&missing).zip(filters.iter().zip(indexes)) {
-                let filter = Bytes::copy_from_slice(filter);
-                let read = PartIndex::read(part, index, filter, self.size());
-                let read = Arc::new(read.map_err(|why| damaged(self.path(), why))?);
-                io.cache.insert(self.cache_id, part.index.offset, Cached::Part(Arc::clone(&read)));
-                found[*place] = Some(read);
+                found[*place] = Some(self.keep_part(io, part, filter, index)?);
             }
         }
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Puts the indexes of a segment that was just written into the cache, if they are a small part of it: they need
+    /// not be read again.
+    pub(super) fn warm(&self, io: &Io, bytes: &Bytes) -> Result<()> {
+        let parts = self.directory.get().map_or(&[][..], |directory| &directory.parts);
+        let index_bytes = parts.iter().map(|p| (p.filter.length + p.index.length) as usize).sum::<usize>();
+        if index_bytes > io.cache.limit_bytes() / WARM_PART {
+            return Ok(());
+        }
+        for part in parts {
+            let (filter, index) = (slice(bytes, &part.filter.range()), slice(bytes, &part.index.range()));
+            let (Some(filter), Some(index)) = (filter, index) else {
+                return Err(damaged(self.path(), "it is cut off"));
+            };
+            self.keep_part(io, part, &filter, &index)?;
+        }
+        Ok(())
+    }
+
+    fn keep_part(&self, io: &Io, part: &Part, filter: &[u8], index: &[u8]) -> Result<Arc<PartIndex>> {
+        let read = PartIndex::read(part, index, Bytes::copy_from_slice(filter), self.size());
+        let read = Arc::new(read.map_err(|why| damaged(self.path(), why))?);
+        io.cache.insert(self.cache_id, part.index.offset, Cached::Part(Arc::clone(&read)));
+        Ok(read)
     }
 
     /// Blocks, which ascend, by way of the cache.
@@ -257,7 +309,8 @@ impl Segment {
     /// Bytes of memory, without what lies in the cache.
     pub(super) fn memory_bytes(&self) -> usize {
         let directory = self.directory.get().map_or(0, |directory| directory.memory_bytes());
-        size_of::<Segment>() + directory + self.bytes().map_or(0, Bytes::len)
+        let sketch = self.sketch.as_ref().map_or(0, Sketch::memory_bytes);
+        size_of::<Segment>() + directory + sketch + self.bytes().map_or(0, Bytes::len)
     }
 }
 

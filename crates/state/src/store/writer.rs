@@ -8,6 +8,7 @@ use flott_api::Result;
 use super::block::{BlockWriter, Codec};
 use super::format::{checksum, key_hash};
 use super::index::{BlockEntry, Clear, Directory, Footer, Part, Section};
+use super::sketch::Sketch;
 use crate::filter;
 
 /// Blocks to a part: with blocks of 4 KB, a part has 1 MB, a filter of some 20 KB and an index of 8 KB.
@@ -19,12 +20,14 @@ pub(super) struct EncodedSegment {
     pub(super) entries: u64,
     pub(super) checksum: u32,
     pub(super) directory: Directory,
+    pub(super) sketch: Sketch,
 }
 
 pub(super) struct SegmentWriter {
     block_bytes: usize,
     out: Vec<u8>,
     block: BlockWriter,
+    block_offset: usize,
     /// Of the part's keys.
     hashes: Vec<u64>,
     part_offset: u64,
@@ -35,6 +38,7 @@ pub(super) struct SegmentWriter {
     first_key: Bytes,
     entries: u64,
     deletions: u64,
+    sketch: Sketch,
 }
 
 /// A part whose filter and index are not in the file yet: where they begin and end in their own runs of bytes.
@@ -52,6 +56,7 @@ impl SegmentWriter {
             block_bytes,
             out: Vec::with_capacity(expected_bytes),
             block: BlockWriter::new(block_bytes, codec),
+            block_offset: 0,
             hashes: Vec::new(),
             part_offset: 0,
             part_blocks: Vec::new(),
@@ -61,6 +66,7 @@ impl SegmentWriter {
             first_key: Bytes::new(),
             entries: 0,
             deletions: 0,
+            sketch: Sketch::default(),
         }
     }
 
@@ -70,7 +76,7 @@ impl SegmentWriter {
 
     /// Bytes of the file so far, about.
     pub(super) fn byte_len(&self) -> usize {
-        self.out.len() + self.block.byte_len() + self.filters.len() + self.indexes.len()
+        self.block_offset + self.block.byte_len() + self.filters.len() + self.indexes.len()
     }
 
     /// Adds an entry; its key is above the last one's.
@@ -79,8 +85,10 @@ impl SegmentWriter {
         if self.entries == 0 {
             self.first_key = Bytes::copy_from_slice(key);
         }
-        self.block.push(key, value);
-        self.hashes.push(key_hash(key));
+        self.block.push(key, value, &mut self.out);
+        let hash = key_hash(key);
+        self.hashes.push(hash);
+        self.sketch.add(hash, key.len() + value.map_or(0, <[u8]>::len));
         self.entries += 1;
         self.deletions += u64::from(value.is_none());
         if self.block.byte_len() >= self.block_bytes {
@@ -90,9 +98,10 @@ impl SegmentWriter {
     }
 
     fn end_block(&mut self) -> Result<()> {
-        let (offset, last_key) = (self.out.len(), Bytes::copy_from_slice(self.block.last_key()));
+        let (offset, last_key) = (self.block_offset, Bytes::copy_from_slice(self.block.last_key()));
         self.block.finish(&mut self.out)?;
         let section = section(&self.out, offset..self.out.len());
+        self.block_offset = self.out.len();
         self.part_blocks.push(BlockEntry { section, last_key });
         if self.part_blocks.len() == PART_BLOCKS {
             self.end_part();
@@ -135,7 +144,8 @@ impl SegmentWriter {
         directory.put(&mut self.out);
         let section = section(&self.out, offset..self.out.len());
         let checksum = Footer { directory: section, entries: self.entries }.put(&mut self.out);
-        Ok(EncodedSegment { bytes: self.out.into(), entries: self.entries, checksum, directory })
+        let sketch = self.sketch.finished();
+        Ok(EncodedSegment { bytes: self.out.into(), entries: self.entries, checksum, directory, sketch })
     }
 }
 

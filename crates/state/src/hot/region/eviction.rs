@@ -5,12 +5,14 @@ use flott_api::state::EntryBatch;
 
 use super::super::GroupTable;
 use super::super::expiry::{Expiry, NOT_KNOWN};
-use super::super::link::Link;
+use super::super::link::{Link, StoreKeys};
 use super::super::values::Values;
-use super::{CHOSEN, DIRTY_BITS, ENCODED_TOGETHER, GONE, GroupEntries, REFERENCED, Region, SPILLED, STORED};
+use super::{CHOSEN, DIRTY_BITS, ENCODED_TOGETHER, GONE, GroupEntries, REFERENCED, Region, SPILLED, STORED, Written};
 
 /// For each group to be evicted beside a checkpoint so many are looked at: if all are changed the rest waits.
 const LOOKED_AT_PER_GROUP: usize = 16;
+/// Vacant numbers that take less than this part of all are not worth that all is packed anew.
+const VACANT_PART_MAX: usize = 4;
 
 impl<E: GroupEntries> Region<E> {
     /// Evicts about so many groups, those first that were not looked at for long; what of them the store does not
@@ -18,20 +20,22 @@ impl<E: GroupEntries> Region<E> {
     /// of the open one stay.
     ///
     /// Their numbers are given out again, so that a state which is larger than memory evicts in place: only when most
-    /// numbers are vacant the rest is packed anew.
+    /// numbers are vacant, and take much, the rest is packed anew.
     pub(in crate::hot) async fn evict(&mut self, link: &Link, wanted: usize, closing: bool) -> Result<()> {
         let kept = if closing { DIRTY_BITS } else { self.closed_bit() };
         let victims = self.choose(wanted, kept, 2 * self.flags.len());
         let mut batch = EntryBatch::default();
-        for victims in victims.chunks(ENCODED_TOGETHER) {
-            let dirty = victims.iter().map(|g| (*g, self.flags[*g as usize]));
-            let dirty = dirty.filter(|(_, flags)| flags & DIRTY_BITS != 0);
-            let dirty: Vec<(u32, bool)> = dirty.map(|(group, flags)| (group, flags & GONE != 0)).collect();
-            self.encode(link, &dirty, &mut batch)?;
+        for victims in victims.chunks(self.encoded_together()) {
+            let keys = self.keys(link, victims)?;
+            let dirty = (0..).zip(victims).map(|(row, g)| (row, *g, self.flags[*g as usize]));
+            let dirty = dirty.filter(|(.., flags)| flags & DIRTY_BITS != 0);
+            let dirty: Vec<Written> = dirty.map(|(row, group, flags)| (row, group, flags & GONE != 0)).collect();
+            self.encode_keyed(link, &keys, &dirty, &mut batch)?;
             link.write(&mut batch).await?;
-            self.forget(link, victims)?;
+            self.forget(link, victims, &keys);
         }
-        if self.table.vacant() > self.table.len() {
+        self.entries.load(&[], &[], NOT_KNOWN)?;
+        if self.table.vacant() > self.table.len() && self.vacant_bytes() > self.memory_bytes() / VACANT_PART_MAX {
             self.rebuild()?;
         }
         Ok(())
@@ -43,34 +47,35 @@ impl<E: GroupEntries> Region<E> {
         let (live, bytes) = (self.table.len() as f64, self.memory_bytes().max(1) as f64);
         let wanted = ((live * excess_bytes as f64 / bytes) as usize + 1).min(self.table.len());
         let victims = self.choose(wanted, DIRTY_BITS, wanted * LOOKED_AT_PER_GROUP);
-        victims.chunks(ENCODED_TOGETHER).try_for_each(|victims| self.forget(link, victims))
+        for victims in victims.chunks(ENCODED_TOGETHER) {
+            let keys = self.keys(link, victims)?;
+            self.forget(link, victims, &keys);
+        }
+        self.entries.load(&[], &[], NOT_KNOWN)
     }
 
     /// Forgets groups that the store has.
-    fn forget(&mut self, link: &Link, groups: &[u32]) -> Result<()> {
-        self.note_spilled(link, groups)?;
+    fn forget(&mut self, link: &Link, groups: &[u32], keys: &StoreKeys) {
+        self.note_spilled(link, groups, keys);
         for group in groups {
             if self.flags[*group as usize] & GONE == 0 {
                 self.entries.clear(*group);
             }
             self.free(*group);
         }
-        Ok(())
     }
 
     /// Notes which groups the store has from now on, and nobody else.
-    fn note_spilled(&mut self, link: &Link, groups: &[u32]) -> Result<()> {
+    fn note_spilled(&mut self, link: &Link, groups: &[u32], keys: &StoreKeys) {
         if !self.spilled.is_known() {
-            return Ok(());
+            return;
         }
-        let is_new = |g: &&u32| {
-            let flags = self.flags[**g as usize];
+        let is_new = |(_, group): &(usize, &u32)| {
+            let flags = self.flags[**group as usize];
             flags & (STORED | DIRTY_BITS) != 0 && flags & SPILLED == 0
         };
-        let new: Vec<u32> = groups.iter().filter(is_new).copied().collect();
-        let keys = link.keys(self.namespace, &self.table.columns(&new)?, new.len())?;
-        self.spilled.add((0..new.len()).map(|row| keys.hash(row)), link.filter_bytes_max);
-        Ok(())
+        let new = groups.iter().enumerate().filter(is_new).map(|(row, _)| keys.hash(row));
+        self.spilled.add(new, link.filter_bytes_max);
     }
 
     /// Lets the clock hand go round, so many steps at most, until it has found so many groups without a flag of `kept`.

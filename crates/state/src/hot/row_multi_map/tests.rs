@@ -316,3 +316,30 @@ fn a_group_that_leaves_gives_its_rows_numbers_to_others() {
     assert!(map.links.len() <= 2, "{} numbers", map.links.len());
     assert_eq!(map.first(0), NO_ROW);
 }
+
+#[test]
+fn what_leaves_memory_is_given_back_at_once_and_little_else_leaves() {
+    const LIMIT: usize = 1 << 20;
+    const KEYS: i64 = 500;
+    let mut trial = Trial::new(RowIdentity::None, &FakeStateStore::new(), LIMIT);
+    let mut full = false;
+    for step in 0..80 {
+        let keys: Vec<i64> = (step * KEYS..(step + 1) * KEYS).collect();
+        let groups = ready(trial.state.assign(&column(&keys), keys.len(), 0)).unwrap();
+        trial.state.touch(&groups).unwrap();
+        let new: Vec<Row> = keys.iter().map(|key| row(*key, &"x".repeat(100))).collect();
+        let batch = rows(&new);
+        let mut adding = trial.state.entries_mut().adding(&batch).unwrap();
+        (0..new.len()).for_each(|at| _ = adding.add(groups[at], at, 0, 0));
+        adding.finish().unwrap();
+        ready(trial.state.relieve()).unwrap();
+        let bytes = trial.state.memory_bytes();
+        full |= bytes > LIMIT * 3 / 4;
+        assert!(!full || (LIMIT / 3..LIMIT * 3 / 2).contains(&bytes), "{bytes} bytes after step {step}");
+    }
+    assert!(full && (trial.state.len() as i64) < 40 * KEYS);
+    let found = ready(trial.state.find(&column(&[3, 80 * KEYS - 1]), 2, 0)).unwrap();
+    for (group, key) in found.into_iter().zip([3, 80 * KEYS - 1]) {
+        assert_eq!(list(trial.state.entries(), group.unwrap(), 0), [(row(key, &"x".repeat(100)), 1, 0)]);
+    }
+}
