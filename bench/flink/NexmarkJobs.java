@@ -1,6 +1,8 @@
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -15,7 +17,8 @@ import org.apache.flink.table.api.TableResult;
 /**
  * Runs the jobs of scripts on an embedded cluster and says how fast they were when the virtual machine was warm.
  *
- * <p>Usage: NexmarkJobs PARALLELISM WARM_SECONDS SCRIPT... A statement ends with ';' at the end of its line. A line of the answer:
+ * <p>Usage: NexmarkJobs PARALLELISM WARM_SECONDS LIMIT_SECONDS MANAGED_MEMORY SCRIPT... A statement ends with ';' at the end of its
+ * line. A job that runs for longer than LIMIT_SECONDS (0: no limit) is cancelled, and what it did until then counts. A line of the answer:
  * seconds of the whole job and its CPU seconds; rows at the sink; events, seconds and CPU seconds from WARM_SECONDS after the
  * first event to the end; the most memory that the process ever had, in KiB; the hash of the result; the latencies in milliseconds
  * that half, 99 % and all but a thousandth of the rows kept (-1 where none were measured).
@@ -30,9 +33,9 @@ public final class NexmarkJobs {
     int status = 0;
     try {
       int parallelism = Integer.parseInt(args[0]);
-      start(parallelism);
-      for (int script = 2; script < args.length; script++) {
-        run(Files.readString(Path.of(args[script])), parallelism, Double.parseDouble(args[1]));
+      start(parallelism, args[3]);
+      for (int script = 4; script < args.length; script++) {
+        run(Files.readString(Path.of(args[script])), parallelism, new Span(Double.parseDouble(args[1]), Long.parseLong(args[2])));
       }
     } catch (Throwable error) {
       error.printStackTrace(System.err);
@@ -42,11 +45,14 @@ public final class NexmarkJobs {
     Runtime.getRuntime().halt(status);
   }
 
-  private static void start(int parallelism) throws Exception {
+  /** From when on a job counts, and how long it may take. */
+  private record Span(double warmSeconds, long limitSeconds) {}
+
+  private static void start(int parallelism, String managedMemory) throws Exception {
     Configuration config = new Configuration();
     config.setString("rest.bind-port", "0");
     config.setString("rest.address", "localhost");
-    config.setString("taskmanager.memory.managed.size", "64m");
+    config.setString("taskmanager.memory.managed.size", managedMemory);
     config.setString("taskmanager.memory.network.min", "128m");
     config.setString("taskmanager.memory.network.max", "128m");
     cluster = new MiniCluster(new MiniClusterConfiguration.Builder()
@@ -54,7 +60,7 @@ public final class NexmarkJobs {
     cluster.start();
   }
 
-  private static void run(String script, int parallelism, double warmSeconds) throws Exception {
+  private static void run(String script, int parallelism, Span span) throws Exception {
     Configuration config = new Configuration();
     config.setString("execution.target", "remote");
     config.setString("rest.address", "localhost");
@@ -70,12 +76,12 @@ public final class NexmarkJobs {
       if (set.matches()) {
         tables.getConfig().set(set.group(1), set.group(2));
       } else if (!statement.isBlank()) {
-        execute(tables, statement, warmSeconds);
+        execute(tables, statement, span);
       }
     }
   }
 
-  private static void execute(TableEnvironment tables, String statement, double warmSeconds) throws Exception {
+  private static void execute(TableEnvironment tables, String statement, Span span) throws Exception {
     Measure.ROWS.set(0);
     Measure.HASH.set(0);
     java.util.Arrays.fill(Nexmark.EMITTED, 0);
@@ -86,19 +92,38 @@ public final class NexmarkJobs {
       return;
     }
     JobClient job = result.getJobClient().get();
-    Warm warm = new Warm(warmSeconds);
+    Warm warm = new Warm(span.warmSeconds());
     warm.start();
-    result.await();
+    long started = System.nanoTime();
+    boolean whole = ends(result, span.limitSeconds());
     long ended = System.nanoTime();
     long cpuEnded = Jobs.cpuNanos();
+    long events = emitted();
     warm.interrupt();
     warm.join();
     long cpu = cpuEnded - cpuStarted;
-    double seconds = job.getJobExecutionResult().get().getNetRuntime() / 1e3;
+    double seconds = whole ? job.getJobExecutionResult().get().getNetRuntime() / 1e3 : (ended - started) / 1e9;
     OUT.println(seconds + " " + cpu / 1e9 + " " + Measure.ROWS.get()
-        + " " + (emitted() - warm.events) + " " + (ended - warm.nanos) / 1e9 + " " + (cpuEnded - warm.cpu) / 1e9
+        + " " + (events - warm.events) + " " + (ended - warm.nanos) / 1e9 + " " + (cpuEnded - warm.cpu) / 1e9
         + " " + peakKib() + " " + Long.toHexString(Measure.HASH.get())
         + " " + latency(0.5) + " " + latency(0.99) + " " + latency(0.999));
+    if (!whole) {
+      job.cancel().get();
+    }
+  }
+
+  /** Waits for the end, which may be too far away. */
+  private static boolean ends(TableResult result, long limitSeconds) throws Exception {
+    if (limitSeconds == 0) {
+      result.await();
+      return true;
+    }
+    try {
+      result.await(limitSeconds, TimeUnit.SECONDS);
+      return true;
+    } catch (TimeoutException later) {
+      return false;
+    }
   }
 
   private static long emitted() {

@@ -150,8 +150,9 @@ fn finished(command: &mut Command) -> Result<String> {
     let started = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = started.map_err(|e| Error::external(format!("'{name}' cannot be started")).with_source(e))?;
     if !output.status.success() {
-        return Err(Error::external(format!("'{name}' failed while Flink was measured"))
-            .with_hint(format!("{LIB} is the folder of Flink's jars; {EXTRA_JARS} names those of the formats.")));
+        return Err(Error::external(format!("'{name}' failed while Flink was measured")).with_hint(format!(
+            "{LIB} is the folder of Flink's jars; {EXTRA_JARS} names those of the formats and of state backend forst."
+        )));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -4,22 +4,20 @@
 //! order of anything else. First every key is new, then every key changes. Each measurement is a process of its own.
 
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use flott::plugins::{UserConnectors, plugins};
-use flott_api::env::{Clock, Environment};
-use flott_api::object::{ObjectStatus, ObjectStore, ObjectStores, PutMode, PutOutcome};
-use flott_api::{BoxFuture, Error, Result};
+use flott_api::env::Clock;
+use flott_api::{Error, Result};
 use flott_runtime::{JobHandle, Plugins, SubmitOptions, environment, submit};
 use flott_sql::config::{Configuration, Origin};
 use flott_sql::parser::parse_script;
 use flott_sql::session::{Outcome, Session};
 
 use crate::measure::{Measure, Measured};
+use crate::objects::{Counts, watched};
 use crate::paced::Paced;
 use crate::run::peak_kib;
 use crate::state::cpu_nanos;
@@ -144,20 +142,18 @@ pub(crate) struct World {
     plugins: Plugins,
     limit: Arc<AtomicU64>,
     measured: Arc<Measured>,
-    read: Arc<AtomicU64>,
+    objects: Arc<Counts>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let (limit, measured, read) = (Arc::default(), Arc::<Measured>::default(), Arc::<AtomicU64>::default());
-        let real = environment::real();
-        let objects = Arc::new(Counting { stores: Arc::clone(&real.objects), read: Arc::clone(&read) });
-        let mut plugins = plugins(Environment { objects, ..real }, &Arc::default());
+        let (limit, measured, objects) = (Arc::default(), Arc::<Measured>::default(), Arc::<Counts>::default());
+        let mut plugins = plugins(watched(environment::real(), &objects, 0), &Arc::default());
         let mut tables = plugins.tables.as_ref().clone();
         tables.insert("measure", Arc::new(Measure(Arc::clone(&measured))));
         tables.insert("paced", Arc::new(Paced(Arc::clone(&limit))));
         plugins.tables = Arc::new(tables);
-        World { plugins, limit, measured, read }
+        World { plugins, limit, measured, objects }
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -241,14 +237,14 @@ impl World {
 
     /// Starts from the newest checkpoint, behind ids that were read by then.
     async fn restart(&self, way: &Way, read: u64, folder: &Path, report: &mut String) -> Result<()> {
-        self.read.store(0, Ordering::Relaxed);
+        let read_before = self.objects.read_bytes.load(Ordering::Relaxed);
         let (rows, started) = (self.measured.rows.load(Ordering::Relaxed), self.clock().monotonic_ns());
         self.limit.store(read + 1, Ordering::Relaxed);
         let script = script(read * CHANGED_PART / (CHANGED_PART + 1));
         let job = self.start(way, &script, folder, Some("latest"))?;
         self.wait(&job, rows + 1).await?;
         let millis = (self.clock().monotonic_ns() - started) / 1_000_000;
-        let bytes = self.read.load(Ordering::Relaxed);
+        let bytes = self.objects.read_bytes.load(Ordering::Relaxed) - read_before;
         job.cancel();
         job.wait().await?;
         _ = writeln!(
@@ -281,62 +277,4 @@ INSERT INTO counted SELECT k, COUNT(*), SUM(id), MIN(text) FROM (
 ) GROUP BY k;",
         "abcdefghijklmnopqrstuvwxyz".repeat(3)
     )
-}
-
-/// Counts the bytes that are read.
-struct Counting {
-    stores: Arc<dyn ObjectStores>,
-    read: Arc<AtomicU64>,
-}
-
-impl ObjectStores for Counting {
-    fn resolve(&self, uri: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
-        let (store, path) = self.stores.resolve(uri)?;
-        Ok((Arc::new(CountingStore { store, read: Arc::clone(&self.read) }), path))
-    }
-}
-
-struct CountingStore {
-    store: Arc<dyn ObjectStore>,
-    read: Arc<AtomicU64>,
-}
-
-impl CountingStore {
-    fn count<'a>(&self, bytes: impl Iterator<Item = &'a Bytes>) {
-        self.read.fetch_add(bytes.map(|b| b.len() as u64).sum(), Ordering::Relaxed);
-    }
-}
-
-impl ObjectStore for CountingStore {
-    fn put<'a>(&'a self, path: &'a str, bytes: Bytes, mode: PutMode) -> BoxFuture<'a, Result<PutOutcome>> {
-        self.store.put(path, bytes, mode)
-    }
-
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Bytes>>> {
-        Box::pin(async move {
-            let found = self.store.get(path).await?;
-            self.count(found.iter());
-            Ok(found)
-        })
-    }
-
-    fn get_ranges<'a>(&'a self, path: &'a str, ranges: &'a [Range<u64>]) -> BoxFuture<'a, Result<Option<Vec<Bytes>>>> {
-        Box::pin(async move {
-            let found = self.store.get_ranges(path, ranges).await?;
-            self.count(found.iter().flatten());
-            Ok(found)
-        })
-    }
-
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<ObjectStatus>>> {
-        self.store.list(prefix)
-    }
-
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>> {
-        self.store.delete(path)
-    }
-
-    fn copy<'a>(&'a self, from: &'a str, to: &'a str) -> BoxFuture<'a, Result<()>> {
-        self.store.copy(from, to)
-    }
 }

@@ -4,7 +4,8 @@
 //!
 //! `flott-bench` measures all but Nexmark. `flott-bench nexmark [QUERY,..|all] [ROUNDS]` compares queries (docs/benchmarks.md);
 //! `flott-bench nexmark hashes|heaps|scaling|latencies [QUERY,..|all] [ROUNDS]` compares results, searches Flink's heaps, compares one
-//! core with two, and times rows; `flott-bench nexmark quick [record]` counts instructions, `flott-bench nexmark soak [MINUTES]` watches a job.
+//! core with two, and times rows; `flott-bench nexmark spilled [QUERY,..] [ROUNDS]` gives state less memory than it needs;
+//! `flott-bench nexmark quick [record]` counts instructions, `flott-bench nexmark soak [MINUTES]` watches a job.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
 //! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python and
 //! WebAssembly, `flott-bench kafka [rows]` a real Kafka, `flott-bench lookups [rows]` lookup joins with a real PostgreSQL; all in
@@ -21,6 +22,7 @@ mod lookups;
 mod measure;
 mod modules;
 mod nexmark;
+mod objects;
 mod paced;
 mod processes;
 mod run;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["nexmark", "job", parallelism, script] => nexmark::job(parallelism, script).and_then(|line| print(&line)),
+        ["nexmark", "spill", rest @ ..] => nexmark::spill(rest).and_then(|line| print(&line)),
         ["nexmark", rest @ ..] => nexmark_suite(rest),
         ["state"] => state_store(STATE_ROWS),
         ["state", rows] => number(rows).and_then(state_store),
@@ -84,7 +87,7 @@ fn main() -> ExitCode {
             .and_then(|()| functions_of_users(functions::ROWS))
             .and_then(|()| large_state(large::KEYS)),
         _ => Err(Error::invalid(
-            "usage: flott-bench | flott-bench nexmark [hashes|heaps|scaling|latencies] [QUERY,..|all] [rounds] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
+            "usage: flott-bench | flott-bench nexmark [hashes|heaps|scaling|latencies|spilled] [QUERY,..|all] [rounds] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
              | flott-bench joins [rows] | flott-bench formats [rows] | flott-bench functions [rows] | flott-bench kafka [rows] \
              | flott-bench lookups [rows]",
         )),
@@ -102,7 +105,7 @@ fn main() -> ExitCode {
 /// A part of the measurements with Nexmark, of some queries.
 fn nexmark_suite(arguments: &[&str]) -> Result<()> {
     let (part, rest) = match arguments {
-        [part @ ("quick" | "hashes" | "heaps" | "scaling" | "latencies"), rest @ ..] => (*part, rest),
+        [part @ ("quick" | "hashes" | "heaps" | "scaling" | "latencies" | "spilled"), rest @ ..] => (*part, rest),
         rest => ("", rest),
     };
     if part == "quick" {
@@ -118,7 +121,8 @@ fn nexmark_suite(arguments: &[&str]) -> Result<()> {
             nexmark::soak(minutes, folder, print).map(|()| String::new())
         });
     }
-    let queries = nexmark::chosen(rest.first().copied())?;
+    let default = (part == "spilled").then_some(nexmark::SPILLED);
+    let queries = nexmark::chosen(rest.first().copied().or(default))?;
     let rounds = rest.get(1).map_or(Ok(ROUNDS), |rounds| number(rounds))?;
     in_folder_of("nexmark", |folder| {
         let sides = nexmark::Sides::new(folder)?;
@@ -127,6 +131,7 @@ fn nexmark_suite(arguments: &[&str]) -> Result<()> {
             "heaps" => nexmark::heaps(&sides, &queries, print),
             "scaling" => nexmark::scaling(&sides, &queries, rounds, print),
             "latencies" => nexmark::latencies(&sides, print),
+            "spilled" => nexmark::spilled(&sides, &queries, rounds, print),
             _ => nexmark::compare(&sides, &nexmark::Asked { queries, rounds, hashes: true }, print),
         }?;
         Ok("\n".to_owned())

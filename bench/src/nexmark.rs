@@ -12,6 +12,7 @@ mod scaling;
 mod script;
 mod sides;
 mod soak;
+mod spilled;
 mod table;
 
 pub(crate) use heaps::heaps;
@@ -21,6 +22,7 @@ pub(crate) use quick::quick;
 pub(crate) use scaling::scaling;
 pub(crate) use sides::{Sides, job};
 pub(crate) use soak::{MINUTES, soak};
+pub(crate) use spilled::{QUERIES as SPILLED, spill, spilled};
 pub(crate) use table::{Asked, compare, hashes};
 
 use flott_api::{Error, Result};

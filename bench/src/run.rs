@@ -31,15 +31,17 @@ pub(crate) struct Run {
     pub(crate) hash: u64,
     /// Milliseconds that half, 99 % and all but a thousandth of the rows kept; -1 if they were not measured.
     pub(crate) latencies_ms: [i64; 3],
+    /// The most that the state of a job ever took of memory.
+    pub(crate) state_bytes: u64,
 }
 
 /// Runs all statements of a script.
 pub(crate) fn script(script: &str, parallelism: u32) -> Result<Run> {
-    script_with(script, parallelism, &[])
+    script_in(environment::real(), script, parallelism, &[])
 }
 
-/// The same with more configuration, as of the command line.
-pub(crate) fn script_with(script: &str, parallelism: u32, settings: &[(&str, &str)]) -> Result<Run> {
+/// The same in this world, with more configuration, as of the command line.
+pub(crate) fn script_in(world: Environment, script: &str, parallelism: u32, settings: &[(&str, &str)]) -> Result<Run> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(parallelism as usize)
         .enable_all()
@@ -47,7 +49,6 @@ pub(crate) fn script_with(script: &str, parallelism: u32, settings: &[(&str, &st
         .map_err(|e| Error::external("no threads can be started").with_source(e))?;
     runtime.block_on(async {
         let measured = Arc::new(Measured::default());
-        let world = environment::real();
         let plugins = with_measure(world.clone(), &measured);
         let mut configuration = Configuration::default();
         configuration.set("parallelism.default", &parallelism.to_string(), Origin::CommandLine)?;
@@ -56,13 +57,15 @@ pub(crate) fn script_with(script: &str, parallelism: u32, settings: &[(&str, &st
         }
         let connectors = Arc::new(UserConnectors::of(&plugins));
         let mut session = Session::new(configuration, connectors, Arc::clone(&world.files))?;
-        let (mut nanos, mut cpu) = (0, 0);
+        let (mut nanos, mut cpu, mut state_bytes) = (0, 0, 0);
         for statement in parse_script(script) {
             if let Outcome::Job(job) = session.execute(&statement?.statement)? {
                 let (started, cpu_started) = (world.clock.monotonic_ns(), cpu_nanos());
-                submit(&job.graph.to_bytes()?, &plugins, SubmitOptions::default())?.wait().await?;
+                let job = submit(&job.graph.to_bytes()?, &plugins, SubmitOptions::default())?;
+                job.wait().await?;
                 nanos += world.clock.monotonic_ns() - started;
                 cpu += cpu_nanos() - cpu_started;
+                state_bytes = state_bytes.max(job.memory().peak_bytes() as u64);
             }
         }
         Ok(Run {
@@ -73,6 +76,7 @@ pub(crate) fn script_with(script: &str, parallelism: u32, settings: &[(&str, &st
             peak_kib: peak_kib(),
             hash: measured.hash.load(Ordering::Relaxed),
             latencies_ms: [0.5, 0.99, 0.999].map(|part| measured.latency_ms(part)),
+            state_bytes,
         })
     })
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use flott_api::{Error, Result};
+use flott_runtime::environment;
 
 use super::PARALLELISM;
 use super::outcome::Outcome;
@@ -10,12 +11,34 @@ use super::queries::Query;
 use super::script::{Engine, How, script, side_input};
 use crate::flink::Flink;
 use crate::processes::{number, text_by};
-use crate::run;
+use crate::run::{self, Run};
 
 /// A virtual machine is warm behind so many seconds.
 const WARM_SECONDS: u32 = 10;
 /// Flott may have as much memory as Flink had, which it does not take.
 const SETTINGS: [(&str, &str); 2] = [("state.backend.type", "hashmap"), ("taskmanager.memory.managed.size", "10 gb")];
+
+/// What Flink has unless it is measured how little it needs: nothing of a state in memory lies there.
+const MANAGED_BYTES: u64 = 64 << 20;
+
+/// What Flink's process is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    /// Its heap.
+    pub(crate) heap_mib: u32,
+    /// Memory of its state, if that lies outside of the heap.
+    pub(crate) managed_bytes: u64,
+    /// The job is cancelled behind so many seconds, and what it did until then counts; without a limit 0.
+    pub(crate) job_seconds: u64,
+    /// The process fails behind so many seconds.
+    pub(crate) limit_seconds: Option<u64>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Machine { heap_mib: 1024, managed_bytes: MANAGED_BYTES, job_seconds: 0, limit_seconds: None }
+    }
+}
 
 /// Flott and, if it is to be had, Flink.
 pub(crate) struct Sides {
@@ -39,6 +62,11 @@ impl Sides {
     /// Flott's side only.
     pub(crate) fn alone(folder: &Path) -> Result<Sides> {
         Self::of(folder, false)
+    }
+
+    /// Where files of a run may lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn has_flink(&self) -> bool {
@@ -71,10 +99,28 @@ impl Sides {
         heap_mib: u32,
         limit_seconds: Option<u64>,
     ) -> Result<Outcome> {
+        self.flink_with(query, how, parallelism, &Machine { heap_mib, limit_seconds, ..Machine::default() })
+    }
+
+    /// The same, in a process like this.
+    pub(crate) fn flink_with(
+        &self,
+        query: &Query,
+        how: &How<'_>,
+        parallelism: u32,
+        machine: &Machine,
+    ) -> Result<Outcome> {
         let flink = self.flink.as_ref().ok_or_else(|| Error::invalid("Flink is not there to be asked"))?;
         let path = self.write(query, Engine::Flink, how)?.display().to_string();
-        let arguments = [parallelism.to_string(), WARM_SECONDS.to_string(), path];
-        let lines = flink.lines_within(limit_seconds, "NexmarkJobs", &format!("{heap_mib}m"), &arguments)?;
+        let Machine { heap_mib, managed_bytes, job_seconds, limit_seconds } = machine;
+        let arguments = [
+            parallelism.to_string(),
+            WARM_SECONDS.to_string(),
+            job_seconds.to_string(),
+            format!("{managed_bytes}b"),
+            path,
+        ];
+        let lines = flink.lines_within(*limit_seconds, "NexmarkJobs", &format!("{heap_mib}m"), &arguments)?;
         let [line] = lines.as_slice() else {
             return Err(Error::external(format!("Flink's side answered {} lines for {}", lines.len(), query.name)));
         };
@@ -92,22 +138,33 @@ impl Sides {
 
 /// Flott's side, in this process: runs the job of a script and gives its line.
 pub(crate) fn job(parallelism: &str, path: &str) -> Result<String> {
+    let (script, events) = read(path)?;
+    let run = run::script_in(environment::real(), &script, number(parallelism)?, &SETTINGS)?;
+    Ok(format!("{}\n", outcome(&run, events)))
+}
+
+/// The script in a file, and how many events its source makes.
+pub(super) fn read(path: &str) -> Result<(String, u64)> {
     let script = std::fs::read_to_string(path)
         .map_err(|e| Error::external(format!("the script '{path}' cannot be read")).with_source(e))?;
-    let run = run::script_with(&script, number(parallelism)?, &SETTINGS)?;
     let events = script.split("'events.num' = '").nth(1).and_then(|rest| rest.split('\'').next());
-    let outcome = Outcome {
+    let events = number(events.unwrap_or_default())?;
+    Ok((script, events))
+}
+
+/// What a run over so many events came to.
+pub(super) fn outcome(run: &Run, events: u64) -> Outcome {
+    Outcome {
         seconds: run.seconds,
         cpu_seconds: run.cpu_seconds,
         rows: run.rows,
-        events: number(events.unwrap_or_default())?,
+        events,
         events_seconds: run.seconds,
         events_cpu_seconds: run.cpu_seconds,
         peak_kib: run.peak_kib,
         hash: run.hash,
         latencies_ms: run.latencies_ms,
-    };
-    Ok(format!("{outcome}\n"))
+    }
 }
 
 /// The hashes of both sides over so many events, which must be the same.

@@ -237,6 +237,7 @@ const OVERDRAWN_PART: usize = 4;
 pub struct StateMemory {
     limit_bytes: usize,
     used_bytes: AtomicUsize,
+    peak_bytes: AtomicUsize,
     /// What stores need: buffers, caches, files on their way.
     beside_bytes: AtomicUsize,
     owners: AtomicUsize,
@@ -247,8 +248,8 @@ pub struct StateMemory {
 impl StateMemory {
     /// A budget.
     pub fn new(limit_bytes: usize, spills: bool) -> Arc<Self> {
-        let (used_bytes, beside_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(StateMemory { limit_bytes, used_bytes, beside_bytes, owners: AtomicUsize::new(0), spills })
+        let [used_bytes, peak_bytes, beside_bytes, owners] = [0; 4].map(AtomicUsize::new);
+        Arc::new(StateMemory { limit_bytes, used_bytes, peak_bytes, beside_bytes, owners, spills })
     }
 
     /// The budget.
@@ -259,6 +260,11 @@ impl StateMemory {
     /// What hot state uses of it.
     pub fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The most that hot state ever used.
+    pub fn peak_bytes(&self) -> usize {
+        self.peak_bytes.load(Ordering::Relaxed)
     }
 
     /// What is left of it for hot state. Where none may leave, the stores have only what a checkpoint is about to write.
@@ -307,7 +313,10 @@ impl MemoryShare {
         let before = std::mem::replace(&mut self.bytes, bytes);
         let sum = if self.is_hot { &self.memory.used_bytes } else { &self.memory.beside_bytes };
         if bytes >= before {
-            sum.fetch_add(bytes - before, Ordering::Relaxed);
+            let sum_before = sum.fetch_add(bytes - before, Ordering::Relaxed);
+            if self.is_hot {
+                self.memory.peak_bytes.fetch_max(sum_before + (bytes - before), Ordering::Relaxed);
+            }
         } else {
             sum.fetch_sub(before - bytes, Ordering::Relaxed);
         }
@@ -368,7 +377,7 @@ mod tests {
         small.set(30);
         assert_eq!((large.excess_bytes(), small.excess_bytes()), (20, 0));
         drop(small);
-        assert_eq!((memory.used_bytes(), large.excess_bytes()), (90, 0));
+        assert_eq!((memory.used_bytes(), memory.peak_bytes(), large.excess_bytes()), (90, 120, 0));
     }
 
     #[test]
@@ -382,6 +391,7 @@ mod tests {
         assert_eq!((hot.excess_bytes(), memory.is_overdrawn()), (65, true));
         drop(beside);
         assert_eq!((hot.excess_bytes(), memory.used_bytes(), memory.is_overdrawn()), (0, 90, false));
+        assert_eq!(memory.peak_bytes(), 90);
         let memory = StateMemory::new(100, false);
         let (mut hot, mut beside) = (MemoryShare::new(Arc::clone(&memory)), MemoryShare::beside(Arc::clone(&memory)));
         hot.set(100);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flott_api::ids::{CheckpointId, JobId};
+use flott_api::state::StateMemory;
 use flott_api::{Error, Result};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -191,11 +192,12 @@ pub(crate) fn copy_of(error: &Error) -> Error {
 pub struct JobHandle {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
+    memory: Arc<StateMemory>,
 }
 
 impl JobHandle {
-    pub(crate) fn new(shared: Arc<Shared>, requests: mpsc::Sender<Request>) -> Self {
-        JobHandle { shared, requests }
+    pub(crate) fn new(shared: Arc<Shared>, requests: mpsc::Sender<Request>, memory: Arc<StateMemory>) -> Self {
+        JobHandle { shared, requests, memory }
     }
 
     /// The id of this run of the job.
@@ -216,6 +218,11 @@ impl JobHandle {
     /// All counters; also after the end.
     pub fn metrics(&self) -> MetricsSnapshot {
         self.shared.metrics.snapshot()
+    }
+
+    /// The memory of its state; also after the end.
+    pub fn memory(&self) -> &StateMemory {
+        &self.memory
     }
 
     /// What there is to tell of its checkpoints.

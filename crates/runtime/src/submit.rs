@@ -47,7 +47,7 @@ pub fn submit(graph_bytes: &[u8], plugins: &Plugins, options: SubmitOptions) -> 
     let memory = StateMemory::new(limit_bytes, checkpointing.backend != Some(StateBackend::Hashmap));
     let shared = Arc::new(Shared::new(new_id(plugins), plan.graph.name.clone(), Arc::new(JobMetrics::of(&plan))));
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-    let handle = JobHandle::new(Arc::clone(&shared), sender);
+    let handle = JobHandle::new(Arc::clone(&shared), sender, Arc::clone(&memory));
     tracing::info!(job = %shared.id, name = plan.graph.name, "the job has started");
     let span = tracing::info_span!("job", id = %shared.id);
     let preparation = Preparation {
