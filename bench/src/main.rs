@@ -8,8 +8,8 @@
 //! `flott-bench nexmark quick [record]` counts instructions, `flott-bench nexmark soak [MINUTES]` watches a job.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
 //! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python and
-//! WebAssembly, `flott-bench kafka [rows]` a real Kafka, `flott-bench lookups [rows]` lookup joins with a real PostgreSQL; all in
-//! files below the current folder.
+//! WebAssembly, `flott-bench kafka [rows]` a real Kafka, `flott-bench lookups [rows]` lookup joins with a real PostgreSQL, `flott-bench micro [name]` each container
+//! of state and each operator alone; all in files below the current folder.
 
 mod flink;
 mod formats;
@@ -20,6 +20,7 @@ mod large;
 mod line;
 mod lookups;
 mod measure;
+mod micro;
 mod modules;
 mod nexmark;
 mod objects;
@@ -78,6 +79,8 @@ fn main() -> ExitCode {
         ["large", keys] => number(keys).and_then(large_state),
         ["large", "throughput", way, keys] => number(keys).and_then(|k| in_folder(|f| large::throughput(way, k, f))),
         ["large", "checkpoints", keys] => number(keys).and_then(|k| in_folder(|f| large::checkpoints(k, f))),
+        ["micro"] => micro_suite(""),
+        ["micro", name] => micro_suite(name),
         ["windows"] => sliding(windows::EVENTS),
         ["windows", events] => number(events).and_then(sliding),
         ["windows", "one", name, events] => number(events).and_then(|e| in_folder(|f| windows::one(name, e, f))),
@@ -89,7 +92,7 @@ fn main() -> ExitCode {
         _ => Err(Error::invalid(
             "usage: flott-bench | flott-bench nexmark [hashes|heaps|scaling|latencies|spilled] [QUERY,..|all] [rounds] | flott-bench state [rows] | flott-bench large [keys] | flott-bench windows [events] \
              | flott-bench joins [rows] | flott-bench formats [rows] | flott-bench functions [rows] | flott-bench kafka [rows] \
-             | flott-bench lookups [rows]",
+             | flott-bench lookups [rows] | flott-bench micro [name]",
         )),
     };
     match done {
@@ -136,6 +139,11 @@ fn nexmark_suite(arguments: &[&str]) -> Result<()> {
         }?;
         Ok("\n".to_owned())
     })
+}
+
+/// What a row costs in what has this in its name.
+fn micro_suite(name: &str) -> Result<()> {
+    in_folder_of("micro", |folder| micro::micro(name, folder, print).map(|()| String::new()))
 }
 
 /// Prints what is measured in a folder, which is deleted at the end.

@@ -37,18 +37,23 @@ pub(crate) struct Run {
 
 /// Runs all statements of a script.
 pub(crate) fn script(script: &str, parallelism: u32) -> Result<Run> {
-    script_in(environment::real(), script, parallelism, &[])
+    script_in(environment::real, script, parallelism, &[])
 }
 
-/// The same in this world, with more configuration, as of the command line.
-pub(crate) fn script_in(world: Environment, script: &str, parallelism: u32, settings: &[(&str, &str)]) -> Result<Run> {
+/// The same in this world, which is made within the runtime, with more configuration, as of the command line.
+pub(crate) fn script_in(
+    world: impl FnOnce() -> Environment,
+    script: &str,
+    parallelism: u32,
+    settings: &[(&str, &str)],
+) -> Result<Run> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(parallelism as usize)
         .enable_all()
         .build()
         .map_err(|e| Error::external("no threads can be started").with_source(e))?;
     runtime.block_on(async {
-        let measured = Arc::new(Measured::default());
+        let (world, measured) = (world(), Arc::new(Measured::default()));
         let plugins = with_measure(world.clone(), &measured);
         let mut configuration = Configuration::default();
         configuration.set("parallelism.default", &parallelism.to_string(), Origin::CommandLine)?;

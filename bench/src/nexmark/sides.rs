@@ -139,7 +139,7 @@ impl Sides {
 /// Flott's side, in this process: runs the job of a script and gives its line.
 pub(crate) fn job(parallelism: &str, path: &str) -> Result<String> {
     let (script, events) = read(path)?;
-    let run = run::script_in(environment::real(), &script, number(parallelism)?, &SETTINGS)?;
+    let run = run::script_in(environment::real, &script, number(parallelism)?, &SETTINGS)?;
     Ok(format!("{}\n", outcome(&run, events)))
 }
 

@@ -169,7 +169,7 @@ pub(crate) fn spill(arguments: &[&str]) -> Result<String> {
         .to_vec(),
     };
     let counts = std::sync::Arc::<Counts>::default();
-    let world = watched(environment::real(), &counts, asked.delay_ms);
+    let world = || watched(environment::real(), &counts, asked.delay_ms);
     let run = run::script_in(world, &script, asked.parallelism, &settings)?;
     let spill = Spill::of(&counts, run.state_bytes, asked.memory_bytes);
     Ok(format!("{}\n", Ran { outcome: outcome(&run, events), spill }))

@@ -285,7 +285,7 @@ mod tests {
             live.extend(new);
             // Of what came some batches ago, little stays.
             let old = step.saturating_sub(4) * BATCH;
-            let is_gone = |n: u32| step > 4 && n.wrapping_sub(old) < BATCH && n % 50 != 0;
+            let is_gone = |n: u32| step > 4 && n.wrapping_sub(old) < BATCH && !n.is_multiple_of(50);
             live.iter().filter(|n| is_gone(**n)).for_each(|n| store.remove(*n));
             live.retain(|n| !is_gone(*n));
             if step % 3 == 0 {
