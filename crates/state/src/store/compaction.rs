@@ -25,8 +25,8 @@ use super::stream::{Aged, BlockStream, END, Reading, runs};
 
 /// So many runs of one size are merged if that pays,
 const RUNS_MIN: usize = 4;
-/// and so many whether it pays or not.
-const RUNS_KEPT: usize = 32;
+/// and so many whether it pays or not: a restore reads a part of each.
+const RUNS_KEPT: usize = 8;
 /// A look for one key in one more run costs as much as to merge so many bytes.
 const BYTES_PER_LOOK: u64 = 32;
 /// More are never merged at once: each needs a block in memory and a comparison per entry.
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn what_pays_not_is_merged_when_there_are_very_many() {
         assert_eq!(choose(&runs(&[10; RUNS_KEPT - 1]), 10, |_| false), None);
-        assert_eq!(choose(&runs(&[10; RUNS_KEPT]), 10, |_| false), Some(RUNS_KEPT - RUNS_MAX..RUNS_KEPT));
+        assert_eq!(choose(&runs(&[10; RUNS_KEPT]), 10, |_| false), Some(RUNS_KEPT.saturating_sub(RUNS_MAX)..RUNS_KEPT));
         // What is behind the runs that may stay is not forgotten.
         let sizes = runs(&[10, 10, 10, 10, 640, 10, 10, 10, 10]);
         assert_eq!(choose(&sizes, 10, |range| range.start > 3), Some(5..9));
