@@ -26,7 +26,7 @@ use super::stream::{Aged, BlockStream, END, Reading, runs};
 /// So many runs of one size are merged if that pays,
 const RUNS_MIN: usize = 4;
 /// and so many whether it pays or not: a restore reads a part of each.
-const RUNS_KEPT: usize = 8;
+const RUNS_KEPT: usize = 5;
 /// A look for one key in one more run costs as much as to merge so many bytes.
 const BYTES_PER_LOOK: u64 = 32;
 /// More are never merged at once: each needs a block in memory and a comparison per entry.
@@ -71,8 +71,11 @@ async fn compact(shared: &Arc<Shared>) -> Result<bool> {
     let runs = runs(&files);
     let sizes: Vec<Size> = runs.iter().map(|run| size_of_run(run)).collect();
     let unit_bytes = shared.settings.memtable_bytes as u64;
-    // What a clear hides, or what has expired, is known only when it is read.
-    let is_known = files.iter().all(|aged| aged.segment.known_directory().is_some_and(|d| d.clears.is_empty()))
+    let is_checkpointed = shared.lock().is_checkpointed;
+    // What a clear hides, or what has expired, is known only when it is read. And of a checkpoint a restore reads a part of each
+    // file: few files pay there, whatever a merge would leave out.
+    let is_known = !is_checkpointed
+        && files.iter().all(|aged| aged.segment.known_directory().is_some_and(|d| d.clears.is_empty()))
         && shared.lock().states.ttl_ms().iter().all(|ttl_ms| *ttl_ms <= 0);
     let pays = |range: &Range<usize>| !is_known || pays(&runs[range.clone()], &sizes[range.clone()], unit_bytes);
     let Some(chosen) = choose(&sizes, unit_bytes, pays) else {
