@@ -2,7 +2,8 @@
 //!
 //! Flink counterpart: `Calc`. **State layout**: none. The condition is evaluated first, then only what
 //! the projection reads is filtered, then the projection is evaluated on what is left, so that it cannot
-//! fail on a row that the condition drops. A projection that is a column costs nothing. Fields of rows
+//! fail on a row that the condition drops. A projection that is a column costs nothing, and if all are, the rows that are
+//! left are not copied here but where they are looked at: behind an exchange, when it cuts them anyway. Fields of rows
 //! are taken out of them first, so neither a filter nor a branch copies a whole row for one field. What is
 //! written several times is computed once ([`repeated`]). Row kinds and marks stay with their rows.
 
@@ -26,6 +27,9 @@ use repeated::Repeated;
 /// The function whose value depends on the watermark in force at the row.
 const CURRENT_WATERMARK: &str = "current_watermark";
 
+/// What is left of a batch is not copied at once if at most so many rows lie in memory for each that is left.
+const ROWS_PER_KEPT_MAX: usize = 4;
+
 /// See the module.
 pub struct Calc {
     spec: CalcSpec,
@@ -43,6 +47,8 @@ struct Compiled {
     /// What the projection has in common with itself.
     after: Repeated,
     projection: Vec<CompiledExpr>,
+    /// The columns so far that are the projection, if it is nothing but columns.
+    columns: Option<Vec<usize>>,
 }
 
 /// What expressions read, as the columns that they then see: input columns, and fields of rows in them.
@@ -101,14 +107,24 @@ impl Compiled {
             other => other,
         };
         let projection: Vec<Expr> = projection.into_iter().map(|e| e.transform(&mut moved)).collect();
+        let column = |e: &Expr| match e {
+            Expr::Column { index, .. } => kept.get(*index).copied(),
+            _ => None,
+        };
+        let columns = projection.iter().map(column).collect();
         let after = Repeated::of(&projection, &[], kept.len(), cx)?;
         let projection = projection.iter().map(|e| compile(&after.put_into(e), cx)).collect::<Result<_>>()?;
-        Ok(Compiled { reads, before, condition, kept, after, projection })
+        Ok(Compiled { reads, before, condition, kept, after, projection, columns })
     }
 
     fn evaluate(&self, batch: ChangeBatch, output: &SchemaRef, cx: &EvalContext) -> Result<ChangeBatch> {
         let rows = self.before.extend(self.reads.of(batch.rows(), cx)?, cx)?;
         let keep = self.condition.as_ref().map(|c| c.evaluate_predicate(&rows, cx)).transpose()?;
+        if let (Some(columns), Some(keep)) = (&self.columns, &keep)
+            && let Some(whole) = whole(columns.iter().map(|c| rows.column(*c)), output, keep)
+        {
+            return batch.with_rows(whole?)?.filter_late(keep);
+        }
         let kept = self.kept.iter().map(|c| rows.column(*c).clone()).collect();
         let batch = batch.with_rows(unnamed(kept, rows.num_rows())?)?;
         let batch = match keep {
@@ -165,6 +181,18 @@ fn collect_reads(expr: &Expr, reads: &mut Vec<Expr>) {
     } else if !reads.contains(expr) {
         reads.push(expr.clone());
     }
+}
+
+/// The columns of an output before a filter, if that leaves enough of their rows.
+fn whole<'a>(
+    columns: impl Iterator<Item = &'a ArrayRef> + Clone,
+    output: &SchemaRef,
+    keep: &BooleanArray,
+) -> Option<Result<RecordBatch>> {
+    let fits = |(column, field): (&ArrayRef, &Arc<Field>)| field.is_nullable() || column.null_count() == 0;
+    let (kept, rows) = (keep.true_count(), keep.len());
+    let is_worth_it = kept < rows && kept * ROWS_PER_KEPT_MAX >= rows && columns.clone().zip(output.fields()).all(fits);
+    is_worth_it.then(|| record_batch(output, columns.cloned().collect(), rows))
 }
 
 fn all_true(keep: &BooleanArray) -> bool {

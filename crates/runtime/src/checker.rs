@@ -49,13 +49,13 @@ impl Checker {
     }
 
     fn check_types(&self, batch: &ChangeBatch) -> Result<()> {
-        let columns = batch.rows().columns();
-        if columns.len() != self.types.len() {
-            return Err(Error::internal(format!("{} columns are emitted, not {}", columns.len(), self.types.len())));
+        let types = batch.types();
+        if types.len() != self.types.len() {
+            return Err(Error::internal(format!("{} columns are emitted, not {}", types.len(), self.types.len())));
         }
-        let wrong = columns.iter().zip(&self.types).position(|(c, ty)| !c.data_type().equals_datatype(ty));
-        wrong.map_or(Ok(()), |i| {
-            Err(Error::internal(format!("column {i} is emitted as {}, not {}", columns[i].data_type(), self.types[i])))
+        let wrong = types.zip(&self.types).enumerate().find(|(_, (emitted, ty))| !emitted.equals_datatype(ty));
+        wrong.map_or(Ok(()), |(i, (emitted, ty))| {
+            Err(Error::internal(format!("column {i} is emitted as {emitted}, not {ty}")))
         })
     }
 

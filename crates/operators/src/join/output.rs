@@ -3,6 +3,7 @@
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
+use flott_api::batch::taken_columns;
 use flott_api::expr::Expr;
 use flott_api::{ChangeBatch, Error, Result, RowKind, RowKinds};
 use flott_functions::{CompileContext, EvalContext};
@@ -156,10 +157,10 @@ fn taken(rows: &RecordBatch, picked: &[u32]) -> Result<Vec<ArrayRef>> {
     if first != NO_ROW && (first..).zip(picked).all(|(row, picked)| row == *picked) {
         return Ok(rows.slice(first as usize, picked.len()).columns().to_vec());
     }
-    let picked = match picked.contains(&NO_ROW) {
-        true => picked.iter().map(|row| (*row != NO_ROW).then_some(*row)).collect(),
-        false => UInt32Array::from(picked.to_vec()),
-    };
+    if !picked.contains(&NO_ROW) {
+        return taken_columns(rows.columns(), picked);
+    }
+    let picked: UInt32Array = picked.iter().map(|row| (*row != NO_ROW).then_some(*row)).collect();
     let taken = rows.columns().iter().map(|column| take(column, &picked, None));
     Ok(taken.collect::<std::result::Result<_, _>>()?)
 }

@@ -130,6 +130,10 @@ impl ChannelSender for LocalSender {
     }
 
     fn send(&mut self, element: Element) -> Result<()> {
+        if let Element::Batch(batch) = &element {
+            // What a filter has kept is copied here at the latest, and not under the lock.
+            batch.batch.rows();
+        }
         let mut queue = lock(&self.queue);
         if queue.receiver_gone {
             return Err(receiver_gone());

@@ -3,11 +3,9 @@
 //! Every mark goes to every channel, in its place among that channel's rows; a channel that gets no
 //! row of a batch gets the last of its watermarks.
 
-use std::sync::Arc;
-
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::UInt32Array;
 use flott_api::key_group::{KeyGroup, hash_keys, key_group, subtask_of};
-use flott_api::{ChangeBatch, Error, Mark, Result, Watermark};
+use flott_api::{ChangeBatch, Mark, Result, Watermark};
 use flott_graph::Partitioning;
 
 use crate::channel::{Element, SizedBatch};
@@ -116,9 +114,7 @@ impl HashRouter {
             rows.clear();
             rows.reserve(expected + expected / 4);
         }
-        let keys: Option<Vec<ArrayRef>> =
-            self.columns.iter().map(|c| batch.rows().columns().get(*c).map(Arc::clone)).collect();
-        let keys = keys.ok_or_else(|| Error::internal("a key column does not exist"))?;
+        let keys = self.columns.iter().map(|c| batch.column(*c)).collect::<Result<Vec<_>>>()?;
         for (row, hash) in hash_keys(&keys, batch.len())?.into_iter().enumerate() {
             let group = key_group(hash, self.max_parallelism);
             self.rows[self.owners[group.0 as usize] as usize].push(row as u32);
