@@ -192,11 +192,13 @@ impl RowChunks {
         loop {
             let open = &self.chunks[self.closed..];
             let merges = open.last().map_or(0, |c| c.merges);
-            let equal = open.iter().rev().take_while(|c| c.merges == merges).count();
-            if equal < MERGED_TOGETHER {
+            let equal = || open.iter().rev().take(MERGED_TOGETHER).take_while(|c| c.merges == merges);
+            let (rows, bytes) = equal().fold((0, 0), |(rows, bytes), c| (rows + c.rows, bytes + c.bytes));
+            // What will be a large batch soon is copied then, and not before too.
+            if equal().count() < MERGED_TOGETHER || is_large(2 * rows, 2 * bytes) {
                 return Ok(());
             }
-            self.merge_range(self.chunks.len() - equal..self.chunks.len(), false)?;
+            self.merge_range(self.chunks.len() - MERGED_TOGETHER..self.chunks.len(), false)?;
         }
     }
 
