@@ -61,10 +61,16 @@ pub struct Discovery {
 /// Finds splits and says who reads them.
 #[async_trait]
 pub trait SplitEnumerator: Send {
-    /// Waits for splits not seen before. Called until it says `finished`; dropping the future loses
+    /// Waits for splits not seen before. Called until it says `finished`, whenever a reader may have more; dropping the future loses
     /// nothing. It is dropped at every order, so as often as checkpoints come: what takes time goes on where it was
     /// ([`Ongoing`](crate::ongoing::Ongoing)), also waiting.
     async fn discover(&mut self) -> Result<Discovery>;
+
+    /// How many splits a reader has at most that it has not read to their end, 1 at least: with fewer it gets more. So
+    /// who reads faster reads more. Holds if `discover` gives one split at a time.
+    fn open_splits_max(&self) -> u64 {
+        u64::MAX
+    }
 
     /// Takes splits back from a failed reader.
     fn add_back(&mut self, splits: Vec<Split>);

@@ -10,6 +10,7 @@
 mod columns;
 mod events;
 mod options;
+mod ranges;
 mod rate;
 mod source;
 

@@ -188,11 +188,9 @@ impl Launch<'_> {
     }
 
     fn source_lines(&self, parallelism: u32) -> (Vec<ReaderLine>, Vec<SourceLines>) {
-        let line = |_| {
-            let (reader, enumerator) = enumerator::line();
-            (reader, SourceLines { enumerator, alignment: None, control: self.region.control() })
-        };
-        (0..parallelism).map(line).unzip()
+        let (readers, enumerators) = enumerator::lines(parallelism);
+        let of_line = |enumerator| SourceLines { enumerator, alignment: None, control: self.region.control() };
+        (readers, enumerators.into_iter().map(of_line).collect())
     }
 
     /// Who tells the readers of a source how far they may read, if it waits for others.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::env::Environment;
 use crate::ids::Subtask;
-use crate::source::{ReadEvent, ReaderContext, Source, Split, SplitReader};
+use crate::source::{ReadEvent, ReaderContext, Source, Split, SplitEnumerator, SplitReader};
 
 use super::text::lines;
 use super::world::ready;
@@ -89,9 +89,7 @@ impl Contract<'_> {
         let mut events = 0;
         // A cut at 0 comes before anything was found.
         if events_max > 0 {
-            let discovery = ready(enumerator.discover()).expect("finds splits");
-            assert!(discovery.finished, "a bounded source is found at once");
-            splits.extend(discovery.splits);
+            splits.extend(all_splits(enumerator.as_mut()));
         }
         for (i, split) in splits.into_iter().enumerate() {
             let held = &mut readers[i % parallelism as usize];
@@ -134,13 +132,26 @@ impl Contract<'_> {
     /// Splits that a failed reader gave back are in the enumerator's next snapshot, and handed out again from it.
     fn splits_that_nobody_has(&self, whole: &Rows) {
         let mut enumerator = (self.source)().enumerator(&(self.environment)(), None).expect("an enumerator");
-        let splits = ready(enumerator.discover()).expect("finds splits").splits;
+        let splits = all_splits(enumerator.as_mut());
         enumerator.add_back(splits);
         let enumerator = enumerator.snapshot().expect("a snapshot");
         let mut rows = Rows::new();
         let from = Checkpoint { enumerator, splits: Vec::new(), events: 0 };
         self.read(&mut rows, usize::MAX, Some(from), 1);
         same(&rows, whole, "splits that were given back");
+    }
+}
+
+/// What a bounded source is found to be, without waiting.
+fn all_splits(enumerator: &mut dyn SplitEnumerator) -> Vec<Split> {
+    let mut splits = Vec::new();
+    loop {
+        let discovery = ready(enumerator.discover()).expect("finds splits");
+        assert!(discovery.finished || !discovery.splits.is_empty(), "nothing is found, and there is no end");
+        splits.extend(discovery.splits);
+        if discovery.finished {
+            return splits;
+        }
     }
 }
 

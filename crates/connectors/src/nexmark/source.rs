@@ -1,7 +1,8 @@
-//! Splits of a `nexmark` table: interleaved blocks of event numbers.
+//! Splits of a `nexmark` table: interleaved blocks of event numbers, or ranges of them.
 //!
-//! Split `s` of `n` holds blocks `s`, `s + n`, `s + 2n`, .. so that all splits move through event time
-//! together, whoever reads them. A reader always reads the earliest block that it has.
+//! In real time, split `s` of `n` holds blocks `s`, `s + n`, `s + 2n`, .. so that all splits move through event time
+//! together, whoever reads them. As fast as it goes, splits are short [ranges](super::ranges). A reader always reads the
+//! earliest block that it has.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,12 +16,17 @@ use flott_api::{BATCH_ROWS_MAX, ChangeBatch, Error, Result};
 
 use super::columns::{Generator, NexmarkColumn};
 use super::options::NexmarkOptions;
+use super::ranges::Ranges;
 use crate::fixed_splits::FixedSplits;
 
-const BLOCK_EVENTS: u64 = BATCH_ROWS_MAX as u64;
+/// Events of a block, which is read at once.
+pub(super) const BLOCK_EVENTS: u64 = BATCH_ROWS_MAX as u64;
 /// How many splits there are: enough for any number of readers that one machine has.
 const SPLITS: u64 = 64;
-/// The version of a split's bytes: it, the split's number, the number of its next event, and how far the pace had come.
+/// The version of a split's bytes: it, the split's number, the number of its next event, how far the pace had come, and, of
+/// a range, where it ends.
+const SPLIT_VERSION_RANGE: u8 = 3;
+/// Of interleaved blocks.
 const SPLIT_VERSION: u8 = 2;
 /// The first version had no pace.
 const SPLIT_VERSION_UNPACED: u8 = 1;
@@ -54,10 +60,15 @@ impl Source for NexmarkSource {
     }
 
     fn enumerator(&self, _: &Environment, restored: Option<Bytes>) -> Result<Box<dyn SplitEnumerator>> {
-        Ok(Box::new(FixedSplits::new(restored, || {
-            let unread = |split| Position { split, event: split * BLOCK_EVENTS, paced_ms: i64::MIN, paused: false };
-            Ok((0..SPLITS).map(|split| unread(split).encode()).collect())
-        })?))
+        let ranges = match &restored {
+            Some(snapshot) => Ranges::restored(&self.options, snapshot)?,
+            None => (!self.options.rate_limited).then(|| Ranges::new(&self.options)),
+        };
+        if let Some(ranges) = ranges {
+            return Ok(Box::new(ranges));
+        }
+        let unread = || (0..SPLITS).map(|split| Position::of_blocks(split).encode()).collect();
+        Ok(Box::new(FixedSplits::new(restored, || Ok(unread()))?))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn SplitReader>> {
@@ -75,19 +86,33 @@ impl Source for NexmarkSource {
     }
 }
 
-struct Position {
+/// How far a split has been read.
+#[derive(Clone, Copy)]
+pub(super) struct Position {
     split: u64,
     /// The number of the next event to read.
     event: u64,
     /// Up to which event time a rate-limited reader had let events through.
     paced_ms: i64,
+    /// Where it ends, if it is a range.
+    end: Option<u64>,
     paused: bool,
 }
 
 impl Position {
-    fn encode(&self) -> Split {
-        let mut state = vec![SPLIT_VERSION];
-        for number in [self.split, self.event, self.paced_ms as u64] {
+    /// A split of interleaved blocks, unread.
+    fn of_blocks(split: u64) -> Self {
+        Position { split, event: split * BLOCK_EVENTS, paced_ms: i64::MIN, end: None, paused: false }
+    }
+
+    /// A range of events, unread.
+    pub(super) fn of_range(split: u64, events: Range<u64>) -> Self {
+        Position { split, event: events.start, paced_ms: i64::MIN, end: Some(events.end), paused: false }
+    }
+
+    pub(super) fn encode(&self) -> Split {
+        let mut state = vec![if self.end.is_some() { SPLIT_VERSION_RANGE } else { SPLIT_VERSION }];
+        for number in [self.split, self.event, self.paced_ms as u64].into_iter().chain(self.end) {
             state.extend_from_slice(&number.to_le_bytes());
         }
         Split { id: self.split.to_string(), state: state.into() }
@@ -95,14 +120,15 @@ impl Position {
 
     /// Where the block ends that is being read.
     fn block_end(&self) -> u64 {
-        (self.event / BLOCK_EVENTS + 1).saturating_mul(BLOCK_EVENTS)
+        let end = (self.event / BLOCK_EVENTS + 1).saturating_mul(BLOCK_EVENTS);
+        end.min(self.end.unwrap_or(u64::MAX))
     }
 
     /// Goes on behind so many events: in this block, or at the split's next one.
     fn advance(&mut self, count: u64) {
         let end = self.block_end();
         self.event += count;
-        if self.event == end {
+        if self.event == end && self.end.is_none() {
             self.event = end.saturating_add((SPLITS - 1) * BLOCK_EVENTS);
         }
     }
@@ -184,7 +210,7 @@ impl SplitReader for NexmarkReader {
         let (split, first) = (position.split, position.event);
         let end = position.block_end().min(self.events);
         if first >= end {
-            if self.keep_alive {
+            if self.keep_alive && position.end.is_none() {
                 return std::future::pending().await;
             }
             self.splits.swap_remove(index);
@@ -213,13 +239,14 @@ fn decode(split: &Split) -> Result<Position> {
     let (version, rest) = split.state.split_first().ok_or_else(damaged)?;
     let (numbers, end) = rest.as_chunks::<8>();
     let numbers: Vec<u64> = numbers.iter().map(|n| u64::from_le_bytes(*n)).collect();
-    let (number, event, paced_ms) = match (*version, numbers.as_slice()) {
-        (SPLIT_VERSION, [number, event, paced]) => (*number, *event, *paced as i64),
-        (SPLIT_VERSION_UNPACED, [number, event]) => (*number, *event, i64::MIN),
+    let (split, event, paced, range_end) = match (*version, numbers.as_slice()) {
+        (SPLIT_VERSION_RANGE, [split, event, paced, end]) => (*split, *event, *paced, Some(*end)),
+        (SPLIT_VERSION, [split, event, paced]) => (*split, *event, *paced, None),
+        (SPLIT_VERSION_UNPACED, [split, event]) => (*split, *event, i64::MIN as u64, None),
         _ => return Err(damaged()),
     };
     if !end.is_empty() {
         return Err(damaged());
     }
-    Ok(Position { split: number, event, paced_ms, paused: false })
+    Ok(Position { split, event, paced_ms: paced as i64, end: range_end, paused: false })
 }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch};
+use bytes::Bytes;
 use flott_api::ids::Subtask;
 use flott_api::options::Options;
-use flott_api::source::{ReadEvent, ReaderContext, Split, SplitReader};
+use flott_api::source::{ReadEvent, ReaderContext, Split, SplitEnumerator, SplitReader};
 use flott_api::testing::{FakeWorld, ready, source_contract};
+use futures::FutureExt as _;
 
 use super::columns::{Generator, NexmarkColumn};
+use super::ranges::RANGE_EVENTS;
 use super::*;
 
 fn options(pairs: &[(&str, &str)]) -> Options {
@@ -151,10 +154,18 @@ fn reader(source: &dyn Source, world: &Arc<FakeWorld>) -> Box<dyn SplitReader> {
 }
 
 fn splits(source: &dyn Source, world: &Arc<FakeWorld>) -> Vec<Split> {
-    let mut enumerator = source.enumerator(&world.environment(), None).unwrap();
-    let found = ready(enumerator.discover()).unwrap();
-    assert!(found.finished);
-    found.splits
+    all_splits(source.enumerator(&world.environment(), None).unwrap().as_mut())
+}
+
+fn all_splits(enumerator: &mut dyn SplitEnumerator) -> Vec<Split> {
+    let mut splits = Vec::new();
+    loop {
+        let found = ready(enumerator.discover()).unwrap();
+        splits.extend(found.splits);
+        if found.finished {
+            return splits;
+        }
+    }
 }
 
 /// The auctions of all bids that a reader gives, in order; stops after `batches`.
@@ -205,6 +216,56 @@ fn any_number_of_readers_gives_the_same_events_and_a_snapshot_goes_on() {
     second.add_splits(first.snapshot().unwrap()).unwrap();
     before.extend(auctions(second.as_mut(), &mut left, usize::MAX));
     assert_eq!(before, expected);
+}
+
+#[test]
+fn a_restored_enumerator_goes_on_behind_the_last_range() {
+    let world = FakeWorld::at(0);
+    let source = Nexmark.source(&spec(&[("events.num", "100000")])).unwrap();
+    let all = splits(source.as_ref(), &world);
+    assert_eq!(all.len() as u64, 100_000_u64.div_ceil(RANGE_EVENTS));
+    let mut first = source.enumerator(&world.environment(), None).unwrap();
+    let one = |enumerator: &mut dyn SplitEnumerator| ready(enumerator.discover()).unwrap().splits;
+    let given = [one(first.as_mut()), one(first.as_mut())].concat();
+    assert_eq!(given, all[..2]);
+    first.add_back(vec![given[0].clone()]);
+    let snapshot = first.snapshot().unwrap();
+    let mut second = source.enumerator(&world.environment(), Some(snapshot)).unwrap();
+    assert_eq!(all_splits(second.as_mut()), [&all[..1], &all[2..]].concat());
+    assert!(source.enumerator(&world.environment(), Some(Bytes::from_static(b"{"))).is_err());
+}
+
+#[test]
+fn what_was_begun_with_interleaved_blocks_goes_on_with_them() {
+    let world = FakeWorld::at(0);
+    let table = |pairs: &[(&str, &str)]| Nexmark.source(&spec(pairs)).unwrap();
+    let limited = table(&[("events.num", "100000"), ("rate-limited", "true")]);
+    let before = limited.enumerator(&world.environment(), None).unwrap().snapshot().unwrap();
+    let source = table(&[("events.num", "100000")]);
+    let blocks = all_splits(source.enumerator(&world.environment(), Some(before)).unwrap().as_mut());
+    assert_eq!(blocks, splits(limited.as_ref(), &world));
+    let read = |splits: &[Split]| {
+        let mut reader = reader(source.as_ref(), &world);
+        reader.add_splits(splits.to_vec()).unwrap();
+        auctions(reader.as_mut(), &mut splits.len(), usize::MAX)
+    };
+    assert_eq!(read(&blocks), read(&splits(source.as_ref(), &world)));
+}
+
+#[test]
+fn a_table_that_is_kept_alive_has_no_last_range() {
+    let world = FakeWorld::at(0);
+    let source = Nexmark.source(&spec(&[("events.num", "17000"), ("keep-alive", "true")])).unwrap();
+    let mut enumerator = source.enumerator(&world.environment(), None).unwrap();
+    let mut reader = reader(source.as_ref(), &world);
+    for _ in 0..2 {
+        let found = ready(enumerator.discover()).unwrap();
+        assert!(!found.finished);
+        reader.add_splits(found.splits).unwrap();
+    }
+    assert!(enumerator.discover().now_or_never().is_none());
+    assert_eq!(auctions(reader.as_mut(), &mut 2, usize::MAX).len(), 15_640);
+    assert!(reader.next().now_or_never().is_none());
 }
 
 #[test]

@@ -22,6 +22,11 @@ impl Assignment {
         Assignment { given: vec![0; readers] }
     }
 
+    /// Whether a reader has fewer splits than it may have.
+    pub(crate) fn has_room(&self, finished: &[u64], open_max: u64) -> bool {
+        self.given.iter().zip(finished).any(|(given, finished)| given.saturating_sub(*finished) < open_max)
+    }
+
     /// Splits were found; `finished[r]` counts those that reader `r` has read to their end.
     pub(crate) fn on_discovery(&mut self, discovery: Discovery, finished: &[u64]) -> Vec<Command> {
         let mut assigned: Vec<Vec<Split>> = vec![Vec::new(); self.given.len()];
@@ -61,5 +66,7 @@ mod tests {
         assert_eq!(first, [assign(0, "ac"), assign(1, "b")]);
         let second = assignment.on_discovery(Discovery { splits: splits("de"), finished: true }, &[2, 0]);
         assert_eq!(second, [assign(0, "de"), Command::NoMoreSplits]);
+        assert!(assignment.has_room(&[2, 0], 2) && !assignment.has_room(&[2, 0], 1));
+        assert!(assignment.has_room(&[4, 0], 1));
     }
 }

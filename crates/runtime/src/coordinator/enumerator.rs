@@ -11,7 +11,7 @@ use flott_api::source::{Discovery, Split, SplitEnumerator};
 use flott_api::{Error, Result};
 use flott_graph::NodeId;
 use flott_state::checkpoint::manifest::EnumeratorSnapshot;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::alignment::Aligner;
 use super::assignment::{Assignment, Command};
@@ -54,21 +54,37 @@ pub(crate) enum Order {
 pub(crate) struct ReaderLine {
     messages: mpsc::Sender<ReaderMessage>,
     finished: Arc<AtomicU64>,
+    /// Of all readers: one has read a split to its end.
+    has_finished: Arc<Notify>,
 }
 
 /// The reader's end.
 pub(crate) struct EnumeratorLine {
     pub(crate) messages: mpsc::Receiver<ReaderMessage>,
-    /// Splits read to their end. A count, not a message: neither side ever waits for the other.
-    pub(crate) finished: Arc<AtomicU64>,
+    /// Splits read to their end. A count, not a message: a reader never waits for the enumerator.
+    finished: Arc<AtomicU64>,
+    has_finished: Arc<Notify>,
 }
 
-/// A line between the enumerator and one reader.
-pub(crate) fn line() -> (ReaderLine, EnumeratorLine) {
-    let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
-    let finished = Arc::new(AtomicU64::new(0));
-    let reader = ReaderLine { messages: sender, finished: Arc::clone(&finished) };
-    (reader, EnumeratorLine { messages: receiver, finished })
+impl EnumeratorLine {
+    /// A split has been read to its end.
+    pub(crate) fn finish_split(&self) {
+        self.finished.fetch_add(1, Ordering::Relaxed);
+        self.has_finished.notify_one();
+    }
+}
+
+/// Lines between the enumerator and each of so many readers.
+pub(crate) fn lines(readers: u32) -> (Vec<ReaderLine>, Vec<EnumeratorLine>) {
+    let has_finished = Arc::new(Notify::new());
+    let line = |_| {
+        let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
+        let (finished, has_finished) = (Arc::new(AtomicU64::new(0)), Arc::clone(&has_finished));
+        let reader =
+            ReaderLine { messages: sender, finished: Arc::clone(&finished), has_finished: Arc::clone(&has_finished) };
+        (reader, EnumeratorLine { messages: receiver, finished, has_finished })
+    };
+    (0..readers).map(line).unzip()
 }
 
 /// What a restored checkpoint has of a source.
@@ -117,7 +133,7 @@ impl EnumeratorWorker {
             self.assign(&mut assignment, Discovery { splits, finished: ended }).await?;
         }
         loop {
-            match self.next(ended).await? {
+            match self.next(&assignment, ended).await? {
                 Step::Found(discovery) => {
                     ended = discovery.finished;
                     self.assign(&mut assignment, discovery).await?;
@@ -129,27 +145,33 @@ impl EnumeratorWorker {
     }
 
     /// A stop ends the search for splits; orders are taken until the end.
-    async fn next(&mut self, ended: bool) -> Result<Step> {
+    async fn next(&mut self, assignment: &Assignment, ended: bool) -> Result<Step> {
+        let has_finished = self.readers.first().map(|reader| Arc::clone(&reader.has_finished)).unwrap_or_default();
         loop {
             let control = *self.control.borrow_and_update();
             if matches!(control, Control::Cancel | Control::Release) {
                 return Ok(Step::Leave);
             }
+            let searches = !ended && control == Control::Run;
+            let has_room = assignment.has_room(&self.finished(), self.enumerator.open_splits_max());
             tokio::select! {
                 biased;
                 _ = self.control.changed() => {}
                 Some(order) = self.orders.recv() => return Ok(Step::Order(order)),
-                found = self.enumerator.discover(), if !ended && control == Control::Run => {
-                    return found.map(Step::Found);
-                }
+                found = self.enumerator.discover(), if searches && has_room => return found.map(Step::Found),
+                () = has_finished.notified(), if searches && !has_room => {}
                 else => return Ok(Step::Leave),
             }
         }
     }
 
+    /// How many splits each reader has read to their end.
+    fn finished(&self) -> Vec<u64> {
+        self.readers.iter().map(|reader| reader.finished.load(Ordering::Relaxed)).collect()
+    }
+
     async fn assign(&mut self, assignment: &mut Assignment, discovery: Discovery) -> Result<()> {
-        let finished: Vec<u64> = self.readers.iter().map(|r| r.finished.load(Ordering::Relaxed)).collect();
-        for command in assignment.on_discovery(discovery, &finished) {
+        for command in assignment.on_discovery(discovery, &self.finished()) {
             match command {
                 Command::Assign { reader, splits } => {
                     send(&self.readers[reader], ReaderMessage::AddSplits(splits)).await?
@@ -189,3 +211,6 @@ async fn send(reader: &ReaderLine, message: ReaderMessage) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

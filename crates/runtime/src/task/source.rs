@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use flott_api::env::Clock;
 use flott_api::metrics::OperatorMetrics;
@@ -234,7 +233,7 @@ impl SourceWorker {
     fn finish_split(&mut self, split: &str) -> Result<()> {
         let more = self.open_splits.checked_sub(1);
         self.open_splits = more.ok_or_else(|| Error::internal(format!("split '{split}' ends twice")))?;
-        self.lines.enumerator.finished.fetch_add(1, Ordering::Relaxed);
+        self.lines.enumerator.finish_split();
         Ok(())
     }
 }
