@@ -14,6 +14,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("table.exec.mini-batch.size", "50000"),
     ("table.optimizer.distinct-agg.split.enabled", "true"),
 ];
+/// Events a second, and events, of a table that has nothing to say and keeps a job alive for half a minute: so windows of
+/// processing time close that would be dropped with the job.
+const PATIENCE: (u64, u64) = (10, 300);
 /// Keys of the table that q13 looks up in.
 const SIDE_KEYS: u64 = 10_000;
 
@@ -71,7 +74,7 @@ pub(crate) fn script(query: &Query, engine: Engine, how: &How<'_>) -> String {
     }
     tables(&mut script, engine, how);
     let (sink, select) = match &query.result {
-        Hashed::Over(sink, over) if how.hash => ((*sink).to_owned(), over.replace("{}", query.select)),
+        Hashed::Over(sink, over) if how.hash => ((*sink).to_owned(), (*over).to_owned()),
         Hashed::Key(key) if how.hash => (keyed(query.sink, key), query.select.to_owned()),
         _ => (query.sink.to_owned(), query.select.to_owned()),
     };
@@ -149,9 +152,15 @@ SELECT auction.id, auction.itemName, auction.description, auction.initialBid, au
 CREATE VIEW bid AS
 SELECT bid.auction, bid.bidder, bid.price, bid.channel, bid.url, `dateTime`, bid.extra FROM nexmark WHERE event_type = 2;
 CREATE VIEW bid_now AS SELECT *, PROCTIME() AS p_time FROM bid;
+CREATE TABLE patience WITH ('events.num' = '{patience}', 'rate-limited' = 'true',
+  'first-event.rate' = '{slow}', 'next-event.rate' = '{slow}') LIKE nexmark (OVERWRITING OPTIONS);
+CREATE VIEW bid_until_closed AS SELECT bidder, PROCTIME() AS p_time FROM (
+  SELECT bidder FROM bid UNION ALL SELECT bid.bidder FROM patience WHERE bid.bidder < 0);
 CREATE TABLE side_input (`key` BIGINT, `value` STRING) WITH ({side}, 'path' = '{folder}/side_input.csv');
 ",
         events = how.events,
+        slow = PATIENCE.0,
+        patience = PATIENCE.1,
         folder = how.folder.display(),
     );
 }
