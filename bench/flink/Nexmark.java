@@ -73,11 +73,17 @@ public final class Nexmark implements DynamicTableSourceFactory {
       throw new IllegalArgumentException("the columns are event_type, person, auction, bid, in this order");
     }
     return new Table(
-        new Settings(options.get(EVENTS), options.get(FIRST_RATE), options.get(BASE), options.get(LIMITED)),
+        new Settings(
+            options.get(EVENTS),
+            options.get(FIRST_RATE),
+            options.get(BASE),
+            options.get(LIMITED),
+            options.getOptional(BASE).isPresent()),
         new int[][] {{0}, {1}, {2}, {3}});
   }
 
-  record Settings(long events, int rate, long base, boolean limited) implements Serializable {}
+  /** `real`: event time is real time; else it begins when the reader does. */
+  record Settings(long events, int rate, long base, boolean limited, boolean real) implements Serializable {}
 
   private static final class Table implements ScanTableSource, SupportsProjectionPushDown {
     private final Settings settings;
@@ -214,6 +220,8 @@ public final class Nexmark implements DynamicTableSourceFactory {
     private Blocks split;
     private long next;
     private long emitted;
+    /** How many milliseconds behind its time an event comes. */
+    private long late;
     private boolean last;
 
     Reader(Settings settings, int[][] fields) {
@@ -222,7 +230,9 @@ public final class Nexmark implements DynamicTableSourceFactory {
     }
 
     @Override
-    public void start() {}
+    public void start() {
+      late = settings.real() ? 0 : System.currentTimeMillis() - settings.base();
+    }
 
     @Override
     public InputStatus pollNext(ReaderOutput<RowData> output) throws InterruptedException {
@@ -232,7 +242,7 @@ public final class Nexmark implements DynamicTableSourceFactory {
       if (next >= settings.events()) {
         return InputStatus.END_OF_INPUT;
       }
-      if (settings.limited() && events.time(next) > System.currentTimeMillis()) {
+      if (settings.limited() && events.time(next) + late > System.currentTimeMillis()) {
         // The mailbox is asked in between; a millisecond is less than what is measured.
         Thread.sleep(WAIT_MS);
         return InputStatus.MORE_AVAILABLE;
