@@ -56,7 +56,9 @@ fn timed() -> [Timed; 2] {
 
 /// Measures on each side: first what it sustains, then how late rows are below that.
 pub(crate) fn latencies(sides: &Sides, print: impl Fn(&str) -> Result<()>) -> Result<()> {
-    let clock = flott_runtime::environment::real().clock;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Error::external("no runtime can be started").with_source(e))?;
+    let clock = runtime.block_on(async { flott_runtime::environment::real().clock });
     print("query    side   sustained events/s  load  p50 ms  p99 ms  p99.9 ms\n")?;
     for timed in &timed() {
         for (side, name) in ["Flott", "Flink"].iter().enumerate() {
