@@ -69,6 +69,13 @@ fn a_projection_does_not_fail_on_a_row_that_the_condition_drops() {
 }
 
 #[test]
+fn a_column_without_nulls_may_have_some_in_rows_that_the_condition_drops() {
+    let never_null = Expr::column(0, LogicalType::not_null(TypeKind::Int));
+    let spec = spec(Some(greater(column(1), 0)), vec![never_null]);
+    assert_eq!(run(&spec, "+I | NULL | -1 | a\n+I | 2 | 8 | b\n+I | 3 | 9 | c"), "+I | 2\n+I | 3");
+}
+
+#[test]
 fn what_is_repeated_means_the_same_wherever_it_stands() {
     let sum = || Expr::call("+", vec![column(0), column(1)], int());
     let quotient = || Expr::call("/", vec![Expr::literal(Value::Int(44), int()), column(0)], int());
