@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, ListArray, RecordBatch, StringArray, StructArray};
@@ -18,9 +19,15 @@ use flott_api::{ChangeBatch, ErrorKind, Field, LogicalType, Schema, TypeKind};
 use crate::server::{self, Server, pause};
 use crate::world::{Table, field, users};
 
+/// A request that is not answered for so long, never is.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// A server that can do something, can do it after so long, however busy the machine is.
+const DONE_MAX: Duration = Duration::from_secs(120);
+
 /// Asks the web service: the status, and what it answers.
 fn admin(server: &Server, method: &str, path: &str, body: &str) -> (u16, String) {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", server.port + 1)) else { return (0, String::new()) };
+    stream.set_read_timeout(Some(ANSWER_MAX)).unwrap();
     let request = format!(
         "{method} /admin/v2/{path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
@@ -36,15 +43,27 @@ fn admin(server: &Server, method: &str, path: &str, body: &str) -> (u16, String)
 
 /// Asks until it is done: the namespace is made a little later than the server answers.
 fn admin_done(server: &Server, method: &str, path: &str, body: &str) {
-    let mut last = (0, String::new());
-    for _ in 0..1200 {
-        last = admin(server, method, path, body);
+    admin_tried(server, method, path, body).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server lives by the real clock")]
+fn admin_tried(server: &Server, method: &str, path: &str, body: &str) -> Result<(), String> {
+    let started = Instant::now();
+    loop {
+        let last = admin(server, method, path, body);
         if matches!(last.0, 200..=299 | 409) {
-            return;
+            return Ok(());
+        }
+        if started.elapsed() > DONE_MAX {
+            return Err(format!("{method} {path}: {last:?}; {}", server.complaint()));
         }
         pause(100);
     }
-    panic!("{method} {path}: {last:?}");
+}
+
+/// The server that all tests share, when it has made its first topic.
+fn shared(test: &str) -> Option<&'static Server> {
+    server::pulsar(test, |server| admin_tried(server, "PUT", "persistent/public/default/first", ""))
 }
 
 fn own_name() -> String {
@@ -106,7 +125,7 @@ fn properties(table: &Table, pairs: &[(&str, &str)]) -> ArrayRef {
 
 #[test]
 fn what_is_written_is_read_with_what_is_told_beside() {
-    let Some(server) = server::pulsar("what_is_written_is_read_with_what_is_told_beside") else { return };
+    let Some(server) = shared("what_is_written_is_read_with_what_is_told_beside") else { return };
     let name = topic(server);
     let table = named(server, &name);
     assert!(table.read(&[]).unwrap().is_empty(), "an empty topic ends at once");
@@ -143,7 +162,7 @@ fn what_is_written_is_read_with_what_is_told_beside() {
 
 #[test]
 fn keys_are_columns() {
-    let Some(server) = server::pulsar("keys_are_columns") else { return };
+    let Some(server) = shared("keys_are_columns") else { return };
     let name = partitioned(server, 3);
     let table = named(server, &name).with(&[
         ("key.format", "raw"),
@@ -187,7 +206,7 @@ fn ledger_of(id: &[u8]) -> u64 {
 
 #[test]
 fn reading_begins_and_ends_where_the_options_say() {
-    let Some(server) = server::pulsar("reading_begins_and_ends_where_the_options_say") else { return };
+    let Some(server) = shared("reading_begins_and_ends_where_the_options_say") else { return };
     let name = topic(server);
     let table = named(server, &name);
     for (id, row) in ["+I | 1 | a", "+I | 2 | b\n+I | 3 | c", "+I | 4 | d"].iter().enumerate() {
@@ -235,7 +254,7 @@ fn reading_begins_and_ends_where_the_options_say() {
 
 #[test]
 fn the_source_keeps_the_contract() {
-    let Some(server) = server::pulsar("the_source_keeps_the_contract") else { return };
+    let Some(server) = shared("the_source_keeps_the_contract") else { return };
     let table = named(server, &partitioned(server, 2)).with(&[("pulsar.producer.batchingMaxMessages", "4")]);
     let rows: Vec<String> = (0..30).map(|n| format!("+I | {n} | x")).collect();
     let mut writer = table.writer();
@@ -256,7 +275,7 @@ fn sink_world(server: &'static Server) -> SinkWorld {
 
 #[test]
 fn the_sink_keeps_the_contract() {
-    let Some(server) = server::pulsar("the_sink_keeps_the_contract") else { return };
+    let Some(server) = shared("the_sink_keeps_the_contract") else { return };
     let rows = |table: &str| batch(&Schema::new(users()), table);
     let batches = [rows("+I | 1 | a\n+I | 1 | a"), rows("+I | 3 | c")];
     let all = |batches: &[ChangeBatch]| batches.iter().flat_map(lines).collect::<Vec<_>>();
@@ -265,7 +284,7 @@ fn the_sink_keeps_the_contract() {
 
 #[test]
 fn large_topics_are_read_whole_and_in_order_however_they_are_compressed() {
-    let Some(server) = server::pulsar("large_topics_are_read_whole") else { return };
+    let Some(server) = shared("large_topics_are_read_whole") else { return };
     let table = named(server, &topic(server)).with(&[("pulsar.consumer.receiverQueueSize", "100")]);
     let kinds = ["NONE", "LZ4", "ZLIB", "ZSTD", "SNAPPY"];
     for (part, compression) in kinds.iter().enumerate() {
@@ -286,7 +305,7 @@ fn large_topics_are_read_whole_and_in_order_however_they_are_compressed() {
 
 #[test]
 fn messages_are_acknowledged_with_their_checkpoint_and_an_older_one_reads_them_again() {
-    let Some(server) = server::pulsar("messages_are_acknowledged_with_their_checkpoint") else { return };
+    let Some(server) = shared("messages_are_acknowledged_with_their_checkpoint") else { return };
     let name = topic(server);
     let table = named(server, &name).with(&[("source.subscription-name", "mine")]);
     let endless = endless(&table);
@@ -331,7 +350,7 @@ fn messages_are_acknowledged_with_their_checkpoint_and_an_older_one_reads_them_a
 
 #[test]
 fn a_checkpoint_may_lie_within_a_batch() {
-    let Some(server) = server::pulsar("a_checkpoint_may_lie_within_a_batch") else { return };
+    let Some(server) = shared("a_checkpoint_may_lie_within_a_batch") else { return };
     let name = topic(server);
     // One entry of 5000 messages with two rows each: a batch of rows ends within it.
     let raw = Table { fields: vec![Field::new("event", LogicalType::string())], ..named(server, &name) };
@@ -359,7 +378,7 @@ fn a_checkpoint_may_lie_within_a_batch() {
 
 #[test]
 fn new_partitions_are_found() {
-    let Some(server) = server::pulsar("new_partitions_are_found") else { return };
+    let Some(server) = shared("new_partitions_are_found") else { return };
     let name = partitioned(server, 1);
     let table = endless(&named(server, &name))
         .with(&[("pulsar.source.partitionDiscoveryIntervalMs", "100"), ("source.start.message-id", "latest")]);
@@ -383,7 +402,7 @@ fn new_partitions_are_found() {
 
 #[test]
 fn what_cannot_be_is_told() {
-    let Some(server) = server::pulsar("what_cannot_be_is_told") else { return };
+    let Some(server) = shared("what_cannot_be_is_told") else { return };
     let name = topic(server);
     let table = named(server, &name).with(&[("connection.max-retry-timeout", "500 ms")]);
     let missing = table.clone().with(&[("topics", "nothing")]);
@@ -434,7 +453,7 @@ fn what_cannot_be_is_told() {
 
 #[test]
 fn delayed_messages_come_later_to_who_waits_for_them() {
-    let Some(server) = server::pulsar("delayed_messages_come_later") else { return };
+    let Some(server) = shared("delayed_messages_come_later") else { return };
     let table = named(server, &topic(server));
     // An exclusive subscription gets them at once; they have their time.
     write(&table.clone().with(&[("sink.message-delay-interval", "1 h")]), "+I | 1 | a\n+I | 2 | b");
@@ -443,7 +462,7 @@ fn delayed_messages_come_later_to_who_waits_for_them() {
 
 #[test]
 fn a_terminated_topic_ends() {
-    let Some(server) = server::pulsar("a_terminated_topic_ends") else { return };
+    let Some(server) = shared("a_terminated_topic_ends") else { return };
     let name = topic(server);
     let table = named(server, &name);
     write(&table, "+I | 1 | a");

@@ -82,10 +82,15 @@ pub(crate) fn nats(test: &str) -> Option<&'static Server> {
     (!left_out(test, "nats")).then(|| SHARED.get_or_init(|| Server::start("nats", &[])))
 }
 
-/// Pulsar, for all tests; nothing if the user leaves these tests out.
-pub(crate) fn pulsar(test: &str) -> Option<&'static Server> {
-    static SHARED: OnceLock<Server> = OnceLock::new();
-    (!left_out(test, "pulsar")).then(|| SHARED.get_or_init(|| Server::start("pulsar", &[])))
+/// Pulsar, for all tests; nothing if the user leaves these tests out. `ready` says what keeps the server from its work, once
+/// for all tests: the others do not wait again for a server that does not come.
+pub(crate) fn pulsar(test: &str, ready: impl FnOnce(&Server) -> Result<(), String>) -> Option<&'static Server> {
+    static SHARED: OnceLock<Result<Server, String>> = OnceLock::new();
+    let start = || {
+        let server = Server::start("pulsar", &[]);
+        ready(&server).map(|()| server)
+    };
+    (!left_out(test, "pulsar")).then(|| SHARED.get_or_init(start).as_ref().unwrap_or_else(|why| panic!("{why}")))
 }
 
 /// A server for one test that does something to it, with more lines of settings.
@@ -127,6 +132,12 @@ impl Server {
     /// Where its data lies.
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// The last error that it has written down.
+    pub(crate) fn complaint(&self) -> String {
+        let log = std::fs::read_to_string(self.folder().join("server.log")).unwrap_or_default();
+        log.lines().rfind(|line| line.contains(" ERROR ")).unwrap_or("the server complains of nothing").to_owned()
     }
 
     /// Ends it without a warning to anybody.

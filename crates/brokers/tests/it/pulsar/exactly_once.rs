@@ -4,8 +4,8 @@ use flott_api::ids::{CheckpointId, JobId, Subtask};
 use flott_api::sink::{Committable, Committer, Sink, SinkWriter, WriterContext};
 use flott_api::testing::ready;
 
-use super::{admin, admin_done, endless, named, number, partitioned, topic, write};
-use crate::server::{self, Server, own, pause, wait_until};
+use super::{admin, admin_done, endless, named, number, partitioned, shared, topic, write};
+use crate::server::{Server, own, pause, wait_until};
 use crate::world::Table;
 
 fn exactly_once(server: &Server, topic: &str) -> Table {
@@ -47,7 +47,7 @@ fn seen(table: &Table, rows: usize) -> Vec<String> {
 
 #[test]
 fn rows_are_seen_when_they_are_committed_and_a_commit_is_one_however_often() {
-    let Some(server) = server::pulsar("rows_are_seen_when_they_are_committed") else { return };
+    let Some(server) = shared("rows_are_seen_when_they_are_committed") else { return };
     let table = exactly_once(server, &partitioned(server, 2));
     let mut one = writer(&table, Vec::new());
     put(&table, &mut *one, "+I | 1 | a\n+I | 2 | b");
@@ -80,7 +80,7 @@ fn rows_are_seen_when_they_are_committed_and_a_commit_is_one_however_often() {
 /// The broker begins to read some entries before the one that it is asked for.
 #[test]
 fn a_commit_of_several_entries_is_one_however_often() {
-    let Some(server) = server::pulsar("a_commit_of_several_entries_is_one_however_often") else { return };
+    let Some(server) = shared("a_commit_of_several_entries_is_one_however_often") else { return };
     let table = exactly_once(server, &topic(server)).with(&[("pulsar.producer.batchingMaxMessages", "2")]);
     write(&named(server, table.options.0["topics"].as_str()), "+I | 0 | before\n+I | 1 | it");
     let mut one = writer(&table, Vec::new());
@@ -97,7 +97,7 @@ fn a_commit_of_several_entries_is_one_however_often() {
 /// All have read and acknowledged what was committed, and its ledger is gone.
 #[test]
 fn what_is_no_longer_kept_was_committed() {
-    let Some(server) = server::pulsar("what_is_no_longer_kept_was_committed") else { return };
+    let Some(server) = shared("what_is_no_longer_kept_was_committed") else { return };
     let name = topic(server);
     let table = exactly_once(server, &name);
     let mut one = writer(&table, Vec::new());
@@ -123,7 +123,7 @@ fn what_is_no_longer_kept_was_committed() {
 
 #[test]
 fn what_was_aborted_is_told() {
-    let Some(server) = server::pulsar("what_was_aborted_is_told") else { return };
+    let Some(server) = shared("what_was_aborted_is_told") else { return };
     let table = exactly_once(server, &topic(server))
         .with(&[("pulsar.client.operationTimeoutMs", "5000"), ("connection.max-retry-timeout", "1 s")]);
     let mut one = writer(&table, Vec::new());
@@ -142,7 +142,7 @@ fn what_was_aborted_is_told() {
 /// Another transaction, which is open, holds up readers: nothing is said to be lost that will be seen.
 #[test]
 fn what_is_held_up_is_not_taken_for_lost() {
-    let Some(server) = server::pulsar("what_is_held_up_is_not_taken_for_lost") else { return };
+    let Some(server) = shared("what_is_held_up_is_not_taken_for_lost") else { return };
     let table = exactly_once(server, &topic(server))
         .with(&[("pulsar.client.operationTimeoutMs", "5000"), ("connection.max-retry-timeout", "1 s")]);
     let (mut older, mut one) = (writer(&table, Vec::new()), writer(&table, Vec::new()));
@@ -160,7 +160,7 @@ fn what_is_held_up_is_not_taken_for_lost() {
 /// The last entries of the topic are given to nobody.
 #[test]
 fn a_bounded_read_ends_behind_what_was_aborted() {
-    let Some(server) = server::pulsar("a_bounded_read_ends_behind_what_was_aborted") else { return };
+    let Some(server) = shared("a_bounded_read_ends_behind_what_was_aborted") else { return };
     let table = exactly_once(server, &topic(server));
     let mut one = writer(&table, Vec::new());
     put(&table, &mut *one, "+I | 1 | a");
@@ -178,7 +178,7 @@ fn a_bounded_read_ends_behind_what_was_aborted() {
 /// A checkpoint does not become complete with what is lost.
 #[test]
 fn a_transaction_that_timed_out_before_its_checkpoint_fails_it() {
-    let Some(server) = server::pulsar("a_transaction_that_timed_out_before_its_checkpoint_fails_it") else { return };
+    let Some(server) = shared("a_transaction_that_timed_out_before_its_checkpoint_fails_it") else { return };
     const LIMIT_MS: u64 = 5000;
     let table =
         exactly_once(server, &topic(server)).with(&[("pulsar.sink.transactionTimeoutMillis", &LIMIT_MS.to_string())]);
@@ -193,7 +193,7 @@ fn a_transaction_that_timed_out_before_its_checkpoint_fails_it() {
 /// The process dies with a checkpoint that is complete and not committed, one that is not complete, and rows behind it.
 #[test]
 fn what_no_checkpoint_has_is_given_up_and_holds_up_nobody() {
-    let Some(server) = server::pulsar("what_no_checkpoint_has_is_given_up") else { return };
+    let Some(server) = shared("what_no_checkpoint_has_is_given_up") else { return };
     let table = exactly_once(server, &topic(server));
     let mut one = writer(&table, Vec::new());
     put(&table, &mut *one, "+I | 1 | a");
@@ -213,7 +213,7 @@ fn what_no_checkpoint_has_is_given_up_and_holds_up_nobody() {
 
 #[test]
 fn an_abort_and_a_discard_leave_nothing() {
-    let Some(server) = server::pulsar("an_abort_and_a_discard_leave_nothing") else { return };
+    let Some(server) = shared("an_abort_and_a_discard_leave_nothing") else { return };
     let table = exactly_once(server, &topic(server));
     let mut one = writer(&table, Vec::new());
     put(&table, &mut *one, "+I | 1 | a");
@@ -228,7 +228,7 @@ fn an_abort_and_a_discard_leave_nothing() {
 
 #[test]
 fn a_transaction_that_timed_out_is_told() {
-    let Some(server) = server::pulsar("a_transaction_that_timed_out_is_told") else { return };
+    let Some(server) = shared("a_transaction_that_timed_out_is_told") else { return };
     let name = topic(server);
     let table = exactly_once(server, &name)
         .with(&[("pulsar.sink.transactionTimeoutMillis", "15000"), ("pulsar.client.operationTimeoutMs", "5000")]);

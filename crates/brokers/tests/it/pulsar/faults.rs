@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use flott_api::ErrorKind;
 
-use super::{admin_done, endless, named, number, topic, write, write_many};
-use crate::server::{self, certificate, own, pause, silent};
+use super::{admin_done, endless, named, number, shared, topic, write, write_many};
+use crate::server::{certificate, own, pause, silent, wait_until};
 use crate::world::{Table, users};
 
 /// The server is killed while rows are written and read; all are there, in order, and none is read twice that was written once.
@@ -91,6 +91,29 @@ fn a_server_that_never_answers_is_told() {
     let error = table.writer().put(table.rows("+I | 1 | a")).unwrap_err();
     assert_eq!(error.message(), format!("table 'c.d.t': 127.0.0.1:{port} does not answer"));
     assert!(error.detail().unwrap().starts_with("It was tried again for"), "{error:?}");
+}
+
+/// Its disk is full: nothing is taken, and who writes is told so instead of waiting for ever.
+#[test]
+fn a_broker_that_can_keep_nothing_is_told() {
+    let limits = ["diskUsageThreshold", "diskUsageLwmThreshold", "diskUsageWarnThreshold"];
+    let mut settings = limits.map(|key| format!("{key}=0.000001")).to_vec();
+    // Without them a topic fails at once: their own topic is tried for most of a minute before.
+    settings.push("topicLevelPoliciesEnabled=false".to_owned());
+    let Some(server) = own("pulsar", "a_broker_that_can_keep_nothing_is_told", &settings) else { return };
+    let table = named(&server, "t").with(&[("connection.max-retry-timeout", "500 ms")]);
+    // The namespace comes a little later than the port.
+    let mut error = None;
+    wait_until("the namespace is there", || {
+        let told = table.writer().put(table.rows("+I | 1 | a")).unwrap_err();
+        let there = !told.message().contains("Namespace not found");
+        error = Some(told);
+        there
+    });
+    let error = error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::External { retry: true }, "{error:?}");
+    assert!(error.message().contains("Not enough non-faulty bookies"), "{error:?}");
+    assert!(server.complaint().contains("Not enough non-faulty bookies"), "{}", server.complaint());
 }
 
 /// Whatever is answered, it is told, and no length is believed.
@@ -215,7 +238,7 @@ fn tls_is_made_and_certificates_are_checked() {
 
 #[test]
 fn messages_that_are_gone_are_missed() {
-    let Some(server) = server::pulsar("messages_that_are_gone_are_missed") else { return };
+    let Some(server) = shared("messages_that_are_gone_are_missed") else { return };
     let name = topic(server);
     let table = endless(&named(server, &name)).with(&[
         ("source.subscription-name", "mine"),
@@ -246,7 +269,7 @@ fn messages_that_are_gone_are_missed() {
 /// Its last messages are removed while it reads: then the broker only shows that it lives, more often than a reader is idle.
 #[test]
 fn a_bounded_read_ends_when_its_last_messages_are_removed() {
-    let Some(server) = server::pulsar("a_bounded_read_ends_when_its_last_messages_are_removed") else { return };
+    let Some(server) = shared("a_bounded_read_ends_when_its_last_messages_are_removed") else { return };
     let name = topic(server);
     let table = named(server, &name).with(&[
         ("pulsar.producer.batchingEnabled", "false"),
@@ -269,7 +292,7 @@ fn a_bounded_read_ends_when_its_last_messages_are_removed() {
 
 #[test]
 fn a_reader_that_is_not_asked_takes_no_more() {
-    let Some(server) = server::pulsar("a_reader_that_is_not_asked_takes_no_more") else { return };
+    let Some(server) = shared("a_reader_that_is_not_asked_takes_no_more") else { return };
     let name = topic(server);
     let table = named(server, &name).with(&[("pulsar.producer.batchingEnabled", "false")]);
     write_many(&table, 0..3000);
