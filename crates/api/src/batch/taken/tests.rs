@@ -57,7 +57,8 @@ fn rows_are_those_of_arrow() {
     let rising: Vec<u32> = (0..ROWS as u32).filter(|row| row % 3 != 1).collect();
     let all: Vec<u32> = (0..ROWS as u32).collect();
     let present: Vec<u32> = (0..ROWS as u32).filter(|row| row % 7 != 0).collect();
-    for rows in [&any, &rising, &all, &present, &vec![ROWS as u32 - 1], &vec![]] {
+    let repeated: Vec<u32> = (0..ROWS as u32).flat_map(|row| [row, row, row + 1 - row / 999]).collect();
+    for rows in [&any, &rising, &all, &present, &repeated, &vec![ROWS as u32 - 1], &vec![]] {
         check(&columns, rows);
     }
     let part: Vec<ArrayRef> = columns.iter().map(|column| column.slice(13, 500)).collect();
@@ -67,11 +68,15 @@ fn rows_are_those_of_arrow() {
 #[test]
 fn columns_with_the_same_nulls_share_those_of_the_result() {
     let nulls = NullBuffer::from((0..ROWS).map(|row| row % 2 == 0).collect::<Vec<_>>());
-    let column = || -> ArrayRef { Arc::new(Int64Array::new(vec![5; ROWS].into(), Some(nulls.clone()))) };
+    let other = NullBuffer::from((0..ROWS).map(|row| row % 2 == 0).collect::<Vec<_>>());
+    let of = |nulls: &NullBuffer| -> ArrayRef { Arc::new(Int64Array::new(vec![5; ROWS].into(), Some(nulls.clone()))) };
+    let column = || of(&nulls);
     let (same, part) = ([column(), column()], [column().slice(1, 9), column().slice(0, 9)]);
     let place = |array: &ArrayRef| array.nulls().unwrap().inner().values().as_ptr();
     let found = taken_columns(&same, &[0, 1, 2]).unwrap();
     assert_eq!(place(&found[0]), place(&found[1]));
+    let found = taken_columns(&[column(), of(&other)], &[0, 1, 2]).unwrap();
+    assert_eq!(place(&found[0]), place(&found[1]), "nulls are the same wherever they lie");
     let found = taken_columns(&part, &[0, 1, 2]).unwrap();
     assert_eq!((found[0].null_count(), found[1].null_count()), (2, 1));
     let valid = taken_columns(&same, &[0, 2]).unwrap();
