@@ -26,7 +26,6 @@ use crate::task::{Blame, Setup, SourceLines, Wire, run_enumerator, run_subtask};
 /// What all attempts of a job are launched from.
 pub(crate) struct Launcher {
     pub(crate) job: JobId,
-    pub(crate) graph: Arc<[u8]>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) plugins: Plugins,
     pub(crate) metrics: Arc<JobMetrics>,
@@ -141,7 +140,7 @@ impl Launch<'_> {
         let Launcher { plan, metrics, .. } = self.launcher;
         let setup = Setup {
             job: self.launcher.job,
-            graph: Arc::clone(&self.launcher.graph),
+            plan: Arc::clone(plan),
             task,
             subtask,
             worker: plan.worker(task, subtask.index),

@@ -5,7 +5,7 @@
 //! result over a [`channel`]. The [`job`] watches over all of it. [`mod@environment`] is the real world.
 //!
 //! **Invariant.** The runtime knows no operator and no connector; both come from factories in
-//! [`Plugins`]. Each subtask rebuilds its operators from the graph's bytes.
+//! [`Plugins`]. A process reads the graph's bytes once, and each subtask rebuilds its operators from the specifications in it.
 
 mod chain;
 pub mod channel;

@@ -1,4 +1,4 @@
-//! A subtask: rebuilds its operators from the graph's bytes and runs them in one tokio task.
+//! A subtask: rebuilds its operators from their specifications in the job graph and runs them in one tokio task.
 
 mod acknowledge;
 mod alignment;
@@ -20,16 +20,18 @@ use crate::Plugins;
 use crate::channel::{ChannelReceiver, ChannelSender};
 use crate::coordinator::alignment::AlignmentLine;
 use crate::coordinator::enumerator::EnumeratorLine;
+use crate::plan::Plan;
 use crate::region::Control;
 use crate::report::ReportLine;
 use crate::state::StateStorage;
 
 pub(crate) use worker::{Blame, caught, run_enumerator, run_subtask};
 
-/// All that a subtask gets, besides the graph's bytes.
+/// All that a subtask gets.
 pub(crate) struct Setup {
     pub(crate) job: JobId,
-    pub(crate) graph: Arc<[u8]>,
+    /// The job, of which all subtasks of a process read the same.
+    pub(crate) plan: Arc<Plan>,
     /// The position of its task.
     pub(crate) task: usize,
     pub(crate) subtask: Subtask,

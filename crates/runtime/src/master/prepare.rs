@@ -236,7 +236,6 @@ impl Preparation {
 
     fn master(self, found: Found) -> Result<Master> {
         let Preparation { shared, plan, plugins, requests, checkpointing, restart, memory, .. } = self;
-        let graph: Arc<[u8]> = plan.graph.to_bytes()?.into();
         let job = found.restored.as_ref().map_or(shared.id, |m| m.job);
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
         let (clock, rng) = (Arc::clone(&plugins.environment.clock), Arc::clone(&plugins.environment.rng));
@@ -269,7 +268,7 @@ impl Preparation {
         let metrics = Arc::clone(&shared.metrics);
         let unaligned = checkpointing.unaligned_after_ms.is_some();
         let (plan, reports_to, groups) = (Arc::new(plan), sender, Groups::default());
-        let launcher = Launcher { job, graph, plan, plugins, metrics, reports: reports_to, storage, unaligned, groups };
+        let launcher = Launcher { job, plan, plugins, metrics, reports: reports_to, storage, unaligned, groups };
         let mut wish = shared.wish.subscribe();
         // What was wished while all of this was looked up is not old news.
         wish.mark_changed();

@@ -58,7 +58,7 @@ pub(super) struct Restoring {
 }
 
 pub(super) fn build(setup: Setup, frame: Arc<Frame>) -> Result<BuiltTask> {
-    let plan = Plan::from_bytes(&setup.graph)?;
+    let plan = Arc::clone(&setup.plan);
     let task = &plan.tasks[setup.task];
     let clock = Arc::clone(&setup.plugins.environment.clock);
     let mut setup = setup;
