@@ -5,7 +5,7 @@
 //! `flott-bench` measures all but Nexmark. `flott-bench nexmark [QUERY,..|all] [ROUNDS]` compares queries (docs/benchmarks.md);
 //! `flott-bench nexmark hashes|heaps|scaling|latencies [QUERY,..|all] [ROUNDS]` compares results, searches Flink's heaps, compares one
 //! core with two, and times rows; `flott-bench nexmark spilled [QUERY,..] [ROUNDS]` gives state less memory than it needs;
-//! `flott-bench nexmark quick [record]` counts instructions, `flott-bench nexmark soak [MINUTES]` watches a job.
+//! `flott-bench nexmark quick [record]` counts instructions, `flott-bench nexmark soak [MINUTES [INTERVAL]]` watches a job.
 //! `flott-bench state [rows]` measures the state store alone, `flott-bench large [keys]` jobs whose state is larger than their memory, with their checkpoints and restarts, `flott-bench windows [events]` windows that slide, `flott-bench joins [rows]`
 //! chains of joins against one, `flott-bench formats [rows]` formats of files, `flott-bench functions [rows]` functions in Python and
 //! WebAssembly, `flott-bench kafka [rows]` a real Kafka, `flott-bench lookups [rows]` lookup joins with a real PostgreSQL, `flott-bench micro [name]` each container
@@ -118,10 +118,11 @@ fn nexmark_suite(arguments: &[&str]) -> Result<()> {
         });
     }
     if let ["soak", rest @ ..] = arguments {
+        let interval = rest.get(1).copied().unwrap_or(nexmark::INTERVAL);
         let minutes = rest.first().map_or(Ok(nexmark::MINUTES), |minutes| number(minutes))?;
         return in_folder_of("nexmark", |folder| {
             nexmark::Sides::alone(folder)?;
-            nexmark::soak(minutes, folder, print).map(|()| String::new())
+            nexmark::soak(minutes, interval, folder, print).map(|()| String::new())
         });
     }
     let default = (part == "spilled").then_some(nexmark::SPILLED);

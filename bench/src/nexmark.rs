@@ -21,7 +21,7 @@ pub(crate) use queries::Query;
 pub(crate) use quick::quick;
 pub(crate) use scaling::scaling;
 pub(crate) use sides::{Sides, job};
-pub(crate) use soak::{MINUTES, soak};
+pub(crate) use soak::{INTERVAL, MINUTES, soak};
 pub(crate) use spilled::{QUERIES as SPILLED, spill, spilled};
 pub(crate) use table::{Asked, compare, hashes};
 

@@ -1,4 +1,5 @@
-//! `flott-bench nexmark soak [minutes]`: whether a job stays as fast and as small as it was, with a checkpoint every 10 s.
+//! `flott-bench nexmark soak [minutes [interval]]`: whether a job stays as fast and as small as it was, with a checkpoint every
+//! 10 s; at shorter intervals, what a checkpoint leaves behind shows sooner.
 //!
 //! Windows, sessions and a lookup join, in one job without end: what they keep does not grow, so neither may memory.
 
@@ -21,7 +22,8 @@ use crate::state::cpu_nanos;
 /// Minutes unless the command line says otherwise.
 pub(crate) const MINUTES: u64 = 30;
 const QUERIES: &str = "q5,q8,q11,q13";
-const INTERVAL: &str = "10 s";
+/// Between checkpoints, unless the command line says otherwise.
+pub(crate) const INTERVAL: &str = "10 s";
 const MINUTE_MS: u64 = 60_000;
 
 /// What a minute came to.
@@ -35,7 +37,7 @@ struct Minute {
 }
 
 /// Runs the job and prints each minute, then the last third of them against the first.
-pub(crate) fn soak(minutes: u64, folder: &Path, print: impl Fn(&str) -> Result<()>) -> Result<()> {
+pub(crate) fn soak(minutes: u64, interval: &str, folder: &Path, print: impl Fn(&str) -> Result<()>) -> Result<()> {
     if minutes < 3 {
         return Err(Error::invalid("a soak of less than three minutes shows nothing"));
     }
@@ -43,7 +45,7 @@ pub(crate) fn soak(minutes: u64, folder: &Path, print: impl Fn(&str) -> Result<(
     let runtime = runtime.map_err(|e| Error::external("no threads can be started").with_source(e))?;
     runtime.block_on(async {
         let clock = environment::real().clock;
-        let job = start(folder)?;
+        let job = start(interval, folder)?;
         print("minute  events/s  per core  resident MB  checkpoints  the last took ms  wrote MB\n")?;
         let mut all = Vec::new();
         let mut before = Before { events: 0, nanos: clock.monotonic_ns(), cpu_nanos: cpu_nanos() };
@@ -73,13 +75,13 @@ pub(crate) fn soak(minutes: u64, folder: &Path, print: impl Fn(&str) -> Result<(
     })
 }
 
-fn start(folder: &Path) -> Result<JobHandle> {
+fn start(interval: &str, folder: &Path) -> Result<JobHandle> {
     let plugins = with_measure(environment::real(), &Arc::default());
     let mut configuration = Configuration::default();
     let checkpoints = format!("file://{}", folder.join("checkpoints").display());
     for (key, value) in [
         ("parallelism.default", PARALLELISM.to_string().as_str()),
-        ("execution.checkpointing.interval", INTERVAL),
+        ("execution.checkpointing.interval", interval),
         ("execution.checkpointing.dir", &checkpoints),
     ] {
         configuration.set(key, value, Origin::CommandLine)?;
