@@ -1,8 +1,10 @@
 //! The block cache: decoded blocks and indexes of segments, shared by all stores of a process.
 //!
 //! What to give up is chosen by a clock: a hand goes round, spares what was used since it last came by, and
-//! takes the first that was not. New entries start unused, so one long scan does not push out what is in use.
+//! takes the first that was not. New entries start unused, so one long scan does not push out what is in use. What is kept of a
+//! file goes with it: else the cache would fill up with what nobody can ask for any more.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +28,8 @@ pub struct BlockCache {
 #[derive(Debug, Default)]
 struct Slots {
     places: HashMap<(u64, u64), usize, FixedState>,
+    /// The keys in order: those of a file are neighbours.
+    keys: BTreeSet<(u64, u64)>,
     slots: Vec<Slot>,
     hand: usize,
     used_bytes: usize,
@@ -37,6 +41,13 @@ struct Slot {
     item: Cached,
     bytes: usize,
     used: bool,
+}
+
+/// What is kept of one file, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct CachedFile {
+    cache: Arc<BlockCache>,
+    id: u64,
 }
 
 /// What is cached.
@@ -77,23 +88,9 @@ impl BlockCache {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number for a file that nobody else has.
-    pub(super) fn next_id(&self) -> u64 {
-        self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-
-    pub(super) fn block(&self, file: u64, offset: u64) -> Option<Arc<Block>> {
-        match self.get((file, offset)) {
-            Some(Cached::Block(block)) => Some(block),
-            _ => None,
-        }
-    }
-
-    pub(super) fn part(&self, file: u64, offset: u64) -> Option<Arc<PartIndex>> {
-        match self.get((file, offset)) {
-            Some(Cached::Part(part)) => Some(part),
-            _ => None,
-        }
+    /// For one file, of which nothing is kept yet.
+    pub(super) fn file(self: &Arc<Self>) -> CachedFile {
+        CachedFile { cache: Arc::clone(self), id: self.ids.fetch_add(1, Ordering::Relaxed) }
     }
 
     fn get(&self, key: (u64, u64)) -> Option<Cached> {
@@ -104,20 +101,54 @@ impl BlockCache {
         Some(slot.item.clone())
     }
 
-    /// Keeps an item of a file, by where it lies there. What is larger than the whole cache is not kept.
-    pub(super) fn insert(&self, file: u64, offset: u64, item: Cached) {
-        let bytes = size_of::<Slot>() + item.memory_bytes();
+    fn insert(&self, key: (u64, u64), item: Cached) {
+        // The key is there twice more, in both of its orders.
+        let bytes = size_of::<Slot>() + 2 * size_of_val(&key) + item.memory_bytes();
         let mut slots = self.lock();
-        if bytes > self.limit_bytes || slots.places.contains_key(&(file, offset)) {
+        if bytes > self.limit_bytes || slots.places.contains_key(&key) {
             return;
         }
         while slots.used_bytes + bytes > self.limit_bytes {
             slots.evict();
         }
         let place = slots.slots.len();
-        slots.slots.push(Slot { key: (file, offset), item, bytes, used: false });
-        slots.places.insert((file, offset), place);
+        slots.slots.push(Slot { key, item, bytes, used: false });
+        slots.places.insert(key, place);
+        slots.keys.insert(key);
         slots.used_bytes += bytes;
+    }
+}
+
+impl CachedFile {
+    pub(super) fn block(&self, offset: u64) -> Option<Arc<Block>> {
+        match self.cache.get((self.id, offset)) {
+            Some(Cached::Block(block)) => Some(block),
+            _ => None,
+        }
+    }
+
+    pub(super) fn part(&self, offset: u64) -> Option<Arc<PartIndex>> {
+        match self.cache.get((self.id, offset)) {
+            Some(Cached::Part(part)) => Some(part),
+            _ => None,
+        }
+    }
+
+    /// Keeps an item by where it lies in the file. What is larger than the whole cache is not kept.
+    pub(super) fn insert(&self, offset: u64, item: Cached) {
+        self.cache.insert((self.id, offset), item);
+    }
+}
+
+impl Drop for CachedFile {
+    fn drop(&mut self) {
+        let mut slots = self.cache.lock();
+        let keys: Vec<_> = slots.keys.range((self.id, 0)..=(self.id, u64::MAX)).copied().collect();
+        for key in keys {
+            if let Some(place) = slots.places.get(&key).copied() {
+                slots.remove(place);
+            }
+        }
     }
 }
 
@@ -143,14 +174,19 @@ impl Slots {
             }
             self.hand += 1;
         }
-        let slot = self.slots.swap_remove(self.hand);
-        self.places.remove(&slot.key);
-        self.used_bytes -= slot.bytes;
-        if let Some(moved) = self.slots.get(self.hand) {
-            self.places.insert(moved.key, self.hand);
-        }
+        self.remove(self.hand);
         // What took its place is the newest: its turn comes when the hand has gone round.
         self.hand += 1;
+    }
+
+    fn remove(&mut self, place: usize) {
+        let slot = self.slots.swap_remove(place);
+        self.places.remove(&slot.key);
+        self.keys.remove(&slot.key);
+        self.used_bytes -= slot.bytes;
+        if let Some(moved) = self.slots.get(place) {
+            self.places.insert(moved.key, place);
+        }
     }
 }
 
@@ -164,27 +200,49 @@ mod tests {
         Cached::Part(Arc::new(PartIndex::of_filter(Bytes::from(vec![0; 100]))))
     }
 
+    fn item_bytes() -> usize {
+        size_of::<Slot>() + 32 + item().memory_bytes()
+    }
+
     #[test]
     fn what_is_used_stays_and_the_bound_holds() {
-        let bytes = size_of::<Slot>() + item().memory_bytes();
-        let cache = BlockCache::new(bytes * 4);
+        let cache = BlockCache::new(item_bytes() * 4);
+        let file = cache.file();
         for offset in 0..4 {
-            cache.insert(0, offset, item());
+            file.insert(offset, item());
         }
-        assert!(cache.part(0, 1).is_some() && cache.block(0, 1).is_none());
+        assert!(file.part(1).is_some() && file.block(1).is_none());
         for offset in 4..40 {
-            cache.insert(0, offset, item());
-            assert!(cache.part(0, 1).is_some(), "{offset}");
+            file.insert(offset, item());
+            assert!(file.part(1).is_some(), "{offset}");
             assert!(cache.used_bytes() <= cache.limit_bytes());
         }
-        let left = (0..40).filter(|offset| cache.part(0, *offset).is_some()).count();
-        assert_eq!((left, cache.used_bytes()), (4, bytes * 4));
+        let left = (0..40).filter(|offset| file.part(*offset).is_some()).count();
+        assert_eq!((left, cache.used_bytes()), (4, item_bytes() * 4));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_file_goes_with_it() {
+        let cache = BlockCache::new(item_bytes() * 10);
+        let files = [cache.file(), cache.file(), cache.file()];
+        for (file, items) in files.iter().zip([3, 4, 3]) {
+            (0..items).for_each(|offset| file.insert(offset, item()));
+        }
+        let [first, second, third] = files;
+        drop(second);
+        assert_eq!(cache.used_bytes(), item_bytes() * 6);
+        assert!((0..3).all(|offset| first.part(offset).is_some() && third.part(offset).is_some()));
+        // There is room again, and the clock goes round what is left.
+        (3..20).for_each(|offset| third.insert(offset, item()));
+        assert_eq!(cache.used_bytes(), item_bytes() * 10);
+        drop((first, third));
+        assert_eq!((cache.used_bytes(), cache.lock().keys.len()), (0, 0));
     }
 
     #[test]
     fn what_can_never_fit_is_not_kept() {
         let cache = BlockCache::new(50);
-        cache.insert(0, 0, item());
+        cache.file().insert(0, item());
         assert_eq!(cache.used_bytes(), 0);
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flott_api::Result;
 
 use super::block::Block;
-use super::cache::Cached;
+use super::cache::{Cached, CachedFile};
 use super::format::damaged;
 use super::index::{BlockRef, Directory, FOOTER_BYTES, Footer, Part, PartIndex};
 use super::io::Io;
@@ -38,8 +38,8 @@ pub(super) struct Segment {
     source: Source,
     /// For which key groups it counts.
     groups: Range<u32>,
-    /// Its name in the cache.
-    cache_id: u64,
+    /// What the cache has of it.
+    cached: CachedFile,
     directory: OnceLock<Arc<Directory>>,
     /// What is known of its keys, if it was written here.
     sketch: Option<Sketch>,
@@ -95,7 +95,7 @@ impl Segment {
         Segment {
             source,
             groups,
-            cache_id: io.cache.next_id(),
+            cached: io.cache.file(),
             directory: OnceLock::new(),
             sketch: None,
             looks: AtomicU64::new(0),
@@ -230,7 +230,7 @@ impl Segment {
 
     /// The indexes of some parts, which ascend.
     pub(super) async fn parts(&self, io: &Io, directory: &Directory, wanted: &[usize]) -> Result<Vec<Arc<PartIndex>>> {
-        let cached = |part: &usize| io.cache.part(self.cache_id, directory.parts[*part].index.offset);
+        let cached = |part: &usize| self.cached.part(directory.parts[*part].index.offset);
         let mut found: Vec<Option<Arc<PartIndex>>> = wanted.iter().map(cached).collect();
         let missing: Vec<usize> = (0..wanted.len()).filter(|i| found[*i].is_none()).collect();
         if !missing.is_empty() {
@@ -241,7 +241,7 @@ impl Segment {
             let read = self.read_near(io, &ranges).await?;
             let (filters, indexes) = read.split_at(missing.len());
             for ((part, place), (filter, index)) in parts.zip(&missing).zip(filters.iter().zip(indexes)) {
-                found[*place] = Some(self.keep_part(io, part, filter, index)?);
+                found[*place] = Some(self.keep_part(part, filter, index)?);
             }
         }
         Ok(found.into_iter().flatten().collect())
@@ -260,21 +260,21 @@ impl Segment {
             let (Some(filter), Some(index)) = (filter, index) else {
                 return Err(damaged(self.path(), "it is cut off"));
             };
-            self.keep_part(io, part, &filter, &index)?;
+            self.keep_part(part, &filter, &index)?;
         }
         Ok(())
     }
 
-    fn keep_part(&self, io: &Io, part: &Part, filter: &[u8], index: &[u8]) -> Result<Arc<PartIndex>> {
+    fn keep_part(&self, part: &Part, filter: &[u8], index: &[u8]) -> Result<Arc<PartIndex>> {
         let read = PartIndex::read(part, index, Bytes::copy_from_slice(filter), self.size());
         let read = Arc::new(read.map_err(|why| damaged(self.path(), why))?);
-        io.cache.insert(self.cache_id, part.index.offset, Cached::Part(Arc::clone(&read)));
+        self.cached.insert(part.index.offset, Cached::Part(Arc::clone(&read)));
         Ok(read)
     }
 
     /// Blocks, which ascend, by way of the cache.
     pub(super) async fn blocks(&self, io: &Io, wanted: &[BlockRef<'_>]) -> Result<Vec<Arc<Block>>> {
-        let cached = |block: &BlockRef<'_>| io.cache.block(self.cache_id, block.section().offset);
+        let cached = |block: &BlockRef<'_>| self.cached.block(block.section().offset);
         let mut found: Vec<Option<Arc<Block>>> = wanted.iter().map(cached).collect();
         let missing: Vec<usize> = (0..wanted.len()).filter(|i| found[*i].is_none()).collect();
         if !missing.is_empty() {
@@ -283,7 +283,7 @@ impl Segment {
             for (place, bytes) in missing.into_iter().zip(&read) {
                 let entry = wanted[place];
                 let block = Arc::new(self.decode(entry, bytes, false)?);
-                io.cache.insert(self.cache_id, entry.section().offset, Cached::Block(Arc::clone(&block)));
+                self.cached.insert(entry.section().offset, Cached::Block(Arc::clone(&block)));
                 found[place] = Some(block);
             }
         }

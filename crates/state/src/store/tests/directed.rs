@@ -242,6 +242,28 @@ fn what_is_prefetched_is_kept_within_the_size_of_the_cache() {
 }
 
 #[test]
+fn what_is_cached_of_files_does_not_outlive_them() {
+    let world = World::new(1);
+    let options = StoreOptions { cache: BlockCache::new(10 << 20), ..world.options(0, 1) };
+    let cache = Arc::clone(&options.cache);
+    let store = SegmentStore::open(options, &[]).unwrap();
+    store.declare(&descriptor(0)).unwrap();
+    let mut most = [0; 2];
+    for round in 0..400 {
+        write(&world, &store, 0, &(0..12).map(|n| put(key(n, b"a"), &noise(round, 100))).collect::<Vec<_>>());
+        checkpoint(&world, &store);
+        world.executor.run_until_idle();
+        (0..12).for_each(|n| assert!(get(&world, &store, 0, key(n, b"a")).is_some()));
+        let most = &mut most[round as usize / 200];
+        *most = cache.used_bytes().max(*most);
+    }
+    assert!(most[0] > 0 && most[1] <= most[0], "the state is the same, and more and more is kept of it: {most:?}");
+    drop(store);
+    world.executor.run_until_idle();
+    assert_eq!(cache.used_bytes(), 0);
+}
+
+#[test]
 fn a_store_that_has_no_room_takes_some_writes_and_has_room_when_others_are_stored() {
     let world = World::new(1);
     let store = world.open(0, 1, &[]);
