@@ -212,7 +212,7 @@ impl Master {
         let Master { slots, reports, requests, wish, errand, .. } = self;
         tokio::select! {
             biased;
-            // What a worker has told comes before its end.
+            // What a worker has told comes before its end, see `hear_reports`.
             Some(report) = reports.recv() => Event::Report(report),
             _ = wish.changed() => Event::Wish,
             (region, progress) = changed(slots) => Event::Region(region, progress),
@@ -236,7 +236,10 @@ impl Master {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Wish => self.on_wish(),
-            Event::Region(region, progress) => self.on_progress(region, progress),
+            Event::Region(region, progress) => {
+                self.hear_reports();
+                self.on_progress(region, progress);
+            }
             Event::Errand(vault, done) => {
                 (self.vault, self.errand) = (Some(*vault), None);
                 self.on_done(done);
@@ -244,6 +247,14 @@ impl Master {
             Event::Report(report) => self.on_report(report),
             Event::Request(request) => self.on_request(request),
             Event::Time => self.on_time(),
+        }
+    }
+
+    /// Takes all that workers had told before a region came this far. [`next`](Self::next) alone cannot: others may both tell
+    /// and end between its look at the reports and its look at the regions, and what they handed over would be lost.
+    fn hear_reports(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            self.on_report(report);
         }
     }
 
