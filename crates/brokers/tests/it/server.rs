@@ -134,9 +134,14 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// The last error that it has written down.
+    /// What it has written down.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder().join("server.log")).unwrap_or_default()
+    }
+
+    /// The last error of that.
     pub(crate) fn complaint(&self) -> String {
-        let log = std::fs::read_to_string(self.folder().join("server.log")).unwrap_or_default();
+        let log = self.log();
         log.lines().rfind(|line| line.contains(" ERROR ")).unwrap_or("the server complains of nothing").to_owned()
     }
 
