@@ -9,6 +9,8 @@ mod checkpoints;
 mod prepare;
 mod regions;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod vault;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -100,18 +102,26 @@ enum Event {
 }
 
 impl Master {
-    /// Runs the job to its end.
-    pub(crate) async fn run(mut self) {
+    /// Before the job runs: every region is on its way.
+    fn recover_all(&mut self) {
         for region in 0..self.slots.len() {
             self.recover(region);
         }
+    }
+
+    /// Runs the job to its end.
+    async fn run(mut self) {
         while !self.has_ended() {
-            self.start_errand();
-            let event = self.next().await;
-            self.handle(event);
-            self.checkpoint_commands();
+            self.step().await;
         }
         self.end().await;
+    }
+
+    async fn step(&mut self) {
+        self.start_errand();
+        let event = self.next().await;
+        self.handle(event);
+        self.checkpoint_commands();
     }
 
     fn has_ended(&self) -> bool {

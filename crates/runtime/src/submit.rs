@@ -34,6 +34,20 @@ impl Default for SubmitOptions {
 /// If the graph is damaged or not runnable, or an option is wrong. What only its master or a subtask can
 /// find fails the job.
 pub fn submit(graph_bytes: &[u8], plugins: &Plugins, options: SubmitOptions) -> Result<JobHandle> {
+    let (handle, preparation) = preparation(graph_bytes, plugins, options)?;
+    let shared = &preparation.shared;
+    tracing::info!(job = %shared.id, name = shared.name, "the job has started");
+    let span = tracing::info_span!("job", id = %shared.id);
+    plugins.environment.spawner.spawn("master", Box::pin(preparation.run().instrument(span))).detach();
+    Ok(handle)
+}
+
+/// A job before anything of it runs.
+pub(crate) fn preparation(
+    graph_bytes: &[u8],
+    plugins: &Plugins,
+    options: SubmitOptions,
+) -> Result<(JobHandle, Preparation)> {
     let plan = Plan::from_bytes(graph_bytes)?;
     let checkpointing = CheckpointSettings::read(&plan.graph.configuration)?;
     if checkpointing.interval_ms.is_some() && checkpointing.directory.is_none() {
@@ -48,8 +62,6 @@ pub fn submit(graph_bytes: &[u8], plugins: &Plugins, options: SubmitOptions) -> 
     let shared = Arc::new(Shared::new(new_id(plugins), plan.graph.name.clone(), Arc::new(JobMetrics::of(&plan))));
     let (sender, requests) = mpsc::channel(REQUESTS_MAX);
     let handle = JobHandle::new(Arc::clone(&shared), sender, Arc::clone(&memory));
-    tracing::info!(job = %shared.id, name = plan.graph.name, "the job has started");
-    let span = tracing::info_span!("job", id = %shared.id);
     let preparation = Preparation {
         shared,
         plan,
@@ -60,8 +72,7 @@ pub fn submit(graph_bytes: &[u8], plugins: &Plugins, options: SubmitOptions) -> 
         memory,
         ordinal: options.ordinal,
     };
-    plugins.environment.spawner.spawn("master", Box::pin(preparation.run().instrument(span))).detach();
-    Ok(handle)
+    Ok((handle, preparation))
 }
 
 fn new_id(plugins: &Plugins) -> JobId {

@@ -67,7 +67,7 @@ fn world() -> Arc<World> {
 
 /// No test waits longer.
 #[expect(clippy::disallowed_methods, reason = "a hanging test must end by the real clock")]
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("nothing hangs")
 }
 

@@ -78,12 +78,15 @@ impl Preparation {
             prepared = self.prepare() => prepared,
         };
         match prepared {
-            Ok(master) => Box::pin(master.run()).await,
+            Ok(mut master) => {
+                master.recover_all();
+                Box::pin(master.run()).await;
+            }
             Err(error) => shared.end(JobStatus::Failed, Some(error)),
         }
     }
 
-    async fn prepare(mut self) -> Result<Master> {
+    pub(super) async fn prepare(mut self) -> Result<Master> {
         let found = self.find().await?;
         if let Some(manifest) = &found.restored {
             self.fit(manifest)?;
