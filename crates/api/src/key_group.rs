@@ -63,6 +63,33 @@ pub fn hash_keys(columns: &[ArrayRef], rows: usize) -> Result<Vec<u64>> {
     Ok(hashes)
 }
 
+/// The hash of all rows where they have one key and that is seen at once, as rows of one window have.
+///
+/// # Errors
+/// If a column's type cannot be a key.
+pub fn hash_of_all(columns: &[ArrayRef], rows: usize) -> Result<Option<u64>> {
+    if rows == 0 || !columns.iter().all(|column| is_one_value(column.as_ref())) {
+        return Ok(None);
+    }
+    let first: Vec<ArrayRef> = columns.iter().map(|column| column.slice(0, 1)).collect();
+    Ok(hash_keys(&first, 1)?.pop())
+}
+
+/// Whether all rows have the same value; not asked of types that are dear to compare.
+fn is_one_value(column: &dyn Array) -> bool {
+    fn of<T: ArrowPrimitiveType>(column: &dyn Array) -> bool {
+        let values = column.as_primitive::<T>().values();
+        column.null_count() == 0 && values.iter().all(|value| *value == values[0])
+    }
+    match column.data_type() {
+        DataType::Int32 => of::<Int32Type>(column),
+        DataType::Int64 => of::<Int64Type>(column),
+        DataType::Date32 => of::<Date32Type>(column),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => of::<TimestampMillisecondType>(column),
+        _ => false,
+    }
+}
+
 /// Mixes one value into a hash. The finaliser of MurmurHash3 (Austin Appleby, public domain).
 #[inline]
 fn mix(hash: u64, value: u64) -> u64 {

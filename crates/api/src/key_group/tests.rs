@@ -99,3 +99,27 @@ fn groups_are_spread() {
     }
     assert!(counts.iter().all(|c| (50..200).contains(c)), "{counts:?}");
 }
+
+#[test]
+fn one_key_of_all_rows_is_seen_and_has_their_hash() {
+    let ones: [ArrayRef; 4] = [
+        Arc::new(Int32Array::from(vec![7; 3])),
+        Arc::new(Int64Array::from(vec![-7; 3])),
+        Arc::new(Date32Array::from(vec![7; 3])),
+        Arc::new(TimestampMillisecondArray::from(vec![7; 3])),
+    ];
+    for keys in [&ones[..0], &ones[..1], &ones[1..2], &ones[2..3], &ones[3..], &ones] {
+        let hashes = hash_keys(keys, 3).unwrap();
+        assert_eq!(hash_of_all(keys, 3).unwrap(), Some(hashes[0]));
+        assert_eq!(hash_of_all(keys, 0).unwrap(), None);
+    }
+    let others: [ArrayRef; 4] = [
+        Arc::new(Int32Array::from(vec![7, 7, 8])),
+        Arc::new(Int32Array::from(vec![Some(0), None, Some(0)])),
+        Arc::new(Int32Array::from(vec![None::<i32>; 3])),
+        Arc::new(StringArray::from(vec!["a"; 3])),
+    ];
+    for other in others {
+        assert_eq!(hash_of_all(&[Arc::clone(&ones[0]), other], 3).unwrap(), None);
+    }
+}

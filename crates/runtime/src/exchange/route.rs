@@ -3,8 +3,8 @@
 //! Every mark goes to every channel, in its place among that channel's rows; a channel that gets no
 //! row of a batch gets the last of its watermarks.
 
-use arrow_array::UInt32Array;
-use flott_api::key_group::{KeyGroup, hash_keys, key_group, subtask_of};
+use arrow_array::{ArrayRef, UInt32Array};
+use flott_api::key_group::{KeyGroup, hash_keys, hash_of_all, key_group, subtask_of};
 use flott_api::{ChangeBatch, Mark, Result, Watermark};
 use flott_graph::Partitioning;
 
@@ -45,7 +45,7 @@ impl Router {
                 push_whole(batch, target, targets, out);
             }
             Router::Pinned { target } => push_whole(batch, *target, targets, out),
-            Router::Hash(router) => router.route(&batch, out)?,
+            Router::Hash(router) => router.route(batch, out)?,
             Router::Broadcast => out.extend((0..targets).map(|t| (t, Element::Batch(batch.clone())))),
         }
         Ok(())
@@ -86,38 +86,57 @@ impl HashRouter {
         }
     }
 
-    fn route(&mut self, batch: &SizedBatch, out: &mut Vec<(usize, Element)>) -> Result<()> {
-        self.spread(&batch.batch)?;
+    fn route(&mut self, batch: SizedBatch, out: &mut Vec<(usize, Element)>) -> Result<()> {
+        let keys = self.keys(&batch.batch)?;
+        if let Some(target) = self.target_of_all(&keys, batch.batch.len())? {
+            push_whole(batch, target, self.rows.len(), out);
+            return Ok(());
+        }
+        self.spread(&keys, batch.batch.len())?;
         for (target, rows) in self.rows.iter_mut().enumerate() {
             if rows.is_empty() {
                 push_watermark(batch.batch.last_watermark(), std::iter::once(target), out);
                 continue;
             }
-            out.push((target, Element::Batch(take(batch, rows)?)));
+            out.push((target, Element::Batch(take(&batch, rows)?)));
         }
         Ok(())
     }
 
     /// What of a batch goes to one target; the last of its watermarks if it is no row.
     pub(crate) fn own(&mut self, batch: &SizedBatch, target: usize) -> Result<Option<Element>> {
-        self.spread(&batch.batch)?;
+        let keys = self.keys(&batch.batch)?;
+        self.spread(&keys, batch.batch.len())?;
         if self.rows[target].is_empty() {
             return Ok(batch.batch.last_watermark().map(Element::Watermark));
         }
         take(batch, &mut self.rows[target]).map(|batch| Some(Element::Batch(batch)))
     }
 
+    fn keys(&self, batch: &ChangeBatch) -> Result<Vec<ArrayRef>> {
+        self.columns.iter().map(|c| batch.column(*c)).collect()
+    }
+
+    /// Where all rows go, if that is seen at once.
+    fn target_of_all(&self, keys: &[ArrayRef], rows: usize) -> Result<Option<usize>> {
+        let hash = hash_of_all(keys, rows)?;
+        Ok(hash.map(|hash| self.owner(hash) as usize))
+    }
+
+    fn owner(&self, hash: u64) -> u32 {
+        self.owners[key_group(hash, self.max_parallelism).0 as usize]
+    }
+
     /// Fills `rows`.
-    fn spread(&mut self, batch: &ChangeBatch) -> Result<()> {
-        let expected = batch.len() / self.rows.len();
+    fn spread(&mut self, keys: &[ArrayRef], count: usize) -> Result<()> {
+        let expected = count / self.rows.len();
         for rows in &mut self.rows {
             rows.clear();
             rows.reserve(expected + expected / 4);
         }
-        let keys = self.columns.iter().map(|c| batch.column(*c)).collect::<Result<Vec<_>>>()?;
-        for (row, hash) in hash_keys(&keys, batch.len())?.into_iter().enumerate() {
-            let group = key_group(hash, self.max_parallelism);
-            self.rows[self.owners[group.0 as usize] as usize].push(row as u32);
+        for (row, hash) in hash_keys(keys, count)?.into_iter().enumerate() {
+            let owner = self.owner(hash) as usize;
+            self.rows[owner].push(row as u32);
         }
         Ok(())
     }

@@ -107,3 +107,20 @@ fn rescale_groups_neighbours() {
         assert!((0..to).all(|t| pairs.iter().any(|p| p.1 == t)));
     }
 }
+
+#[test]
+fn rows_with_one_key_go_where_each_would_and_are_not_copied() {
+    for key in 0..20 {
+        let mut router = Router::new(&Partitioning::Hash { columns: vec![0] }, 0, 3, MAX_PARALLELISM);
+        let of_one = rows_of(&route(&mut router, 3, batch([key, key + 1000], &[])));
+        let alone = of_one.iter().find(|(_, rows)| rows.contains(&key)).unwrap().0;
+        let same = batch([key; 50], &[(50, 9)]);
+        let values = same.rows().column(0).to_data().buffers()[0].as_ptr();
+        let mut routed = route(&mut router, 3, same);
+        assert_eq!(rows_of(&routed), [(alone, vec![key; 50])]);
+        let Some((_, Element::Batch(whole))) = routed.pop() else { panic!("the batch is the last") };
+        assert_eq!(whole.batch.rows().column(0).to_data().buffers()[0].as_ptr(), values);
+        let others = routed.iter().filter(|(_, e)| matches!(e, Element::Watermark(Watermark(9)))).count();
+        assert_eq!((others, routed.len()), (2, 2));
+    }
+}
