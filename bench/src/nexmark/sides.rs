@@ -90,6 +90,17 @@ impl Sides {
         text.trim_end().parse()
     }
 
+    /// Runs it here in as many processes at once as there are starters, none with more than one subtask of a task.
+    pub(crate) fn flott_at_once(&self, query: &Query, how: &How<'_>, starters: &[Vec<String>]) -> Result<Vec<Outcome>> {
+        let path = self.write(query, Engine::Flott, how)?.display().to_string();
+        let run = |starter: &Vec<String>| text_by(starter, &["nexmark", "job", "1", &path])?.trim_end().parse();
+        std::thread::scope(|threads| {
+            let running: Vec<_> = starters.iter().map(|starter| threads.spawn(move || run(starter))).collect();
+            let ended = running.into_iter().map(|run| run.join());
+            ended.map(|run| run.unwrap_or_else(|_| Err(Error::internal("a measurement panicked")))).collect()
+        })
+    }
+
     /// Runs it on Flink, with so large a heap; fails if it takes more seconds.
     pub(crate) fn flink(
         &self,
