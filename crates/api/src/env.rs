@@ -38,6 +38,12 @@ pub trait Spawner: Send + Sync {
     /// Runs the future beside the caller. Dropping the handle cancels it.
     fn spawn(&self, name: &str, future: BoxFuture<'static, ()>) -> Box<dyn TaskHandle>;
 
+    /// Runs a subtask to its end. Subtasks with the same home run on the same core while no other is idle; where there are no
+    /// cores to choose from, it is a task as any other.
+    fn spawn_subtask(&self, name: &str, _home: u64, future: BoxFuture<'static, ()>) {
+        self.spawn(name, future).detach();
+    }
+
     /// Runs blocking work (file I/O, decompression) where it does not hold up others.
     fn blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
 }

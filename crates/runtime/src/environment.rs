@@ -1,11 +1,12 @@
 //! The real world: the machine's clock, randomness, tokio's tasks, local files, programs and the terminal.
 //!
 //! This folder is the one place that touches them; everybody else takes
-//! [`Environment`]. [`real`] must be called within a tokio runtime, whose worker threads are the
-//! cores that jobs may use.
+//! [`Environment`]. [`real`] must be called within a tokio runtime, whose worker threads are as
+//! many as the cores that jobs may use: so many threads are started for subtasks, too.
 
 mod clock;
 mod console;
+mod cores;
 mod files;
 #[cfg(feature = "http")]
 mod http;
@@ -50,7 +51,7 @@ pub use spawner::TokioSpawner;
 pub fn real() -> Environment {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let rng: Arc<dyn Rng> = Arc::new(SeededRandom::from_system());
-    let spawner: Arc<dyn Spawner> = Arc::new(TokioSpawner::current());
+    let spawner: Arc<dyn Spawner> = Arc::new(TokioSpawner::with_cores());
     let world = StoreWorld { clock: Arc::clone(&clock), rng: Arc::clone(&rng), spawner: Arc::clone(&spawner) };
     Environment {
         clock,

@@ -160,7 +160,10 @@ impl Launch<'_> {
         let blame = Blame::subtask(operators, subtask);
         let span = tracing::info_span!("subtask", job = %self.launcher.job, operator = name, %subtask);
         let work = run_subtask(Arc::clone(&self.region), setup, blame, self.launcher.writes(task)).instrument(span);
-        self.launcher.spawn(&format!("{name} {subtask}"), work);
+        // Of a job with few subtasks others have the other cores.
+        let home = (self.launcher.job.0 as u64).wrapping_add(u64::from(subtask.index));
+        let spawner = &self.launcher.plugins.environment.spawner;
+        spawner.spawn_subtask(&format!("{name} {subtask}"), home, Box::pin(work));
     }
 
     /// The enumerator of the source that heads a task, and the lines of its readers.

@@ -1,4 +1,4 @@
-//! A subtask: rebuilds its operators from their specifications in the job graph and runs them in one tokio task.
+//! A subtask: rebuilds its operators from their specifications in the job graph and runs them as one task, on the threads of subtasks.
 
 mod acknowledge;
 mod alignment;

@@ -1,4 +1,4 @@
-//! Tasks of tokio, each with a name in the logs and an owner that cancels it.
+//! Tasks of tokio, each with a name in the logs and an owner that cancels it; subtasks have threads of their own.
 
 use flott_api::BoxFuture;
 use flott_api::env::{Spawner, TaskHandle};
@@ -6,19 +6,34 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
+use super::cores::Cores;
+
 /// Starts tasks on one tokio runtime.
-#[derive(Debug)]
 pub struct TokioSpawner {
     runtime: Handle,
+    /// Where subtasks run, if not among all else.
+    cores: Option<Cores>,
+}
+
+impl std::fmt::Debug for TokioSpawner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokioSpawner")
+    }
 }
 
 impl TokioSpawner {
-    /// The spawner of the runtime that the caller is in.
+    /// The spawner of the runtime that the caller is in, which runs subtasks too.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn current() -> Self {
-        TokioSpawner { runtime: Handle::current() }
+        TokioSpawner { runtime: Handle::current(), cores: None }
+    }
+
+    /// The same, with as many threads again for subtasks alone.
+    pub(super) fn with_cores() -> Self {
+        let runtime = Handle::current();
+        TokioSpawner { cores: Some(Cores::new(runtime.clone())), runtime }
     }
 }
 
@@ -27,6 +42,19 @@ impl Spawner for TokioSpawner {
         let span = tracing::debug_span!("task", name);
         let task = self.runtime.spawn(future.instrument(span));
         Box::new(TokioTask { abort: Some(task.abort_handle()) })
+    }
+
+    fn spawn_subtask(&self, name: &str, home: u64, future: BoxFuture<'static, ()>) {
+        let unstarted = match &self.cores {
+            Some(cores) => {
+                let span = tracing::debug_span!("task", name);
+                cores.run(home, Box::pin(future.instrument(span)))
+            }
+            None => Err(future),
+        };
+        if let Err(future) = unstarted {
+            self.spawn(name, future).detach();
+        }
     }
 
     fn blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
